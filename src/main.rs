@@ -1,0 +1,3 @@
+//! The `claude-run` command.
+
+fn main() {}

@@ -1,0 +1,88 @@
+//! Attempts: one try of one job, as the ledger keeps it.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error_class::ErrorClass;
+use super::evidence::Evidence;
+use super::ids::AttemptId;
+use super::money::Cost;
+use super::usage::Usage;
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// It brought the job's message.
+    Succeeded,
+    /// It brought an error, or the exchange broke.
+    Errored,
+    /// We stopped before its answer was recorded; it may have been billed.
+    Interrupted,
+    /// Its batch ran out of time before it was processed.
+    Expired,
+    /// It was cancelled before it was processed.
+    Canceled,
+}
+
+impl AttemptOutcome {
+    /// The name used in the store and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Errored => "errored",
+            Self::Interrupted => "interrupted",
+            Self::Expired => "expired",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    /// The outcome of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Succeeded,
+            Self::Errored,
+            Self::Interrupted,
+            Self::Expired,
+            Self::Canceled,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.as_str() == name)
+    }
+}
+
+impl fmt::Display for AttemptOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The end of an attempt, as it is written to the ledger; never changed afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptRecord {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How.
+    pub outcome: AttemptOutcome,
+    /// What went wrong, or what a success is marked with (`truncated`).
+    pub error_class: Option<ErrorClass>,
+    /// The facts.
+    pub evidence: Evidence,
+    /// The model that answered, if one did.
+    pub answered_by: Option<String>,
+    /// What it used.
+    pub usage: Usage,
+    /// What it cost.
+    pub cost: Cost,
+    /// It may have been billed although we hold no answer that says so.
+    pub maybe_billed: bool,
+    /// From the first byte sent to the last byte read.
+    pub latency: Option<Duration>,
+}

@@ -1,0 +1,111 @@
+//! What happens during a run, as values that people and programs watch.
+//!
+//! Bars, plain lines and `--events` are consumers of these. Nothing decides by them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::attempt::AttemptOutcome;
+use super::error_class::ErrorClass;
+use super::job::Lane;
+
+/// One thing that happened; one line of `--events FILE`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Event {
+    /// When it happened.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// The run it belongs to.
+    pub run_id: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// The kinds of events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A dispatcher took up the run.
+    RunStarted {
+        /// All jobs of the run.
+        total: u64,
+        /// Jobs that had ended before.
+        ended: u64,
+        /// Jobs that had failed or been cancelled before, among those.
+        failed: u64,
+        /// Attempts that a crash had cut off.
+        interrupted: u64,
+        /// The run is against the simulator.
+        simulated: bool,
+        /// Money spent before, as a decimal string.
+        cost_usd: String,
+    },
+    /// A request left.
+    AttemptStarted {
+        /// The user's id of the job.
+        custom_id: String,
+        /// The count of the attempt, from 1.
+        n: u32,
+        /// The model asked.
+        model: String,
+        /// The road it took.
+        lane: Lane,
+    },
+    /// An attempt ended and is recorded.
+    AttemptEnded {
+        /// The user's id of the job.
+        custom_id: String,
+        /// The count of the attempt, from 1.
+        n: u32,
+        /// How it ended.
+        outcome: AttemptOutcome,
+        /// What went wrong, or what marks the success.
+        error_class: Option<ErrorClass>,
+        /// The HTTP status, if there was one.
+        http_status: Option<u16>,
+        /// What the API or the network said.
+        message: Option<String>,
+        /// The API's request id.
+        request_id: Option<String>,
+        /// When the job is tried again, if it is.
+        #[schemars(with = "Option<String>")]
+        next_try_at: Option<Timestamp>,
+        /// Time on the wire.
+        latency_ms: Option<u64>,
+        /// Input tokens of every kind.
+        input_tokens: u64,
+        /// Output tokens.
+        output_tokens: u64,
+        /// What it cost, as a decimal string.
+        cost_usd: String,
+    },
+    /// A job ended, and its result is stored.
+    JobEnded {
+        /// The user's id of the job.
+        custom_id: String,
+        /// `succeeded`, `failed` or `canceled`.
+        state: String,
+        /// What went wrong, or what marks the success.
+        error_class: Option<ErrorClass>,
+        /// How many attempts it took.
+        attempts: u32,
+    },
+    /// The run stopped because no job could succeed.
+    RunHalted {
+        /// Why.
+        error_class: ErrorClass,
+        /// What the API or the network said.
+        message: String,
+    },
+    /// The run was asked to stop; what is in flight is finished.
+    Draining {
+        /// Requests still in flight.
+        in_flight: u64,
+    },
+    /// The dispatcher left the run.
+    RunEnded {
+        /// `completed`, `halted` or `interrupted`.
+        reason: String,
+    },
+}

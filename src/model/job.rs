@@ -1,0 +1,170 @@
+//! Jobs: what one input line asks for, and where it stands.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::body::RequestBody;
+use super::ids::{AttemptId, JobId};
+
+/// The road a request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// The Messages API: an answer within seconds, at full price.
+    Live,
+    /// The Message Batches API: an answer within 24 h, at half the price.
+    Batch,
+}
+
+impl Lane {
+    /// The name used in the store, flags and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Lane {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "live" => Ok(Self::Live),
+            "batch" => Ok(Self::Batch),
+            other => Err(format!("unknown lane `{other}`: write `live` or `batch`")),
+        }
+    }
+}
+
+/// Where a job stands. The numbers are what the store keeps; they never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum JobState {
+    /// Waiting for a slot or for the time of its next try.
+    Queued = 0,
+    /// An attempt of it is open: about to be sent, on the wire, or answered but not yet recorded.
+    InFlight = 1,
+    /// Part of a remote batch.
+    InBatch = 2,
+    /// Put aside until something outside is repaired (its model is unknown, say).
+    Held = 3,
+    /// Ended with a message.
+    Succeeded = 4,
+    /// Ended with an error.
+    Failed = 5,
+    /// Ended by the user.
+    Canceled = 6,
+}
+
+impl JobState {
+    /// Every state, in the order of its number.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::InFlight,
+        Self::InBatch,
+        Self::Held,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Canceled,
+    ];
+
+    /// Whether the job will never be tried again by itself.
+    #[must_use]
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Canceled)
+    }
+
+    /// The number that the store keeps.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The state with that number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queued => "queued",
+            Self::InFlight => "in flight",
+            Self::InBatch => "in a batch",
+            Self::Held => "held",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+        })
+    }
+}
+
+/// A checked input line, ready to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJob {
+    /// Line number in the input, from 1; results are exported in this order.
+    pub line: u64,
+    /// The user's own id, unique in the run.
+    pub custom_id: String,
+    /// The model asked for; jobs of one model share limits.
+    pub model: String,
+    /// The complete request body.
+    pub body: RequestBody,
+    /// The lane that the line itself asks for, if it does.
+    pub lane: Option<Lane>,
+    /// When the answer is wanted, if the line says so.
+    pub deadline: Option<Timestamp>,
+    /// The line's `metadata`, as raw JSON; carried to the export untouched.
+    pub metadata: Option<String>,
+}
+
+/// What the tries of a job have used up so far. Stored with the job, so that a retry schedule goes
+/// on after a crash where it stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobHistory {
+    /// Failures that count towards the attempt limit.
+    pub counted: u32,
+    /// Server and network failures in a row: the place in the retry schedule.
+    pub faults_in_row: u32,
+    /// Rate-limit answers in a row: the place in the 429 schedule.
+    pub rate_limits_in_row: u32,
+    /// Interruptions (our own crashes) in a row.
+    pub interruptions_in_row: u32,
+}
+
+/// A job whose next attempt is recorded as started: it may be sent now, exactly once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedJob {
+    /// The attempt that was recorded.
+    pub attempt: AttemptId,
+    /// The user's id of the job.
+    pub custom_id: String,
+    /// The model this attempt asks for.
+    pub model: String,
+    /// The complete request body.
+    pub body: RequestBody,
+    /// What earlier tries have used up.
+    pub history: JobHistory,
+}
+
+impl ClaimedJob {
+    /// The job that is tried.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        self.attempt.job
+    }
+}

@@ -1,0 +1,27 @@
+//! The vocabulary, as plain values: ids, runs, jobs, attempts, error classes, usage, money, events.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number, and nothing here imports another
+//! room: every other room speaks in these words.
+
+pub mod attempt;
+pub mod body;
+pub mod duration;
+pub mod error_class;
+pub mod event;
+pub mod evidence;
+pub mod ids;
+pub mod job;
+pub mod money;
+pub mod run;
+pub mod usage;
+
+pub use attempt::{AttemptOutcome, AttemptRecord};
+pub use body::RequestBody;
+pub use error_class::{Budget, ErrorClass, Treatment};
+pub use event::{Event, EventKind};
+pub use evidence::{Evidence, Limit, RateLimits};
+pub use ids::{AttemptId, JobId, RunId};
+pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
+pub use money::{Cost, Pico};
+pub use run::{DispatchOptions, Halt, JobCounts, Run, RunState, Shaping};
+pub use usage::{Tokens, Usage};

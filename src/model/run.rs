@@ -1,0 +1,214 @@
+//! Runs: one submitted input each, with what shapes its requests and how they are dispatched.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error_class::ErrorClass;
+use super::ids::RunId;
+use super::job::{JobState, Lane};
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Its input is still being read; invisible, and swept away if the load breaks off.
+    Loading,
+    /// Stored, with jobs left to do, and nobody at work on it.
+    Ready,
+    /// A dispatcher is at work on it (or was, when the machine died).
+    Running,
+    /// Stopped because no job could succeed; `resume` goes on.
+    Halted,
+    /// Every job has ended.
+    Ended,
+}
+
+impl RunState {
+    /// The name used in the store and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Halted => "halted",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Loading,
+            Self::Ready,
+            Self::Running,
+            Self::Halted,
+            Self::Ended,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == name)
+    }
+}
+
+/// What shapes the requests besides the input itself. Never changes once the run is stored: the
+/// same content with another shaping is another run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shaping {
+    /// `--model`: fills what a line leaves out.
+    pub model: Option<String>,
+    /// `--max-tokens`: fills what a line leaves out.
+    pub max_tokens: Option<u64>,
+    /// `--system`: fills what a line leaves out.
+    pub system: Option<String>,
+    /// `--temperature`: fills what a line leaves out.
+    pub temperature: Option<f64>,
+    /// `--skip-invalid`: bad lines are left out instead of refused.
+    pub skip_invalid: bool,
+}
+
+/// The dispatch options that the user gave with this run. They are kept with it, and `resume` may
+/// override each; what is none here comes from the environment, the config file or the default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DispatchOptions {
+    /// Requests open at the same time.
+    pub concurrency: Option<u32>,
+    /// Least time between two starts.
+    pub stagger: Option<Duration>,
+    /// Our own ceiling of requests per minute.
+    pub rpm: Option<u64>,
+    /// Our own ceiling of input tokens per minute.
+    pub itpm: Option<u64>,
+    /// Our own ceiling of output tokens per minute.
+    pub otpm: Option<u64>,
+    /// Attempts of one job that may fail before it fails.
+    pub max_attempts: Option<u32>,
+    /// Multiplies every wait before a retry.
+    pub retry_scale: Option<f64>,
+    /// The lane for jobs that name none.
+    pub lane: Option<Lane>,
+    /// When the answers are wanted.
+    pub deadline: Option<Timestamp>,
+    /// Time allowed for one request.
+    pub timeout: Option<Duration>,
+    /// Time that requests in flight get to finish when the run is stopped.
+    pub grace: Option<Duration>,
+    /// Root of the API.
+    pub base_url: Option<String>,
+    /// Certificates to trust instead of the system's.
+    pub ca_bundle: Option<String>,
+    /// Seed of every random choice.
+    pub seed: Option<u64>,
+}
+
+impl DispatchOptions {
+    /// These options, overridden by whatever `newer` says.
+    #[must_use]
+    pub fn overridden_by(self, newer: Self) -> Self {
+        Self {
+            concurrency: newer.concurrency.or(self.concurrency),
+            stagger: newer.stagger.or(self.stagger),
+            rpm: newer.rpm.or(self.rpm),
+            itpm: newer.itpm.or(self.itpm),
+            otpm: newer.otpm.or(self.otpm),
+            max_attempts: newer.max_attempts.or(self.max_attempts),
+            retry_scale: newer.retry_scale.or(self.retry_scale),
+            lane: newer.lane.or(self.lane),
+            deadline: newer.deadline.or(self.deadline),
+            timeout: newer.timeout.or(self.timeout),
+            grace: newer.grace.or(self.grace),
+            base_url: newer.base_url.or(self.base_url),
+            ca_bundle: newer.ca_bundle.or(self.ca_bundle),
+            seed: newer.seed.or(self.seed),
+        }
+    }
+}
+
+/// Why a whole run stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// The class that stopped it.
+    pub class: ErrorClass,
+    /// What the API or the network said.
+    pub message: String,
+    /// When it stopped.
+    pub at: Timestamp,
+}
+
+/// How many jobs stand where.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct JobCounts {
+    /// All jobs of the run.
+    pub total: u64,
+    /// Ended with a message.
+    pub succeeded: u64,
+    /// Ended with an error.
+    pub failed: u64,
+    /// Ended by the user.
+    pub canceled: u64,
+    /// Waiting for a slot, a retry or a repair.
+    pub pending: u64,
+    /// Claimed or on the wire.
+    pub in_flight: u64,
+    /// Part of a remote batch.
+    pub in_batch: u64,
+}
+
+impl JobCounts {
+    /// Adds `n` jobs in that state.
+    pub fn add(&mut self, state: JobState, n: u64) {
+        self.total += n;
+        match state {
+            JobState::Queued | JobState::Held => self.pending += n,
+            JobState::InFlight => self.in_flight += n,
+            JobState::InBatch => self.in_batch += n,
+            JobState::Succeeded => self.succeeded += n,
+            JobState::Failed => self.failed += n,
+            JobState::Canceled => self.canceled += n,
+        }
+    }
+
+    /// Jobs that have not ended.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.pending + self.in_flight + self.in_batch
+    }
+}
+
+/// A stored run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The user's name for it.
+    pub name: Option<String>,
+    /// The input it came from, as the user wrote it (`-` for standard input).
+    pub file: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// It runs against the simulator; its answers and costs are not real.
+    pub simulated: bool,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When its first dispatch began.
+    pub started_at: Option<Timestamp>,
+    /// When its last job ended.
+    pub ended_at: Option<Timestamp>,
+    /// What shapes its requests.
+    pub shaping: Shaping,
+    /// How it is dispatched.
+    pub options: DispatchOptions,
+    /// Why it stopped, if it is halted.
+    pub halt: Option<Halt>,
+    /// The user asked to end what has not ended.
+    pub cancel_requested: bool,
+    /// The endpoint has answered at least once.
+    pub answered: bool,
+    /// How many jobs stand where.
+    pub jobs: JobCounts,
+}

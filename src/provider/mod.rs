@@ -1,0 +1,66 @@
+//! The outside world: one request in, one classified reply out.
+//!
+//! Everything that knows HTTP, headers or the API's JSON lives here. Nothing here retries: one
+//! call of [`Provider::send`] is one request on the wire, because every attempt is a row of the
+//! ledger.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::model::{ErrorClass, Evidence, RateLimits, RequestBody, Usage};
+
+/// Sends requests of the live lane.
+pub trait Provider: Send + Sync + 'static {
+    /// Sends one request, once, and classifies what comes back. Never fails: what goes wrong is
+    /// part of the reply. Dropping the future abandons the request; it may be billed all the same.
+    fn send(&self, request: Request) -> impl Future<Output = Reply> + Send;
+}
+
+/// One request of the live lane.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The complete Messages API body.
+    pub body: RequestBody,
+    /// Time allowed from the first byte sent to the last byte read.
+    pub timeout: Duration,
+}
+
+/// What came back, and what its headers told of the limits.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The message, or what went wrong.
+    pub result: Result<Message, Box<Failure>>,
+    /// The limits that the headers told, success or not.
+    pub limits: RateLimits,
+    /// From the first byte sent to the last byte read (or to the break).
+    pub latency: Duration,
+}
+
+/// A complete message of HTTP status 200.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The message object, byte for byte as the API sent it.
+    pub raw: String,
+    /// The model that answered (an alias is resolved to its dated id).
+    pub model: Option<String>,
+    /// `stop_reason`, whatever it is.
+    pub stop_reason: Option<String>,
+    /// What marks the success: `truncated`, `context_window_exceeded`, `paused`, or `unknown` for
+    /// a stop reason that is not known.
+    pub mark: Option<ErrorClass>,
+    /// What it used.
+    pub usage: Usage,
+    /// The API's request id.
+    pub request_id: Option<String>,
+}
+
+/// Anything but a complete, accepted message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// What went wrong.
+    pub class: ErrorClass,
+    /// The facts that say so.
+    pub evidence: Evidence,
+    /// A message that came all the same: a refusal is one, and may have been paid for.
+    pub message: Option<Message>,
+}

@@ -1,0 +1,118 @@
+//! What can go wrong with the store, worded for the person who must repair it.
+
+use std::path::PathBuf;
+
+/// Why a verb of the store did not do its work (or may have, see the trait).
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk has no room left.
+    #[error(
+        "the disk under {path} is full; nothing that was recorded is lost. Free some space, then `claude-run resume`"
+    )]
+    DiskFull {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// The file or its folder cannot be written.
+    #[error(
+        "{path} cannot be written: {why}. Correct the permissions (the folder must be writable too), or name another store with --store"
+    )]
+    ReadOnly {
+        /// The store's file.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// The file cannot be opened or made.
+    #[error(
+        "the store {path} cannot be opened: {why}. Check the path given with --store or CLAUDE_RUN_STORE"
+    )]
+    CannotOpen {
+        /// The store's file.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// There is no such store.
+    #[error("there is no store at {path}. Submit something first, or name the store with --store")]
+    Missing {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// The file is no store of ours.
+    #[error("{path} is no store of claude-run: {why}. Name another file with --store")]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        why: String,
+    },
+    /// The file is damaged.
+    #[error(
+        "the store {path} is damaged: {why}. Keep a copy of the file and its -wal, and restore a backup, or recover what can be read with `sqlite3 {path} .recover`"
+    )]
+    Corrupt {
+        /// The store's file.
+        path: PathBuf,
+        /// What SQLite said.
+        why: String,
+    },
+    /// A newer claude-run wrote it.
+    #[error(
+        "the store {path} has schema version {found}, and this claude-run knows up to {known}. Update claude-run, or name another store with --store"
+    )]
+    TooNew {
+        /// The store's file.
+        path: PathBuf,
+        /// The version it has.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// The file lies where SQLite's locks do not work.
+    #[error(
+        "{path} lies on a network file system ({kind}), where SQLite cannot protect it from corruption. Put the store on a local disk with --store"
+    )]
+    NetworkFileSystem {
+        /// The store's file.
+        path: PathBuf,
+        /// Which one.
+        kind: String,
+    },
+    /// Another process dispatches from it.
+    #[error(
+        "another claude-run (pid {pid}) is at work on {path}. Wait for it, stop it, or use another store; `status`, `attempts`, `export` and `report` work meanwhile"
+    )]
+    Held {
+        /// The store's file.
+        path: PathBuf,
+        /// The process that holds it, as it wrote itself down.
+        pid: String,
+    },
+    /// Another process kept it locked for too long.
+    #[error(
+        "the store {path} stayed locked by another process for {seconds} s. Find out what holds it (a backup, an open sqlite3 shell?), then try again"
+    )]
+    Busy {
+        /// The store's file.
+        path: PathBuf,
+        /// How long we waited.
+        seconds: u64,
+    },
+    /// A state was not the one that the change started from.
+    #[error(
+        "the store refused a change that does not fit: {0}. This is a bug in claude-run: please report it"
+    )]
+    IllegalTransition(String),
+    /// The writer is gone.
+    #[error("the store's writer has stopped; `claude-run resume` goes on")]
+    Closed,
+    /// Anything else SQLite said.
+    #[error("the store {path} failed: {why}")]
+    Other {
+        /// The store's file.
+        path: PathBuf,
+        /// What SQLite said.
+        why: String,
+    },
+}

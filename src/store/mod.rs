@@ -1,0 +1,132 @@
+//! The durable truth: every run, job, attempt and result.
+//!
+//! Two traits, cut at the verbs of a queue, which take and return batches: [`Store`] is what a
+//! loader and a dispatcher do, [`Reader`] what reports and exports read in short pages. No SQL
+//! and no type of a database crosses this line. Every write is one transaction, is idempotent,
+//! and is durable when its call returns; a call that returned an error may still have happened.
+
+mod error;
+pub mod sqlite;
+mod verbs;
+
+use std::future::Future;
+
+use jiff::Timestamp;
+
+use crate::model::{AttemptId, Run, RunId};
+
+pub use error::StoreError;
+pub use verbs::{
+    AttemptGroup, AttemptRow, Claim, Claimed, DuplicateId, Finish, JobEnd, LaneLoad, NewRun, Next,
+    Only, Pulse, Recovered, ResultBody, ResultRow, RetryFilter,
+};
+
+/// What a store's verbs return.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The verbs of a loader and of a dispatcher.
+pub trait Store: Send + Sync + 'static {
+    /// Opens a run for loading. It is invisible until [`Store::finish_load`].
+    fn begin_load(&self, run: NewRun) -> impl Future<Output = Result<()>> + Send;
+
+    /// Adds checked jobs to a run that is loading. Jobs whose `custom_id` the run already has are
+    /// left out and returned.
+    fn add_jobs(
+        &self,
+        run: RunId,
+        jobs: Vec<crate::model::NewJob>,
+    ) -> impl Future<Output = Result<Vec<DuplicateId>>> + Send;
+
+    /// Makes a loaded run visible and runnable, in one step. `fingerprint` is the hash of content
+    /// and shaping by which a second submit of the same is recognised.
+    fn finish_load(
+        &self,
+        run: RunId,
+        fingerprint: [u8; 32],
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Deletes at most one page of a run that was never finished loading; true while there is more.
+    fn sweep_load(&self, run: RunId) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Takes up a run: marks it running, closes every attempt without an end as `interrupted`
+    /// (possibly billed) and puts its job back in the queue.
+    fn start_run(
+        &self,
+        run: RunId,
+        now: Timestamp,
+        max_interruptions: u32,
+    ) -> impl Future<Output = Result<Recovered>> + Send;
+
+    /// Picks jobs that are due and records their next attempt as started, in one transaction.
+    /// Retries that are due come first, then new jobs in input order.
+    fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed>> + Send;
+
+    /// Records how attempts ended and what becomes of their jobs, in one transaction. An attempt
+    /// that has ended already is left as it is.
+    fn finish(&self, run: RunId, finishes: Vec<Finish>) -> impl Future<Output = Result<()>> + Send;
+
+    /// Gives back claimed jobs whose request never left: their attempts are taken out again.
+    fn release(
+        &self,
+        run: RunId,
+        attempts: Vec<AttemptId>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// What the dispatcher must know of the run now: control changes by other processes included.
+    fn pulse(&self, run: RunId) -> impl Future<Output = Result<Pulse>> + Send;
+
+    /// Writes down that the dispatcher leaves the run, and why.
+    fn leave_run(
+        &self,
+        run: RunId,
+        now: Timestamp,
+        halt: Option<crate::model::Halt>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Ends at most one page of jobs that wait, as cancelled, and asks a dispatcher to end the
+    /// rest; true while there is more.
+    fn cancel(&self, run: RunId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Puts at most one page of failed or cancelled jobs back in the queue, with a fresh history
+    /// (their attempts stay in the ledger). Returns how many, and the line to go on after, or none
+    /// at the end.
+    fn retry(
+        &self,
+        run: RunId,
+        filter: RetryFilter,
+        after_line: u64,
+    ) -> impl Future<Output = Result<(u64, Option<u64>)>> + Send;
+}
+
+/// The verbs of whoever only reads. Each is one short transaction, so that a long export never
+/// holds back the writer.
+pub trait Reader: Send + 'static {
+    /// Every run that is not loading, oldest first.
+    fn runs(&self) -> impl Future<Output = Result<Vec<Run>>> + Send;
+
+    /// The unfinished run with this fingerprint, if there is one.
+    fn unfinished_run(
+        &self,
+        fingerprint: &[u8; 32],
+    ) -> impl Future<Output = Result<Option<Run>>> + Send;
+
+    /// A page of the attempt ledger in the order of line and `n`, after the given line, of one
+    /// job alone if `custom_id` is given.
+    fn attempts(
+        &self,
+        run: RunId,
+        custom_id: Option<&str>,
+        after_line: u64,
+    ) -> impl Future<Output = Result<Vec<AttemptRow>>> + Send;
+
+    /// A page of ended jobs in the order of line, after the given line.
+    fn results(
+        &self,
+        run: RunId,
+        only: Only,
+        after_line: u64,
+    ) -> impl Future<Output = Result<Vec<ResultRow>>> + Send;
+
+    /// All attempts of the run, summed up by what tells them apart.
+    fn attempt_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<AttemptGroup>>> + Send;
+}

@@ -1,0 +1,272 @@
+//! What the store's verbs take and return.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::{
+    AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions, ErrorClass,
+    JobHistory, JobState, Lane, RunId, Shaping, Tokens,
+};
+
+/// A run that is about to be loaded.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// The user's name for it.
+    pub name: Option<String>,
+    /// The input it comes from, as the user wrote it.
+    pub file: String,
+    /// It is for the simulator.
+    pub simulated: bool,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// What shapes its requests.
+    pub shaping: Shaping,
+    /// How it is dispatched.
+    pub options: DispatchOptions,
+}
+
+/// An input line whose `custom_id` the run already has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateId {
+    /// The line that was left out.
+    pub line: u64,
+    /// The id.
+    pub custom_id: String,
+    /// The line that has it.
+    pub first_line: u64,
+}
+
+/// What taking up a run found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Attempts without an end, now `interrupted`.
+    pub interrupted: u64,
+    /// Jobs that failed for having been interrupted too often in a row.
+    pub failed: u64,
+}
+
+/// A wish for work on one model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The run.
+    pub run: RunId,
+    /// The model whose jobs are wanted.
+    pub model: String,
+    /// At most so many jobs.
+    pub max_jobs: u32,
+    /// At most so many bytes of request bodies; the first job is given whatever its size.
+    pub max_bytes: u64,
+    /// The time: what is due by now may be claimed, and the attempts start now.
+    pub now: Timestamp,
+}
+
+/// What a claim brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claimed {
+    /// Jobs to send, each with its started attempt.
+    pub jobs: Vec<ClaimedJob>,
+    /// When the earliest job of this model that waits for a retry is due, if one waits.
+    pub next_due: Option<Timestamp>,
+    /// More jobs of this model could have been claimed now.
+    pub more: bool,
+}
+
+/// The end of an attempt, and what becomes of its job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finish {
+    /// The end of the attempt.
+    pub record: AttemptRecord,
+    /// What becomes of the job.
+    pub next: Next,
+    /// What its tries have used up by now.
+    pub history: JobHistory,
+}
+
+/// What becomes of a job after an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// It goes again, not before this time.
+    RetryAt(Timestamp),
+    /// It goes again as soon as the run does (halts and interruptions).
+    Requeue,
+    /// It waits until something outside is repaired.
+    Hold,
+    /// It has ended.
+    End(JobEnd),
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobEnd {
+    /// `Succeeded`, `Failed` or `Canceled`.
+    pub state: JobState,
+    /// What is exported for it.
+    pub result: ResultBody,
+}
+
+/// The stored result of a job, as raw JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResultBody {
+    /// The message as the API sent it.
+    Message(String),
+    /// The error object: `{"type":"error","error":{...},"request_id":...}`.
+    Error(String),
+    /// An error that a message came with (a refusal).
+    Refusal {
+        /// The error object.
+        error: String,
+        /// The message as the API sent it.
+        message: String,
+    },
+    /// Nothing (a cancelled job).
+    Nothing,
+}
+
+/// What a dispatcher must know of its run now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulse {
+    /// Somebody asked to end what has not ended.
+    pub cancel_requested: bool,
+    /// The endpoint has answered at least once in this run.
+    pub answered: bool,
+    /// The models of the run, and what is left of each.
+    pub lanes: Vec<LaneLoad>,
+}
+
+/// What is left of one model's jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneLoad {
+    /// The model.
+    pub model: String,
+    /// Jobs that wait, for a slot or for their time.
+    pub queued: u64,
+    /// Jobs with an open attempt.
+    pub in_flight: u64,
+    /// Jobs put aside.
+    pub held: u64,
+}
+
+/// Which jobs `retry` puts back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryFilter {
+    /// Only jobs that failed with one of these; empty means any.
+    pub classes: Vec<ErrorClass>,
+    /// Only these jobs; empty means any.
+    pub custom_ids: Vec<String>,
+}
+
+/// Which ended jobs a reader wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Only {
+    /// Succeeded ones.
+    Succeeded,
+    /// Failed and cancelled ones.
+    Failed,
+    /// All.
+    #[default]
+    All,
+}
+
+/// A row of the attempt ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptRow {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// The job's input line.
+    pub line: u64,
+    /// The user's id of the job.
+    pub custom_id: String,
+    /// The road it took.
+    pub lane: Lane,
+    /// The model asked.
+    pub model: String,
+    /// The model that answered.
+    pub answered_by: Option<String>,
+    /// When it was claimed.
+    pub started_at: Timestamp,
+    /// When it ended; none while it is open.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; none while it is open.
+    pub outcome: Option<AttemptOutcome>,
+    /// What went wrong, or what marks the success.
+    pub error_class: Option<ErrorClass>,
+    /// The HTTP status.
+    pub http_status: Option<u16>,
+    /// `error.type`.
+    pub error_type: Option<String>,
+    /// What the API or the network said.
+    pub message: Option<String>,
+    /// The API's request id.
+    pub request_id: Option<String>,
+    /// The server's hint how long to wait.
+    pub retry_after: Option<Duration>,
+    /// When the job was to be tried again.
+    pub next_try_at: Option<Timestamp>,
+    /// What it used.
+    pub tokens: Tokens,
+    /// What it cost.
+    pub cost: Cost,
+    /// It may have been billed although no answer says so.
+    pub maybe_billed: bool,
+    /// Time on the wire.
+    pub latency: Option<Duration>,
+}
+
+/// An ended job with everything that an export shows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultRow {
+    /// Input line, from 1.
+    pub line: u64,
+    /// The user's id.
+    pub custom_id: String,
+    /// `Succeeded`, `Failed` or `Canceled`.
+    pub state: JobState,
+    /// The result, as raw JSON.
+    pub result: ResultBody,
+    /// How many attempts it took.
+    pub attempts: u32,
+    /// The road of the last attempt.
+    pub lane: Lane,
+    /// The model that answered, else the one asked.
+    pub model: String,
+    /// What went wrong, or what marks the success.
+    pub error_class: Option<ErrorClass>,
+    /// What all its attempts used together.
+    pub tokens: Tokens,
+    /// What all its attempts cost together.
+    pub cost: Cost,
+    /// Time on the wire of the last attempt.
+    pub latency: Option<Duration>,
+    /// The input line's `metadata`, as raw JSON.
+    pub metadata: Option<String>,
+}
+
+/// Attempts that are alike, summed up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptGroup {
+    /// The model asked.
+    pub model: String,
+    /// The model that answered, if one did.
+    pub answered_by: Option<String>,
+    /// The road they took.
+    pub lane: Lane,
+    /// How they ended; none while open.
+    pub outcome: Option<AttemptOutcome>,
+    /// What went wrong, or what marks the successes.
+    pub error_class: Option<ErrorClass>,
+    /// They may have been billed although no answer says so.
+    pub maybe_billed: bool,
+    /// They brought their job's result (not a try that was followed by another).
+    pub is_result: bool,
+    /// The price of their model is not known.
+    pub unknown_price: bool,
+    /// How many.
+    pub attempts: u64,
+    /// What they used together.
+    pub tokens: Tokens,
+    /// What they cost together.
+    pub cost: Cost,
+}
