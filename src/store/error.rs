@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Why a verb of the store did not do its work (or may have, see the trait).
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk has no room left.
     #[error(

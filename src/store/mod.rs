@@ -102,13 +102,10 @@ pub trait Store: Send + Sync + 'static {
 /// holds back the writer.
 pub trait Reader: Send + 'static {
     /// Every run that is not loading, oldest first.
-    fn runs(&self) -> impl Future<Output = Result<Vec<Run>>> + Send;
+    fn runs(&self) -> impl Future<Output = Result<Vec<Run>>>;
 
     /// The unfinished run with this fingerprint, if there is one.
-    fn unfinished_run(
-        &self,
-        fingerprint: &[u8; 32],
-    ) -> impl Future<Output = Result<Option<Run>>> + Send;
+    fn unfinished_run(&self, fingerprint: &[u8; 32]) -> impl Future<Output = Result<Option<Run>>>;
 
     /// A page of the attempt ledger in the order of line and `n`, after the given line, of one
     /// job alone if `custom_id` is given.
@@ -117,7 +114,7 @@ pub trait Reader: Send + 'static {
         run: RunId,
         custom_id: Option<&str>,
         after_line: u64,
-    ) -> impl Future<Output = Result<Vec<AttemptRow>>> + Send;
+    ) -> impl Future<Output = Result<Vec<AttemptRow>>>;
 
     /// A page of ended jobs in the order of line, after the given line.
     fn results(
@@ -125,8 +122,8 @@ pub trait Reader: Send + 'static {
         run: RunId,
         only: Only,
         after_line: u64,
-    ) -> impl Future<Output = Result<Vec<ResultRow>>> + Send;
+    ) -> impl Future<Output = Result<Vec<ResultRow>>>;
 
     /// All attempts of the run, summed up by what tells them apart.
-    fn attempt_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<AttemptGroup>>> + Send;
+    fn attempt_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<AttemptGroup>>>;
 }

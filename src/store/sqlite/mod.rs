@@ -1,1 +1,188 @@
-//! SQLite.
+//! The store in one SQLite file.
+//!
+//! Owns the file, its lock and its schema. One thread owns the only write connection and commits
+//! in groups with `synchronous=FULL` ([`writer`]); readers have read-only connections of their own
+//! ([`SqliteReader`]). Job ids carry run and line, so that a run's rows lie together and in input
+//! order. Texts are packed and unpacked on the caller's thread, never on the writer's.
+//!
+//! ```text
+//! schema          ../../../schemas/sqlite/*.sql, applied by migrate
+//! open            what must be true of a file, pragmas
+//! writer, tx      one transaction for many calls; tallies kept in step
+//! load            submit: rows of a run that is still invisible
+//! claim, finish   the life of an attempt
+//! control         start, pulse, leave, cancel, retry
+//! reader, rows    pages for reports and exports
+//! ```
+
+mod blob;
+mod claim;
+mod control;
+mod errors;
+mod file_system;
+mod finish;
+mod load;
+mod lock;
+mod migrate;
+mod open;
+mod reader;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod writer;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::model::{AttemptId, ClaimedJob, Halt, NewJob, RequestBody, RunId};
+use crate::store::{
+    Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter, Store,
+    StoreError,
+};
+
+pub use lock::{DispatchLock, LoadLock};
+pub use reader::SqliteReader;
+
+use tx::Tx;
+use writer::Writer;
+
+/// The write side of a SQLite store. Clones share one writer.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, and makes or migrates it as needed.
+    ///
+    /// # Errors
+    ///
+    /// Every [`StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
+    /// network file system, or locked.
+    pub fn open(path: &Path) -> Result<Self> {
+        let tx = Tx::new(path, open::open_writer(path)?);
+        Ok(Self {
+            writer: Writer::spawn(tx)?,
+        })
+    }
+
+    /// The same store without the writer's thread: every call works on the caller's thread, so
+    /// that a test on virtual time never waits in real time. Nothing is synced to the disk.
+    pub fn open_inline(path: &Path) -> Result<Self> {
+        let connection = open::open_writer(path)?;
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .map_err(|error| errors::explain(path, &error))?;
+        Ok(Self {
+            writer: Writer::inline(Tx::new(path, connection)),
+        })
+    }
+
+    /// The runs that are loading, or whose load was broken off. A [`LoadLock`] tells which.
+    pub async fn loading(&self) -> Result<Vec<RunId>> {
+        self.writer.call(|tx| load::loading(tx)).await
+    }
+}
+
+impl Store for SqliteStore {
+    async fn begin_load(&self, run: NewRun) -> Result<()> {
+        self.writer.call(move |tx| load::begin(tx, &run)).await
+    }
+
+    async fn add_jobs(&self, run: RunId, jobs: Vec<NewJob>) -> Result<Vec<DuplicateId>> {
+        let packed: Vec<_> = jobs.into_iter().map(load::PackedJob::from).collect();
+        self.writer
+            .call(move |tx| load::add(tx, run, &packed))
+            .await
+    }
+
+    async fn finish_load(&self, run: RunId, fingerprint: [u8; 32]) -> Result<()> {
+        self.writer
+            .call(move |tx| load::finish(tx, run, &fingerprint))
+            .await
+    }
+
+    async fn sweep_load(&self, run: RunId) -> Result<bool> {
+        self.writer.call(move |tx| load::sweep(tx, run)).await
+    }
+
+    async fn start_run(
+        &self,
+        run: RunId,
+        now: Timestamp,
+        max_interruptions: u32,
+    ) -> Result<Recovered> {
+        self.writer
+            .call(move |tx| control::start(tx, run, now, max_interruptions))
+            .await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed> {
+        let model = claim.model.clone();
+        let claims = self.writer.call(move |tx| claim::claim(tx, &claim)).await?;
+        let unpack = |packed| unpack_claim(&model, packed);
+        Ok(Claimed {
+            jobs: claims.jobs.into_iter().map(unpack).collect::<Result<_>>()?,
+            next_due: claims
+                .next_due_ms
+                .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+            more: claims.more,
+        })
+    }
+
+    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
+        let packed: Vec<_> = finishes
+            .into_iter()
+            .map(finish::PackedFinish::from)
+            .collect();
+        self.writer
+            .call(move |tx| finish::finish(tx, run, &packed))
+            .await
+    }
+
+    async fn release(&self, run: RunId, attempts: Vec<AttemptId>) -> Result<()> {
+        self.writer
+            .call(move |tx| claim::release(tx, run, &attempts))
+            .await
+    }
+
+    async fn pulse(&self, run: RunId) -> Result<Pulse> {
+        self.writer.call(move |tx| control::pulse(tx, run)).await
+    }
+
+    async fn leave_run(&self, run: RunId, now: Timestamp, halt: Option<Halt>) -> Result<()> {
+        self.writer
+            .call(move |tx| control::leave(tx, run, now, halt.as_ref()))
+            .await
+    }
+
+    async fn cancel(&self, run: RunId, now: Timestamp) -> Result<bool> {
+        self.writer
+            .call(move |tx| control::cancel(tx, run, now))
+            .await
+    }
+
+    async fn retry(
+        &self,
+        run: RunId,
+        filter: RetryFilter,
+        after_line: u64,
+    ) -> Result<(u64, Option<u64>)> {
+        self.writer
+            .call(move |tx| control::retry(tx, run, &filter, after_line))
+            .await
+    }
+}
+
+fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
+    let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
+    Ok(ClaimedJob {
+        attempt: packed.attempt,
+        custom_id: packed.custom_id,
+        model: model.to_owned(),
+        body: RequestBody::from_json(body),
+        history: packed.history,
+    })
+}

@@ -1,0 +1,182 @@
+//! Claiming: a job leaves the queue together with the row of its next attempt.
+
+use rusqlite::{Row, params};
+
+use super::tx::Tx;
+use crate::model::{AttemptId, JobHistory, JobId, JobState, RunId};
+use crate::store::{Claim, Result, StoreError};
+
+/// A claimed job as it is read: its body still packed, to be unpacked off the writer's thread.
+pub(super) struct PackedClaim {
+    pub(super) attempt: AttemptId,
+    pub(super) custom_id: String,
+    pub(super) history: JobHistory,
+    pub(super) body: Vec<u8>,
+}
+
+/// What a claim read and wrote.
+pub(super) struct PackedClaims {
+    pub(super) jobs: Vec<PackedClaim>,
+    pub(super) next_due_ms: Option<i64>,
+    pub(super) more: bool,
+}
+
+struct Candidate {
+    id: i64,
+    attempts: u32,
+    body_bytes: u64,
+    custom_id: String,
+    history: JobHistory,
+}
+
+const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row";
+
+pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
+    let (run, model) = (tx.run_row(claim.run)?, tx.model_row(&claim.model)?);
+    let now = claim.now.as_millisecond();
+    let candidates = candidates(tx, run, model, now, claim.max_jobs)?;
+    let found = candidates.len();
+    let chosen = within_bytes(candidates, claim.max_bytes);
+    let more = chosen.len() < found || found >= claim.max_jobs as usize;
+    let jobs = chosen
+        .into_iter()
+        .map(|job| start_attempt(tx, run, model, now, job))
+        .collect::<Result<_>>()?;
+    let next_due_ms = next_due(tx, run, model, now)?;
+    Ok(PackedClaims {
+        jobs,
+        next_due_ms,
+        more,
+    })
+}
+
+/// Retries that are due, the earliest first; then new jobs in input order.
+fn candidates(tx: &Tx, run: i64, model: i64, now: i64, limit: u32) -> Result<Vec<Candidate>> {
+    let due = format!(
+        "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
+         WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms > 0 AND not_before_ms <= ?3
+         ORDER BY not_before_ms, id LIMIT ?4"
+    );
+    let mut found = tx.query_all(&due, params![run, model, now, limit], read_candidate)?;
+    let rest = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(limit));
+    if rest > 0 {
+        let new = format!(
+            "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
+             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms = 0
+             ORDER BY id LIMIT ?3"
+        );
+        found.extend(tx.query_all(&new, params![run, model, rest], read_candidate)?);
+    }
+    Ok(found)
+}
+
+fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+    Ok(Candidate {
+        id: row.get(0)?,
+        attempts: row.get(1)?,
+        body_bytes: row.get(2)?,
+        custom_id: row.get(3)?,
+        history: JobHistory {
+            counted: row.get(4)?,
+            faults_in_row: row.get(5)?,
+            rate_limits_in_row: row.get(6)?,
+            interruptions_in_row: row.get(7)?,
+        },
+    })
+}
+
+/// The first candidates whose bodies fit; the very first one whatever its size, so that a body
+/// larger than the whole allowance is not left for ever.
+fn within_bytes(candidates: Vec<Candidate>, max_bytes: u64) -> Vec<Candidate> {
+    let mut taken: u64 = 0;
+    candidates
+        .into_iter()
+        .enumerate()
+        .take_while(|(index, job)| {
+            taken = taken.saturating_add(job.body_bytes);
+            *index == 0 || taken <= max_bytes
+        })
+        .map(|(_, job)| job)
+        .collect()
+}
+
+fn start_attempt(
+    tx: &mut Tx,
+    run: i64,
+    model: i64,
+    now: i64,
+    job: Candidate,
+) -> Result<PackedClaim> {
+    let n = job.attempts + 1;
+    tx.execute(
+        "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms) VALUES (?1, ?2, 'live', ?3, ?4)",
+        params![job.id, n, model, now],
+    )?;
+    let changed = tx.execute(
+        "UPDATE jobs SET state = 1, attempts = ?2 WHERE id = ?1 AND state = 0 AND attempts = ?2 - 1",
+        params![job.id, n],
+    )?;
+    if changed != 1 {
+        return Err(StoreError::IllegalTransition(format!(
+            "job {} is not queued",
+            job.id
+        )));
+    }
+    tx.moved(run, model, Some(JobState::Queued), Some(JobState::InFlight));
+    let body = tx
+        .query(
+            "SELECT body_blob FROM bodies WHERE job_id = ?1",
+            [job.id],
+            |row| row.get(0),
+        )?
+        .ok_or_else(|| StoreError::IllegalTransition(format!("job {} has no body", job.id)))?;
+    Ok(PackedClaim {
+        attempt: AttemptId {
+            job: JobId(job.id),
+            n,
+        },
+        custom_id: job.custom_id,
+        history: job.history,
+        body,
+    })
+}
+
+fn next_due(tx: &Tx, run: i64, model: i64, now: i64) -> Result<Option<i64>> {
+    Ok(tx
+        .query(
+            "SELECT min(not_before_ms) FROM jobs INDEXED BY jobs_due
+             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms > ?3",
+            params![run, model, now],
+            |row| row.get(0),
+        )?
+        .flatten())
+}
+
+/// Undoes claims whose request never left. The attempt's row goes with it: the ledger tells of
+/// requests, and there was none. An attempt that has ended is left alone.
+pub(super) fn release(tx: &mut Tx, run: RunId, attempts: &[AttemptId]) -> Result<()> {
+    let run = tx.run_row(run)?;
+    for AttemptId { job, n } in attempts {
+        let deleted = tx.execute(
+            "DELETE FROM attempts WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
+            params![job.0, n],
+        )?;
+        if deleted == 1 {
+            back_to_queue(tx, run, job.0, *n)?;
+        }
+    }
+    Ok(())
+}
+
+fn back_to_queue(tx: &mut Tx, run: i64, job: i64, n: u32) -> Result<()> {
+    let model = tx.query(
+        "UPDATE jobs SET state = 0, attempts = ?2 - 1 WHERE id = ?1 AND state = 1 AND attempts = ?2
+         RETURNING model_id",
+        params![job, n],
+        |row| row.get(0),
+    )?;
+    let model = model
+        .ok_or_else(|| StoreError::IllegalTransition(format!("job {job} is not in flight")))?;
+    tx.moved(run, model, Some(JobState::InFlight), Some(JobState::Queued));
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! Taking up, watching, leaving, cancelling and retrying whole runs.
+
+use jiff::Timestamp;
+use rusqlite::{params, params_from_iter, types::Value};
+
+use super::blob::pack;
+use super::tx::{Tx, ids_of, job_id, line_of};
+use crate::model::{ErrorClass, Halt, JobState, RunId};
+use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter};
+
+/// Rows that one call changes, so that a running dispatcher never waits long for the lock.
+const PAGE: u32 = 1_000;
+
+struct Open {
+    job: i64,
+    model: i64,
+    attempts: u32,
+    interruptions: u32,
+}
+
+/// Marks the run running and closes what a crash left open.
+pub(super) fn start(
+    tx: &mut Tx,
+    run: RunId,
+    now: Timestamp,
+    max_interruptions: u32,
+) -> Result<Recovered> {
+    let row = tx.run_row(run)?;
+    tx.execute(
+        "UPDATE runs SET state = 'running', started_at_ms = coalesce(started_at_ms, ?2), ended_at_ms = NULL,
+           halt_class = NULL, halt_message = NULL, halt_at_ms = NULL
+         WHERE id = ?1 AND state <> 'loading'",
+        params![row, now.as_millisecond()],
+    )?;
+    let open = tx.query_all(
+        "SELECT id, model_id, attempts, interruptions_in_row FROM jobs INDEXED BY jobs_in_flight
+         WHERE run_id = ?1 AND state = 1",
+        [row],
+        |row| {
+            Ok(Open {
+                job: row.get(0)?,
+                model: row.get(1)?,
+                attempts: row.get(2)?,
+                interruptions: row.get(3)?,
+            })
+        },
+    )?;
+    let mut recovered = Recovered::default();
+    for job in open {
+        interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
+    }
+    Ok(recovered)
+}
+
+fn interrupt(
+    tx: &mut Tx,
+    run: i64,
+    now: Timestamp,
+    max_interruptions: u32,
+    open: &Open,
+    recovered: &mut Recovered,
+) -> Result<()> {
+    let class = ErrorClass::Interrupted;
+    let fails = open.interruptions + 1 >= max_interruptions;
+    tx.execute(
+        "UPDATE attempts SET ended_at_ms = max(?3, started_at_ms), outcome = 'interrupted', error_class = ?4,
+           message = ?5, maybe_billed = 1
+         WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
+        params![open.job, open.attempts, now.as_millisecond(), class.as_str(), class.info().meaning],
+    )?;
+    let to = if fails {
+        JobState::Failed
+    } else {
+        JobState::Queued
+    };
+    tx.execute(
+        "UPDATE jobs SET state = ?2, not_before_ms = 0, error_class = ?3, interruptions_in_row = ?4
+         WHERE id = ?1 AND state = 1",
+        params![open.job, to.code(), class.as_str(), open.interruptions + 1],
+    )?;
+    tx.moved(run, open.model, Some(JobState::InFlight), Some(to));
+    recovered.interrupted += 1;
+    if fails {
+        recovered.failed += 1;
+        keep_interruption(tx, open)?;
+    }
+    Ok(())
+}
+
+fn keep_interruption(tx: &Tx, open: &Open) -> Result<()> {
+    let class = ErrorClass::Interrupted;
+    let error = serde_json::json!({
+        "type": "error",
+        "error": { "type": class.as_str(), "message": class.info().meaning },
+        "request_id": null,
+    });
+    tx.execute(
+        "INSERT INTO results (job_id, n, error_blob) VALUES (?1, ?2, ?3)",
+        params![open.job, open.attempts, pack(&error.to_string())],
+    )?;
+    Ok(())
+}
+
+pub(super) fn pulse(tx: &mut Tx, run: RunId) -> Result<Pulse> {
+    let row = tx.run_row(run)?;
+    let flags = tx.query(
+        "SELECT cancel_requested, answered FROM runs WHERE id = ?1",
+        [row],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let (cancel_requested, answered) = flags.unwrap_or_default();
+    let lanes = tx.query_all(
+        "SELECT name,
+           coalesce(sum(jobs) FILTER (WHERE state = 0), 0),
+           coalesce(sum(jobs) FILTER (WHERE state = 1), 0),
+           coalesce(sum(jobs) FILTER (WHERE state = 3), 0)
+         FROM tallies JOIN models ON models.id = model_id
+         WHERE run_id = ?1 GROUP BY model_id ORDER BY model_id",
+        [row],
+        |row| {
+            Ok(LaneLoad {
+                model: row.get(0)?,
+                queued: row.get(1)?,
+                in_flight: row.get(2)?,
+                held: row.get(3)?,
+            })
+        },
+    )?;
+    Ok(Pulse {
+        cancel_requested,
+        answered,
+        lanes,
+    })
+}
+
+/// Ended if nothing is left, halted if a halt is given, ready otherwise.
+pub(super) fn leave(tx: &mut Tx, run: RunId, now: Timestamp, halt: Option<&Halt>) -> Result<()> {
+    let row = tx.run_row(run)?;
+    let open: i64 = tx
+        .query(
+            "SELECT coalesce(sum(jobs), 0) FROM tallies WHERE run_id = ?1 AND state < 4",
+            [row],
+            |row| row.get(0),
+        )?
+        .unwrap_or_default();
+    let halt = halt.filter(|_| open > 0);
+    let state = match (open, halt) {
+        (0, _) => "ended",
+        (_, Some(_)) => "halted",
+        (_, None) => "ready",
+    };
+    tx.execute(
+        "UPDATE runs SET state = ?2, ended_at_ms = iif(?2 = 'ended', ?3, NULL),
+           halt_class = ?4, halt_message = ?5, halt_at_ms = ?6
+         WHERE id = ?1 AND state <> 'loading'",
+        params![
+            row,
+            state,
+            now.as_millisecond(),
+            halt.map(|halt| halt.class.as_str()),
+            halt.map(|halt| &halt.message),
+            halt.map(|halt| halt.at.as_millisecond()),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Cancels a page of jobs that wait; true while there may be more.
+pub(super) fn cancel(tx: &mut Tx, run: RunId, _now: Timestamp) -> Result<bool> {
+    let row = tx.run_row(run)?;
+    tx.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?1", [row])?;
+    let mut canceled = 0;
+    for (state, index) in [
+        (JobState::Queued, "jobs_due"),
+        (JobState::Held, "jobs_held"),
+    ] {
+        let sql = format!(
+            "UPDATE jobs SET state = 6, not_before_ms = 0, error_class = 'canceled'
+             WHERE id IN (SELECT id FROM jobs INDEXED BY {index}
+                          WHERE run_id = ?1 AND state = {} LIMIT {PAGE})
+             RETURNING model_id",
+            state.code()
+        );
+        let models: Vec<i64> = tx.query_all(&sql, [row], |row| row.get(0))?;
+        canceled += models.len();
+        for model in models {
+            tx.moved(row, model, Some(state), Some(JobState::Canceled));
+        }
+    }
+    Ok(canceled >= PAGE as usize)
+}
+
+/// Puts a page of failed or cancelled jobs back; see [`crate::store::Store::retry`].
+pub(super) fn retry(
+    tx: &mut Tx,
+    run: RunId,
+    filter: &RetryFilter,
+    after_line: u64,
+) -> Result<(u64, Option<u64>)> {
+    let row = tx.run_row(run)?;
+    let page = ended_page(tx, row, filter, after_line)?;
+    for (job, model, state) in &page {
+        tx.execute(
+            "UPDATE jobs SET state = 0, not_before_ms = 0, counted = 0, faults_in_row = 0,
+               rate_limits_in_row = 0, interruptions_in_row = 0
+             WHERE id = ?1 AND state IN (5, 6)",
+            [job],
+        )?;
+        tx.execute("DELETE FROM results WHERE job_id = ?1", [job])?;
+        tx.moved(row, *model, Some(*state), Some(JobState::Queued));
+    }
+    if !page.is_empty() {
+        tx.execute(
+            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), ended_at_ms = NULL, cancel_requested = 0
+             WHERE id = ?1",
+            [row],
+        )?;
+    }
+    let next = page.last().filter(|_| page.len() == PAGE as usize);
+    Ok((page.len() as u64, next.map(|(job, ..)| line_of(*job))))
+}
+
+fn ended_page(
+    tx: &Tx,
+    run: i64,
+    filter: &RetryFilter,
+    after_line: u64,
+) -> Result<Vec<(i64, i64, JobState)>> {
+    let mut sql =
+        "SELECT id, model_id, state FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
+            .to_owned();
+    let mut values = vec![
+        Value::from(job_id(run, after_line)),
+        Value::from(ids_of(run).1),
+    ];
+    let classes = filter.classes.iter().map(|class| class.as_str().to_owned());
+    one_of(&mut sql, &mut values, "error_class", classes);
+    one_of(
+        &mut sql,
+        &mut values,
+        "custom_id",
+        filter.custom_ids.iter().cloned(),
+    );
+    tx.query_all(
+        &format!("{sql} ORDER BY id LIMIT {PAGE}"),
+        params_from_iter(values),
+        |row| {
+            let state = JobState::from_code(row.get(2)?).unwrap_or(JobState::Failed);
+            Ok((row.get(0)?, row.get(1)?, state))
+        },
+    )
+}
+
+/// Adds `AND column IN (...)`, unless there is nothing to choose from.
+fn one_of(
+    sql: &mut String,
+    values: &mut Vec<Value>,
+    column: &str,
+    wanted: impl Iterator<Item = String>,
+) {
+    let before = values.len();
+    values.extend(wanted.map(Value::from));
+    let count = values.len() - before;
+    if count > 0 {
+        let places = vec!["?"; count].join(", ");
+        sql.extend([" AND ", column, " IN (", &places, ")"]);
+    }
+}

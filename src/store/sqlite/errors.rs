@@ -1,0 +1,34 @@
+//! From SQLite's result codes to words that help.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::store::StoreError;
+
+/// How long a writer waits for another process's write lock.
+pub(super) const BUSY_TIMEOUT_SECONDS: u64 = 30;
+
+/// Says what SQLite's error means for the store at `path`.
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
+    let path = path.to_path_buf();
+    let why = error.to_string();
+    let Some(code) = error.sqlite_error_code() else {
+        return StoreError::Other { path, why };
+    };
+    match code {
+        ErrorCode::DiskFull => StoreError::DiskFull { path },
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly { path, why },
+        ErrorCode::CannotOpen => StoreError::CannotOpen { path, why },
+        ErrorCode::NotADatabase => StoreError::NotAStore {
+            path,
+            why: "it is no SQLite database".to_owned(),
+        },
+        ErrorCode::DatabaseCorrupt => StoreError::Corrupt { path, why },
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy {
+            path,
+            seconds: BUSY_TIMEOUT_SECONDS,
+        },
+        _ => StoreError::Other { path, why },
+    }
+}

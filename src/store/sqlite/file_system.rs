@@ -1,0 +1,80 @@
+//! Refuses file systems on which SQLite's write-ahead log is not safe.
+//!
+//! The log needs shared memory and locks of one host (sqlite.org/wal.html): over NFS, SMB and the
+//! like two hosts would corrupt the store.
+
+use std::path::Path;
+
+use crate::store::{Result, StoreError};
+
+/// Magic numbers of network file systems (Linux `statfs(2)` and the kernel's `magic.h`).
+const NETWORK: &[(u64, &str)] = &[
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFF53_4D42, "CIFS"),
+    (0xFE53_4D42, "SMB2"),
+    (0x564C, "NCP"),
+    (0x5346_414F, "AFS"),
+    (0x6B41_4653, "kAFS"),
+    (0x00C3_6400, "Ceph"),
+    (0x0102_1997, "9P"),
+    (0x0BD0_0BD0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+    (0x7461_636F, "OCFS2"),
+    (0x0116_1970, "GFS2"),
+];
+
+/// An error if the folder of `path` lies on a network file system. A file system that cannot be
+/// asked is let through.
+pub(super) fn refuse_network(path: &Path) -> Result<()> {
+    match network_kind(path) {
+        Some(kind) => Err(StoreError::NetworkFileSystem {
+            path: path.to_path_buf(),
+            kind: kind.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn network_kind(path: &Path) -> Option<&'static str> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let magic = u64::try_from(rustix::fs::statfs(folder).ok()?.f_type).ok()? & 0xFFFF_FFFF;
+    kind_of_magic(magic)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn network_kind(_: &Path) -> Option<&'static str> {
+    None
+}
+
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "asked on Linux alone")
+)]
+fn kind_of_magic(magic: u64) -> Option<&'static str> {
+    NETWORK
+        .iter()
+        .find(|(known, _)| *known == magic)
+        .map(|(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{kind_of_magic, refuse_network};
+    use std::path::Path;
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        assert_eq!(kind_of_magic(0x6969), Some("NFS"));
+        assert_eq!(kind_of_magic(0xEF53), None, "ext4");
+    }
+
+    #[test]
+    fn a_local_folder_is_taken() {
+        assert!(refuse_network(Path::new("store.db")).is_ok());
+    }
+}

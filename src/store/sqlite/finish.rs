@@ -1,0 +1,186 @@
+//! Finishing: the end of an attempt and what becomes of its job, in one transaction.
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::blob::pack;
+use super::tx::Tx;
+use crate::model::{AttemptId, AttemptRecord, JobHistory, JobState, RunId};
+use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
+
+/// A finish with its result packed beforehand, off the writer's thread.
+pub(super) struct PackedFinish {
+    record: AttemptRecord,
+    history: JobHistory,
+    next: Next,
+    message: Option<Vec<u8>>,
+    error: Option<Vec<u8>>,
+}
+
+impl From<Finish> for PackedFinish {
+    fn from(mut finish: Finish) -> Self {
+        let (message, error) = match &mut finish.next {
+            Next::End(end) => pack_result(std::mem::replace(&mut end.result, ResultBody::Nothing)),
+            _ => (None, None),
+        };
+        Self {
+            record: finish.record,
+            history: finish.history,
+            next: finish.next,
+            message,
+            error,
+        }
+    }
+}
+
+fn pack_result(result: ResultBody) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    match result {
+        ResultBody::Message(message) => (Some(pack(&message)), None),
+        ResultBody::Error(error) => (None, Some(pack(&error))),
+        ResultBody::Refusal { error, message } => (Some(pack(&message)), Some(pack(&error))),
+        ResultBody::Nothing => (None, None),
+    }
+}
+
+pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Result<()> {
+    let run = tx.run_row(run)?;
+    let mut answered = false;
+    for finish in finishes {
+        answered |= finish.record.evidence.http_status.is_some();
+        if end_attempt(tx, finish)? {
+            move_job(tx, run, finish)?;
+            keep_result(tx, finish)?;
+        }
+    }
+    if answered {
+        tx.execute(
+            "UPDATE runs SET answered = 1 WHERE id = ?1 AND answered = 0",
+            [run],
+        )?;
+    }
+    Ok(())
+}
+
+/// False if the attempt had ended already: an earlier call did this, and its word stands.
+fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<bool> {
+    let PackedFinish { record, next, .. } = finish;
+    let AttemptId { job, n } = record.attempt;
+    let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
+    let ended = tx.execute(
+        "UPDATE attempts SET ended_at_ms = ?3, outcome = ?4, error_class = ?5, http_status = ?6,
+           error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
+           answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
+           cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
+           cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
+           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24
+         WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
+        params![
+            job.0,
+            n,
+            record.ended_at.as_millisecond(),
+            record.outcome.as_str(),
+            record.error_class.map(crate::model::ErrorClass::as_str),
+            evidence.http_status,
+            evidence.error_type,
+            evidence.message,
+            evidence.request_id,
+            evidence.retry_after.map(millis),
+            next_try_at(next).map(Timestamp::as_millisecond),
+            record.answered_by,
+            tokens.input,
+            tokens.output,
+            tokens.cache_read,
+            tokens.cache_write_5m,
+            tokens.cache_write_1h,
+            record.usage.web_searches,
+            pico(cost.total.0)?,
+            pico(cost.saved_by_batch.0)?,
+            pico(cost.saved_by_cache.0)?,
+            cost.unknown_price,
+            record.maybe_billed,
+            record.latency.map(millis),
+        ],
+    )?;
+    if ended == 1 {
+        return Ok(true);
+    }
+    let known = tx.query(
+        "SELECT 1 FROM attempts WHERE job_id = ?1 AND n = ?2",
+        params![job.0, n],
+        |_| Ok(()),
+    )?;
+    known.map(|()| false).ok_or_else(|| {
+        StoreError::IllegalTransition(format!("attempt {n} of job {} was never started", job.0))
+    })
+}
+
+fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish) -> Result<()> {
+    let (to, history) = (state_after(&finish.next), &finish.history);
+    let AttemptId { job, n } = finish.record.attempt;
+    let model = tx.query(
+        "UPDATE jobs SET state = ?3, not_before_ms = ?4, error_class = ?5, counted = ?6,
+           faults_in_row = ?7, rate_limits_in_row = ?8, interruptions_in_row = ?9
+         WHERE id = ?1 AND attempts = ?2 AND state IN (1, 2) RETURNING model_id",
+        params![
+            job.0,
+            n,
+            to.code(),
+            next_try_at(&finish.next).map_or(0, Timestamp::as_millisecond),
+            finish
+                .record
+                .error_class
+                .map(crate::model::ErrorClass::as_str),
+            history.counted,
+            history.faults_in_row,
+            history.rate_limits_in_row,
+            history.interruptions_in_row,
+        ],
+        |row| row.get(0),
+    )?;
+    let model = model.ok_or_else(|| {
+        StoreError::IllegalTransition(format!(
+            "job {} cannot become {to}: it is not in flight",
+            job.0
+        ))
+    })?;
+    tx.moved(run, model, Some(JobState::InFlight), Some(to));
+    Ok(())
+}
+
+fn keep_result(tx: &Tx, finish: &PackedFinish) -> Result<()> {
+    if finish.message.is_none() && finish.error.is_none() {
+        return Ok(());
+    }
+    let AttemptId { job, n } = finish.record.attempt;
+    tx.execute(
+        "INSERT INTO results (job_id, n, message_blob, error_blob) VALUES (?1, ?2, ?3, ?4)",
+        params![job.0, n, finish.message, finish.error],
+    )?;
+    Ok(())
+}
+
+fn state_after(next: &Next) -> JobState {
+    match next {
+        Next::RetryAt(_) | Next::Requeue => JobState::Queued,
+        Next::Hold => JobState::Held,
+        Next::End(JobEnd { state, .. }) => *state,
+    }
+}
+
+fn next_try_at(next: &Next) -> Option<Timestamp> {
+    match next {
+        Next::RetryAt(at) => Some(*at),
+        _ => None,
+    }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// SQLite's integers hold nine million dollars an attempt; more is a bug, not a bill.
+fn pico(amount: i128) -> Result<i64> {
+    i64::try_from(amount).map_err(|_| {
+        StoreError::IllegalTransition(format!("{amount} pico-USD is no cost of one attempt"))
+    })
+}

@@ -1,0 +1,77 @@
+//! The schema: append-only SQL files over `user_version`.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::errors::explain;
+use crate::store::{Result, StoreError};
+
+/// Marks a SQLite file as ours (`ClRn`).
+pub(super) const APPLICATION_ID: i64 = 0x436C_526E;
+
+/// Step `i` brings a store from version `i` to `i + 1`.
+const MIGRATIONS: &[&str] = &[include_str!("../../../schemas/sqlite/0001_initial.sql")];
+
+/// The version that this program reads and writes.
+pub(super) fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// Refuses a database that is not ours or is newer than we are; tells the version it has (0: empty).
+pub(super) fn check_version(path: &Path, connection: &Connection) -> Result<i64> {
+    let pragma = |name: &str| -> Result<i64> {
+        connection
+            .pragma_query_value(None, name, |row| row.get(0))
+            .map_err(|error| explain(path, &error))
+    };
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    if application == 0 && version == 0 && is_empty(path, connection)? {
+        return Ok(0);
+    }
+    if application != APPLICATION_ID {
+        return Err(StoreError::NotAStore {
+            path: path.to_path_buf(),
+            why: "it is a SQLite database of another program".to_owned(),
+        });
+    }
+    if version > known_version() {
+        return Err(StoreError::TooNew {
+            path: path.to_path_buf(),
+            found: version,
+            known: known_version(),
+        });
+    }
+    Ok(version)
+}
+
+/// Brings the store to the version we know, each step in a transaction of its own.
+pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<()> {
+    for (index, sql) in MIGRATIONS.iter().enumerate() {
+        apply_step(path, connection, index, sql)?;
+    }
+    Ok(())
+}
+
+/// Re-reads the version under the write lock, since another process may have migrated meanwhile.
+fn apply_step(path: &Path, connection: &mut Connection, index: usize, sql: &str) -> Result<()> {
+    let mut step = || -> rusqlite::Result<()> {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version: usize = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version == index {
+            tx.execute_batch(sql)?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            tx.pragma_update(None, "user_version", index + 1)?;
+        }
+        tx.commit()
+    };
+    step().map_err(|error| explain(path, &error))
+}
+
+fn is_empty(path: &Path, connection: &Connection) -> Result<bool> {
+    connection
+        .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
+            row.get(0)
+        })
+        .map_err(|error| explain(path, &error))
+}

@@ -1,0 +1,169 @@
+//! Opening: what must be true of the file, and how every connection is set up.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::errors::{BUSY_TIMEOUT_SECONDS, explain};
+use super::file_system::refuse_network;
+use super::migrate::{check_version, known_version, migrate};
+use crate::store::{Result, StoreError};
+
+/// SQLite 3.51.3: older ones can lose committed pages of a write-ahead log when a checkpoint meets
+/// a commit (sqlite.org/wal.html, "the WAL-reset bug").
+const SAFE_SQLITE: i32 = 3_051_003;
+
+/// Every commit waits for the disk: each row may be a paid answer. On macOS only `fullfsync`
+/// empties the drive's own cache; elsewhere it does nothing.
+const WRITER_PRAGMAS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = 1;
+    PRAGMA checkpoint_fullfsync = 1;
+    PRAGMA foreign_keys = ON;
+    PRAGMA wal_autocheckpoint = 2000;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA cache_size = -32768;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;
+    PRAGMA mmap_size = 0;";
+
+const READER_PRAGMAS: &str = "
+    PRAGMA query_only = ON;
+    PRAGMA cache_size = -8192;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA mmap_size = 0;";
+
+/// Statements that a writer keeps prepared: all it ever uses.
+const CACHED_STATEMENTS: usize = 64;
+
+/// The write connection of the store at `path`, which is made or migrated as needed.
+pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+    refuse_old_sqlite(path)?;
+    refuse_network(path)?;
+    create_private(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = connect(path, flags)?;
+    if check_version(path, &connection)? < known_version() {
+        migrate(path, &mut connection)?;
+    }
+    use_wal(path, &connection)?;
+    set_up(path, &connection, WRITER_PRAGMAS)?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    Ok(connection)
+}
+
+/// A read-only connection to an existing store.
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+    refuse_old_sqlite(path)?;
+    if !path.exists() {
+        return Err(StoreError::Missing {
+            path: path.to_path_buf(),
+        });
+    }
+    refuse_network(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(path, flags)?;
+    match check_version(path, &connection)? {
+        0 => Err(StoreError::Missing {
+            path: path.to_path_buf(),
+        }),
+        version if version < known_version() => Err(StoreError::Other {
+            path: path.to_path_buf(),
+            why: format!(
+                "it has the older schema version {version}; `claude-run resume` brings it up to date"
+            ),
+        }),
+        _ => set_up(path, &connection, READER_PRAGMAS).map(|()| connection),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
+    let patience = std::time::Duration::from_secs(BUSY_TIMEOUT_SECONDS);
+    connection
+        .busy_timeout(patience)
+        .map_err(|error| explain(path, &error))?;
+    Ok(connection)
+}
+
+fn set_up(path: &Path, connection: &Connection, pragmas: &str) -> Result<()> {
+    connection
+        .execute_batch(pragmas)
+        .map_err(|error| explain(path, &error))
+}
+
+fn use_wal(path: &Path, connection: &Connection) -> Result<()> {
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(|error| explain(path, &error))?;
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    Err(StoreError::Other {
+        path: path.to_path_buf(),
+        why: format!("its file system allows no write-ahead log (journal mode stayed `{mode}`)"),
+    })
+}
+
+fn refuse_old_sqlite(path: &Path) -> Result<()> {
+    if rusqlite::version_number() >= SAFE_SQLITE {
+        return Ok(());
+    }
+    Err(StoreError::Other {
+        path: path.to_path_buf(),
+        why: format!(
+            "this program was built with SQLite {}, which can lose committed data; build it with 3.51.3 or newer",
+            rusqlite::version()
+        ),
+    })
+}
+
+/// Makes the file readable by its owner alone, since it holds prompts and answers.
+fn create_private(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .map(drop)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::StorageFull => StoreError::DiskFull {
+                path: path.to_path_buf(),
+            },
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                StoreError::ReadOnly {
+                    path: path.to_path_buf(),
+                    why: error.to_string(),
+                }
+            }
+            _ => StoreError::CannotOpen {
+                path: path.to_path_buf(),
+                why: error.to_string(),
+            },
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SAFE_SQLITE;
+
+    #[test]
+    fn the_bundled_sqlite_is_free_of_the_wal_reset_bug() {
+        assert!(
+            rusqlite::version_number() >= SAFE_SQLITE,
+            "{}",
+            rusqlite::version()
+        );
+    }
+}

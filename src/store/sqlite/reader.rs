@@ -1,0 +1,128 @@
+//! Reading in short pages, on a read-only connection of its own.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::errors::explain;
+use super::open::open_reader;
+use super::rows;
+use super::tx::{ids_of, job_id};
+use crate::model::{Run, RunId};
+use crate::store::{AttemptGroup, AttemptRow, Only, Reader, Result, ResultRow, StoreError};
+
+/// Attempts and results of one page: small enough to hold, large enough to be quick.
+const PAGE_JOBS: u32 = 200;
+
+/// Reads a store that another process, or this one, may be writing to.
+#[derive(Debug)]
+pub struct SqliteReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl SqliteReader {
+    /// Opens an existing store for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Missing`] if there is none; see the other kinds for what may be wrong with it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let connection = open_reader(path)?;
+        connection.set_prepared_statement_cache_capacity(16);
+        Ok(Self {
+            connection,
+            path: path.to_path_buf(),
+        })
+    }
+
+    fn query_all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_map(params, read)?.collect())
+            .map_err(|error| explain(&self.path, &error))
+    }
+
+    fn run_row(&self, run: RunId) -> Result<i64> {
+        let row = self
+            .connection
+            .query_row(
+                "SELECT id FROM runs WHERE uuid = ?1",
+                [run.as_bytes()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| explain(&self.path, &error))?;
+        row.ok_or_else(|| StoreError::IllegalTransition(format!("there is no run {run}")))
+    }
+
+    fn runs_where(&self, condition: &str, params: impl Params) -> Result<Vec<Run>> {
+        let sql = format!(
+            "{} WHERE state <> 'loading' AND {condition} ORDER BY id",
+            rows::RUNS
+        );
+        let mut runs = self.query_all(&sql, params, rows::read_run)?;
+        for (row, run) in &mut runs {
+            let tallies = "SELECT state, sum(jobs) FROM tallies WHERE run_id = ?1 GROUP BY state";
+            for (state, jobs) in self.query_all(tallies, [*row], rows::read_tally)? {
+                run.jobs.add(state, jobs);
+            }
+        }
+        Ok(runs.into_iter().map(|(_, run)| run).collect())
+    }
+}
+
+impl Reader for SqliteReader {
+    async fn runs(&self) -> Result<Vec<Run>> {
+        self.runs_where("TRUE", [])
+    }
+
+    async fn unfinished_run(&self, fingerprint: &[u8; 32]) -> Result<Option<Run>> {
+        let mut runs = self.runs_where("fingerprint = ?1 AND state <> 'ended'", [fingerprint])?;
+        Ok(runs.pop())
+    }
+
+    async fn attempts(
+        &self,
+        run: RunId,
+        custom_id: Option<&str>,
+        after_line: u64,
+    ) -> Result<Vec<AttemptRow>> {
+        let row = self.run_row(run)?;
+        let (from, to) = (job_id(row, after_line), ids_of(row).1);
+        let page = "id > ?1 AND id <= ?2 AND attempts > 0 AND (?3 IS NULL OR custom_id = ?3)";
+        let sql = format!(
+            "{} WHERE {page} ORDER BY id LIMIT {PAGE_JOBS}) jobs {}",
+            rows::JOB_PAGE,
+            rows::ATTEMPTS_OF_PAGE
+        );
+        self.query_all(&sql, params![from, to, custom_id], rows::read_attempt)
+    }
+
+    async fn results(&self, run: RunId, only: Only, after_line: u64) -> Result<Vec<ResultRow>> {
+        let row = self.run_row(run)?;
+        let (from, to) = (job_id(row, after_line), ids_of(row).1);
+        let states = match only {
+            Only::Succeeded => "4",
+            Only::Failed => "5, 6",
+            Only::All => "4, 5, 6",
+        };
+        let page = format!("id > ?1 AND id <= ?2 AND state IN ({states})");
+        let sql = format!(
+            "{} WHERE {page} ORDER BY id LIMIT {PAGE_JOBS}) jobs {}",
+            rows::JOB_PAGE,
+            rows::RESULTS_OF_PAGE
+        );
+        self.query_all(&sql, params![from, to], rows::read_result)
+    }
+
+    async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {
+        let (first, last) = ids_of(self.run_row(run)?);
+        self.query_all(rows::ATTEMPT_GROUPS, [first, last], rows::read_group)
+    }
+}

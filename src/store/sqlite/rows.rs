@@ -1,0 +1,252 @@
+//! Rows of the database as values of the store's traits: the queries and how each row is read.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::types::{FromSql, Type};
+use rusqlite::{Error, Row};
+
+use super::blob::unpack;
+use super::tx::line_of;
+use crate::model::{
+    AttemptId, AttemptOutcome, Cost, ErrorClass, Halt, JobCounts, JobId, JobState, Lane, Pico, Run,
+    RunId, RunState, Tokens,
+};
+use crate::store::{AttemptGroup, AttemptRow, ResultBody, ResultRow};
+
+/// The head of every query for runs.
+pub(super) const RUNS: &str =
+    "SELECT id, uuid, name, file, state, simulated, created_at_ms AS created,
+    started_at_ms AS started, ended_at_ms AS ended, shaping, options, halt_class, halt_message,
+    halt_at_ms AS halted, cancel_requested, answered FROM runs";
+
+/// A page of jobs, to be joined to what belongs to them; the caller adds WHERE, LIMIT and `) jobs`.
+pub(super) const JOB_PAGE: &str =
+    "SELECT * FROM (SELECT id, custom_id, state, model_id AS job_model_id,
+    attempts AS job_attempts, error_class AS job_class FROM jobs";
+
+/// The attempts of such a page.
+pub(super) const ATTEMPTS_OF_PAGE: &str = "JOIN attempts ON attempts.job_id = jobs.id
+    JOIN (SELECT id AS model_row, name AS model FROM models) ON model_row = attempts.model_id
+    ORDER BY jobs.id, attempts.n";
+
+/// The results of such a page, each with the sums of its job's attempts and the last attempt.
+pub(super) const RESULTS_OF_PAGE: &str = "LEFT JOIN results ON results.job_id = jobs.id
+    LEFT JOIN (SELECT job_id AS body_job, metadata_blob FROM bodies) ON body_job = jobs.id
+    JOIN (SELECT id AS model_row, name AS asked FROM models) ON model_row = job_model_id
+    LEFT JOIN (SELECT job_id AS last_job, n AS last_n, lane, answered_by, latency_ms FROM attempts)
+      ON last_job = jobs.id AND last_n = job_attempts
+    LEFT JOIN (SELECT job_id AS sum_job, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+        sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
+        sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(cost_pico) AS cost_pico,
+        sum(saved_by_batch_pico) AS saved_by_batch_pico, sum(saved_by_cache_pico) AS saved_by_cache_pico,
+        max(unknown_price) AS unknown_price
+      FROM attempts WHERE job_id > ?1 AND job_id <= ?2 GROUP BY job_id) ON sum_job = jobs.id
+    ORDER BY jobs.id";
+
+/// All attempts between two job ids, summed up by what tells them apart.
+pub(super) const ATTEMPT_GROUPS: &str = "SELECT name AS model, answered_by, a.lane AS lane, outcome,
+    a.error_class AS error_class, maybe_billed, unknown_price,
+    (a.n = jobs.attempts AND jobs.state >= 4) AS is_result, count(*) AS attempts,
+    sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+    sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
+    sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(cost_pico) AS cost_pico,
+    sum(saved_by_batch_pico) AS saved_by_batch_pico, sum(saved_by_cache_pico) AS saved_by_cache_pico
+  FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
+  WHERE a.job_id BETWEEN ?1 AND ?2
+  GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result
+  ORDER BY 1, 2, 3, 4, 5, 6, 7, 8";
+
+pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<(i64, Run)> {
+    let run = Run {
+        id: RunId::from_bytes(row.get("uuid")?),
+        name: row.get("name")?,
+        file: row.get("file")?,
+        state: word(row, "state", RunState::parse)?,
+        simulated: row.get("simulated")?,
+        created_at: time(row, "created")?.unwrap_or(Timestamp::UNIX_EPOCH),
+        started_at: time(row, "started")?,
+        ended_at: time(row, "ended")?,
+        shaping: json(row, "shaping")?,
+        options: json(row, "options")?,
+        halt: read_halt(row)?,
+        cancel_requested: row.get("cancel_requested")?,
+        answered: row.get("answered")?,
+        jobs: JobCounts::default(),
+    };
+    Ok((row.get("id")?, run))
+}
+
+fn read_halt(row: &Row<'_>) -> rusqlite::Result<Option<Halt>> {
+    let Some(class) = class(row, "halt_class")? else {
+        return Ok(None);
+    };
+    Ok(Some(Halt {
+        class,
+        message: row
+            .get::<_, Option<String>>("halt_message")?
+            .unwrap_or_default(),
+        at: time(row, "halted")?.unwrap_or(Timestamp::UNIX_EPOCH),
+    }))
+}
+
+pub(super) fn read_tally(row: &Row<'_>) -> rusqlite::Result<(JobState, u64)> {
+    let state = JobState::from_code(row.get(0)?)
+        .ok_or_else(|| unreadable(0, Type::Integer, "an unknown job state"))?;
+    Ok((state, row.get(1)?))
+}
+
+pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
+    let job: i64 = row.get("id")?;
+    Ok(AttemptRow {
+        attempt: AttemptId {
+            job: JobId(job),
+            n: row.get("n")?,
+        },
+        line: line_of(job),
+        custom_id: row.get("custom_id")?,
+        lane: word(row, "lane", |name| name.parse().ok())?,
+        model: row.get("model")?,
+        answered_by: row.get("answered_by")?,
+        started_at: time(row, "started_at_ms")?.unwrap_or(Timestamp::UNIX_EPOCH),
+        ended_at: time(row, "ended_at_ms")?,
+        outcome: optional_word(row, "outcome", AttemptOutcome::parse)?,
+        error_class: class(row, "error_class")?,
+        http_status: row.get("http_status")?,
+        error_type: row.get("error_type")?,
+        message: row.get("message")?,
+        request_id: row.get("request_id")?,
+        retry_after: duration(row, "retry_after_ms")?,
+        next_try_at: time(row, "next_try_at_ms")?,
+        tokens: tokens(row)?,
+        cost: cost(row)?,
+        maybe_billed: row.get("maybe_billed")?,
+        latency: duration(row, "latency_ms")?,
+    })
+}
+
+pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
+    let job: i64 = row.get("id")?;
+    let answered_by: Option<String> = row.get("answered_by")?;
+    Ok(ResultRow {
+        line: line_of(job),
+        custom_id: row.get("custom_id")?,
+        state: JobState::from_code(row.get("state")?)
+            .ok_or_else(|| unreadable(0, Type::Integer, "an unknown job state"))?,
+        result: match (text(row, "message_blob")?, text(row, "error_blob")?) {
+            (Some(message), None) => ResultBody::Message(message),
+            (None, Some(error)) => ResultBody::Error(error),
+            (Some(message), Some(error)) => ResultBody::Refusal { error, message },
+            (None, None) => ResultBody::Nothing,
+        },
+        attempts: row.get("job_attempts")?,
+        lane: optional_word(row, "lane", |name| name.parse().ok())?.unwrap_or(Lane::Live),
+        model: match answered_by {
+            Some(model) => model,
+            None => row.get("asked")?,
+        },
+        error_class: class(row, "job_class")?,
+        tokens: tokens(row)?,
+        cost: cost(row)?,
+        latency: duration(row, "latency_ms")?,
+        metadata: text(row, "metadata_blob")?,
+    })
+}
+
+pub(super) fn read_group(row: &Row<'_>) -> rusqlite::Result<AttemptGroup> {
+    Ok(AttemptGroup {
+        model: row.get("model")?,
+        answered_by: row.get("answered_by")?,
+        lane: word(row, "lane", |name| name.parse().ok())?,
+        outcome: optional_word(row, "outcome", AttemptOutcome::parse)?,
+        error_class: class(row, "error_class")?,
+        maybe_billed: row.get("maybe_billed")?,
+        is_result: row.get("is_result")?,
+        unknown_price: row.get("unknown_price")?,
+        attempts: row.get("attempts")?,
+        tokens: tokens(row)?,
+        cost: cost(row)?,
+    })
+}
+
+fn tokens(row: &Row<'_>) -> rusqlite::Result<Tokens> {
+    let count = |column: &str| -> rusqlite::Result<u64> {
+        Ok(row.get::<_, Option<u64>>(column)?.unwrap_or_default())
+    };
+    Ok(Tokens {
+        input: count("input_tokens")?,
+        output: count("output_tokens")?,
+        cache_read: count("cache_read_tokens")?,
+        cache_write_5m: count("cache_write_5m_tokens")?,
+        cache_write_1h: count("cache_write_1h_tokens")?,
+    })
+}
+
+fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
+    let amount = |column: &str| -> rusqlite::Result<Pico> {
+        let pico = row.get::<_, Option<i64>>(column)?.unwrap_or_default();
+        Ok(Pico(i128::from(pico)))
+    };
+    Ok(Cost {
+        total: amount("cost_pico")?,
+        saved_by_batch: amount("saved_by_batch_pico")?,
+        saved_by_cache: amount("saved_by_cache_pico")?,
+        unknown_price: row
+            .get::<_, Option<bool>>("unknown_price")?
+            .unwrap_or_default(),
+    })
+}
+
+fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    let ms: Option<i64> = row.get(column)?;
+    ms.map(|ms| {
+        Timestamp::from_millisecond(ms)
+            .map_err(|error| unreadable(0, Type::Integer, &error.to_string()))
+    })
+    .transpose()
+}
+
+fn duration(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Duration>> {
+    Ok(row
+        .get::<_, Option<u64>>(column)?
+        .map(Duration::from_millis))
+}
+
+fn class(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<ErrorClass>> {
+    optional_word(row, column, |name| name.parse().ok())
+}
+
+fn text(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<String>> {
+    let packed: Option<Vec<u8>> = row.get(column)?;
+    packed
+        .map(|packed| unpack(&packed).map_err(|why| unreadable(0, Type::Blob, &why)))
+        .transpose()
+}
+
+fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| unreadable(0, Type::Text, &error.to_string()))
+}
+
+fn word<T>(row: &Row<'_>, column: &str, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    optional_word(row, column, read)?
+        .ok_or_else(|| unreadable(0, Type::Null, &format!("no {column}")))
+}
+
+fn optional_word<T>(
+    row: &Row<'_>,
+    column: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    let value = row.get_ref(column)?;
+    let Some(name) = Option::<String>::column_result(value)? else {
+        return Ok(None);
+    };
+    read(&name)
+        .map(Some)
+        .ok_or_else(|| unreadable(0, Type::Text, &format!("`{name}` is no {column}")))
+}
+
+fn unreadable(index: usize, kind: Type, why: &str) -> Error {
+    Error::FromSqlConversionFailure(index, kind, why.into())
+}

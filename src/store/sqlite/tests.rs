@@ -1,0 +1,673 @@
+//! Tests of the store as a whole, verb by verb, on real files.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{SqliteReader, SqliteStore};
+use crate::model::{
+    AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions, ErrorClass,
+    Evidence, Halt, JobCounts, JobHistory, JobState, Lane, NewJob, Pico, RequestBody, RunId,
+    RunState, Shaping, Tokens, Usage,
+};
+use crate::store::{
+    Claim, Claimed, Finish, JobEnd, NewRun, Next, Only, Reader, ResultBody, RetryFilter, Store,
+    StoreError,
+};
+
+const MODEL: &str = "claude-haiku-5-5";
+
+struct Bench {
+    store: SqliteStore,
+    path: PathBuf,
+    run: RunId,
+    _folder: tempfile::TempDir,
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap()
+}
+
+fn new_run(id: RunId) -> NewRun {
+    NewRun {
+        id,
+        name: Some("a name".to_owned()),
+        file: "jobs.jsonl".to_owned(),
+        simulated: false,
+        created_at: at(0),
+        shaping: Shaping::default(),
+        options: DispatchOptions {
+            concurrency: Some(7),
+            ..DispatchOptions::default()
+        },
+    }
+}
+
+fn job(line: u64) -> NewJob {
+    NewJob {
+        line,
+        custom_id: format!("id-{line}"),
+        model: MODEL.to_owned(),
+        body: RequestBody::from_json(format!(r#"{{"model":"{MODEL}","line":{line}}}"#)),
+        lane: None,
+        deadline: None,
+        metadata: (line == 2).then(|| r#"{"row":17}"#.to_owned()),
+    }
+}
+
+impl Bench {
+    async fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let run = RunId::generate();
+        store.begin_load(new_run(run)).await.unwrap();
+        Self {
+            store,
+            path,
+            run,
+            _folder: folder,
+        }
+    }
+
+    async fn with_jobs(count: u64) -> Self {
+        let bench = Self::empty().await;
+        let jobs = (1..=count).map(job).collect();
+        assert_eq!(bench.store.add_jobs(bench.run, jobs).await.unwrap(), []);
+        bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
+        bench.store.start_run(bench.run, at(0), 20).await.unwrap();
+        bench
+    }
+
+    async fn claim(&self, max_jobs: u32, now: Timestamp) -> Claimed {
+        self.claim_bytes(max_jobs, u64::MAX, now).await
+    }
+
+    async fn claim_bytes(&self, max_jobs: u32, max_bytes: u64, now: Timestamp) -> Claimed {
+        let claim = Claim {
+            run: self.run,
+            model: MODEL.to_owned(),
+            max_jobs,
+            max_bytes,
+            now,
+        };
+        self.store.claim(claim).await.unwrap()
+    }
+
+    async fn finish(&self, finish: Finish) {
+        self.store.finish(self.run, vec![finish]).await.unwrap();
+    }
+
+    fn reader(&self) -> SqliteReader {
+        SqliteReader::open(&self.path).unwrap()
+    }
+
+    async fn counts(&self) -> JobCounts {
+        self.reader().runs().await.unwrap()[0].jobs
+    }
+}
+
+fn record(attempt: AttemptId, outcome: AttemptOutcome, class: Option<ErrorClass>) -> AttemptRecord {
+    AttemptRecord {
+        attempt,
+        ended_at: at(900),
+        outcome,
+        error_class: class,
+        evidence: Evidence {
+            http_status: Some(if class.is_some() { 529 } else { 200 }),
+            request_id: Some("req_1".to_owned()),
+            retry_after: class.map(|_| Duration::from_secs(3)),
+            ..Evidence::default()
+        },
+        answered_by: class.is_none().then(|| "claude-haiku-5-5".to_owned()),
+        usage: Usage {
+            tokens: Tokens {
+                input: 10,
+                output: 5,
+                ..Tokens::default()
+            },
+            ..Usage::default()
+        },
+        cost: Cost {
+            total: Pico(3_500_000),
+            ..Cost::default()
+        },
+        maybe_billed: false,
+        latency: Some(Duration::from_millis(900)),
+    }
+}
+
+fn success(job: &ClaimedJob) -> Finish {
+    let message = format!(r#"{{"id":"msg_{}","type":"message"}}"#, job.custom_id);
+    Finish {
+        record: record(job.attempt, AttemptOutcome::Succeeded, None),
+        next: Next::End(JobEnd {
+            state: JobState::Succeeded,
+            result: ResultBody::Message(message),
+        }),
+        history: job.history,
+    }
+}
+
+fn failure(job: &ClaimedJob) -> Finish {
+    let error =
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"no"}}"#.to_owned();
+    Finish {
+        record: record(
+            job.attempt,
+            AttemptOutcome::Errored,
+            Some(ErrorClass::InvalidRequest),
+        ),
+        next: Next::End(JobEnd {
+            state: JobState::Failed,
+            result: ResultBody::Error(error),
+        }),
+        history: job.history,
+    }
+}
+
+fn retry(job: &ClaimedJob, next_try: Timestamp) -> Finish {
+    Finish {
+        record: record(
+            job.attempt,
+            AttemptOutcome::Errored,
+            Some(ErrorClass::Overloaded),
+        ),
+        next: Next::RetryAt(next_try),
+        history: JobHistory {
+            counted: 1,
+            faults_in_row: 1,
+            ..job.history
+        },
+    }
+}
+
+fn ids(claimed: &Claimed) -> Vec<&str> {
+    claimed
+        .jobs
+        .iter()
+        .map(|job| job.custom_id.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_run_is_invisible_until_it_is_loaded() {
+    let bench = Bench::empty().await;
+    bench.store.add_jobs(bench.run, vec![job(1)]).await.unwrap();
+    assert_eq!(bench.reader().runs().await.unwrap(), []);
+    assert_eq!(bench.store.loading().await.unwrap(), [bench.run]);
+    bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
+    let run = bench.reader().runs().await.unwrap().remove(0);
+    assert_eq!(
+        (run.id, run.state, run.jobs.pending),
+        (bench.run, RunState::Ready, 1)
+    );
+    assert_eq!(run.options.concurrency, Some(7));
+    assert_eq!(bench.store.loading().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_broken_off_load_is_swept_away_page_by_page() {
+    let bench = Bench::empty().await;
+    bench
+        .store
+        .add_jobs(bench.run, (1..=2_500).map(job).collect())
+        .await
+        .unwrap();
+    let mut pages = 0;
+    while bench.store.sweep_load(bench.run).await.unwrap() {
+        pages += 1;
+    }
+    assert_eq!(pages, 3);
+    assert_eq!(bench.store.loading().await.unwrap(), []);
+    assert!(
+        !bench.store.sweep_load(bench.run).await.unwrap(),
+        "sweeping again is harmless"
+    );
+}
+
+#[tokio::test]
+async fn a_second_use_of_a_custom_id_is_told_with_both_lines() {
+    let bench = Bench::empty().await;
+    let again = NewJob {
+        custom_id: "id-1".to_owned(),
+        ..job(5)
+    };
+    let duplicates = bench
+        .store
+        .add_jobs(bench.run, vec![job(1), again, job(6)])
+        .await
+        .unwrap();
+    assert_eq!(duplicates.len(), 1);
+    assert_eq!((duplicates[0].line, duplicates[0].first_line), (5, 1));
+}
+
+#[tokio::test]
+async fn adding_the_same_lines_again_changes_nothing() {
+    let bench = Bench::empty().await;
+    for _ in 0..2 {
+        assert_eq!(
+            bench
+                .store
+                .add_jobs(bench.run, vec![job(1), job(2)])
+                .await
+                .unwrap(),
+            []
+        );
+    }
+    bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
+    bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
+    assert_eq!(bench.counts().await.total, 2);
+}
+
+#[tokio::test]
+async fn claims_follow_the_input_and_record_the_attempt() {
+    let bench = Bench::with_jobs(5).await;
+    let claimed = bench.claim(2, at(10)).await;
+    assert_eq!(ids(&claimed), ["id-1", "id-2"]);
+    assert!(claimed.more);
+    assert_eq!(claimed.jobs[0].body.as_str(), job(1).body.as_str());
+    assert_eq!(ids(&bench.claim(9, at(11)).await), ["id-3", "id-4", "id-5"]);
+    let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
+    assert_eq!(ledger.len(), 5);
+    assert!(
+        ledger
+            .iter()
+            .all(|row| row.outcome.is_none() && row.attempt.n == 1)
+    );
+    assert_eq!((ledger[0].started_at, ledger[0].lane), (at(10), Lane::Live));
+    let counts = bench.counts().await;
+    assert_eq!((counts.pending, counts.in_flight), (0, 5));
+}
+
+#[tokio::test]
+async fn a_claim_is_bounded_by_bytes_but_never_empty() {
+    let bench = Bench::with_jobs(5).await;
+    let one = job(1).body.len() as u64;
+    assert_eq!(bench.claim_bytes(5, 2 * one, at(1)).await.jobs.len(), 2);
+    let claimed = bench.claim_bytes(5, 1, at(1)).await;
+    assert_eq!((ids(&claimed), claimed.more), (vec!["id-3"], true));
+}
+
+#[tokio::test]
+async fn retries_that_are_due_come_first_and_not_before_their_time() {
+    let bench = Bench::with_jobs(4).await;
+    let claimed = bench.claim(2, at(0)).await;
+    bench.finish(retry(&claimed.jobs[0], at(5_000))).await;
+    bench.finish(retry(&claimed.jobs[1], at(3_000))).await;
+    let early = bench.claim(1, at(2_999)).await;
+    assert_eq!(
+        (ids(&early), early.next_due),
+        (vec!["id-3"], Some(at(3_000)))
+    );
+    let due = bench.claim(4, at(5_000)).await;
+    assert_eq!(ids(&due), ["id-2", "id-1", "id-4"]);
+    assert_eq!(
+        (due.jobs[0].attempt.n, due.jobs[0].history.faults_in_row),
+        (2, 1)
+    );
+    assert_eq!((due.next_due, due.more), (None, false));
+}
+
+#[tokio::test]
+async fn an_end_is_recorded_once_whatever_comes_after_it() {
+    let bench = Bench::with_jobs(1).await;
+    let claimed = bench.claim(1, at(0)).await;
+    bench.finish(success(&claimed.jobs[0])).await;
+    bench.finish(failure(&claimed.jobs[0])).await;
+    let results = bench
+        .reader()
+        .results(bench.run, Only::All, 0)
+        .await
+        .unwrap();
+    assert_eq!(results.len(), 1);
+    assert_eq!(results[0].state, JobState::Succeeded);
+    assert!(matches!(&results[0].result, ResultBody::Message(text) if text.contains("msg_id-1")));
+    assert_eq!(
+        bench.reader().attempts(bench.run, None, 0).await.unwrap()[0].error_class,
+        None
+    );
+    assert_eq!(bench.counts().await.succeeded, 1);
+}
+
+#[tokio::test]
+async fn the_end_of_an_attempt_that_never_began_is_refused() {
+    let bench = Bench::with_jobs(1).await;
+    let claimed = bench.claim(1, at(0)).await;
+    let mut stray = success(&claimed.jobs[0]);
+    stray.record.attempt.n = 9;
+    let refused = bench
+        .store
+        .finish(bench.run, vec![stray])
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, StoreError::IllegalTransition(_)),
+        "{refused}"
+    );
+    assert_eq!(bench.counts().await.in_flight, 1);
+}
+
+#[tokio::test]
+async fn a_refused_call_spoils_no_other_call_of_its_group() {
+    let bench = Bench::with_jobs(40).await;
+    let claimed = bench.claim(40, at(0)).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for (index, job) in claimed.jobs.iter().enumerate() {
+        let (store, run, mut finish) = (bench.store.clone(), bench.run, success(job));
+        if index % 4 == 0 {
+            finish.record.attempt.n = 9;
+        }
+        calls.spawn(async move { store.finish(run, vec![finish]).await.is_ok() });
+    }
+    let recorded = calls.join_all().await.into_iter().filter(|ok| *ok).count();
+    assert_eq!(recorded, 30);
+    let counts = bench.counts().await;
+    assert_eq!((counts.succeeded, counts.in_flight), (30, 10));
+}
+
+#[tokio::test]
+async fn a_released_claim_leaves_no_attempt_and_keeps_its_place() {
+    let bench = Bench::with_jobs(3).await;
+    let claimed = bench.claim(2, at(0)).await;
+    let attempts = claimed
+        .jobs
+        .iter()
+        .map(|job| job.attempt)
+        .collect::<Vec<_>>();
+    bench
+        .store
+        .release(bench.run, attempts.clone())
+        .await
+        .unwrap();
+    bench.store.release(bench.run, attempts).await.unwrap();
+    assert_eq!(
+        bench.reader().attempts(bench.run, None, 0).await.unwrap(),
+        []
+    );
+    let again = bench.claim(3, at(1)).await;
+    assert_eq!(ids(&again), ["id-1", "id-2", "id-3"]);
+    assert_eq!(again.jobs[0].attempt.n, 1);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_open_is_interrupted_and_goes_on() {
+    let bench = Bench::with_jobs(3).await;
+    bench.claim(2, at(0)).await;
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!((recovered.interrupted, recovered.failed), (2, 0));
+    let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
+    assert!(
+        ledger
+            .iter()
+            .all(|row| row.outcome == Some(AttemptOutcome::Interrupted)
+                && row.maybe_billed
+                && row.error_class == Some(ErrorClass::Interrupted))
+    );
+    let again = bench.claim(3, at(51)).await;
+    assert_eq!(ids(&again), ["id-1", "id-2", "id-3"]);
+    assert_eq!(
+        (
+            again.jobs[0].attempt.n,
+            again.jobs[0].history.interruptions_in_row
+        ),
+        (2, 1)
+    );
+}
+
+#[tokio::test]
+async fn too_many_interruptions_in_a_row_fail_a_job() {
+    let bench = Bench::with_jobs(1).await;
+    for round in 1..=3 {
+        bench.claim(1, at(round)).await;
+        let recovered = bench
+            .store
+            .start_run(bench.run, at(round), 3)
+            .await
+            .unwrap();
+        assert_eq!(recovered.failed, u64::from(round == 3));
+    }
+    let results = bench
+        .reader()
+        .results(bench.run, Only::Failed, 0)
+        .await
+        .unwrap();
+    assert_eq!(results[0].error_class, Some(ErrorClass::Interrupted));
+    assert_eq!(results[0].attempts, 3);
+}
+
+#[tokio::test]
+async fn leaving_a_run_tells_how_it_stands() {
+    let bench = Bench::with_jobs(1).await;
+    let halt = Halt {
+        class: ErrorClass::Billing,
+        message: "no credit".to_owned(),
+        at: at(5),
+    };
+    bench
+        .store
+        .leave_run(bench.run, at(5), Some(halt.clone()))
+        .await
+        .unwrap();
+    let run = bench.reader().runs().await.unwrap().remove(0);
+    assert_eq!((run.state, run.halt), (RunState::Halted, Some(halt)));
+    bench.store.start_run(bench.run, at(6), 20).await.unwrap();
+    let claimed = bench.claim(1, at(6)).await;
+    bench.finish(success(&claimed.jobs[0])).await;
+    bench.store.leave_run(bench.run, at(7), None).await.unwrap();
+    let run = bench.reader().runs().await.unwrap().remove(0);
+    assert_eq!(
+        (run.state, run.halt, run.ended_at),
+        (RunState::Ended, None, Some(at(7)))
+    );
+    assert!(run.answered);
+}
+
+#[tokio::test]
+async fn cancelling_ends_what_waits_and_tells_the_dispatcher() {
+    let bench = Bench::with_jobs(1_500).await;
+    bench.claim(2, at(0)).await;
+    assert!(bench.store.cancel(bench.run, at(1)).await.unwrap());
+    assert!(!bench.store.cancel(bench.run, at(1)).await.unwrap());
+    let counts = bench.counts().await;
+    assert_eq!(
+        (counts.canceled, counts.in_flight, counts.pending),
+        (1_498, 2, 0)
+    );
+    let pulse = bench.store.pulse(bench.run).await.unwrap();
+    assert!(pulse.cancel_requested);
+    assert_eq!((pulse.lanes[0].queued, pulse.lanes[0].in_flight), (0, 2));
+}
+
+#[tokio::test]
+async fn retry_puts_back_what_was_asked_for_with_a_fresh_history() {
+    let bench = Bench::with_jobs(3).await;
+    let claimed = bench.claim(3, at(0)).await;
+    for job in &claimed.jobs[..2] {
+        bench.finish(failure(job)).await;
+    }
+    bench.finish(success(&claimed.jobs[2])).await;
+    bench.store.leave_run(bench.run, at(2), None).await.unwrap();
+    let filter = RetryFilter {
+        classes: vec![ErrorClass::InvalidRequest],
+        custom_ids: vec!["id-2".to_owned(), "id-3".to_owned()],
+    };
+    assert_eq!(
+        bench.store.retry(bench.run, filter, 0).await.unwrap(),
+        (1, None)
+    );
+    let run = bench.reader().runs().await.unwrap().remove(0);
+    assert_eq!(
+        (run.state, run.jobs.pending, run.jobs.failed),
+        (RunState::Ready, 1, 1)
+    );
+    let again = bench.claim(3, at(3)).await;
+    assert_eq!(ids(&again), ["id-2"]);
+    assert_eq!(
+        (again.jobs[0].attempt.n, again.jobs[0].history),
+        (2, JobHistory::default())
+    );
+    bench.finish(success(&again.jobs[0])).await;
+    assert_eq!(bench.counts().await.succeeded, 2);
+}
+
+#[tokio::test]
+async fn retry_goes_page_by_page() {
+    let bench = Bench::with_jobs(2_300).await;
+    bench.store.cancel(bench.run, at(1)).await.unwrap();
+    while bench.store.cancel(bench.run, at(1)).await.unwrap() {}
+    let (mut total, mut after) = (0, Some(0));
+    while let Some(line) = after {
+        let (count, next) = bench
+            .store
+            .retry(bench.run, RetryFilter::default(), line)
+            .await
+            .unwrap();
+        total += count;
+        after = next;
+    }
+    assert_eq!(total, 2_300);
+    assert!(!bench.store.pulse(bench.run).await.unwrap().cancel_requested);
+}
+
+#[tokio::test]
+async fn readers_page_through_results_with_the_sums_of_all_attempts() {
+    let bench = Bench::with_jobs(450).await;
+    let first = bench.claim(1, at(0)).await;
+    bench.finish(retry(&first.jobs[0], at(1))).await;
+    let all = bench.claim(450, at(10)).await;
+    for job in &all.jobs {
+        bench.finish(success(job)).await;
+    }
+    let (reader, mut lines, mut after) = (bench.reader(), Vec::new(), 0);
+    loop {
+        let page = reader.results(bench.run, Only::All, after).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.line;
+        lines.extend(page.iter().map(|row| row.line));
+        if lines.len() == page.len() {
+            assert_eq!((page[0].attempts, page[0].cost.total), (2, Pico(7_000_000)));
+            assert_eq!(page[1].metadata.as_deref(), Some(r#"{"row":17}"#));
+        }
+    }
+    assert_eq!(lines, (1..=450).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn attempt_groups_add_up_to_the_ledger() {
+    let bench = Bench::with_jobs(3).await;
+    let claimed = bench.claim(2, at(0)).await;
+    bench.finish(retry(&claimed.jobs[0], at(1))).await;
+    bench.finish(success(&claimed.jobs[1])).await;
+    let groups = bench.reader().attempt_groups(bench.run).await.unwrap();
+    let total: Pico = groups.iter().map(|group| group.cost.total).sum();
+    assert_eq!(total, Pico(7_000_000));
+    assert_eq!(groups.iter().map(|group| group.attempts).sum::<u64>(), 2);
+    let wasted = groups.iter().find(|group| !group.is_result).unwrap();
+    assert_eq!(wasted.error_class, Some(ErrorClass::Overloaded));
+}
+
+#[tokio::test]
+async fn a_repeated_submit_is_found_by_its_fingerprint_until_the_run_ends() {
+    let bench = Bench::with_jobs(1).await;
+    let reader = bench.reader();
+    assert_eq!(reader.unfinished_run(&[8; 32]).await.unwrap(), None);
+    assert_eq!(
+        reader.unfinished_run(&[7; 32]).await.unwrap().unwrap().id,
+        bench.run
+    );
+    let claimed = bench.claim(1, at(0)).await;
+    bench.finish(success(&claimed.jobs[0])).await;
+    bench.store.leave_run(bench.run, at(1), None).await.unwrap();
+    assert_eq!(reader.unfinished_run(&[7; 32]).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_second_process_may_submit_while_a_dispatcher_runs() {
+    let bench = Bench::with_jobs(1).await;
+    let second = SqliteStore::open(&bench.path).unwrap();
+    let run = RunId::generate();
+    second.begin_load(new_run(run)).await.unwrap();
+    second.add_jobs(run, vec![job(1)]).await.unwrap();
+    let claimed = bench.claim(1, at(0)).await;
+    bench.finish(success(&claimed.jobs[0])).await;
+    second.finish_load(run, [9; 32]).await.unwrap();
+    assert_eq!(bench.reader().runs().await.unwrap().len(), 2);
+}
+
+fn open_error(path: &Path) -> StoreError {
+    SqliteStore::open(path).unwrap_err()
+}
+
+#[test]
+fn files_that_are_no_store_are_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    std::fs::write(
+        &text,
+        "just some notes, longer than a header of a hundred bytes".repeat(9),
+    )
+    .unwrap();
+    assert!(matches!(open_error(&text), StoreError::NotAStore { .. }));
+    let foreign = folder.path().join("foreign.db");
+    let other = rusqlite::Connection::open(&foreign).unwrap();
+    other.execute_batch("CREATE TABLE t (x)").unwrap();
+    let refused = open_error(&foreign);
+    assert!(refused.to_string().contains("another program"), "{refused}");
+    assert!(matches!(
+        open_error(&folder.path().join("no/such/folder.db")),
+        StoreError::CannotOpen { .. }
+    ));
+    let missing = SqliteReader::open(&folder.path().join("missing.db")).unwrap_err();
+    assert!(matches!(missing, StoreError::Missing { .. }));
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    drop(super::open::open_writer(&path).unwrap());
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 999).unwrap();
+    assert!(matches!(
+        open_error(&path),
+        StoreError::TooNew { found: 999, .. }
+    ));
+    assert!(matches!(
+        SqliteReader::open(&path).unwrap_err(),
+        StoreError::TooNew { .. }
+    ));
+}
+
+#[test]
+fn commits_wait_for_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = super::open::open_writer(&folder.path().join("store.db")).unwrap();
+    let pragma = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| {
+                row.get::<_, String>(0)
+                    .or_else(|_| row.get::<_, i64>(0).map(|value| value.to_string()))
+            })
+            .unwrap()
+    };
+    assert_eq!(
+        (
+            pragma("journal_mode").as_str(),
+            pragma("synchronous").as_str()
+        ),
+        ("wal", "2")
+    );
+    assert_eq!(pragma("foreign_keys"), "1");
+}
+
+#[test]
+fn the_store_is_readable_by_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    drop(super::open::open_writer(&path).unwrap());
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
