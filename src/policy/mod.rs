@@ -1,0 +1,12 @@
+//! Pure decisions on values: what happens to a job after a failure, and what an answer cost.
+//!
+//! Nothing here does I/O, reads a clock or keeps a random source: the time and the source are
+//! arguments, so every decision can be repeated. `engine` acts on what is decided here.
+
+pub mod prices;
+pub mod retry;
+pub mod waits;
+
+pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
+pub use retry::{RetrySettings, Step, Verdict, decide};
+pub use waits::{Waits, WaitsError};

@@ -1,0 +1,25 @@
+//! What an answer cost: a dated table of prices as data, and exact sums over it.
+//!
+//! The embedded table holds what Anthropic's pricing page and model pages said on 2026-11-22; fast
+//! mode's prices are from its own page, those of Fable 5.2 (twice the standard ones) from the page
+//! of a cloud that resells it. The user can override any model with a table of the same form, and
+//! `PriceTable::version` tells which tables a sum was made with.
+//!
+//! A price depends on more than the model: on the day, on the size of the prompt (Haiku 5.5 is
+//! dearer above 100,000 tokens), on the speed, the lane and the region. All of it is in the data.
+//! Money is integer from the file to the sum. What the table does not know has no price: it is
+//! never claimed to be free.
+//!
+//! What this does not do: find out what was used (`provider`), or guess what will be.
+
+mod cost;
+mod decimal;
+mod file;
+mod nearest;
+mod table;
+
+pub use file::PriceError;
+pub use table::{ModelPrices, ModelStatus, PriceTable, TokenPrices};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! What happens to a job after an attempt that did not simply succeed.
+//!
+//! The rules: failures of the server or the network count towards the attempt limit and wait by
+//! the schedule of their class; limits are waited for and cost the job nothing; our own crashes
+//! have a limit of their own. A server's hint how long to wait replaces our wait and is never
+//! shortened. Every wait is spread at random, so that jobs which failed together do not come back
+//! together. The function is pure: the place in every schedule is in the job's stored history, so
+//! it survives a crash.
+//!
+//! What this does not do: sort an answer into a class (`provider`), pace the requests of a model,
+//! or give up by time (`engine`).
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::waits::Waits;
+use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
+
+/// From this failure in a row on, a hint no longer shortens our own wait: a server that keeps
+/// failing right after the time it named does not know when it will be well.
+const HINT_TRUSTED_BELOW: u32 = 3;
+/// A hint is spread by up to this part of itself, upwards only.
+const HINT_JITTER: f64 = 0.1;
+
+/// How retries are done. All of it can be set by the user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrySettings {
+    /// Failures of the server or the network after which a job fails. 1 switches retries off, 0 is
+    /// taken as 1.
+    pub max_attempts: u32,
+    /// Multiplies every wait of our own, never a server's hint. Finite and not negative.
+    pub scale: f64,
+    /// Interruptions in a row after which a job fails: it may be what kills the process.
+    pub max_interruptions: u32,
+    /// The waits by class.
+    pub waits: Waits,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            max_attempts: 8,
+            scale: 1.0,
+            max_interruptions: 20,
+            waits: Waits::default(),
+        }
+    }
+}
+
+/// What to do with the job, its model or its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Try the job again, not before this wait is over.
+    RetryIn(Duration),
+    /// Put the job back without a wait of its own.
+    Requeue,
+    /// The job has failed.
+    Fail,
+    /// No job of this model can succeed now: hold them.
+    Hold,
+    /// No job of this run can succeed now: halt it.
+    Halt,
+    /// The job has succeeded; the class only marks its result.
+    Done,
+}
+
+/// A decision: what to do, and the job's history with this attempt in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What to do.
+    pub step: Step,
+    /// What to store with the job.
+    pub history: JobHistory,
+}
+
+/// Decides after an attempt of that class. `history` is what was stored before the attempt. The
+/// same arguments, the state of `rng` included, always give the same verdict.
+#[must_use]
+pub fn decide(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    evidence: &Evidence,
+    history: JobHistory,
+    rng: &mut Rng,
+) -> Verdict {
+    let acting = acting_class(class, evidence.should_retry);
+    let history = counted(acting.budget(), history);
+    let step = match acting.treatment() {
+        Treatment::Retry if may_retry(settings, acting, evidence, &history) => {
+            Step::RetryIn(wait(settings, acting, evidence, &history, rng))
+        }
+        Treatment::Requeue if !interrupted_too_often(settings, acting, &history) => Step::Requeue,
+        Treatment::Retry | Treatment::Requeue | Treatment::Fail => Step::Fail,
+        Treatment::Mark => Step::Done,
+        Treatment::HoldModel => Step::Hold,
+        Treatment::Halt => Step::Halt,
+    };
+    Verdict { step, history }
+}
+
+/// The class whose rules hold. The server's `x-should-retry: true` turns a failure that we would
+/// not retry into an ordinary server failure.
+///
+/// Its word is about this one request. So it does not touch the classes that are about more: that
+/// no job of the model or the run can succeed (hold, halt) stays true for the next try, a marked
+/// answer needs none, and a requeue is our own doing, of which the server knows nothing.
+fn acting_class(class: ErrorClass, should_retry: Option<bool>) -> ErrorClass {
+    match (class.treatment(), should_retry) {
+        (Treatment::Fail, Some(true)) => ErrorClass::ServerError,
+        _ => class,
+    }
+}
+
+/// The history with one more attempt of that budget in it.
+fn counted(budget: Budget, before: JobHistory) -> JobHistory {
+    let mut after = JobHistory {
+        interruptions_in_row: 0,
+        ..before
+    };
+    match budget {
+        Budget::Faults => {
+            after.counted = before.counted.saturating_add(1);
+            after.faults_in_row = before.faults_in_row.saturating_add(1);
+            after.rate_limits_in_row = 0;
+        }
+        // The faults before it stay in the row: a limit says nothing about the server's health.
+        Budget::RateLimits => {
+            after.rate_limits_in_row = before.rate_limits_in_row.saturating_add(1);
+        }
+        Budget::Interruptions => {
+            after.interruptions_in_row = before.interruptions_in_row.saturating_add(1);
+        }
+        Budget::None => {}
+    }
+    after
+}
+
+fn may_retry(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    evidence: &Evidence,
+    history: &JobHistory,
+) -> bool {
+    let retries_are_off = settings.max_attempts <= 1;
+    let used_up = class.budget() == Budget::Faults && history.counted >= settings.max_attempts;
+    !(retries_are_off || used_up || evidence.should_retry == Some(false))
+}
+
+fn interrupted_too_often(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    history: &JobHistory,
+) -> bool {
+    class.budget() == Budget::Interruptions
+        && history.interruptions_in_row >= settings.max_interruptions
+}
+
+/// How long to wait, by the hint, our own schedule, or both.
+fn wait(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    evidence: &Evidence,
+    history: &JobHistory,
+    rng: &mut Rng,
+) -> Duration {
+    let Some(hint) = evidence.retry_after else {
+        return own_wait(settings, class, history, rng);
+    };
+    let hinted = hint.saturating_add(scaled(hint, HINT_JITTER * rng.f64()));
+    let failures = history
+        .faults_in_row
+        .saturating_add(history.rate_limits_in_row);
+    if failures < HINT_TRUSTED_BELOW {
+        hinted
+    } else {
+        hinted.max(own_wait(settings, class, history, rng))
+    }
+}
+
+/// Our own wait: drawn evenly between half and one and a half times the value of the schedule.
+fn own_wait(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    history: &JobHistory,
+    rng: &mut Rng,
+) -> Duration {
+    let failures = if class.budget() == Budget::RateLimits {
+        history.rate_limits_in_row
+    } else {
+        history.faults_in_row
+    };
+    let named = settings.waits.after(class, failures);
+    scaled(named, settings.scale * (0.5 + rng.f64()))
+}
+
+/// `duration` times `factor`; what no duration can hold becomes the longest one.
+fn scaled(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests;
