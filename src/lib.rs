@@ -7,5 +7,6 @@
 
 pub mod clock;
 pub mod model;
+pub mod progress;
 pub mod provider;
 pub mod store;
