@@ -8,5 +8,6 @@
 pub mod clock;
 pub mod model;
 pub mod policy;
+pub mod progress;
 pub mod provider;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
+use std::str::FromStr;
 
 /// US dollars in units of 10⁻¹² (pico-USD). A cached token in a batch costs fractions of a
 /// nano-dollar, so nothing coarser would be exact.
@@ -14,6 +15,8 @@ impl Pico {
     pub const ZERO: Self = Self(0);
     /// One dollar.
     pub const USD: Self = Self(1_000_000_000_000);
+    /// Decimals that a whole number of pico-dollars can have.
+    const DECIMALS: usize = 12;
 }
 
 impl Add for Pico {
@@ -55,6 +58,43 @@ impl fmt::Display for Pico {
     }
 }
 
+impl FromStr for Pico {
+    type Err = String;
+
+    /// Reads a decimal number of dollars exactly: `3`, `1.25`, `-0.10`, `0.0000055`; at most twelve
+    /// decimals, because a thirteenth could not be kept. Reads back whatever `Display` writes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (sign, digits) = match text.strip_prefix('-') {
+            Some(digits) => ("-", digits),
+            None => ("", text),
+        };
+        let (whole, decimals) = match digits.split_once('.') {
+            Some((whole, decimals)) if !decimals.is_empty() => (whole, decimals),
+            None => (digits, ""),
+            Some(_) => return Err(no_amount(text)),
+        };
+        let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !is_number(whole) || !is_number(decimals) {
+            return Err(no_amount(text));
+        }
+        if decimals.len() > Self::DECIMALS {
+            return Err(format!(
+                "`{text}` has more than {} decimals: round it to them",
+                Self::DECIMALS
+            ));
+        }
+        // All digits with the point moved twelve places are the count of pico-dollars.
+        format!("{sign}{whole}{decimals:0<width$}", width = Self::DECIMALS)
+            .parse()
+            .map(Self)
+            .map_err(|_| format!("`{text}` is more money than can be counted"))
+    }
+}
+
+fn no_amount(text: &str) -> String {
+    format!("`{text}` is no amount of dollars: write it like 5, 1.25 or 0.0000055")
+}
+
 /// What an attempt cost, and what it would have cost otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -86,6 +126,73 @@ mod tests {
         ];
         for (pico, text) in cases {
             assert_eq!(Pico(pico).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn amounts_are_read_exactly() {
+        let cases = [
+            ("0", 0),
+            ("0.00", 0),
+            ("-0", 0),
+            ("3", 3_000_000_000_000),
+            ("003.5", 3_500_000_000_000),
+            ("1.25", 1_250_000_000_000),
+            ("-0.10", -100_000_000_000),
+            ("0.0000055", 5_500_000),
+            ("0.000000000001", 1),
+            ("12.345678901234", 12_345_678_901_234),
+        ];
+        for (text, pico) in cases {
+            assert_eq!(text.parse(), Ok(Pico(pico)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_exact_amount_is_refused() {
+        let too_big = format!("1{}", "0".repeat(40));
+        let cases = [
+            "",
+            "-",
+            ".",
+            "1.",
+            ".5",
+            "+1",
+            "--1",
+            "1.-5",
+            "1e3",
+            "1,5",
+            "$1",
+            " 1",
+            "1 ",
+            "0x1",
+            "1.2.3",
+            "١",
+            "0.0000000000001",
+            "NaN",
+            &too_big,
+        ];
+        for text in cases {
+            assert!(text.parse::<Pico>().is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_undoes_writing(pico: i128) {
+            proptest::prop_assert_eq!(Pico(pico).to_string().parse(), Ok(Pico(pico)));
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader(text: String) {
+            let _ = text.parse::<Pico>();
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range_are_read_too() {
+        for pico in [i128::MIN, i128::MIN + 1, -1, i128::MAX] {
+            assert_eq!(Pico(pico).to_string().parse(), Ok(Pico(pico)));
         }
     }
 }

@@ -1,0 +1,128 @@
+//! Numbers as people read them.
+
+use std::time::Duration;
+
+use crate::model::Pico;
+
+/// Groups digits by thousands: `1,234,567`.
+#[must_use]
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun: `1 job`, `2,000 jobs`.
+#[must_use]
+pub fn plural(n: u64, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", thousands(n))
+}
+
+/// Dollars with all their digits: `$0.0123`.
+#[must_use]
+pub fn dollars(amount: Pico) -> String {
+    format!("${amount}")
+}
+
+/// The two largest units of a duration, cut off rather than rounded: `450ms`, `4.2s`, `13s`,
+/// `2m05s`, `1h02m`, `3d04h`.
+#[must_use]
+pub fn short_duration(duration: Duration) -> String {
+    let (seconds, tenths) = (duration.as_secs(), duration.subsec_millis() / 100);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match seconds {
+        0 if duration.is_zero() => "0s".to_owned(),
+        0 => format!("{}ms", duration.subsec_millis()),
+        1..10 if tenths > 0 => format!("{seconds}.{tenths}s"),
+        1..100 => format!("{seconds}s"),
+        100..6_000 => format!("{minutes}m{:02}s", seconds % 60),
+        6_000..172_800 => format!("{hours}h{:02}m", minutes % 60),
+        _ => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
+/// Jobs per second, or per minute where that says more: `6.1 jobs/s`, `3.0 jobs/min`.
+pub(super) fn rate(per_second: f64) -> String {
+    match per_second {
+        r if r >= 99.95 => format!("{r:.0} jobs/s"),
+        r if r >= 0.95 || r <= 0.0 => format!("{r:.1} jobs/s"),
+        r => format!("{:.1} jobs/min", r * 60.0),
+    }
+}
+
+/// A count for arithmetic on rates, where more than `u32::MAX` is just "very many".
+pub(super) fn approximate(n: u64) -> f64 {
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{dollars, plural, rate, short_duration, thousands};
+    use crate::model::Pico;
+    use std::time::Duration;
+
+    #[test]
+    fn digits_are_grouped_by_thousands() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345, "12,345"),
+            (1_234_567, "1,234,567"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ];
+        for (n, text) in cases {
+            assert_eq!(thousands(n), text);
+        }
+        assert_eq!(plural(1, "job"), "1 job");
+        assert_eq!(plural(0, "job"), "0 jobs");
+        assert_eq!(plural(2_000, "job"), "2,000 jobs");
+    }
+
+    #[test]
+    fn durations_show_their_two_largest_units() {
+        let cases = [
+            (0, "0s"),
+            (450, "450ms"),
+            (1_000, "1s"),
+            (4_280, "4.2s"),
+            (13_900, "13s"),
+            (99_000, "99s"),
+            (125_000, "2m05s"),
+            (3_720_000, "62m00s"),
+            (6_120_000, "1h42m"),
+            (273_600_000, "3d04h"),
+        ];
+        for (ms, text) in cases {
+            assert_eq!(short_duration(Duration::from_millis(ms)), text);
+        }
+        assert!(short_duration(Duration::MAX).ends_with('h'));
+    }
+
+    #[test]
+    fn a_slow_rate_is_told_by_the_minute() {
+        let cases = [
+            (0.0, "0.0 jobs/s"),
+            (0.05, "3.0 jobs/min"),
+            (1.0, "1.0 jobs/s"),
+            (6.13, "6.1 jobs/s"),
+            (1234.5, "1234 jobs/s"),
+        ];
+        for (per_second, text) in cases {
+            assert_eq!(rate(per_second), text);
+        }
+    }
+
+    #[test]
+    fn money_keeps_all_its_digits() {
+        assert_eq!(dollars(Pico(12_300_000_000)), "$0.0123");
+        assert_eq!(dollars(Pico(5_500)), "$0.0000000055");
+    }
+}

@@ -1,0 +1,142 @@
+//! Plain lines, for a standard error that is no terminal: a log file, a pipe, a CI job.
+
+use std::io::{self, Write};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::lines;
+use super::observer::Observer;
+use super::tally::Tally;
+use crate::model::{Event, EventKind};
+
+/// Time between two lines.
+const INTERVAL: SignedDuration = SignedDuration::from_secs(10);
+
+/// Writes one line when a run starts, one every ten seconds, one when it is asked to stop or
+/// halts, and one at its end. What cannot be written is dropped.
+#[derive(Debug)]
+pub struct Plain<W = io::Stderr> {
+    tally: Tally,
+    /// None while no run goes on.
+    last_line_at: Option<Timestamp>,
+    out: W,
+}
+
+impl Plain {
+    /// Lines to standard error.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::to(io::stderr())
+    }
+}
+
+impl Default for Plain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<W: Write> Plain<W> {
+    /// Lines to that writer.
+    pub fn to(out: W) -> Self {
+        Self {
+            tally: Tally::default(),
+            last_line_at: None,
+            out,
+        }
+    }
+
+    /// One write for the whole line, so that lines of several writers do not mix.
+    fn say(&mut self, mut line: String) {
+        line.push('\n');
+        let _ = self.out.write_all(line.as_bytes());
+        let _ = self.out.flush();
+    }
+}
+
+impl<W: Write + Send> Observer for Plain<W> {
+    fn observe(&mut self, event: &Event) {
+        self.tally.observe(event);
+        match &event.kind {
+            EventKind::RunStarted { .. } => {
+                self.last_line_at = Some(event.at);
+                self.say(lines::start(&event.run_id, &self.tally));
+            }
+            EventKind::RunHalted { .. } | EventKind::Draining { .. } => {
+                if let Some(line) = lines::phase(&self.tally) {
+                    self.say(line);
+                }
+            }
+            EventKind::RunEnded { .. } => {
+                self.last_line_at = None;
+                self.say(lines::plain(&self.tally, event.at));
+            }
+            EventKind::AttemptStarted { .. }
+            | EventKind::AttemptEnded { .. }
+            | EventKind::JobEnded { .. } => {}
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let is_due = |last| now.duration_since(last) >= INTERVAL;
+        if self.last_line_at.is_some_and(is_due) {
+            self.last_line_at = Some(now);
+            self.say(lines::plain(&self.tally, now));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Plain;
+    use crate::model::{ErrorClass, EventKind};
+    use crate::progress::Observer;
+    use crate::progress::samples::{at, busy_run, event, halted, run_ended, run_started};
+
+    fn text(plain: &Plain<Vec<u8>>) -> &str {
+        std::str::from_utf8(&plain.out).unwrap()
+    }
+
+    #[test]
+    fn a_line_comes_at_the_start_every_ten_seconds_and_at_the_end() {
+        let mut plain = Plain::to(Vec::new());
+        plain.tick(at(0));
+        for event in busy_run() {
+            plain.observe(&event);
+        }
+        for ms in (0..=20_000).step_by(200) {
+            plain.tick(at(ms));
+        }
+        plain.observe(&run_ended(20_400));
+        plain.tick(at(90_000));
+        insta::assert_snapshot!(text(&plain), @r"
+        SIMULATED run r-1: 200 jobs
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 12s), 12.0 jobs/s, ETA 7s, $0.004071
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), 0.0 jobs/s, ETA 14s, $0.004071
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), $0.004071
+        ");
+    }
+
+    #[test]
+    fn a_stop_is_told_at_once() {
+        let mut plain = Plain::to(Vec::new());
+        plain.observe(&run_started(5));
+        plain.observe(&event(1, EventKind::Draining { in_flight: 0 }));
+        plain.observe(&halted(ErrorClass::Billing, "no credit"));
+        insta::assert_snapshot!(text(&plain), @r"
+        SIMULATED run r-1: 5 jobs
+        stopping: waiting for 0 requests in flight
+        halted: billing: no credit
+        ");
+    }
+
+    #[test]
+    fn a_pipe_that_breaks_harms_nothing() {
+        let mut room = [0_u8; 12];
+        let mut plain = Plain::to(&mut room[..]);
+        plain.observe(&run_started(5));
+        plain.observe(&run_ended(100));
+        assert_eq!(plain.tally.total, 5);
+        assert_eq!(&room, b"SIMULATED ru");
+    }
+}

@@ -1,0 +1,257 @@
+//! The fold from events to the numbers that people see. Pure: no clock, no terminal.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::numbers::approximate;
+use super::rate::RateWindow;
+use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Pico};
+
+/// With fewer ends in the window than this, an estimate from the window alone would jump about.
+const ENOUGH_FOR_ETA: u64 = 10;
+
+/// Why a job waits for its next try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wait {
+    /// When it is tried again.
+    pub next_try_at: Timestamp,
+    /// What went wrong.
+    pub class: Option<ErrorClass>,
+    /// The HTTP status, if there was one.
+    pub http_status: Option<u16>,
+}
+
+/// What the dispatcher is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// No run has started yet.
+    #[default]
+    Before,
+    /// Jobs are being sent.
+    Running,
+    /// Nothing new is started; what is in flight is finished.
+    Draining,
+    /// Stopped because no job could succeed.
+    Halted {
+        /// Why.
+        class: ErrorClass,
+        /// What the API or the network said.
+        message: String,
+    },
+    /// The dispatcher left the run.
+    Ended,
+}
+
+/// Where a run stands, as far as its events tell. A `run_started` event begins it anew, so several
+/// runs may follow each other.
+///
+/// Its memory grows with the jobs that are in flight or wait for a retry, never with the run.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// All jobs of the run.
+    pub total: u64,
+    /// Jobs that ended with a message.
+    pub succeeded: u64,
+    /// Jobs that ended with an error; those cancelled before this dispatch are among them.
+    pub failed: u64,
+    /// Jobs that were cancelled during this dispatch.
+    pub canceled: u64,
+    /// Requests that left during this dispatch.
+    pub attempts: u64,
+    /// Those among them that were not their job's first.
+    pub retries: u64,
+    /// Attempts that an earlier crash had cut off.
+    pub interrupted: u64,
+    /// Input tokens of every kind, of this dispatch.
+    pub input_tokens: u64,
+    /// Output tokens, of this dispatch.
+    pub output_tokens: u64,
+    /// Money spent on the run, earlier dispatches included.
+    pub cost: Pico,
+    /// Attempts of this dispatch that brought no message, by class.
+    pub errors: BTreeMap<ErrorClass, u64>,
+    /// The run is against the simulator.
+    pub simulated: bool,
+    /// What the dispatcher is doing.
+    pub phase: Phase,
+    started_at: Option<Timestamp>,
+    ended_here: u64,
+    window: RateWindow,
+    in_flight: HashSet<Box<str>>,
+    waiting: HashMap<Box<str>, Wait>,
+}
+
+impl Tally {
+    /// Takes in one event.
+    pub fn observe(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::RunStarted { .. } => *self = Self::begin(event),
+            EventKind::AttemptStarted { custom_id, n, .. } => self.attempt_started(custom_id, *n),
+            EventKind::AttemptEnded { .. } => self.attempt_ended(&event.kind),
+            EventKind::JobEnded {
+                custom_id, state, ..
+            } => self.job_ended(custom_id, state, event.at),
+            EventKind::RunHalted {
+                error_class,
+                message,
+            } => {
+                self.phase = Phase::Halted {
+                    class: *error_class,
+                    message: message.clone(),
+                };
+            }
+            EventKind::Draining { .. } => self.phase = Phase::Draining,
+            EventKind::RunEnded { .. } => self.phase = Phase::Ended,
+        }
+    }
+
+    fn begin(event: &Event) -> Self {
+        let mut tally = Self::default();
+        if let EventKind::RunStarted {
+            total,
+            ended,
+            failed,
+            interrupted,
+            simulated,
+            cost_usd,
+        } = &event.kind
+        {
+            tally.total = *total;
+            tally.succeeded = ended.saturating_sub(*failed);
+            tally.failed = *failed;
+            tally.interrupted = *interrupted;
+            tally.simulated = *simulated;
+            tally.cost = parse_cost(cost_usd);
+        }
+        tally.started_at = Some(event.at);
+        tally.phase = Phase::Running;
+        tally
+    }
+
+    fn attempt_started(&mut self, custom_id: &str, n: u32) {
+        self.attempts += 1;
+        self.retries += u64::from(n > 1);
+        self.waiting.remove(custom_id);
+        self.in_flight.insert(custom_id.into());
+    }
+
+    fn attempt_ended(&mut self, kind: &EventKind) {
+        let EventKind::AttemptEnded {
+            custom_id,
+            outcome,
+            error_class,
+            http_status,
+            next_try_at,
+            input_tokens,
+            output_tokens,
+            cost_usd,
+            ..
+        } = kind
+        else {
+            return;
+        };
+        self.in_flight.remove(custom_id.as_str());
+        self.input_tokens = self.input_tokens.saturating_add(*input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(*output_tokens);
+        self.cost += parse_cost(cost_usd);
+        if let Some(class) = error_class
+            && *outcome != AttemptOutcome::Succeeded
+        {
+            *self.errors.entry(*class).or_default() += 1;
+        }
+        if let Some(next_try_at) = next_try_at {
+            let wait = Wait {
+                next_try_at: *next_try_at,
+                class: *error_class,
+                http_status: *http_status,
+            };
+            self.waiting.insert(custom_id.as_str().into(), wait);
+        }
+    }
+
+    fn job_ended(&mut self, custom_id: &str, state: &str, at: Timestamp) {
+        self.in_flight.remove(custom_id);
+        self.waiting.remove(custom_id);
+        match state {
+            "succeeded" => self.succeeded += 1,
+            "canceled" => self.canceled += 1,
+            _ => self.failed += 1,
+        }
+        self.ended_here += 1;
+        self.window.record(at);
+    }
+
+    /// Jobs that have ended, one way or another.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.succeeded + self.failed + self.canceled
+    }
+
+    /// Jobs that have not ended.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.total.saturating_sub(self.ended())
+    }
+
+    /// Jobs with a request on the way.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.len() as u64
+    }
+
+    /// Jobs that failed in this dispatch and wait for their next try.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    /// Of the jobs that wait, the one that is tried first, and why it waits.
+    #[must_use]
+    pub fn next_wait(&self) -> Option<Wait> {
+        self.waiting.values().min().copied()
+    }
+
+    /// Whole percent of the jobs that have ended.
+    #[must_use]
+    pub fn percent(&self) -> u64 {
+        (self.ended() * 100)
+            .checked_div(self.total)
+            .map_or(100, |percent| percent.min(100))
+    }
+
+    /// Jobs that ended per second, over the last ten seconds before `now`.
+    #[must_use]
+    pub fn rate(&self, now: Timestamp) -> f64 {
+        let (count, seconds) = self.window.look_back(self.started_at.unwrap_or(now), now);
+        approximate(count) / seconds
+    }
+
+    /// How long the rest will take at this pace, in whole seconds; none while there is no pace
+    /// yet, or nothing left. Where few jobs ended lately, the pace is that of the whole dispatch.
+    #[must_use]
+    pub fn eta(&self, now: Timestamp) -> Option<Duration> {
+        let started = self.started_at?;
+        if self.open() == 0 || self.ended_here == 0 {
+            return None;
+        }
+        let (recent, seconds) = self.window.look_back(started, now);
+        let pace = if recent >= ENOUGH_FOR_ETA {
+            approximate(recent) / seconds
+        } else {
+            let age = now.duration_since(started).as_secs_f64().max(1.0);
+            approximate(self.ended_here) / age
+        };
+        Duration::try_from_secs_f64((approximate(self.open()) / pace).ceil()).ok()
+    }
+}
+
+/// An event's money. Our own events are always readable; a stranger's unreadable sum is left out.
+fn parse_cost(text: &str) -> Pico {
+    text.parse().unwrap_or(Pico::ZERO)
+}
+
+#[cfg(test)]
+#[path = "tally_tests.rs"]
+mod tests;
