@@ -6,6 +6,7 @@
 //! vocabulary that all of them share. Imports point that way only; a test keeps it so.
 
 pub mod clock;
+pub mod engine;
 pub mod model;
 pub mod policy;
 pub mod progress;

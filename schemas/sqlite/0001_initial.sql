@@ -19,6 +19,8 @@ CREATE TABLE runs (
     ended_at_ms      INTEGER,
     cancel_requested INTEGER NOT NULL DEFAULT 0 CHECK (cancel_requested IN (0, 1)),
     answered         INTEGER NOT NULL DEFAULT 0 CHECK (answered IN (0, 1)),
+    -- The sum over its attempts, kept in step by every transaction that ends one.
+    cost_pico        INTEGER NOT NULL DEFAULT 0,
     halt_class       TEXT,
     halt_message     TEXT,
     halt_at_ms       INTEGER

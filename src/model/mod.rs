@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod ids;
 pub mod job;
 pub mod money;
+pub mod observer;
 pub mod run;
 pub mod usage;
 
@@ -23,5 +24,6 @@ pub use evidence::{Evidence, Limit, RateLimits};
 pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use money::{Cost, Pico};
+pub use observer::Observer;
 pub use run::{DispatchOptions, Halt, JobCounts, Run, RunState, Shaping};
 pub use usage::{Tokens, Usage};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error_class::ErrorClass;
 use super::ids::RunId;
 use super::job::{JobState, Lane};
+use super::money::Pico;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -211,4 +212,6 @@ pub struct Run {
     pub answered: bool,
     /// How many jobs stand where.
     pub jobs: JobCounts,
+    /// What its attempts have cost so far.
+    pub cost: Pico,
 }

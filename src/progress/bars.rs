@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::lines;
 use super::log_writer::LogWriter;
-use super::observer::Observer;
 use super::tally::Tally;
+use crate::model::Observer;
 use crate::model::{Event, EventKind};
 
 /// The bar, then what stands beside and below it.
@@ -124,7 +124,7 @@ mod tests {
     use indicatif::{ProgressDrawTarget, TermLike};
 
     use super::{Bars, LogWriter};
-    use crate::progress::Observer;
+    use crate::model::Observer;
     use crate::progress::samples::{at, busy_run, run_ended, run_started};
 
     /// Keeps what is written to it; once unplugged, every write fails.

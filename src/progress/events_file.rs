@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::observer::Observer;
+use crate::model::Observer;
 use crate::model::{Event, EventKind};
 
 /// Told once, in words for the user, when the file cannot be written any more.
@@ -100,7 +100,7 @@ mod tests {
 
     use super::EventsFile;
     use crate::model::Event;
-    use crate::progress::Observer;
+    use crate::model::Observer;
     use crate::progress::samples::{at, busy_run, run_ended, run_started};
 
     fn events_in(text: &str) -> Vec<Event> {

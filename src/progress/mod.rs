@@ -12,9 +12,9 @@ mod events_file;
 mod lines;
 mod log_writer;
 mod numbers;
-mod observer;
 mod plain;
 mod rate;
+mod silent;
 mod summary;
 mod tally;
 
@@ -22,8 +22,8 @@ pub use bars::Bars;
 pub use events_file::EventsFile;
 pub use log_writer::LogWriter;
 pub use numbers::{dollars, plural, short_duration, thousands};
-pub use observer::{Observer, Silent};
 pub use plain::Plain;
+pub use silent::Silent;
 pub use summary::{EndReason, RunSummary};
 pub use tally::{Phase, Tally, Wait};
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use jiff::{SignedDuration, Timestamp};
 
 use super::lines;
-use super::observer::Observer;
 use super::tally::Tally;
+use crate::model::Observer;
 use crate::model::{Event, EventKind};
 
 /// Time between two lines.
@@ -89,8 +89,8 @@ impl<W: Write + Send> Observer for Plain<W> {
 #[cfg(test)]
 mod tests {
     use super::Plain;
+    use crate::model::Observer;
     use crate::model::{ErrorClass, EventKind};
-    use crate::progress::Observer;
     use crate::progress::samples::{at, busy_run, event, halted, run_ended, run_started};
 
     fn text(plain: &Plain<Vec<u8>>) -> &str {

@@ -45,11 +45,26 @@ pub(super) fn start(
             })
         },
     )?;
+    requeue_held(tx, row)?;
     let mut recovered = Recovered::default();
     for job in open {
         interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
     }
     Ok(recovered)
+}
+
+/// Whatever jobs were held for may be repaired by now.
+fn requeue_held(tx: &mut Tx, run: i64) -> Result<()> {
+    let models: Vec<i64> = tx.query_all(
+        "UPDATE jobs INDEXED BY jobs_held SET state = 0, not_before_ms = 0 WHERE run_id = ?1 AND state = 3
+         RETURNING model_id",
+        [run],
+        |row| row.get(0),
+    )?;
+    for model in models {
+        tx.moved(run, model, Some(JobState::Held), Some(JobState::Queued));
+    }
+    Ok(())
 }
 
 fn interrupt(

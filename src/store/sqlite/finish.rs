@@ -5,7 +5,7 @@ use rusqlite::params;
 
 use super::blob::pack;
 use super::tx::Tx;
-use crate::model::{AttemptId, AttemptRecord, JobHistory, JobState, RunId};
+use crate::model::{AttemptId, AttemptRecord, JobHistory, JobState, Pico, RunId};
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
 /// A finish with its result packed beforehand, off the writer's thread.
@@ -44,20 +44,27 @@ fn pack_result(result: ResultBody) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
 
 pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Result<()> {
     let run = tx.run_row(run)?;
-    let mut answered = false;
+    let mut ended = Vec::with_capacity(finishes.len());
     for finish in finishes {
-        answered |= finish.record.evidence.http_status.is_some();
         if end_attempt(tx, finish)? {
             move_job(tx, run, finish)?;
             keep_result(tx, finish)?;
+            ended.push(&finish.record);
         }
     }
-    if answered {
-        tx.execute(
-            "UPDATE runs SET answered = 1 WHERE id = ?1 AND answered = 0",
-            [run],
-        )?;
-    }
+    add_to_run(tx, run, &ended)
+}
+
+/// What the run as a whole knows of its attempts.
+fn add_to_run(tx: &Tx, run: i64, ended: &[&AttemptRecord]) -> Result<()> {
+    let answered = ended
+        .iter()
+        .any(|record| record.evidence.http_status.is_some());
+    let cost: Pico = ended.iter().map(|record| record.cost.total).sum();
+    tx.execute(
+        "UPDATE runs SET answered = max(answered, ?2), cost_pico = cost_pico + ?3 WHERE id = ?1",
+        params![run, answered, pico(cost.0)?],
+    )?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::store::{AttemptGroup, AttemptRow, ResultBody, ResultRow};
 pub(super) const RUNS: &str =
     "SELECT id, uuid, name, file, state, simulated, created_at_ms AS created,
     started_at_ms AS started, ended_at_ms AS ended, shaping, options, halt_class, halt_message,
-    halt_at_ms AS halted, cancel_requested, answered FROM runs";
+    halt_at_ms AS halted, cancel_requested, answered, cost_pico FROM runs";
 
 /// A page of jobs, to be joined to what belongs to them; the caller adds WHERE, LIMIT and `) jobs`.
 pub(super) const JOB_PAGE: &str =
@@ -73,6 +73,7 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<(i64, Run)> {
         cancel_requested: row.get("cancel_requested")?,
         answered: row.get("answered")?,
         jobs: JobCounts::default(),
+        cost: amount(row, "cost_pico")?,
     };
     Ok((row.get("id")?, run))
 }
@@ -183,18 +184,19 @@ fn tokens(row: &Row<'_>) -> rusqlite::Result<Tokens> {
 }
 
 fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
-    let amount = |column: &str| -> rusqlite::Result<Pico> {
-        let pico = row.get::<_, Option<i64>>(column)?.unwrap_or_default();
-        Ok(Pico(i128::from(pico)))
-    };
     Ok(Cost {
-        total: amount("cost_pico")?,
-        saved_by_batch: amount("saved_by_batch_pico")?,
-        saved_by_cache: amount("saved_by_cache_pico")?,
+        total: amount(row, "cost_pico")?,
+        saved_by_batch: amount(row, "saved_by_batch_pico")?,
+        saved_by_cache: amount(row, "saved_by_cache_pico")?,
         unknown_price: row
             .get::<_, Option<bool>>("unknown_price")?
             .unwrap_or_default(),
     })
+}
+
+fn amount(row: &Row<'_>, column: &str) -> rusqlite::Result<Pico> {
+    let pico = row.get::<_, Option<i64>>(column)?.unwrap_or_default();
+    Ok(Pico(i128::from(pico)))
 }
 
 fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::Event;
+use super::event::Event;
 
 /// Watches a run. Called by the dispatcher itself, so an implementation must be quick, must not
 /// wait, and must not fail: what goes wrong in it stays in it.
@@ -14,14 +14,6 @@ pub trait Observer: Send {
     fn tick(&mut self, now: Timestamp) {
         let _ = now;
     }
-}
-
-/// Shows nothing: `--quiet`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
-
-impl Observer for Silent {
-    fn observe(&mut self, _: &Event) {}
 }
 
 /// Several observers, told in order.

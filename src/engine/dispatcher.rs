@@ -1,0 +1,445 @@
+//! The one loop: waits until something happens, tells the scheduler, and does as it says.
+//!
+//! Every source (answers, the store's replies, the clock, the user) ends in one place, so nothing
+//! races with anything. Requests and store calls run as tasks of their own; only this loop changes
+//! the scheduler's state.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::events::EventMaker;
+use super::outcome::{abandoned, outcome};
+use super::scheduler::{Effect, Leave, Scheduler};
+use super::settings::EngineSettings;
+use super::stop::{Stop, StopSignal};
+use crate::clock::{Clock, add};
+use crate::model::{ClaimedJob, EventKind, Halt, Observer, Run};
+use crate::provider::{Provider, Reply, Request};
+use crate::store::{Claimed, Finish, Pulse, Store, StoreError};
+
+/// Control changes by other processes are seen within this time.
+const PULSE_EVERY: Duration = Duration::from_secs(1);
+/// How often those who watch are told the time.
+const TICK_EVERY: Duration = Duration::from_millis(200);
+/// Answers that go into the store together, at most.
+const MAX_GROUP: usize = 256;
+
+/// Why the dispatcher left a run that it did not break off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every job has ended.
+    Completed,
+    /// No job can succeed now; nothing was failed by it.
+    Halted(Halt),
+    /// The user stopped it; what was in flight is recorded, or found `interrupted` at the next start.
+    Interrupted,
+}
+
+/// Why a dispatcher broke off. Nothing that was recorded is lost, and a resume goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Drives `run` until every job has ended, it halts, or `stop` says so. Whoever calls this holds
+/// the store's dispatch lock.
+///
+/// # Errors
+///
+/// When the store does not work. Answers that could not be recorded are tried once more before the
+/// dispatcher gives up.
+pub async fn dispatch<S: Store, P: Provider>(
+    store: Arc<S>,
+    provider: Arc<P>,
+    clock: Clock,
+    run: &Run,
+    settings: EngineSettings,
+    observer: &mut dyn Observer,
+    stop: StopSignal,
+) -> Result<Ending, EngineError> {
+    let recovered = store
+        .start_run(run.id, clock.now(), settings.retry.max_interruptions)
+        .await?;
+    let pulse = store.pulse(run.id).await?;
+    let events = EventMaker::new(run.id);
+    let started = EventKind::RunStarted {
+        total: run.jobs.total,
+        ended: run.jobs.total - run.jobs.open() + recovered.failed,
+        failed: run.jobs.failed + run.jobs.canceled + recovered.failed,
+        interrupted: recovered.interrupted,
+        simulated: run.simulated,
+        cost_usd: run.cost.to_string(),
+    };
+    observer.observe(&events.make(clock.now(), started));
+    let seed = settings.seed;
+    let dispatcher = Dispatcher {
+        scheduler: Scheduler::new(run.id, &settings, pulse),
+        rng: seed.map_or_else(Rng::new, Rng::with_seed),
+        store,
+        provider,
+        clock,
+        run,
+        settings,
+        observer,
+        events,
+        stop,
+        requests: JoinSet::new(),
+        on_wire: HashMap::new(),
+        calls: JoinSet::new(),
+        unsaved: Vec::new(),
+        trouble: None,
+        abandon_at: None,
+    };
+    dispatcher.run().await
+}
+
+struct Dispatcher<'a, S, P> {
+    store: Arc<S>,
+    provider: Arc<P>,
+    clock: Clock,
+    run: &'a Run,
+    settings: EngineSettings,
+    scheduler: Scheduler,
+    rng: Rng,
+    observer: &'a mut dyn Observer,
+    events: EventMaker,
+    stop: StopSignal,
+    requests: JoinSet<Reply>,
+    /// The job behind each request task.
+    on_wire: HashMap<Id, ClaimedJob>,
+    calls: JoinSet<Called>,
+    /// Ends of attempts that the store would not take.
+    unsaved: Vec<Finish>,
+    trouble: Option<StoreError>,
+    /// When requests that are still in flight are given up, once the run is stopped.
+    abandon_at: Option<Timestamp>,
+}
+
+/// A finished call of the store.
+enum Called {
+    Claimed {
+        model: String,
+        result: Result<Claimed, StoreError>,
+    },
+    Finished {
+        group: Group,
+        result: Result<(), StoreError>,
+    },
+    Released(Result<(), StoreError>),
+    Pulsed(Result<Pulse, StoreError>),
+}
+
+/// Ends of attempts that went into the store together, each with its job.
+type Group = Vec<(ClaimedJob, Finish)>;
+
+/// Something that happened.
+enum Happening {
+    Answer(Result<(Id, Reply), JoinError>),
+    Called(Result<Called, JoinError>),
+    PulseIsDue,
+    TickIsDue,
+    WakeUp,
+    Stop(Stop),
+}
+
+impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
+    async fn run(mut self) -> Result<Ending, EngineError> {
+        let (mut pulse, mut tick) = (every(PULSE_EVERY), every(TICK_EVERY));
+        self.on_stop(self.stop.current());
+        loop {
+            if let Some(leave) = self.act() {
+                return self.leave(leave).await;
+            }
+            match self.next(&mut pulse, &mut tick).await {
+                Happening::Answer(first) => self.on_answers(first),
+                Happening::Called(Ok(called)) => self.on_called(called),
+                Happening::Called(Err(lost)) => self.on_lost_call(&lost),
+                Happening::PulseIsDue => self.ask_for_pulse(),
+                Happening::TickIsDue => self.observer.tick(self.clock.now()),
+                Happening::WakeUp => self.abandon_if_due(),
+                Happening::Stop(Stop::Now) => return Ok(Ending::Interrupted),
+                Happening::Stop(stop) => self.on_stop(stop),
+            }
+        }
+    }
+
+    async fn next(&mut self, pulse: &mut Interval, tick: &mut Interval) -> Happening {
+        let wake = match (self.scheduler.wakes_at(), self.abandon_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let clock = self.clock;
+        let wake_up = async move {
+            match wake {
+                Some(at) => clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            stop = self.stop.changed() => Happening::Stop(stop),
+            Some(called) = self.calls.join_next() => Happening::Called(called),
+            Some(answer) = self.requests.join_next_with_id() => Happening::Answer(answer),
+            () = wake_up => Happening::WakeUp,
+            _ = pulse.tick() => Happening::PulseIsDue,
+            _ = tick.tick() => Happening::TickIsDue,
+        }
+    }
+
+    /// Carries out what the scheduler wants; returns why to leave, if it wants that.
+    fn act(&mut self) -> Option<Leave> {
+        let now = self.clock.now();
+        for effect in self.scheduler.plan(now, &mut self.rng) {
+            match effect {
+                Effect::Start(job) => self.start(job, now),
+                Effect::Claim(claim) => self.call(move |store| async move {
+                    let model = claim.model.clone();
+                    Called::Claimed {
+                        model,
+                        result: store.claim(claim).await,
+                    }
+                }),
+                Effect::Release(attempts) => {
+                    let run = self.run.id;
+                    self.call(move |store| async move {
+                        Called::Released(store.release(run, attempts).await)
+                    });
+                }
+                Effect::Pulse => self.ask_for_pulse(),
+                Effect::Leave(leave) if self.calls.is_empty() => return Some(leave),
+                // A release is still under way; its end brings us back here.
+                Effect::Leave(_) => {}
+            }
+        }
+        None
+    }
+
+    fn start(&mut self, job: ClaimedJob, now: Timestamp) {
+        self.observer.observe(&self.events.started(now, &job));
+        let provider = Arc::clone(&self.provider);
+        let request = Request {
+            body: job.body.clone(),
+            timeout: self.settings.timeout,
+        };
+        let task = self
+            .requests
+            .spawn(async move { provider.send(request).await });
+        self.on_wire.insert(task.id(), job);
+    }
+
+    fn call<F>(&mut self, call: impl FnOnce(Arc<S>) -> F)
+    where
+        F: Future<Output = Called> + Send + 'static,
+    {
+        self.calls.spawn(call(Arc::clone(&self.store)));
+    }
+
+    fn ask_for_pulse(&mut self) {
+        let run = self.run.id;
+        self.call(move |store| async move { Called::Pulsed(store.pulse(run).await) });
+    }
+
+    /// Takes the answer, and every other one that has come meanwhile, and records them together.
+    fn on_answers(&mut self, first: Result<(Id, Reply), JoinError>) {
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(answer) = next {
+            group.extend(self.on_answer(answer));
+            next = (group.len() < MAX_GROUP)
+                .then(|| self.requests.try_join_next_with_id())
+                .flatten();
+        }
+        self.record(group);
+    }
+
+    fn on_answer(
+        &mut self,
+        answer: Result<(Id, Reply), JoinError>,
+    ) -> Option<(ClaimedJob, Finish)> {
+        let now = self.clock.now();
+        match answer {
+            Ok((id, reply)) => {
+                let job = self.on_wire.remove(&id)?;
+                let ever_answered = self.scheduler.ever_answered();
+                let outcome = outcome(
+                    &self.settings,
+                    &job,
+                    reply,
+                    ever_answered,
+                    now,
+                    &mut self.rng,
+                );
+                self.scheduler.on_answer(&job, &outcome, now);
+                Some((job, outcome.finish))
+            }
+            // The task panicked or was given up: nobody knows whether the request was served.
+            Err(lost) => {
+                let job = self.on_wire.remove(&lost.id())?;
+                self.scheduler.on_abandoned(&job);
+                let finish = abandoned(&job, now);
+                Some((job, finish))
+            }
+        }
+    }
+
+    fn record(&mut self, group: Group) {
+        if group.is_empty() {
+            return;
+        }
+        let run = self.run.id;
+        let finishes = group.iter().map(|(_, finish)| finish.clone()).collect();
+        self.call(move |store| async move {
+            Called::Finished {
+                group,
+                result: store.finish(run, finishes).await,
+            }
+        });
+    }
+
+    fn on_called(&mut self, called: Called) {
+        match called {
+            Called::Claimed {
+                model,
+                result: Ok(claimed),
+            } => self.scheduler.on_claimed(&model, claimed),
+            Called::Claimed {
+                model,
+                result: Err(error),
+            } => {
+                self.scheduler.on_claim_failed(&model);
+                self.trouble.get_or_insert(error);
+            }
+            Called::Finished {
+                group,
+                result: Ok(()),
+            } => self.on_recorded(&group),
+            Called::Finished {
+                group,
+                result: Err(error),
+            } => {
+                self.scheduler.on_record_failed(group.len());
+                self.unsaved
+                    .extend(group.into_iter().map(|(_, finish)| finish));
+                self.trouble.get_or_insert(error);
+            }
+            Called::Pulsed(Ok(pulse)) => self.scheduler.on_pulse(pulse),
+            Called::Released(Ok(())) => {}
+            Called::Pulsed(Err(error)) | Called::Released(Err(error)) => {
+                self.scheduler.on_store_failed();
+                self.trouble.get_or_insert(error);
+            }
+        }
+    }
+
+    fn on_lost_call(&mut self, lost: &JoinError) {
+        self.scheduler.on_store_failed();
+        self.trouble.get_or_insert_with(|| {
+            StoreError::IllegalTransition(format!("a call of the store was lost: {lost}"))
+        });
+    }
+
+    fn on_recorded(&mut self, group: &Group) {
+        for (job, finish) in group {
+            self.scheduler.on_recorded(&job.model, &finish.next);
+            let (attempt_ended, job_ended) = self.events.finished(job, finish);
+            self.observer.observe(&attempt_ended);
+            if let Some(job_ended) = job_ended {
+                self.observer.observe(&job_ended);
+            }
+        }
+    }
+
+    fn on_stop(&mut self, stop: Stop) {
+        self.scheduler.on_stop(stop);
+        if stop != Stop::No && self.abandon_at.is_none() {
+            let now = self.clock.now();
+            self.abandon_at = Some(add(now, self.settings.grace));
+            let in_flight = u64::from(self.scheduler.on_wire());
+            self.observer
+                .observe(&self.events.make(now, EventKind::Draining { in_flight }));
+        }
+    }
+
+    /// The grace is over: what is still on the wire is given up, and recorded as interrupted.
+    fn abandon_if_due(&mut self) {
+        if self.abandon_at.is_some_and(|at| at <= self.clock.now()) {
+            self.abandon_at = None;
+            self.requests.abort_all();
+        }
+    }
+
+    async fn leave(mut self, leave: Leave) -> Result<Ending, EngineError> {
+        let ending = match self.settle(leave).await {
+            Ok(ending) => ending,
+            Err(error) => {
+                self.tell_end("broken");
+                return Err(error.into());
+            }
+        };
+        match &ending {
+            Ending::Completed => self.tell_end("completed"),
+            Ending::Interrupted => self.tell_end("interrupted"),
+            Ending::Halted(halt) => {
+                let halted = EventKind::RunHalted {
+                    error_class: halt.class,
+                    message: halt.message.clone(),
+                };
+                self.observer
+                    .observe(&self.events.make(self.clock.now(), halted));
+                self.tell_end("halted");
+            }
+        }
+        Ok(ending)
+    }
+
+    /// Writes down how the run stands now.
+    async fn settle(&mut self, leave: Leave) -> Result<Ending, StoreError> {
+        let (run, now) = (self.run.id, self.clock.now());
+        let (ending, halt) = match leave {
+            Leave::Completed => (Ending::Completed, None),
+            Leave::Canceled => {
+                while self.store.cancel(run, now).await? {}
+                (Ending::Completed, None)
+            }
+            Leave::Halted(halt) => (Ending::Halted(halt.clone()), Some(halt)),
+            Leave::Stopped => (Ending::Interrupted, None),
+            Leave::Broken => return Err(self.last_words().await),
+        };
+        self.store.leave_run(run, now, halt).await?;
+        Ok(ending)
+    }
+
+    /// Tries once more to record what the store would not take, since answers cost money.
+    async fn last_words(&mut self) -> StoreError {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        if !unsaved.is_empty() && self.store.finish(self.run.id, unsaved).await.is_ok() {
+            let _ = self
+                .store
+                .leave_run(self.run.id, self.clock.now(), None)
+                .await;
+        }
+        self.trouble.take().unwrap_or(StoreError::Closed)
+    }
+
+    fn tell_end(&mut self, reason: &str) {
+        let ended = EventKind::RunEnded {
+            reason: reason.to_owned(),
+        };
+        self.observer
+            .observe(&self.events.make(self.clock.now(), ended));
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

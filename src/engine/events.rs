@@ -1,0 +1,84 @@
+//! What happened, as events for those who watch.
+
+use jiff::Timestamp;
+
+use crate::model::{ClaimedJob, Event, EventKind, JobState, Lane, RunId};
+use crate::store::{Finish, Next};
+
+/// Makes the events of one run.
+#[derive(Clone, Debug)]
+pub(super) struct EventMaker {
+    run_id: String,
+}
+
+impl EventMaker {
+    pub(super) fn new(run: RunId) -> Self {
+        Self {
+            run_id: run.to_string(),
+        }
+    }
+
+    pub(super) fn make(&self, at: Timestamp, kind: EventKind) -> Event {
+        Event {
+            at,
+            run_id: self.run_id.clone(),
+            kind,
+        }
+    }
+
+    pub(super) fn started(&self, at: Timestamp, job: &ClaimedJob) -> Event {
+        let kind = EventKind::AttemptStarted {
+            custom_id: job.custom_id.clone(),
+            n: job.attempt.n,
+            model: job.model.clone(),
+            lane: Lane::Live,
+        };
+        self.make(at, kind)
+    }
+
+    /// The end of the attempt, and of its job if it has ended.
+    pub(super) fn finished(&self, job: &ClaimedJob, finish: &Finish) -> (Event, Option<Event>) {
+        let record = &finish.record;
+        let attempt = EventKind::AttemptEnded {
+            custom_id: job.custom_id.clone(),
+            n: record.attempt.n,
+            outcome: record.outcome,
+            error_class: record.error_class,
+            http_status: record.evidence.http_status,
+            message: record.evidence.message.clone(),
+            request_id: record.evidence.request_id.clone(),
+            next_try_at: match &finish.next {
+                Next::RetryAt(at) => Some(*at),
+                _ => None,
+            },
+            latency_ms: record
+                .latency
+                .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
+            input_tokens: record.usage.tokens.prompt(),
+            output_tokens: record.usage.tokens.output,
+            cost_usd: record.cost.total.to_string(),
+        };
+        let job_ended = match &finish.next {
+            Next::End(end) => Some(EventKind::JobEnded {
+                custom_id: job.custom_id.clone(),
+                state: state_name(end.state).to_owned(),
+                error_class: record.error_class,
+                attempts: record.attempt.n,
+            }),
+            _ => None,
+        };
+        let at = record.ended_at;
+        (
+            self.make(at, attempt),
+            job_ended.map(|kind| self.make(at, kind)),
+        )
+    }
+}
+
+fn state_name(state: JobState) -> &'static str {
+    match state {
+        JobState::Succeeded => "succeeded",
+        JobState::Canceled => "canceled",
+        _ => "failed",
+    }
+}

@@ -1,0 +1,28 @@
+//! The machine: it takes up a run and drives it until every job has ended or nothing more can be
+//! done.
+//!
+//! ```text
+//! settings     what a dispatcher goes by
+//! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
+//! lane         the part of its state that belongs to one model
+//! outcome      pure: what a reply means for its job (class, retry, money)
+//! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
+//! events       what happened, as events for those who watch
+//! stop         how the run is told to stop
+//! ```
+//!
+//! The engine knows the traits of store and provider, not what is behind them. It keeps no retry
+//! in memory: a job that goes again is a row with a time. It never sends a request whose attempt
+//! is not stored, and counts nothing as done that is not.
+
+mod dispatcher;
+mod events;
+mod lane;
+mod outcome;
+mod scheduler;
+mod settings;
+mod stop;
+
+pub use dispatcher::{Ending, EngineError, dispatch};
+pub use settings::EngineSettings;
+pub use stop::{Stop, StopSignal, Stopper};

@@ -1,0 +1,232 @@
+//! What a reply means for its job: the record of the attempt, what comes next, and what it cost.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::settings::EngineSettings;
+use crate::clock::add;
+use crate::model::{
+    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, Halt, JobState, Usage,
+};
+use crate::policy::{Step, decide};
+use crate::provider::{Failure, Message, Reply};
+use crate::store::{Finish, JobEnd, Next, ResultBody};
+
+/// While the endpoint has never answered, a failure that would end the job waits so long instead.
+const WAIT_FOR_FIRST_ANSWER: Duration = Duration::from_secs(5);
+
+/// A reply, decided upon.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// What is to be recorded.
+    pub(super) finish: Finish,
+    /// The whole run must stop, for this reason.
+    pub(super) halt: Option<Halt>,
+    /// The endpoint answered, whatever it said.
+    pub(super) answered: bool,
+}
+
+/// Decides what the reply means. `ever_answered`: the endpoint has answered before in this run.
+pub(super) fn outcome(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    reply: Reply,
+    ever_answered: bool,
+    now: Timestamp,
+    rng: &mut Rng,
+) -> Outcome {
+    let latency = Some(reply.latency);
+    match reply.result {
+        Ok(message) => succeeded(settings, job, message, now, latency),
+        Err(failure) => {
+            let mut outcome = failed(settings, job, *failure, now, rng);
+            outcome.finish.record.latency = latency;
+            if !ever_answered && !outcome.answered {
+                spare_until_first_answer(settings, &mut outcome.finish, now);
+            }
+            outcome
+        }
+    }
+}
+
+fn succeeded(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    message: Message,
+    now: Timestamp,
+    latency: Option<Duration>,
+) -> Outcome {
+    let record = AttemptRecord {
+        attempt: job.attempt,
+        ended_at: now,
+        outcome: AttemptOutcome::Succeeded,
+        error_class: message.mark,
+        evidence: Evidence {
+            http_status: Some(200),
+            request_id: message.request_id,
+            ..Evidence::default()
+        },
+        cost: cost(settings, job, message.model.as_deref(), &message.usage, now),
+        answered_by: message.model,
+        usage: message.usage,
+        maybe_billed: false,
+        latency,
+    };
+    let end = JobEnd {
+        state: JobState::Succeeded,
+        result: ResultBody::Message(message.raw),
+    };
+    Outcome {
+        finish: Finish {
+            record,
+            next: Next::End(end),
+            history: job.history,
+        },
+        halt: None,
+        answered: true,
+    }
+}
+
+fn failed(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    failure: Failure,
+    now: Timestamp,
+    rng: &mut Rng,
+) -> Outcome {
+    let Failure {
+        class,
+        evidence,
+        message,
+    } = failure;
+    let verdict = decide(&settings.retry, class, &evidence, job.history, rng);
+    let answered = evidence.http_status.is_some();
+    let mut halt = None;
+    let next = match verdict.step {
+        Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
+        Step::Requeue => Next::Requeue,
+        Step::Hold => Next::Hold,
+        Step::Halt => {
+            halt = Some(halt_for(class, &evidence, now));
+            Next::Requeue
+        }
+        Step::Fail | Step::Done => Next::End(JobEnd {
+            state: JobState::Failed,
+            result: error_result(class, &evidence, message.as_ref()),
+        }),
+    };
+    let usage = message.as_ref().map(|message| message.usage.clone());
+    let answered_by = message.and_then(|message| message.model);
+    let record = AttemptRecord {
+        attempt: job.attempt,
+        ended_at: now,
+        outcome: AttemptOutcome::Errored,
+        error_class: Some(class),
+        evidence,
+        cost: usage.as_ref().map_or_else(Cost::default, |usage| {
+            cost(settings, job, answered_by.as_deref(), usage, now)
+        }),
+        answered_by,
+        maybe_billed: class.info().maybe_billed && usage.is_none(),
+        usage: usage.unwrap_or_default(),
+        latency: None,
+    };
+    Outcome {
+        finish: Finish {
+            record,
+            next,
+            history: verdict.history,
+        },
+        halt,
+        answered,
+    }
+}
+
+/// The record of an attempt that was abandoned when the run was stopped.
+pub(super) fn abandoned(job: &ClaimedJob, now: Timestamp) -> Finish {
+    let class = ErrorClass::Interrupted;
+    Finish {
+        record: AttemptRecord {
+            attempt: job.attempt,
+            ended_at: now,
+            outcome: AttemptOutcome::Interrupted,
+            error_class: Some(class),
+            evidence: Evidence {
+                message: Some("claude-run was stopped before the answer came".to_owned()),
+                ..Evidence::default()
+            },
+            answered_by: None,
+            usage: Usage::default(),
+            cost: Cost::default(),
+            maybe_billed: true,
+            latency: None,
+        },
+        next: Next::Requeue,
+        history: job.history,
+    }
+}
+
+/// Why the run halts, in the words of whoever said so.
+pub(super) fn halt_for(class: ErrorClass, evidence: &Evidence, now: Timestamp) -> Halt {
+    let message = evidence.message.clone();
+    Halt {
+        class,
+        message: message.unwrap_or_else(|| class.info().meaning.to_owned()),
+        at: now,
+    }
+}
+
+/// No job fails for a network that has not worked once: that is the run's trouble, not the job's.
+fn spare_until_first_answer(settings: &EngineSettings, finish: &mut Finish, now: Timestamp) {
+    if matches!(finish.next, Next::End(_)) {
+        let wait = WAIT_FOR_FIRST_ANSWER.mul_f64(settings.retry.scale);
+        finish.next = Next::RetryAt(add(now, wait));
+    }
+}
+
+fn cost(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    model: Option<&str>,
+    usage: &Usage,
+    now: Timestamp,
+) -> Cost {
+    settings
+        .prices
+        .cost(model.unwrap_or(&job.model), usage, now)
+}
+
+fn error_result(class: ErrorClass, evidence: &Evidence, message: Option<&Message>) -> ResultBody {
+    let error = error_object(class, evidence);
+    match message {
+        Some(message) => ResultBody::Refusal {
+            error,
+            message: message.raw.clone(),
+        },
+        None => ResultBody::Error(error),
+    }
+}
+
+/// The API's own error object where it sent a whole one, else one of the same shape.
+fn error_object(class: ErrorClass, evidence: &Evidence) -> String {
+    if let Some(raw) = &evidence.raw_error
+        && raw_is_whole(raw)
+    {
+        return raw.clone();
+    }
+    let kind = evidence.error_type.as_deref().unwrap_or(class.as_str());
+    let words = evidence.message.as_deref().unwrap_or(class.info().meaning);
+    serde_json::json!({
+        "type": "error",
+        "error": { "type": kind, "message": words },
+        "request_id": evidence.request_id,
+    })
+    .to_string()
+}
+
+fn raw_is_whole(raw: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(raw)
+        .is_ok_and(|object| object["type"] == "error" && object["error"]["type"].is_string())
+}

@@ -1,0 +1,38 @@
+//! What a dispatcher goes by.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::policy::{PriceTable, RetrySettings};
+
+/// An endpoint that has never answered is given so long, times the retry scale.
+const UNREACHABLE_AFTER: Duration = Duration::from_mins(1);
+
+/// What a dispatcher goes by; resolved from flags, the run, the environment and the config file.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Requests open at the same time, at most.
+    pub concurrency: u32,
+    /// Least time between two starts; a jitter of up to a fifth is added.
+    pub stagger: Duration,
+    /// When and how often failures are retried.
+    pub retry: RetrySettings,
+    /// Time allowed for one request.
+    pub timeout: Duration,
+    /// Time that requests in flight get to finish when the run is stopped.
+    pub grace: Duration,
+    /// What answers cost.
+    pub prices: Arc<PriceTable>,
+    /// Seed of every random choice; none takes one from the system.
+    pub seed: Option<u64>,
+    /// The run stopped because no job could succeed: try with one request first.
+    pub after_halt: bool,
+}
+
+impl EngineSettings {
+    /// How long an endpoint may stay silent before it is called unreachable.
+    #[must_use]
+    pub fn unreachable_after(&self) -> Duration {
+        UNREACHABLE_AFTER.mul_f64(self.retry.scale)
+    }
+}
