@@ -1,8 +1,9 @@
 //! What an answer cost: a dated table of prices as data, and exact sums over it.
 //!
-//! The embedded table holds what Anthropic's pricing page and model pages said on 2026-11-22; fast
-//! mode's prices are from its own page, those of Fable 5.2 (twice the standard ones) from the page
-//! of a cloud that resells it. The user can override any model with a table of the same form, and
+//! The embedded table holds what Anthropic's pricing page, model pages and release notes said as of
+//! 2026-11-22. Fast mode's input and output prices are from its own page, and its cache prices
+//! follow from the cache's multipliers; that Fable 5.2's are twice the standard ones is said by a
+//! cloud that resells it. The user can override any model with a table of the same form, and
 //! `PriceTable::version` tells which tables a sum was made with.
 //!
 //! A price depends on more than the model: on the day, on the size of the prompt (Haiku 5.5 is
