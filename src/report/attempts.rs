@@ -187,9 +187,10 @@ const MESSAGE_WIDTH: usize = 160;
 fn ledger_row(line: &AttemptLine) -> Vec<String> {
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let outcome = line.outcome.map_or("open", AttemptOutcome::as_str);
-    let cost = match line.unknown_price {
-        true => "unknown".to_owned(),
-        false => line.cost_usd.to_string(),
+    let cost = if line.unknown_price {
+        "unknown".to_owned()
+    } else {
+        line.cost_usd.to_string()
     };
     vec![
         line.line.to_string(),

@@ -46,6 +46,18 @@ pub enum ReportError {
     },
 }
 
+impl ReportError {
+    /// Whether the reader of our output went away (`claude-run export -o - | head`): no reason to
+    /// complain.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        let (Self::Output(why) | Self::File { why, .. }) = self else {
+            return false;
+        };
+        why.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
 /// A step on the way of an exported file to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileStep {

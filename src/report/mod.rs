@@ -17,13 +17,18 @@ mod summary;
 mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 mod usd;
 
 pub use attempts::{AttemptLine, write_attempts_json, write_attempts_text};
 pub use cost::{load_report, summarise};
-pub use error::{ReportError, Result};
-pub use export::{ExportCounts, ExportFormat, ResultLine};
+pub use error::{FileStep, ReportError, Result};
+pub use export::{
+    ExportCounts, ExportFormat, ExportResult, ResultLine, ResultRun, TargetFile, export_to_file,
+    write_csv, write_jsonl, write_results,
+};
 pub use status::{ShownState, StatusHalt, StatusLine, status_detail, status_list};
 pub use summary::{
     AttemptSums, CostSums, LaneSums, ModelSums, PriceTableInfo, Report, TokenCounts,

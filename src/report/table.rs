@@ -65,52 +65,44 @@ impl Table {
 
     /// The heading.
     pub(super) fn head(&self) -> String {
-        self.join(self.columns.iter().map(|column| {
-            let align = match column.align {
-                Align::Left => Align::Left,
-                Align::Right | Align::Point => Align::Right,
-            };
-            (column.width, align, Cow::Borrowed(column.title))
-        }))
+        let titles = self.columns.iter();
+        join(titles.map(|column| (column, Cow::Borrowed(column.title))))
     }
 
     /// One row.
     pub(super) fn row(&self, cells: &[String]) -> String {
-        self.join(self.columns.iter().zip(cells).map(|(column, cell)| {
-            let align = match column.align {
-                Align::Left => Align::Left,
-                Align::Right | Align::Point => Align::Right,
-            };
-            (column.width, align, column.shape(cell))
-        }))
+        let cells = self.columns.iter().zip(cells);
+        join(cells.map(|(column, cell)| (column, column.shape(cell))))
     }
 
     /// Heading and rows, each indented by `indent` and ended by a newline.
     pub(super) fn draw(mut self, indent: &str, rows: &[Vec<String>]) -> String {
         self.fit(rows);
-        let head = self.columns.iter().any(|column| !column.title.is_empty());
-        let lines = head.then(|| self.head()).into_iter();
-        lines
-            .chain(rows.iter().map(|row| self.row(row)))
-            .map(|line| format!("{indent}{line}\n"))
-            .collect()
-    }
-
-    fn join<'a>(&self, cells: impl Iterator<Item = (usize, Align, Cow<'a, str>)>) -> String {
-        let mut line = String::new();
-        for (i, (width, align, cell)) in cells.enumerate() {
-            if i > 0 {
-                line.push_str(GAP);
-            }
-            let space = " ".repeat(width.saturating_sub(cell.width()));
-            match align {
-                Align::Left => line.extend([&*cell, &space]),
-                Align::Right | Align::Point => line.extend([&*space, &cell]),
-            }
+        let titled = self.columns.iter().any(|column| !column.title.is_empty());
+        let head = titled.then(|| self.head());
+        let mut text = String::new();
+        for line in head.into_iter().chain(rows.iter().map(|row| self.row(row))) {
+            text.extend([indent, &line, "\n"]);
         }
-        line.truncate(line.trim_end().len());
-        line
+        text
     }
+}
+
+/// Cells side by side, each filled up to the width of its column.
+fn join<'a>(cells: impl Iterator<Item = (&'a Column, Cow<'a, str>)>) -> String {
+    let mut line = String::new();
+    for (column, cell) in cells {
+        if !line.is_empty() {
+            line.push_str(GAP);
+        }
+        let space = " ".repeat(column.width.saturating_sub(cell.width()));
+        match column.align {
+            Align::Left => line.extend([&*cell, &space]),
+            Align::Right | Align::Point => line.extend([&*space, &cell]),
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
 }
 
 impl Column {

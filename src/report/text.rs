@@ -228,31 +228,36 @@ fn model_cost(model: &ModelSums) -> String {
 
 /// What the total does not say.
 fn warnings(report: &Report) -> String {
-    let mut text = String::new();
-    let unknown = report.cost_usd.unknown_price_attempts;
-    if unknown > 0 {
-        let unpriced: Vec<_> = report
-            .by_model
-            .iter()
-            .filter(|model| model.unknown_price_attempts > 0)
-            .map(|model| plain(&model.model))
-            .collect();
-        text += &format!(
-            "\nPRICE UNKNOWN: the real cost is HIGHER than the total: {} by {} have no known price and are not in it.\n",
-            count(unknown, "attempt", "attempts"),
-            unpriced.join(", ")
-        );
-    }
-    let maybe = report.attempts.maybe_billed;
-    if maybe > 0 {
-        let were = if maybe == 1 { "was" } else { "were" };
-        let are = if maybe == 1 { "is" } else { "are" };
-        text += &format!(
-            "\n{} {were} cut off; they may have been billed and {are} not in the total.\n",
-            count(maybe, "attempt", "attempts"),
-        );
-    }
-    text
+    unknown_prices(report).unwrap_or_default() + &maybe_billed(report).unwrap_or_default()
+}
+
+fn unknown_prices(report: &Report) -> Option<String> {
+    let unpriced = report.by_model.iter();
+    let unpriced: Vec<_> = unpriced
+        .filter(|model| model.unknown_price_attempts > 0)
+        .map(|model| plain(&model.model))
+        .collect();
+    (!unpriced.is_empty()).then(|| {
+        format!(
+            "\nPRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out {} by {}.\n",
+            count(
+                report.cost_usd.unknown_price_attempts,
+                "attempt",
+                "attempts"
+            ),
+            unpriced.join(", "),
+        )
+    })
+}
+
+fn maybe_billed(report: &Report) -> Option<String> {
+    let (were, are) = match report.attempts.maybe_billed {
+        0 => return None,
+        1 => ("attempt was", "it may have been billed and is"),
+        _ => ("attempts were", "they may have been billed and are"),
+    };
+    let n = grouped(report.attempts.maybe_billed);
+    Some(format!("\n{n} {were} cut off; {are} not in the total.\n"))
 }
 
 #[cfg(test)]
@@ -370,7 +375,7 @@ mod tests {
           claude-haiku-4-5     1,627      1,500      3,504,000        300,000        1.6625700005
           claude-next              2          2          2,000            400  UNKNOWN
 
-        PRICE UNKNOWN: the real cost is HIGHER than the total: 2 attempts by claude-next have no known price and are not in it.
+        PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out 2 attempts by claude-next.
 
         3 attempts were cut off; they may have been billed and are not in the total.
 

@@ -8,7 +8,7 @@
 //! `cost_usd` is what is known to be charged; where no price is known at all it is empty, because
 //! 0.00 would be a lie. Token counts and cost are of all attempts of the job together.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use ::csv::Writer;
 use serde::Deserialize;
@@ -59,8 +59,12 @@ pub async fn write_csv<R: Reader>(
     Ok(counts)
 }
 
+/// Keeps the kind of the system's error, which csv's own conversion loses.
 fn output_error(error: ::csv::Error) -> ReportError {
-    ReportError::Output(error.into())
+    ReportError::Output(match error.into_kind() {
+        ::csv::ErrorKind::Io(why) => why,
+        other => io::Error::other(format!("{other:?}")),
+    })
 }
 
 fn record(row: &ResultRow) -> Result<[String; 14]> {

@@ -236,7 +236,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("out.jsonl");
         let mut target = TargetFile::create(&path).unwrap();
-        target.write_all(&[b'x'; 100_000]).unwrap();
+        target.write_all(&vec![b'x'; 100_000]).unwrap();
         target.flush().unwrap();
         assert!(!path.exists());
         target.commit().unwrap();
