@@ -61,10 +61,14 @@ fn reader() -> MemoryReader {
 #[tokio::test]
 async fn a_reader_that_went_away_is_recognised_by_every_writer() {
     let id = run().id;
+    // Longer than any buffer, so that a write fails and not only the last flush.
+    let long = "x".repeat(100_000);
+    let long = format!(r#"{{"content":[{{"type":"text","text":"{long}"}}]}}"#);
+    let results = || MemoryReader::of_results(vec![succeeded(1, &long), succeeded(2, &long)]);
     for after in [0, 40] {
         for format in [ExportFormat::Jsonl, ExportFormat::Csv] {
             let written =
-                write_results(&reader(), id, Only::All, format, &mut Gone { after }).await;
+                write_results(&results(), id, Only::All, format, &mut Gone { after }).await;
             assert!(written.unwrap_err().is_broken_pipe(), "{format:?}");
         }
         let written = write_attempts_json(&reader(), id, None, &mut Gone { after }).await;
