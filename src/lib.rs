@@ -11,4 +11,5 @@ pub mod model;
 pub mod policy;
 pub mod progress;
 pub mod provider;
+pub mod report;
 pub mod store;

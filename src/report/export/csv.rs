@@ -1,0 +1,268 @@
+//! Results as CSV: one row per ended job, in input order, below a heading.
+//!
+//! `text` is the answer: the text blocks of the message, one after the other. Thinking, tool calls
+//! and other blocks are not text. It is empty for every job that did not succeed, refused ones
+//! included: a program that reads the column must never take an error's message or half an answer
+//! for an answer. Why a job failed is in `error_class`; the API's words are in the JSON lines.
+//!
+//! `cost_usd` is what is known to be charged; where no price is known at all it is empty, because
+//! 0.00 would be a lie. Token counts and cost are of all attempts of the job together.
+
+use std::io::{self, Write};
+
+use ::csv::Writer;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{ExportCounts, next_page};
+use crate::model::{Cost, ErrorClass, JobState, Pico, RunId};
+use crate::report::error::{ReportError, Result};
+use crate::report::shape::millis;
+use crate::store::{Only, Reader, ResultBody, ResultRow};
+
+const HEADING: [&str; 14] = [
+    "custom_id",
+    "status",
+    "error_class",
+    "text",
+    "stop_reason",
+    "model",
+    "lane",
+    "attempts",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cost_usd",
+    "latency_ms",
+];
+
+/// Writes the heading and one row per ended job, in input order, and flushes. Errors of `out` are
+/// [`ReportError::Output`].
+pub async fn write_csv<R: Reader>(
+    reader: &R,
+    run: RunId,
+    only: Only,
+    out: &mut impl Write,
+) -> Result<ExportCounts> {
+    let mut writer = Writer::from_writer(out);
+    let mut counts = ExportCounts::default();
+    let mut after_line = 0;
+    writer.write_record(HEADING).map_err(output_error)?;
+    while let Some(page) = next_page(reader, run, only, &mut after_line).await? {
+        for row in &page {
+            writer.write_record(record(row)?).map_err(output_error)?;
+            counts.count(row.state);
+        }
+    }
+    writer.flush().map_err(ReportError::Output)?;
+    Ok(counts)
+}
+
+/// Keeps the kind of the system's error, which csv's own conversion loses.
+fn output_error(error: ::csv::Error) -> ReportError {
+    ReportError::Output(match error.into_kind() {
+        ::csv::ErrorKind::Io(why) => why,
+        other => io::Error::other(format!("{other:?}")),
+    })
+}
+
+fn record(row: &ResultRow) -> Result<[String; 14]> {
+    let answer = Answer::of(row)?;
+    let tokens = &row.tokens;
+    let cache_writes = tokens.cache_write_5m.saturating_add(tokens.cache_write_1h);
+    Ok([
+        row.custom_id.clone(),
+        status(row.state).to_owned(),
+        row.error_class.map_or("", ErrorClass::as_str).to_owned(),
+        answer.text,
+        answer.stop_reason,
+        row.model.clone(),
+        row.lane.to_string(),
+        row.attempts.to_string(),
+        tokens.input.to_string(),
+        tokens.output.to_string(),
+        tokens.cache_read.to_string(),
+        cache_writes.to_string(),
+        cost(&row.cost),
+        row.latency
+            .map_or(String::new(), |latency| millis(latency).to_string()),
+    ])
+}
+
+fn status(state: JobState) -> &'static str {
+    match state {
+        JobState::Succeeded => "succeeded",
+        JobState::Canceled => "canceled",
+        _ => "failed",
+    }
+}
+
+fn cost(cost: &Cost) -> String {
+    if cost.unknown_price && cost.total == Pico::ZERO {
+        return String::new();
+    }
+    cost.total.to_string()
+}
+
+/// What the columns show of a message.
+#[derive(Debug, Default)]
+struct Answer {
+    text: String,
+    stop_reason: String,
+}
+
+/// A message, as far as it is needed. Blocks of kinds that do not exist yet pass unread.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(default, borrow)]
+    content: Vec<Block<'a>>,
+    #[serde(default)]
+    stop_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Block<'a> {
+    #[serde(default, rename = "type")]
+    kind: String,
+    /// Unread until the block is known to be text: other kinds may mean something else by it.
+    #[serde(default, borrow)]
+    text: Option<&'a RawValue>,
+}
+
+impl Answer {
+    fn of(row: &ResultRow) -> Result<Self> {
+        let (ResultBody::Message(message) | ResultBody::Refusal { message, .. }) = &row.result
+        else {
+            return Ok(Self::default());
+        };
+        let unreadable = |why| ReportError::NotJson {
+            line: row.line,
+            what: "message",
+            why,
+        };
+        let message: Message<'_> = serde_json::from_str(message).map_err(unreadable)?;
+        let mut text = String::new();
+        if row.state == JobState::Succeeded {
+            for block in message.content.iter().filter(|block| block.kind == "text") {
+                let piece = block
+                    .text
+                    .map(|raw| serde_json::from_str::<String>(raw.get()));
+                text += &piece.transpose().map_err(unreadable)?.unwrap_or_default();
+            }
+        }
+        Ok(Self {
+            text,
+            stop_reason: message.stop_reason.unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HEADING, write_csv};
+    use crate::model::ErrorClass;
+    use crate::report::error::ReportError;
+    use crate::report::testing::{MemoryReader, canceled, failed, refused, run, succeeded};
+    use crate::store::{Only, ResultRow};
+
+    async fn csv(rows: Vec<ResultRow>) -> String {
+        let reader = MemoryReader::of_results(rows);
+        let mut out = Vec::new();
+        write_csv(&reader, run().id, Only::All, &mut out)
+            .await
+            .unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn message(blocks: &str) -> String {
+        format!(r#"{{"content":[{blocks}],"stop_reason":"end_turn","stop_sequence":null}}"#)
+    }
+
+    #[tokio::test]
+    async fn each_end_of_a_job_has_its_row() {
+        let text = r#"{"type":"text","text":"He said \"hi\",\nthen left; naïve 日本 🦀"}"#;
+        let mut truncated = succeeded(2, &message(r#"{"type":"text","text":"plain"}"#));
+        truncated.error_class = Some(ErrorClass::Truncated);
+        truncated.custom_id = "a,\"2\"".to_owned();
+        truncated.tokens.cache_read = 7;
+        truncated.tokens.cache_write_5m = 3;
+        truncated.tokens.cache_write_1h = 4;
+        let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#;
+        let rows = vec![
+            succeeded(1, &message(text)),
+            truncated,
+            failed(3, ErrorClass::Overloaded, error),
+            refused(4),
+            canceled(5),
+        ];
+        insta::assert_snapshot!(csv(rows).await, @r#"
+        custom_id,status,error_class,text,stop_reason,model,lane,attempts,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd,latency_ms
+        a-1,succeeded,,"He said ""hi"",
+        then left; naïve 日本 🦀",end_turn,claude-haiku-4-5,live,1,10,5,0,0,0.000035,1234
+        "a,""2""",succeeded,truncated,plain,end_turn,claude-haiku-4-5,live,1,10,5,7,7,0.000035,1234
+        a-3,failed,overloaded,,,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234
+        a-4,failed,refused,,refusal,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234
+        a-5,canceled,canceled,,,claude-haiku-4-5,live,0,0,0,0,0,0.00,
+        "#);
+    }
+
+    #[tokio::test]
+    async fn the_heading_stands_even_over_nothing() {
+        assert_eq!(csv(Vec::new()).await, format!("{}\n", HEADING.join(",")));
+    }
+
+    async fn text_of(blocks: &str) -> String {
+        let table = csv(vec![succeeded(1, &message(blocks))]).await;
+        let mut reader = ::csv::Reader::from_reader(table.as_bytes());
+        let row = reader.records().next().unwrap().unwrap();
+        row[3].to_owned()
+    }
+
+    #[tokio::test]
+    async fn the_text_is_that_of_all_text_blocks_and_of_no_other() {
+        for (blocks, text) in [
+            ("", ""),
+            (
+                r#"{"type":"text","text":"a "},{"type":"text","text":"b"}"#,
+                "a b",
+            ),
+            (
+                r#"{"type":"thinking","thinking":"hm","text":"no"},{"type":"text","text":"yes"}"#,
+                "yes",
+            ),
+            (r#"{"type":"tool_use","input":{"text":"no"}}"#, ""),
+            (
+                r#"{"type":"of_2031","text":{"deep":1}},{"type":"text","text":"x"}"#,
+                "x",
+            ),
+            (r#"{"type":"text"}"#, ""),
+            (r#"{"type":"text","text":"\u00fc\r\n\ttab"}"#, "ü\r\n\ttab"),
+        ] {
+            assert_eq!(text_of(blocks).await, text, "{blocks}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cost_that_is_not_known_is_not_called_zero() {
+        let mut row = succeeded(1, &message(""));
+        row.cost.unknown_price = true;
+        let known_in_part = csv(vec![row.clone()]).await;
+        assert!(
+            known_in_part.contains(",0.000035,1234\n"),
+            "{known_in_part}"
+        );
+        row.cost.total = crate::model::Pico::ZERO;
+        let unknown = csv(vec![row]).await;
+        assert!(unknown.contains(",,1234\n"), "{unknown}");
+    }
+
+    #[tokio::test]
+    async fn a_broken_message_is_told_by_its_line() {
+        let reader = MemoryReader::of_results(vec![succeeded(9, "[")]);
+        let error = write_csv(&reader, run().id, Only::All, &mut Vec::new())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ReportError::NotJson { line: 9, .. }));
+    }
+}

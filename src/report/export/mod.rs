@@ -1,0 +1,100 @@
+//! Results on their way out, in input order: JSON lines or CSV, to a file or any writer.
+//!
+//! Promises: the message of a job is written byte for byte as the API sent it (newlines between
+//! its tokens excepted, which would break the lines); a file is either complete or not there.
+
+mod csv;
+mod file;
+mod jsonl;
+mod line;
+
+use std::io::Write;
+use std::path::Path;
+
+use super::error::Result;
+use crate::model::{JobState, RunId};
+use crate::store::{Only, Reader, ResultRow};
+
+pub use self::csv::write_csv;
+pub use self::file::TargetFile;
+pub use self::jsonl::write_jsonl;
+pub use self::line::{ExportResult, ResultLine, ResultRun};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// One JSON object per line, a superset of a Message Batches result line.
+    #[default]
+    Jsonl,
+    /// One row per job, with a heading.
+    Csv,
+}
+
+/// How many jobs were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExportCounts {
+    /// All of them.
+    pub total: u64,
+    /// Those that succeeded.
+    pub succeeded: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that were cancelled.
+    pub canceled: u64,
+}
+
+impl ExportCounts {
+    fn count(&mut self, state: JobState) {
+        self.total += 1;
+        match state {
+            JobState::Succeeded => self.succeeded += 1,
+            JobState::Canceled => self.canceled += 1,
+            _ => self.failed += 1,
+        }
+    }
+}
+
+/// Writes the ended jobs of a run to any writer (standard output, say), and flushes it.
+pub async fn write_results<R: Reader>(
+    reader: &R,
+    run: RunId,
+    only: Only,
+    format: ExportFormat,
+    out: &mut impl Write,
+) -> Result<ExportCounts> {
+    match format {
+        ExportFormat::Jsonl => write_jsonl(reader, run, only, out).await,
+        ExportFormat::Csv => write_csv(reader, run, only, out).await,
+    }
+}
+
+/// Writes the ended jobs of a run to a file: all of it, or nothing and whatever was there before
+/// stays (see [`TargetFile`]).
+pub async fn export_to_file<R: Reader>(
+    reader: &R,
+    run: RunId,
+    only: Only,
+    format: ExportFormat,
+    path: &Path,
+) -> Result<ExportCounts> {
+    let mut target = TargetFile::create(path)?;
+    let written = write_results(reader, run, only, format, &mut target).await;
+    let counts = written.map_err(|error| target.name_in(error))?;
+    target.commit()?;
+    Ok(counts)
+}
+
+/// The page after this line, or none at the end. Moves the line on.
+async fn next_page<R: Reader>(
+    reader: &R,
+    run: RunId,
+    only: Only,
+    after_line: &mut u64,
+) -> Result<Option<Vec<ResultRow>>> {
+    let page = reader.results(run, only, *after_line).await?;
+    let Some(last) = page.last() else {
+        return Ok(None);
+    };
+    *after_line = last.line;
+    Ok(Some(page))
+}

@@ -1,0 +1,37 @@
+//! What is read from the store and shown: status, attempt ledger, exports, cost and error report.
+//!
+//! Owns the shapes that scripts rely on ([`StatusLine`], [`AttemptLine`], [`Report`],
+//! [`ResultLine`]) and their text for people. Everything is read through [`crate::store::Reader`]
+//! in short pages, and at most one page is held at a time, so an export of a million results
+//! needs no more memory than one of a hundred and never holds up a run that is at work.
+//!
+//! Does not choose runs, print, or colour: callers pass a [`crate::model::Run`] and a writer.
+
+mod attempts;
+mod cost;
+mod error;
+pub mod export;
+mod shape;
+mod status;
+mod summary;
+mod table;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
+mod usd;
+
+pub use attempts::{AttemptLine, write_attempts_json, write_attempts_text};
+pub use cost::{load_report, summarise};
+pub use error::{FileStep, ReportError, Result};
+pub use export::{
+    ExportCounts, ExportFormat, ExportResult, ResultLine, ResultRun, TargetFile, export_to_file,
+    write_csv, write_jsonl, write_results,
+};
+pub use status::{ShownState, StatusHalt, StatusLine, status_detail, status_list};
+pub use summary::{
+    AttemptSums, CostSums, LaneSums, ModelSums, PriceTableInfo, Report, TokenCounts,
+};
+pub use text::report_text;
+pub use usd::Usd;

@@ -1,0 +1,378 @@
+//! Where runs stand: one line of JSON each, a table of all, and one run in detail with what to
+//! type next.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::shape;
+use super::table::{Align, Table, count, grouped, plain};
+use crate::model::{ErrorClass, JobCounts, Run, RunState};
+
+/// Where a run stands, as it is shown. Unlike the stored state it knows whether a dispatcher lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShownState {
+    /// Stored, with jobs left to do, and nobody at work on it.
+    Ready,
+    /// A dispatcher is at work on it.
+    Running,
+    /// Its dispatcher went away without taking leave: a crash, a kill, a power cut.
+    Interrupted,
+    /// Stopped because no job could succeed.
+    Halted,
+    /// Every job has ended.
+    Ended,
+}
+
+impl ShownState {
+    /// What to show of the stored state, given whether a dispatcher is alive on the store.
+    #[must_use]
+    pub fn of(state: RunState, dispatcher_alive: bool) -> Self {
+        match state {
+            RunState::Loading | RunState::Ready => Self::Ready,
+            RunState::Running if dispatcher_alive => Self::Running,
+            RunState::Running => Self::Interrupted,
+            RunState::Halted => Self::Halted,
+            RunState::Ended => Self::Ended,
+        }
+    }
+
+    /// The name used in JSON and in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Interrupted => "interrupted",
+            Self::Halted => "halted",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// The state in a sentence.
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Ready => "jobs are left, and nobody is at work on them",
+            Self::Running => "claude-run is at work on it",
+            Self::Interrupted => {
+                "claude-run stopped without taking leave; nothing recorded is lost"
+            }
+            Self::Halted => "stopped, because no job could succeed; no job failed by it",
+            Self::Ended => "every job has ended",
+        }
+    }
+}
+
+impl fmt::Display for ShownState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A run as `status --json` shows it: one object per line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusLine {
+    /// The run's id.
+    pub run_id: String,
+    /// The user's name for it.
+    pub name: Option<String>,
+    /// The input it came from, as the user wrote it (`-` for standard input).
+    pub file: String,
+    /// Where it stands.
+    pub state: ShownState,
+    /// It ran against the simulator; its answers and costs are not real.
+    pub simulated: bool,
+    /// When it was submitted: RFC 3339 in UTC.
+    #[serde(with = "shape::time")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub created_at: Timestamp,
+    /// How many jobs stand where.
+    pub jobs: JobCounts,
+    /// Why it stopped, if it is halted.
+    pub halt: Option<StatusHalt>,
+}
+
+/// Why a run stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusHalt {
+    /// The class that stopped it.
+    pub class: ErrorClass,
+    /// What the API or the network said.
+    pub message: String,
+    /// When it stopped: RFC 3339 in UTC.
+    #[serde(with = "shape::time")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+}
+
+impl StatusLine {
+    /// The run as it is shown; `dispatcher_alive` tells a running run from an interrupted one.
+    #[must_use]
+    pub fn new(run: &Run, dispatcher_alive: bool) -> Self {
+        let halt = run.halt.as_ref().map(|halt| StatusHalt {
+            class: halt.class,
+            message: halt.message.clone(),
+            at: halt.at,
+        });
+        Self {
+            run_id: run.id.to_string(),
+            name: run.name.clone(),
+            file: run.file.clone(),
+            state: ShownState::of(run.state, dispatcher_alive),
+            simulated: run.simulated,
+            created_at: run.created_at,
+            jobs: run.jobs,
+            halt: halt.filter(|_| run.state == RunState::Halted),
+        }
+    }
+}
+
+/// All runs as a table, one row each. Empty for no runs.
+#[must_use]
+pub fn status_list(lines: &[StatusLine]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let table = Table::new(&[
+        ("RUN", Align::Left),
+        ("NAME", Align::Left),
+        ("STATE", Align::Left),
+        ("JOBS", Align::Right),
+        ("OK", Align::Right),
+        ("FAILED", Align::Right),
+        ("CANCELED", Align::Right),
+        ("LEFT", Align::Right),
+        ("SUBMITTED", Align::Left),
+        ("FILE", Align::Left),
+    ]);
+    let rows: Vec<_> = lines.iter().map(list_row).collect();
+    table.draw("", &rows)
+}
+
+fn list_row(line: &StatusLine) -> Vec<String> {
+    let simulated = if line.simulated { " (simulated)" } else { "" };
+    let jobs = &line.jobs;
+    vec![
+        line.run_id.clone(),
+        plain(line.name.as_deref().unwrap_or("-")).into_owned(),
+        format!("{}{simulated}", line.state),
+        grouped(jobs.total),
+        grouped(jobs.succeeded),
+        grouped(jobs.failed),
+        grouped(jobs.canceled),
+        grouped(jobs.open()),
+        format!("{:.0}", line.created_at),
+        plain(&line.file).into_owned(),
+    ]
+}
+
+/// One run in detail: what it is, where its jobs stand, why it halted, and what to type next.
+#[must_use]
+pub fn status_detail(line: &StatusLine) -> String {
+    let mut text = heading(line);
+    text += &job_counts(&line.jobs);
+    if let Some(halt) = &line.halt {
+        text += &halt_reason(halt);
+    }
+    text += "\nNext\n";
+    let steps: Vec<_> = next_steps(line)
+        .into_iter()
+        .map(|(command, what)| vec![command, what.to_owned()])
+        .collect();
+    text + &Table::new(&[("", Align::Left), ("", Align::Left)]).draw("  ", &steps)
+}
+
+fn heading(line: &StatusLine) -> String {
+    let mut rows = vec![vec!["Run".to_owned(), line.run_id.clone()]];
+    if let Some(name) = &line.name {
+        rows.push(vec!["Name".to_owned(), plain(name).into_owned()]);
+    }
+    rows.push(vec!["File".to_owned(), plain(&line.file).into_owned()]);
+    rows.push(vec![
+        "Submitted".to_owned(),
+        format!("{:.0}", line.created_at),
+    ]);
+    let state = format!("{}: {}", line.state, line.state.in_words());
+    rows.push(vec!["State".to_owned(), state]);
+    let simulated = if line.simulated {
+        "SIMULATED: these answers and costs are not real\n"
+    } else {
+        ""
+    };
+    let table = Table::new(&[("", Align::Left), ("", Align::Left)]).draw("", &rows);
+    format!("{simulated}{table}")
+}
+
+/// The counts that are not zero, the total always.
+pub(super) fn job_counts(jobs: &JobCounts) -> String {
+    let rows: Vec<_> = [
+        ("succeeded", jobs.succeeded),
+        ("failed", jobs.failed),
+        ("canceled", jobs.canceled),
+        ("pending", jobs.pending),
+        ("in flight", jobs.in_flight),
+        ("in a batch", jobs.in_batch),
+    ]
+    .into_iter()
+    .filter(|&(_, n)| n > 0)
+    .map(|(what, n)| vec![what.to_owned(), grouped(n)])
+    .collect();
+    let table = Table::new(&[("", Align::Left), ("", Align::Right)]).draw("  ", &rows);
+    format!("\n{}\n{table}", count(jobs.total, "job", "jobs"))
+}
+
+fn halt_reason(halt: &StatusHalt) -> String {
+    let info = halt.class.info();
+    format!(
+        "\nHalted {at:.0} by {class}\n  {meaning}\n  It was told: {message}\n  What to do: {remedy}\n",
+        at = halt.at,
+        class = halt.class,
+        meaning = info.meaning,
+        message = plain(&halt.message),
+        remedy = info.remedy,
+    )
+}
+
+/// What a person would type next, and what it does.
+fn next_steps(line: &StatusLine) -> Vec<(String, &'static str)> {
+    let step = |verb: &str, what| (format!("claude-run {verb} {}", line.run_id), what);
+    let export = (
+        format!("claude-run export {} -o results.jsonl", line.run_id),
+        "write the results",
+    );
+    let mut steps = match line.state {
+        ShownState::Ready | ShownState::Interrupted => vec![step("resume", "go on")],
+        ShownState::Halted => vec![step("resume", "go on, once the cause is repaired")],
+        ShownState::Running => vec![step("cancel", "end what has not ended")],
+        ShownState::Ended => vec![export, step("report", "what it cost, and what went wrong")],
+    };
+    if line.jobs.failed > 0 {
+        steps.push(step("attempts", "see every try and why it failed"));
+        if line.state == ShownState::Ended {
+            steps.push(step("retry", "put the failed jobs back in the queue"));
+        }
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ShownState, StatusLine, status_detail, status_list};
+    use crate::model::{ErrorClass, Halt, JobState, RunState};
+    use crate::report::testing::run;
+
+    fn halted() -> StatusLine {
+        let mut run = run();
+        run.state = RunState::Halted;
+        run.jobs.add(JobState::Queued, 1_200);
+        run.halt = Some(Halt {
+            class: ErrorClass::Billing,
+            message: "Your credit balance is\ntoo low".to_owned(),
+            at: "2026-03-01T12:05:00Z".parse().unwrap(),
+        });
+        StatusLine::new(&run, false)
+    }
+
+    #[test]
+    fn the_state_shown_knows_whether_a_dispatcher_lives() {
+        for (state, alive, shown) in [
+            (RunState::Ready, false, "ready"),
+            (RunState::Ready, true, "ready"),
+            (RunState::Running, true, "running"),
+            (RunState::Running, false, "interrupted"),
+            (RunState::Halted, true, "halted"),
+            (RunState::Ended, false, "ended"),
+        ] {
+            assert_eq!(ShownState::of(state, alive).as_str(), shown);
+        }
+    }
+
+    #[test]
+    fn the_json_has_the_keys_of_the_contract() {
+        let json = serde_json::to_string(&halted()).unwrap();
+        insta::assert_snapshot!(json, @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"halted","simulated":false,"created_at":"2026-03-01T12:00:00.250Z","jobs":{"total":1202,"succeeded":2,"failed":0,"canceled":0,"pending":1200,"in_flight":0,"in_batch":0},"halt":{"class":"billing","message":"Your credit balance is\ntoo low","at":"2026-03-01T12:05:00.000Z"}}"#);
+        assert_eq!(serde_json::from_str::<StatusLine>(&json).unwrap(), halted());
+    }
+
+    #[test]
+    fn a_reason_to_halt_is_shown_only_while_it_holds() {
+        let mut run = run();
+        run.halt = Some(Halt {
+            class: ErrorClass::Billing,
+            message: String::new(),
+            at: run.created_at,
+        });
+        run.state = RunState::Running;
+        assert_eq!(StatusLine::new(&run, true).halt, None);
+    }
+
+    #[test]
+    fn the_list_is_one_aligned_row_per_run() {
+        let mut named = run();
+        named.name = Some("nächtlich".to_owned());
+        named.simulated = true;
+        named.jobs.add(JobState::Failed, 3);
+        named.state = RunState::Ended;
+        let lines = [StatusLine::new(&named, false), halted()];
+        insta::assert_snapshot!(status_list(&lines), @r"
+        RUN                                   NAME       STATE               JOBS  OK  FAILED  CANCELED   LEFT  SUBMITTED             FILE
+        01957a1c-6f00-7000-8000-000000000001  nächtlich  ended (simulated)      5   2       3         0      0  2026-03-01T12:00:00Z  in.jsonl
+        01957a1c-6f00-7000-8000-000000000001  -          halted             1,202   2       0         0  1,200  2026-03-01T12:00:00Z  in.jsonl
+        ");
+        assert_eq!(status_list(&[]), "");
+    }
+
+    #[test]
+    fn a_halted_run_says_why_and_what_to_do() {
+        insta::assert_snapshot!(status_detail(&halted()), @r"
+        Run        01957a1c-6f00-7000-8000-000000000001
+        File       in.jsonl
+        Submitted  2026-03-01T12:00:00Z
+        State      halted: stopped, because no job could succeed; no job failed by it
+
+        1,202 jobs
+          succeeded      2
+          pending    1,200
+
+        Halted 2026-03-01T12:05:00Z by billing
+          The account has no credit, or its payment failed.
+          It was told: Your credit balance is too low
+          What to do: Buy credit or repair the payment in the Console under Billing; then `claude-run resume`.
+
+        Next
+          claude-run resume 01957a1c-6f00-7000-8000-000000000001  go on, once the cause is repaired
+        ");
+    }
+
+    #[test]
+    fn an_ended_run_with_failures_offers_a_retry() {
+        let mut run = run();
+        run.state = RunState::Ended;
+        run.simulated = true;
+        run.name = Some("demo".to_owned());
+        run.jobs.add(JobState::Failed, 1);
+        insta::assert_snapshot!(status_detail(&StatusLine::new(&run, false)), @r"
+        SIMULATED: these answers and costs are not real
+        Run        01957a1c-6f00-7000-8000-000000000001
+        Name       demo
+        File       in.jsonl
+        Submitted  2026-03-01T12:00:00Z
+        State      ended: every job has ended
+
+        3 jobs
+          succeeded  2
+          failed     1
+
+        Next
+          claude-run export 01957a1c-6f00-7000-8000-000000000001 -o results.jsonl  write the results
+          claude-run report 01957a1c-6f00-7000-8000-000000000001                   what it cost, and what went wrong
+          claude-run attempts 01957a1c-6f00-7000-8000-000000000001                 see every try and why it failed
+          claude-run retry 01957a1c-6f00-7000-8000-000000000001                    put the failed jobs back in the queue
+        ");
+    }
+}

@@ -1,0 +1,160 @@
+//! The shape of the cost and error report, as `report --format json` shows it.
+//!
+//! Every sum is exact: the parts add up to the total to the last digit.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::status::ShownState;
+use super::usd::Usd;
+use crate::model::{ErrorClass, JobCounts, Lane, Tokens};
+
+/// What a run did, what went wrong, and what it cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// The run's id.
+    pub run_id: String,
+    /// The user's name for it.
+    pub name: Option<String>,
+    /// The input it came from, as the user wrote it (`-` for standard input).
+    pub file: String,
+    /// Where it stands.
+    pub state: ShownState,
+    /// It ran against the simulator; its answers and costs are not real.
+    pub simulated: bool,
+    /// How many jobs stand where.
+    pub jobs: JobCounts,
+    /// The tries that they took.
+    pub attempts: AttemptSums,
+    /// What all attempts used together.
+    pub tokens: TokenCounts,
+    /// What all attempts cost together.
+    pub cost_usd: CostSums,
+    /// The same by the model that answered (by the model asked, where none answered), by name.
+    pub by_model: Vec<ModelSums>,
+    /// The same by lane; a lane that no attempt took is left out.
+    pub by_lane: Vec<LaneSums>,
+    /// From the first dispatch to the last end (or to the halt), pauses included; null before the
+    /// first dispatch and while jobs are left.
+    pub duration_s: Option<f64>,
+    /// The prices that the costs rest on.
+    pub price_table: PriceTableInfo,
+}
+
+/// Attempts, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AttemptSums {
+    /// All of them, open ones included.
+    pub total: u64,
+    /// Those that have not ended yet.
+    pub open: u64,
+    /// Those that brought their job's result, be it a message or a final error. `total - open -
+    /// results` were followed by another try, or will be.
+    pub results: u64,
+    /// By error class. Successes have none and are not here, except marked ones (`truncated`), so
+    /// the sum is not the number of failed attempts.
+    pub by_class: BTreeMap<ErrorClass, u64>,
+    /// Of `by_class`, those that brought their job's result: for what jobs failed in the end.
+    pub results_by_class: BTreeMap<ErrorClass, u64>,
+    /// Those cut off by an end of claude-run itself.
+    pub interrupted: u64,
+    /// Those that may have been billed although no answer says so. They are in no sum of money.
+    pub maybe_billed: u64,
+}
+
+/// Tokens by kind. The whole prompt is `input + cache_read + cache_write_5m + cache_write_1h`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenCounts {
+    /// Uncached input tokens.
+    pub input: u64,
+    /// Output tokens, thinking included.
+    pub output: u64,
+    /// Input tokens read from the cache.
+    pub cache_read: u64,
+    /// Input tokens written to the five-minute cache.
+    pub cache_write_5m: u64,
+    /// Input tokens written to the one-hour cache.
+    pub cache_write_1h: u64,
+}
+
+impl From<Tokens> for TokenCounts {
+    fn from(tokens: Tokens) -> Self {
+        Self {
+            input: tokens.input,
+            output: tokens.output,
+            cache_read: tokens.cache_read,
+            cache_write_5m: tokens.cache_write_5m,
+            cache_write_1h: tokens.cache_write_1h,
+        }
+    }
+}
+
+/// Money, in decimal strings of dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CostSums {
+    /// Everything that is known to be charged: `live + batch`.
+    pub total: Usd,
+    /// Of that, what the live lane cost.
+    pub live: Usd,
+    /// Of that, what the batch lane cost.
+    pub batch: Usd,
+    /// What the batch lane's discount saved.
+    pub saved_by_batch: Usd,
+    /// What the prompt cache saved; negative where writing it cost more than reading it saved.
+    pub saved_by_cache: Usd,
+    /// Of the total, what attempts cost that did not bring their job's result.
+    pub wasted_on_retries: Usd,
+    /// Attempts by models without a known price. Their cost is not zero but unknown, and in no
+    /// sum here.
+    pub unknown_price_attempts: u64,
+}
+
+/// The sums of one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSums {
+    /// The model.
+    pub model: String,
+    /// Its attempts, open ones included.
+    pub attempts: u64,
+    /// Those that brought a message.
+    pub succeeded: u64,
+    /// What they used.
+    pub tokens: TokenCounts,
+    /// What they cost.
+    pub cost_usd: Usd,
+    /// What the prompt cache saved.
+    pub saved_by_cache: Usd,
+    /// Those without a known price.
+    pub unknown_price_attempts: u64,
+}
+
+/// The sums of one lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaneSums {
+    /// The lane.
+    pub lane: Lane,
+    /// Its attempts, open ones included.
+    pub attempts: u64,
+    /// Those that brought a message.
+    pub succeeded: u64,
+    /// What they used.
+    pub tokens: TokenCounts,
+    /// What they cost.
+    pub cost_usd: Usd,
+}
+
+/// Which prices were used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriceTableInfo {
+    /// The version of the table.
+    pub version: String,
+}

@@ -1,0 +1,419 @@
+//! The cost and error report as text for people.
+//!
+//! What must not be overlooked is written in capital letters: that a run was simulated, and that
+//! prices are missing from the total.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::status::job_counts;
+use super::summary::{CostSums, ModelSums, Report};
+use super::table::{Align, Table, count, grouped, plain};
+use super::usd::Usd;
+use crate::model::{ErrorClass, Pico, Treatment};
+
+/// The whole report, ended by a newline.
+#[must_use]
+pub fn report_text(report: &Report) -> String {
+    let mut text = String::new();
+    if report.simulated {
+        text += "SIMULATED: these answers and costs are not real\n\n";
+    }
+    text += &heading(report);
+    text += &job_counts(&report.jobs);
+    text += &attempts(report);
+    text += &classes(report);
+    text += &tokens(report);
+    text += &money(report);
+    text
+}
+
+fn heading(report: &Report) -> String {
+    let name = report.name.as_deref().map(plain);
+    let name = name.map_or(String::new(), |name| format!(" ({name})"));
+    let took = report.duration_s.map_or(String::new(), |seconds| {
+        format!(" after {}", readable_duration(seconds))
+    });
+    format!(
+        "Run {}{name}, {}{took}\nFrom {}\n",
+        report.run_id,
+        report.state,
+        plain(&report.file)
+    )
+}
+
+/// `90.5s`, `12m 3s`, `6h 5m`: as exact as a person wants it.
+fn readable_duration(seconds: f64) -> String {
+    let duration = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
+    let whole = duration.as_secs();
+    match (whole / 3_600, whole / 60 % 60, whole % 60) {
+        (0, 0 | 1, _) => format!("{whole}.{}s", duration.subsec_millis() / 100),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, 0, _) => format!("{hours}h"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}
+
+fn attempts(report: &Report) -> String {
+    let sums = &report.attempts;
+    let others = sums
+        .total
+        .saturating_sub(sums.results)
+        .saturating_sub(sums.open);
+    let rows: Vec<_> = [
+        ("brought their job's result", sums.results),
+        ("did not: another try followed, or will", others),
+        ("are open", sums.open),
+    ]
+    .into_iter()
+    .filter(|&(_, n)| n > 0)
+    .map(|(what, n)| vec![what.to_owned(), grouped(n)])
+    .collect();
+    let table = Table::new(&[("", Align::Left), ("", Align::Right)]).draw("  ", &rows);
+    let total = count(sums.total, "attempt", "attempts");
+    format!("\n{total}\n{table}")
+}
+
+/// What went wrong, and which answers are marked, most frequent first.
+fn classes(report: &Report) -> String {
+    let (marked, wrong): (Vec<_>, Vec<_>) = by_frequency(&report.attempts.by_class)
+        .into_iter()
+        .partition(|(class, _)| class.treatment() == Treatment::Mark);
+    let mut text = String::new();
+    if !wrong.is_empty() {
+        text += "\nWhat went wrong\n";
+        text += &class_table(report, &wrong);
+        text += "  FINAL: no other try followed. `claude-run explain CLASS` says what to do.\n";
+    }
+    if !marked.is_empty() {
+        text += "\nAnswers to look at\n";
+        text += &class_table(report, &marked);
+    }
+    text
+}
+
+fn by_frequency(classes: &BTreeMap<ErrorClass, u64>) -> Vec<(ErrorClass, u64)> {
+    let mut classes: Vec<_> = classes.iter().map(|(&class, &n)| (class, n)).collect();
+    classes.sort_by_key(|&(class, n)| (Reverse(n), class));
+    classes
+}
+
+fn class_table(report: &Report, classes: &[(ErrorClass, u64)]) -> String {
+    let finals = &report.attempts.results_by_class;
+    let rows: Vec<_> = classes
+        .iter()
+        .map(|&(class, n)| {
+            vec![
+                class.to_string(),
+                grouped(n),
+                grouped(finals.get(&class).copied().unwrap_or(0)),
+                class.info().meaning.to_owned(),
+            ]
+        })
+        .collect();
+    let table = Table::new(&[
+        ("CLASS", Align::Left),
+        ("ATTEMPTS", Align::Right),
+        ("FINAL", Align::Right),
+        ("MEANING", Align::Left),
+    ]);
+    table.draw("  ", &rows)
+}
+
+fn tokens(report: &Report) -> String {
+    let tokens = &report.tokens;
+    let rows: Vec<_> = [
+        ("input", tokens.input),
+        ("cache reads", tokens.cache_read),
+        ("cache writes, 5 min", tokens.cache_write_5m),
+        ("cache writes, 1 h", tokens.cache_write_1h),
+        ("output", tokens.output),
+    ]
+    .into_iter()
+    .filter(|&(_, n)| n > 0)
+    .map(|(what, n)| vec![what.to_owned(), grouped(n)])
+    .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let table = Table::new(&[("", Align::Left), ("", Align::Right)]).draw("  ", &rows);
+    format!("\nTokens\n{table}")
+}
+
+fn money(report: &Report) -> String {
+    let costs = Table::new(&[("", Align::Left), ("", Align::Point)])
+        .draw("  ", &cost_rows(&report.cost_usd));
+    let mut text = format!("\nCost in USD\n{costs}");
+    if !report.by_model.is_empty() {
+        text += "\n";
+        text += &models(&report.by_model);
+    }
+    text += &warnings(report);
+    text + &format!("\nPrices: table {}\n", report.price_table.version)
+}
+
+fn cost_rows(cost: &CostSums) -> Vec<Vec<String>> {
+    let total = match cost.unknown_price_attempts {
+        0 => cost.total.to_string(),
+        _ => format!("{} + UNKNOWN", cost.total),
+    };
+    let unless_zero = |what: &str, usd: Usd| {
+        let shown = usd.0 != Pico::ZERO;
+        shown.then(|| vec![what.to_owned(), usd.to_string()])
+    };
+    [
+        Some(vec!["total".to_owned(), total]),
+        unless_zero("live lane", cost.live),
+        unless_zero("batch lane", cost.batch),
+        unless_zero("wasted on retries (in the total)", cost.wasted_on_retries),
+        unless_zero("saved by the batch lane", cost.saved_by_batch),
+        cache_row(cost.saved_by_cache),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn cache_row(saved: Usd) -> Option<Vec<String>> {
+    let row = |what: &str, amount: Pico| vec![what.to_owned(), amount.to_string()];
+    match saved.0 {
+        Pico::ZERO => None,
+        saved if saved > Pico::ZERO => Some(row("saved by the cache", saved)),
+        lost => Some(row(
+            "lost by the cache (written, hardly read)",
+            Pico::ZERO - lost,
+        )),
+    }
+}
+
+fn models(models: &[ModelSums]) -> String {
+    let rows: Vec<_> = models
+        .iter()
+        .map(|model| {
+            vec![
+                plain(&model.model).into_owned(),
+                grouped(model.attempts),
+                grouped(model.succeeded),
+                grouped(
+                    model.tokens.input
+                        + model.tokens.cache_read
+                        + model.tokens.cache_write_5m
+                        + model.tokens.cache_write_1h,
+                ),
+                grouped(model.tokens.output),
+                model_cost(model),
+            ]
+        })
+        .collect();
+    let table = Table::new(&[
+        ("MODEL", Align::Left),
+        ("ATTEMPTS", Align::Right),
+        ("SUCCEEDED", Align::Right),
+        ("PROMPT TOKENS", Align::Right),
+        ("OUTPUT TOKENS", Align::Right),
+        ("USD", Align::Point),
+    ]);
+    table.draw("  ", &rows)
+}
+
+fn model_cost(model: &ModelSums) -> String {
+    match model.unknown_price_attempts {
+        0 => model.cost_usd.to_string(),
+        n if n == model.attempts => "UNKNOWN".to_owned(),
+        _ => format!("{} + UNKNOWN", model.cost_usd),
+    }
+}
+
+/// What the total does not say.
+fn warnings(report: &Report) -> String {
+    unknown_prices(report).unwrap_or_default() + &maybe_billed(report).unwrap_or_default()
+}
+
+fn unknown_prices(report: &Report) -> Option<String> {
+    let unpriced = report.by_model.iter();
+    let unpriced: Vec<_> = unpriced
+        .filter(|model| model.unknown_price_attempts > 0)
+        .map(|model| plain(&model.model))
+        .collect();
+    (!unpriced.is_empty()).then(|| {
+        format!(
+            "\nPRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out {} by {}.\n",
+            count(
+                report.cost_usd.unknown_price_attempts,
+                "attempt",
+                "attempts"
+            ),
+            unpriced.join(", "),
+        )
+    })
+}
+
+fn maybe_billed(report: &Report) -> Option<String> {
+    let (were, are) = match report.attempts.maybe_billed {
+        0 => return None,
+        1 => ("attempt was", "it may have been billed and is"),
+        _ => ("attempts were", "they may have been billed and are"),
+    };
+    let n = grouped(report.attempts.maybe_billed);
+    Some(format!("\n{n} {were} cut off; {are} not in the total.\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{readable_duration, report_text};
+    use crate::model::{AttemptOutcome, Cost, ErrorClass, JobState, Lane, Pico, RunState, Tokens};
+    use crate::report::summarise;
+    use crate::report::testing::{run, tokens};
+    use crate::store::AttemptGroup;
+
+    fn group(attempts: u64, total: i128) -> AttemptGroup {
+        AttemptGroup {
+            model: "claude-haiku-4-5".to_owned(),
+            answered_by: None,
+            lane: Lane::Live,
+            outcome: Some(AttemptOutcome::Succeeded),
+            error_class: None,
+            maybe_billed: false,
+            is_result: true,
+            unknown_price: false,
+            attempts,
+            tokens: tokens(1_000 * attempts, 200 * attempts),
+            cost: Cost {
+                total: Pico(total),
+                ..Cost::default()
+            },
+        }
+    }
+
+    fn errored(class: ErrorClass, attempts: u64) -> AttemptGroup {
+        AttemptGroup {
+            outcome: Some(AttemptOutcome::Errored),
+            error_class: Some(class),
+            is_result: class.treatment() == crate::model::Treatment::Fail,
+            tokens: Tokens::default(),
+            ..group(attempts, 0)
+        }
+    }
+
+    fn full_report() -> String {
+        let mut run = run();
+        run.name = Some("nightly".to_owned());
+        run.simulated = true;
+        run.state = RunState::Ended;
+        run.started_at = Some("2026-03-01T12:00:00Z".parse().unwrap());
+        run.ended_at = Some("2026-03-01T12:12:03.4Z".parse().unwrap());
+        run.jobs.add(JobState::Succeeded, 1_498);
+        run.jobs.add(JobState::Failed, 4);
+        let mut cached = group(500, 412_500_000_500);
+        cached.lane = Lane::Batch;
+        cached.tokens.cache_read = 2_000_000;
+        cached.tokens.cache_write_5m = 4_000;
+        cached.cost.saved_by_batch = Pico(412_500_000_500);
+        cached.cost.saved_by_cache = Pico(-3_000_000);
+        let mut unknown = group(2, 0);
+        unknown.model = "claude-next".to_owned();
+        unknown.unknown_price = true;
+        let mut truncated = group(7, 70_000_000);
+        truncated.error_class = Some(ErrorClass::Truncated);
+        let mut cut = errored(ErrorClass::StreamCut, 3);
+        cut.maybe_billed = true;
+        let groups = [
+            group(993, 1_250_000_000_000),
+            cached,
+            unknown,
+            truncated,
+            cut,
+            errored(ErrorClass::Overloaded, 120),
+            errored(ErrorClass::PromptTooLong, 4),
+        ];
+        report_text(&summarise(&run, &groups, "2026-03-01"))
+    }
+
+    #[test]
+    fn the_report_says_everything_that_went_wrong_and_what_it_cost() {
+        insta::assert_snapshot!(full_report(), @r"
+        SIMULATED: these answers and costs are not real
+
+        Run 01957a1c-6f00-7000-8000-000000000001 (nightly), ended after 12m 3s
+        From in.jsonl
+
+        1,504 jobs
+          succeeded  1,500
+          failed         4
+
+        1,629 attempts
+          brought their job's result              1,506
+          did not: another try followed, or will    123
+
+        What went wrong
+          CLASS            ATTEMPTS  FINAL  MEANING
+          overloaded            120      0  The API has no capacity left for this model just now; it is not your limit.
+          prompt_too_long         4      4  The prompt has more tokens than the model's context window.
+          stream_cut              3      0  A stream ended before its last event; what had come was thrown away, but may have been billed.
+          FINAL: no other try followed. `claude-run explain CLASS` says what to do.
+
+        Answers to look at
+          CLASS      ATTEMPTS  FINAL  MEANING
+          truncated         7      7  The answer ended at max_tokens; it is kept, but incomplete.
+
+        Tokens
+          input                1,502,000
+          cache reads          2,000,000
+          cache writes, 5 min      4,000
+          output                 300,400
+
+        Cost in USD
+          total                                     1.6625700005 + UNKNOWN
+          live lane                                 1.25007
+          batch lane                                0.4125000005
+          saved by the batch lane                   0.4125000005
+          lost by the cache (written, hardly read)  0.000003
+
+          MODEL             ATTEMPTS  SUCCEEDED  PROMPT TOKENS  OUTPUT TOKENS                 USD
+          claude-haiku-4-5     1,627      1,500      3,504,000        300,000        1.6625700005
+          claude-next              2          2          2,000            400  UNKNOWN
+
+        PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out 2 attempts by claude-next.
+
+        3 attempts were cut off; they may have been billed and are not in the total.
+
+        Prices: table 2026-03-01
+        ");
+    }
+
+    #[test]
+    fn a_run_without_attempts_is_short() {
+        insta::assert_snapshot!(report_text(&summarise(&run(), &[], "2026-03-01")), @r"
+        Run 01957a1c-6f00-7000-8000-000000000001, ready
+        From in.jsonl
+
+        2 jobs
+          succeeded  2
+
+        0 attempts
+
+        Cost in USD
+          total  0.00
+
+        Prices: table 2026-03-01
+        ");
+    }
+
+    #[test]
+    fn durations_are_as_exact_as_a_person_wants_them() {
+        for (seconds, text) in [
+            (0.0, "0.0s"),
+            (1.26, "1.2s"),
+            (90.5, "90.5s"),
+            (723.4, "12m 3s"),
+            (900.2, "15m"),
+            (21_900.0, "6h 5m"),
+            (21_600.0, "6h"),
+            (22_000.0, "6h 6m"),
+        ] {
+            assert_eq!(readable_duration(seconds), text, "{seconds}");
+        }
+    }
+}
