@@ -140,9 +140,12 @@ enum Called {
 /// Ends of attempts that went into the store together, each with its job.
 type Group = Vec<(ClaimedJob, Finish)>;
 
+/// What became of a request's task; boxed, since a reply is large.
+type Answer = Result<Box<(Id, Reply)>, JoinError>;
+
 /// Something that happened.
 enum Happening {
-    Answer(Result<(Id, Reply), JoinError>),
+    Answer(Answer),
     Called(Result<Called, JoinError>),
     PulseIsDue,
     TickIsDue,
@@ -187,7 +190,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             biased;
             stop = self.stop.changed() => Happening::Stop(stop),
             Some(called) = self.calls.join_next() => Happening::Called(called),
-            Some(answer) = self.requests.join_next_with_id() => Happening::Answer(answer),
+            Some(answer) = self.requests.join_next_with_id() => Happening::Answer(answer.map(Box::new)),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
             _ = tick.tick() => Happening::TickIsDue,
@@ -248,25 +251,24 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     }
 
     /// Takes the answer, and every other one that has come meanwhile, and records them together.
-    fn on_answers(&mut self, first: Result<(Id, Reply), JoinError>) {
+    fn on_answers(&mut self, first: Answer) {
         let mut group = Vec::new();
         let mut next = Some(first);
         while let Some(answer) = next {
             group.extend(self.on_answer(answer));
             next = (group.len() < MAX_GROUP)
                 .then(|| self.requests.try_join_next_with_id())
-                .flatten();
+                .flatten()
+                .map(|answer| answer.map(Box::new));
         }
         self.record(group);
     }
 
-    fn on_answer(
-        &mut self,
-        answer: Result<(Id, Reply), JoinError>,
-    ) -> Option<(ClaimedJob, Finish)> {
+    fn on_answer(&mut self, answer: Answer) -> Option<(ClaimedJob, Finish)> {
         let now = self.clock.now();
         match answer {
-            Ok((id, reply)) => {
+            Ok(answered) => {
+                let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
                 let ever_answered = self.scheduler.ever_answered();
                 let outcome = outcome(

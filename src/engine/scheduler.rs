@@ -70,6 +70,7 @@ pub(super) struct Scheduler {
     recording: u32,
     open_bytes: u64,
     next_start: Option<Timestamp>,
+    planned_at: Timestamp,
     pace: Pace,
     reach: Reach,
     /// After a halt one request goes first; the rest follow if it does not halt again.
@@ -108,6 +109,7 @@ impl Scheduler {
             recording: 0,
             open_bytes: 0,
             next_start: None,
+            planned_at: Timestamp::MIN,
             pace: Pace::default(),
             reach: Reach {
                 answered: pulse.answered,
@@ -231,6 +233,7 @@ impl Scheduler {
 
     /// What is to be done now. Called again after each input and at [`Scheduler::wakes_at`].
     pub(super) fn plan(&mut self, now: Timestamp, rng: &mut Rng) -> Vec<Effect> {
+        self.planned_at = now;
         self.check_reach(now);
         let mut effects = Vec::new();
         if self.leaving.is_some() {
@@ -244,7 +247,8 @@ impl Scheduler {
         effects
     }
 
-    /// When there may be something to do without any input.
+    /// When there may be something to do without any input. What was due at the last plan and was
+    /// not done waits for an input (a free slot, say), not for a time.
     pub(super) fn wakes_at(&self) -> Option<Timestamp> {
         if self.leaving.is_some() {
             return None;
@@ -253,7 +257,11 @@ impl Scheduler {
             .next_start
             .filter(|_| self.ready() > 0 && self.free_slots() > 0);
         let claims = self.lanes.iter().filter_map(Lane::wakes_at);
-        claims.chain(start).chain(self.unreachable_at()).min()
+        claims
+            .chain(start)
+            .chain(self.unreachable_at())
+            .filter(|at| *at > self.planned_at)
+            .min()
     }
 
     fn plan_leave(&mut self, effects: &mut Vec<Effect>) {
@@ -293,32 +301,34 @@ impl Scheduler {
         }
     }
 
+    /// The lanes share what is wanted; the lane whose turn it is chooses first.
     fn plan_claims(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
         let room = MAX_OPEN_BYTES.saturating_sub(self.open_bytes);
         let mut wanted = self.wanted();
         if wanted == 0 || (room == 0 && self.open() > 0) {
             return;
         }
-        let run = self.run;
         let claimable = self
             .lanes
             .iter()
             .filter(|lane| lane.is_claimable(now))
             .count();
-        let lanes = u32::try_from(claimable).unwrap_or(u32::MAX).max(1);
-        let share = wanted.div_ceil(lanes);
-        for lane in self.lanes.iter_mut().filter(|lane| lane.is_claimable(now)) {
+        let sharers = u32::try_from(claimable).unwrap_or(u32::MAX).max(1);
+        let share = wanted.div_ceil(sharers);
+        let count = self.lanes.len();
+        for step in 0..count {
+            let lane = &mut self.lanes[(self.turn + step) % count];
             let max_jobs = share.min(wanted);
-            if max_jobs == 0 {
-                break;
+            if max_jobs == 0 || !lane.is_claimable(now) {
+                continue;
             }
             wanted -= max_jobs;
             lane.claim_sent(max_jobs);
             effects.push(Effect::Claim(Claim {
-                run,
+                run: self.run,
                 model: lane.model.clone(),
                 max_jobs,
-                max_bytes: room / u64::from(lanes),
+                max_bytes: room / u64::from(sharers),
                 now,
             }));
         }

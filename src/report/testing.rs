@@ -116,6 +116,7 @@ pub(super) fn run() -> Run {
         cancel_requested: false,
         answered: false,
         jobs,
+        cost: crate::model::Pico::ZERO,
     }
 }
 

@@ -1,0 +1,221 @@
+//! A provider that answers by script, with a memory of every request.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use claude_run::model::{ErrorClass, Evidence, Pico, RateLimits, Tokens, Usage};
+use claude_run::provider::{Failure, Message, Provider, Reply, Request};
+use fastrand::Rng;
+use tokio::time::Instant;
+
+/// Input tokens of every answer.
+const INPUT: u64 = 100;
+/// Output tokens of every answer.
+const OUTPUT: u64 = 50;
+/// What such an answer of Haiku 5.5 costs: 100 × 0.10 + 50 × 0.50 USD per million.
+const PRICE: Pico = Pico(35_000_000);
+
+/// How a request is answered.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    Message,
+    Error(ErrorClass),
+    Hint(ErrorClass, Duration),
+}
+
+#[derive(Default)]
+struct State {
+    rng: Rng,
+    median_latency_ms: u64,
+    mix: Vec<(f64, Answer)>,
+    script: VecDeque<Answer>,
+    poisoned: HashMap<String, Answer>,
+    poisoned_models: HashMap<String, Answer>,
+    requests: Vec<(Instant, String, String)>,
+    at_once: usize,
+    most_at_once: usize,
+    answered: u64,
+}
+
+/// Answers by script, else by the mix; the n-th request of a seed always gets the same answer.
+pub struct Scripted(Mutex<State>);
+
+impl Scripted {
+    pub fn new(seed: u64, median_latency_ms: u64) -> Self {
+        Self(Mutex::new(State {
+            rng: Rng::with_seed(seed),
+            median_latency_ms,
+            mix: vec![(1.0, Answer::Message)],
+            ..State::default()
+        }))
+    }
+
+    pub fn mix(&self, mix: &[(f64, Answer)]) {
+        self.state().mix = mix.to_vec();
+    }
+
+    pub fn script(&self, answers: Vec<Answer>) {
+        self.state().script = answers.into();
+    }
+
+    pub fn poison(&self, custom_id: &str, answer: Answer) {
+        self.state().poisoned.insert(custom_id.to_owned(), answer);
+    }
+
+    pub fn poison_model(&self, model: &str, answer: Answer) {
+        self.state()
+            .poisoned_models
+            .insert(model.to_owned(), answer);
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.state().requests.len() as u64
+    }
+
+    pub fn requests_of(&self, custom_id: &str) -> usize {
+        self.state()
+            .requests
+            .iter()
+            .filter(|(_, id, _)| id == custom_id)
+            .count()
+    }
+
+    pub fn starts(&self) -> Vec<Instant> {
+        self.state().requests.iter().map(|(at, ..)| *at).collect()
+    }
+
+    pub fn models(&self) -> Vec<String> {
+        self.state()
+            .requests
+            .iter()
+            .map(|(.., model)| model.clone())
+            .collect()
+    }
+
+    pub fn most_at_once(&self) -> usize {
+        self.state().most_at_once
+    }
+
+    /// What all answers cost that were really given.
+    pub fn bill(&self) -> Pico {
+        Pico(PRICE.0 * i128::from(self.state().answered))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Notes the request and chooses its answer and latency.
+    fn arrive(&self, id: &str, model: &str) -> (Answer, Duration) {
+        let mut state = self.state();
+        state
+            .requests
+            .push((Instant::now(), id.to_owned(), model.to_owned()));
+        state.at_once += 1;
+        state.most_at_once = state.most_at_once.max(state.at_once);
+        let chosen = state
+            .poisoned
+            .get(id)
+            .or_else(|| state.poisoned_models.get(model))
+            .copied();
+        let answer = match chosen.or_else(|| state.script.pop_front()) {
+            Some(answer) => answer,
+            None => state.draw(),
+        };
+        let median = state.median_latency_ms;
+        let latency = state.rng.u64(median / 2..=median + median / 2);
+        (answer, Duration::from_millis(latency))
+    }
+
+    fn depart(&self, answer: Answer) {
+        let mut state = self.state();
+        state.answered += u64::from(matches!(answer, Answer::Message));
+    }
+}
+
+impl State {
+    fn draw(&mut self) -> Answer {
+        let mut left = self.rng.f64();
+        for (weight, answer) in &self.mix {
+            if left < *weight {
+                return *answer;
+            }
+            left -= weight;
+        }
+        self.mix
+            .last()
+            .map_or(Answer::Message, |(_, answer)| *answer)
+    }
+}
+
+/// Counts a request as on the wire for as long as it lives, even if it is dropped.
+struct OnWire<'a>(&'a Scripted);
+
+impl Drop for OnWire<'_> {
+    fn drop(&mut self) {
+        self.0.state().at_once -= 1;
+    }
+}
+
+impl Provider for Scripted {
+    async fn send(&self, request: Request) -> Reply {
+        let body: serde_json::Value = serde_json::from_str(request.body.as_str()).unwrap();
+        let (id, model) = (
+            body["id"].as_str().unwrap(),
+            body["model"].as_str().unwrap(),
+        );
+        let (answer, latency) = self.arrive(id, model);
+        let _on_wire = OnWire(self);
+        tokio::time::sleep(latency).await;
+        self.depart(answer);
+        let result = match answer {
+            Answer::Message => Ok(message(id, model)),
+            Answer::Error(class) => Err(failure(class, None)),
+            Answer::Hint(class, hint) => Err(failure(class, Some(hint))),
+        };
+        Reply {
+            result,
+            limits: RateLimits::default(),
+            latency,
+        }
+    }
+}
+
+fn message(id: &str, model: &str) -> Message {
+    Message {
+        raw: format!(r#"{{"id":"msg_{id}","type":"message"}}"#),
+        model: Some(model.to_owned()),
+        stop_reason: Some("end_turn".to_owned()),
+        mark: None,
+        usage: Usage {
+            tokens: Tokens {
+                input: INPUT,
+                output: OUTPUT,
+                ..Tokens::default()
+            },
+            ..Usage::default()
+        },
+        request_id: Some(format!("req_{id}")),
+    }
+}
+
+fn failure(class: ErrorClass, retry_after: Option<Duration>) -> Box<Failure> {
+    let no_answer = [
+        ErrorClass::Connect,
+        ErrorClass::Dns,
+        ErrorClass::ConnectionCut,
+        ErrorClass::Timeout,
+    ];
+    let evidence = Evidence {
+        http_status: (!no_answer.contains(&class)).then_some(500),
+        message: Some(class.info().meaning.to_owned()),
+        retry_after,
+        ..Evidence::default()
+    };
+    Box::new(Failure {
+        class,
+        evidence,
+        message: None,
+    })
+}

@@ -1,0 +1,388 @@
+//! A world to run the engine in: its store, its provider, its clock, and what must hold in it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use claude_run::clock::Clock;
+use claude_run::engine::{Ending, EngineError, EngineSettings, Stop, Stopper, dispatch};
+use claude_run::model::{
+    AttemptOutcome, DispatchOptions, Event, JobCounts, JobState, NewJob, Observer, RequestBody,
+    Run, RunId, RunState, Shaping,
+};
+use claude_run::policy::{PriceTable, RetrySettings};
+use claude_run::store::sqlite::{SqliteReader, SqliteStore};
+use claude_run::store::{AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, Store};
+use fastrand::Rng;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::flaky::Flaky;
+use crate::scripted::Scripted;
+
+/// A world in the making.
+pub struct Plan {
+    seed: u64,
+    jobs: Vec<(String, u64)>,
+    concurrency: u32,
+    stagger: Duration,
+    max_attempts: u32,
+    latency_ms: u64,
+}
+
+/// A run with its surroundings.
+pub struct World {
+    pub provider: Arc<Scripted>,
+    store: Arc<Flaky>,
+    plain_store: SqliteStore,
+    reader: SqliteReader,
+    run: RunId,
+    clock: Clock,
+    began: Instant,
+    plan: Plan,
+    chance: std::cell::RefCell<Rng>,
+    most_open: Arc<AtomicU64>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    #[expect(clippy::new_ret_no_self, reason = "a world begins as a plan")]
+    pub fn new(seed: u64) -> Plan {
+        Plan {
+            seed,
+            jobs: Vec::new(),
+            concurrency: 64,
+            stagger: Duration::ZERO,
+            max_attempts: 8,
+            latency_ms: 1_000,
+        }
+    }
+}
+
+impl Plan {
+    pub fn jobs(self, count: u64) -> Self {
+        self.jobs_of("claude-haiku-5-5", count)
+    }
+
+    pub fn jobs_of(mut self, model: &str, count: u64) -> Self {
+        self.jobs.push((model.to_owned(), count));
+        self
+    }
+
+    pub fn concurrency(mut self, concurrency: u32) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    pub fn stagger(mut self, stagger: Duration) -> Self {
+        self.stagger = stagger;
+        self
+    }
+
+    pub fn max_attempts(mut self, max_attempts: u32) -> Self {
+        self.max_attempts = max_attempts;
+        self
+    }
+
+    pub fn latency(mut self, median_ms: u64) -> Self {
+        self.latency_ms = median_ms;
+        self
+    }
+
+    /// Runs `story` in the world that this plan describes, on virtual time.
+    pub fn block_on(self, story: impl AsyncFnOnce(&World)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let world = self.build().await;
+            story(&world).await;
+        });
+    }
+
+    async fn build(self) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = SqliteStore::open_inline(&path).unwrap();
+        let run = RunId::generate();
+        let start: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        store.begin_load(new_run(run, start)).await.unwrap();
+        let total: u64 = self.jobs.iter().map(|(_, count)| count).sum();
+        let jobs = (1..=total)
+            .zip(self.models())
+            .map(|(line, model)| new_job(line, model));
+        store.add_jobs(run, jobs.collect()).await.unwrap();
+        store.finish_load(run, [0; 32]).await.unwrap();
+        World {
+            provider: Arc::new(Scripted::new(self.seed, self.latency_ms)),
+            store: Arc::new(Flaky::new(store.clone())),
+            plain_store: store,
+            reader: SqliteReader::open(&path).unwrap(),
+            run,
+            clock: Clock::starting_at(start),
+            began: Instant::now(),
+            chance: Rng::with_seed(self.seed ^ 0x5EED).into(),
+            most_open: Arc::default(),
+            plan: self,
+            _folder: folder,
+        }
+    }
+
+    fn models(&self) -> impl Iterator<Item = &str> {
+        self.jobs.iter().flat_map(|(model, count)| {
+            std::iter::repeat_n(model.as_str(), usize::try_from(*count).unwrap())
+        })
+    }
+}
+
+fn new_run(id: RunId, created_at: Timestamp) -> NewRun {
+    NewRun {
+        id,
+        name: None,
+        file: "jobs.jsonl".to_owned(),
+        simulated: true,
+        created_at,
+        shaping: Shaping::default(),
+        options: DispatchOptions::default(),
+    }
+}
+
+fn new_job(line: u64, model: &str) -> NewJob {
+    NewJob {
+        line,
+        custom_id: format!("id-{line}"),
+        model: model.to_owned(),
+        body: RequestBody::from_json(format!(r#"{{"model":"{model}","id":"id-{line}"}}"#)),
+        lane: None,
+        deadline: None,
+        metadata: None,
+    }
+}
+
+/// Counts the attempts that are open from the events, the way an onlooker would.
+struct OpenCounter {
+    open: u64,
+    most: Arc<AtomicU64>,
+}
+
+impl Observer for OpenCounter {
+    fn observe(&mut self, event: &Event) {
+        use claude_run::model::EventKind;
+        match &event.kind {
+            EventKind::AttemptStarted { .. } => self.open += 1,
+            EventKind::AttemptEnded { .. } => self.open -= 1,
+            _ => {}
+        }
+        self.most.fetch_max(self.open, Ordering::Relaxed);
+    }
+}
+
+impl World {
+    pub async fn dispatch(&self) -> Ending {
+        self.try_dispatch().await.unwrap()
+    }
+
+    pub async fn try_dispatch(&self) -> Result<Ending, EngineError> {
+        self.dispatch_with(Stopper::new().1).await
+    }
+
+    /// Dispatches, and crashes after that long: nothing is recorded from then on. None if it did
+    /// crash.
+    pub async fn dispatch_until(&self, crash_after: Duration) -> Option<Ending> {
+        tokio::time::timeout(crash_after, self.dispatch())
+            .await
+            .ok()
+    }
+
+    pub async fn dispatch_and_stop_at(&self, after: Duration, stop: Stop) -> Ending {
+        let (stopper, signal) = Stopper::new();
+        let stop_later = async {
+            tokio::time::sleep(after).await;
+            for _ in 0..=u8::from(stop == Stop::Now) {
+                stopper.escalate();
+            }
+        };
+        let (ending, ()) = tokio::join!(self.dispatch_with(signal), stop_later);
+        ending.unwrap()
+    }
+
+    pub async fn dispatch_and_cancel_at(&self, after: Duration) -> Ending {
+        let cancel_later = async {
+            tokio::time::sleep(after).await;
+            while self
+                .plain_store
+                .cancel(self.run, self.clock.now())
+                .await
+                .unwrap()
+            {}
+        };
+        self.dispatch_beside(cancel_later).await
+    }
+
+    pub async fn dispatch_and_retry_at(&self, after: Duration) -> Ending {
+        let retry_later = async {
+            tokio::time::sleep(after).await;
+            let filter = RetryFilter::default();
+            assert_eq!(
+                self.plain_store.retry(self.run, filter, 0).await.unwrap().0,
+                1
+            );
+        };
+        self.dispatch_beside(retry_later).await
+    }
+
+    async fn dispatch_beside(&self, other: impl Future<Output = ()>) -> Ending {
+        let (ending, ()) = tokio::join!(self.dispatch(), other);
+        ending
+    }
+
+    async fn dispatch_with(
+        &self,
+        signal: claude_run::engine::StopSignal,
+    ) -> Result<Ending, EngineError> {
+        let run = self.run().await;
+        let settings = EngineSettings {
+            concurrency: self.plan.concurrency,
+            stagger: self.plan.stagger,
+            retry: RetrySettings {
+                max_attempts: self.plan.max_attempts,
+                ..RetrySettings::default()
+            },
+            timeout: Duration::from_mins(10),
+            grace: Duration::from_secs(30),
+            prices: Arc::new(PriceTable::embedded()),
+            seed: Some(self.plan.seed),
+            after_halt: run.state == RunState::Halted,
+        };
+        let mut observer = OpenCounter {
+            open: 0,
+            most: Arc::clone(&self.most_open),
+        };
+        let (store, provider) = (Arc::clone(&self.store), Arc::clone(&self.provider));
+        dispatch(
+            store,
+            provider,
+            self.clock,
+            &run,
+            settings,
+            &mut observer,
+            signal,
+        )
+        .await
+    }
+
+    /// Every call of the store fails from then on.
+    pub fn break_store_after(&self, calls: u64) {
+        self.store.break_after(calls);
+    }
+
+    pub fn repair_store(&self) {
+        self.store.repair();
+    }
+
+    pub fn random_instant(&self, within_ms: u64) -> Duration {
+        Duration::from_millis(self.chance.borrow_mut().u64(1..within_ms))
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub fn most_open_attempts(&self) -> u64 {
+        self.most_open
+            .load(Ordering::Relaxed)
+            .max(self.store.most_open())
+    }
+
+    pub async fn run(&self) -> Run {
+        self.reader.runs().await.unwrap().remove(0)
+    }
+
+    pub async fn counts(&self) -> JobCounts {
+        self.run().await.jobs
+    }
+
+    pub async fn ledger(&self) -> Vec<AttemptRow> {
+        let (mut rows, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self.reader.attempts(self.run, None, after).await.unwrap();
+            let Some(last) = page.last() else { return rows };
+            after = last.line;
+            rows.extend(page);
+        }
+    }
+
+    pub async fn results(&self) -> Vec<ResultRow> {
+        let (mut rows, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self
+                .reader
+                .results(self.run, Only::All, after)
+                .await
+                .unwrap();
+            let Some(last) = page.last() else { return rows };
+            after = last.line;
+            rows.extend(page);
+        }
+    }
+
+    /// What must hold of every finished run: each job ended once, every request is an attempt, an
+    /// attempt follows its predecessor's schedule, and only an interruption repeats a success.
+    pub async fn check(&self, seed: u64) {
+        let (ledger, results) = (self.ledger().await, self.results().await);
+        let total: u64 = self.plan.jobs.iter().map(|(_, count)| count).sum();
+        assert_eq!(
+            results.len() as u64,
+            total,
+            "seed {seed}: a job is missing or doubled"
+        );
+        assert_eq!(self.counts().await.open(), 0, "seed {seed}");
+        let mut attempts: HashMap<&str, Vec<&AttemptRow>> = HashMap::new();
+        for row in &ledger {
+            attempts.entry(&row.custom_id).or_default().push(row);
+        }
+        for result in &results {
+            self.check_job(seed, result, &attempts[result.custom_id.as_str()]);
+        }
+    }
+
+    fn check_job(&self, seed: u64, result: &ResultRow, attempts: &[&AttemptRow]) {
+        let id = &result.custom_id;
+        let interrupted = attempts
+            .iter()
+            .filter(|row| row.outcome == Some(AttemptOutcome::Interrupted))
+            .count();
+        let requests = self.provider.requests_of(id);
+        assert!(
+            requests <= attempts.len(),
+            "seed {seed}, {id}: a request without an attempt"
+        );
+        assert!(
+            requests + interrupted >= attempts.len(),
+            "seed {seed}, {id}: an attempt without a request"
+        );
+        let numbers: Vec<_> = attempts.iter().map(|row| row.attempt.n).collect();
+        assert_eq!(
+            numbers,
+            (1..=result.attempts).collect::<Vec<_>>(),
+            "seed {seed}, {id}"
+        );
+        for pair in attempts.windows(2) {
+            let due = pair[0].next_try_at.or(pair[0].ended_at).unwrap();
+            assert!(
+                pair[1].started_at >= due,
+                "seed {seed}, {id}: tried before its time"
+            );
+        }
+        let successes = attempts
+            .iter()
+            .filter(|row| row.outcome == Some(AttemptOutcome::Succeeded))
+            .count();
+        let expected = usize::from(result.state == JobState::Succeeded);
+        assert_eq!(successes, expected, "seed {seed}, {id}");
+    }
+}
