@@ -1,8 +1,9 @@
 //! Bars on a terminal.
 //!
-//! One bar of several lines is drawn at ticks alone; an event only moves the tally, so a fast run
-//! is not slowed by its terminal. It is a single bar rather than a group of them because a group
-//! panics when the terminal goes away while a log line is written, and a single bar does not.
+//! Everything is drawn at ticks alone; an event only moves the tally, so a fast run is not slowed by
+//! its terminal. What is drawn is one progress bar of indicatif with several lines of text, for two
+//! reasons: it appears in one piece, and a group of bars would panic when the terminal goes away
+//! while a log line is written.
 
 use std::io;
 
@@ -15,8 +16,8 @@ use super::tally::Tally;
 use crate::model::Observer;
 use crate::model::{Event, EventKind};
 
-/// The bar, then what stands beside and below it.
-const TEMPLATE: &str = "{prefix}[{bar:30}] {msg}";
+/// The text is ours; redrawing, clearing and stepping aside are indicatif's.
+const TEMPLATE: &str = "{msg}";
 
 /// Draws a bar, counts, spending and reasons for waiting to standard error, until the run ends.
 #[derive(Debug)]
@@ -43,13 +44,10 @@ impl Bars {
 
     fn on(target: ProgressDrawTarget) -> Self {
         let style = ProgressStyle::with_template(TEMPLATE)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("=> ");
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden())
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::with_draw_target(None, target)
             .with_style(style)
             .with_finish(ProgressFinish::AndClear);
-        // Set afterwards: the steps above must not draw.
-        bar.set_draw_target(target);
         Self {
             tally: Tally::default(),
             bar,
@@ -63,17 +61,8 @@ impl Bars {
         LogWriter::new(self.bar.clone(), io::stderr())
     }
 
-    fn draw(&mut self, now: Timestamp) {
-        let mut text = lines::beside_bar(&self.tally, now);
-        for line in lines::below_bar(&self.tally, now) {
-            text.push('\n');
-            text.push_str(&line);
-        }
-        self.bar.update(|state| {
-            state.set_len(self.tally.total);
-            state.set_pos(self.tally.ended());
-        });
-        self.bar.set_message(text);
+    fn draw(&self, now: Timestamp) {
+        self.bar.set_message(lines::panel(&self.tally, now));
     }
 
     fn hide(&mut self) {
@@ -94,9 +83,11 @@ impl Observer for Bars {
         match event.kind {
             EventKind::RunStarted { .. } => {
                 self.visible = true;
-                self.bar.reset();
-                self.bar.set_prefix(lines::mark(&self.tally));
                 self.draw(event.at);
+                if self.bar.is_finished() {
+                    // Cleared at the end of the run before.
+                    self.bar.reset();
+                }
             }
             EventKind::RunEnded { .. } => self.hide(),
             _ => {}

@@ -9,6 +9,8 @@ use super::tally::{Phase, Tally, Wait};
 
 /// Stands before everything that was not answered by the real API.
 pub(super) const SIMULATED: &str = "SIMULATED ";
+/// Width of the bar, so that its line fits eighty columns.
+const BAR_CHARS: usize = 20;
 /// More of a foreign message than this would fill the terminal.
 const MESSAGE_CHARS: usize = 200;
 
@@ -36,28 +38,30 @@ pub(super) fn plain(tally: &Tally, now: Timestamp) -> String {
     format!("{}{}", mark(tally), parts.join(", "))
 }
 
-/// What stands beside the bar: `120/200 60% · 6.1 jobs/s · ETA 13s`.
-pub(super) fn beside_bar(tally: &Tally, now: Timestamp) -> String {
+/// The lines of the bars: the bar itself, counts, spending, and what there is to say about waits
+/// and stops.
+pub(super) fn panel(tally: &Tally, now: Timestamp) -> String {
+    let mut lines = vec![bar(tally, now), counts(tally), spending(tally)];
+    let wait = tally.next_wait();
+    lines.extend(wait.map(|wait| format!("waiting: {}", reason(&wait, now))));
+    lines.extend(phase(tally));
+    lines.join("\n")
+}
+
+/// `[=====>    ] 120/200 60% · 6.1 jobs/s · ETA 13s`.
+fn bar(tally: &Tally, now: Timestamp) -> String {
+    let percent = usize::try_from(tally.percent()).unwrap_or(100);
+    let done = percent * BAR_CHARS / 100;
+    let head = if percent < 100 { ">" } else { "" };
     let mut parts = vec![format!(
-        "{}/{} {}%",
+        "{}[{:<BAR_CHARS$}] {}/{} {percent}%",
+        mark(tally),
+        "=".repeat(done) + head,
         thousands(tally.ended()),
         thousands(tally.total),
-        tally.percent()
     )];
     parts.extend(pace(tally, now));
     parts.join(" · ")
-}
-
-/// The lines below the bar: counts, spending, and what there is to say about waits and stops.
-pub(super) fn below_bar(tally: &Tally, now: Timestamp) -> Vec<String> {
-    let mut lines = vec![counts(tally), spending(tally)];
-    lines.extend(
-        tally
-            .next_wait()
-            .map(|wait| format!("waiting: {}", reason(&wait, now))),
-    );
-    lines.extend(phase(tally));
-    lines
 }
 
 /// What is said once, when a run starts.
@@ -173,9 +177,11 @@ pub(super) fn one_line(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{below_bar, beside_bar, one_line, plain, start};
+    use super::{BAR_CHARS, bar, one_line, panel, plain, start};
     use crate::model::ErrorClass;
-    use crate::progress::samples::{at, busy_run, run_started, run_started_anew, tally_of};
+    use crate::progress::samples::{
+        at, busy_run, halted, job_ended, run_started, run_started_anew, tally_of,
+    };
 
     #[test]
     fn a_plain_line_says_everything() {
@@ -191,14 +197,26 @@ mod tests {
     }
 
     #[test]
-    fn the_bar_says_the_same_in_lines() {
+    fn the_bars_say_the_same_in_lines() {
         let tally = tally_of(&busy_run());
-        insta::assert_snapshot!(beside_bar(&tally, at(10_000)), @"120/200 60% · 12.0 jobs/s · ETA 7s");
-        insta::assert_snapshot!(below_bar(&tally, at(10_000)).join("\n"), @r"
+        insta::assert_snapshot!(panel(&tally, at(10_000)), @r"
+        SIMULATED [============>       ] 120/200 60% · 12.0 jobs/s · ETA 7s
         succeeded 118 · failed 2 · in flight 64 · waiting 3
         tokens 14,160 in, 5,310 out · $0.004071
         waiting: 529 overloaded: next try in 12s
         ");
+    }
+
+    #[test]
+    fn the_bar_keeps_its_width_and_is_full_only_at_the_end() {
+        for ended in 0..=7 {
+            let mut events = vec![run_started(7)];
+            events.extend((0..ended).map(|i| job_ended(i, "a", "failed")));
+            let line = bar(&tally_of(&events), at(10));
+            let bar = &line[line.find('[').unwrap()..=line.find(']').unwrap()];
+            assert_eq!(bar.len(), BAR_CHARS + 2, "{bar}");
+            assert_eq!(bar.contains('>'), ended < 7, "{bar}");
+        }
     }
 
     #[test]
@@ -216,7 +234,7 @@ mod tests {
             plain(&empty, at(0)),
             "SIMULATED 0/0 done, 0 failed, 0 in flight, $0.00"
         );
-        assert_eq!(beside_bar(&empty, at(0)), "0/0 100%");
+        assert!(bar(&empty, at(0)).ends_with("] 0/0 100%"));
     }
 
     #[test]
@@ -224,14 +242,11 @@ mod tests {
         assert_eq!(one_line("a\n  b\u{1b}[31m\tc"), "a b[31m c");
         assert_eq!(one_line(&"é".repeat(300)).chars().count(), 201);
         let mut events = busy_run();
-        events.push(crate::progress::samples::halted(
-            ErrorClass::Authentication,
-            "invalid\nx-api-key",
-        ));
-        let lines = below_bar(&tally_of(&events), at(10_000));
-        assert_eq!(
-            lines.last().map(String::as_str),
-            Some("halted: authentication: invalid x-api-key")
+        events.push(halted(ErrorClass::Authentication, "invalid\nx-api-key"));
+        let text = panel(&tally_of(&events), at(10_000));
+        assert!(
+            text.ends_with("\nhalted: authentication: invalid x-api-key"),
+            "{text}"
         );
     }
 }
