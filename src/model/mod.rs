@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod ids;
 pub mod job;
 pub mod money;
+pub mod raw_object;
 pub mod run;
 pub mod usage;
 
