@@ -6,6 +6,7 @@
 //! vocabulary that all of them share. Imports point that way only; a test keeps it so.
 
 pub mod clock;
+pub mod input;
 pub mod model;
 pub mod provider;
 pub mod store;
