@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod engine;
+pub mod input;
 pub mod model;
 pub mod policy;
 pub mod progress;

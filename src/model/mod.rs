@@ -13,6 +13,7 @@ pub mod ids;
 pub mod job;
 pub mod money;
 pub mod observer;
+pub mod raw_object;
 pub mod run;
 pub mod usage;
 

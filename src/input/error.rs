@@ -1,0 +1,128 @@
+//! What can go wrong with an input as a whole: opening it, and reading on in it.
+
+use std::fmt;
+use std::io;
+
+/// How an input is packed, told by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    Plain,
+    /// gzip, of one or more members.
+    Gzip,
+    /// Zstandard, of one or more frames.
+    Zstd,
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        })
+    }
+}
+
+/// Why an input could not be opened. Every message says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No such file.
+    #[error("no such file: {name}; check the path (`-` reads standard input)")]
+    Missing {
+        /// The path as the user wrote it.
+        name: String,
+    },
+    /// A folder.
+    #[error("{name} is a folder; name a JSONL file in it")]
+    Folder {
+        /// The path as the user wrote it.
+        name: String,
+    },
+    /// The user may not read it.
+    #[error("no permission to read {name}; change the file's permissions or run as its owner")]
+    Denied {
+        /// The path as the user wrote it.
+        name: String,
+    },
+    /// Opening it or reading its first bytes failed in another way.
+    #[error("cannot read {name}: {cause}; check the file and its disk")]
+    Unreadable {
+        /// The path as the user wrote it.
+        name: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// It is in a format that is not read here.
+    #[error("{name} is {format}; {remedy}")]
+    Foreign {
+        /// The path as the user wrote it.
+        name: String,
+        /// What it seems to be: `an xz file`.
+        format: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// Its name says that it is compressed, and there is nothing in it.
+    #[error("{name} is empty, and an empty file is no compressed file; make or fetch it again")]
+    EmptyArchive {
+        /// The path as the user wrote it.
+        name: String,
+    },
+}
+
+impl OpenError {
+    pub(super) fn from_io(name: String, cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::NotFound => Self::Missing { name },
+            io::ErrorKind::IsADirectory => Self::Folder { name },
+            io::ErrorKind::PermissionDenied => Self::Denied { name },
+            _ => Self::Unreadable { name, cause },
+        }
+    }
+}
+
+/// Reading broke off before the input's end. What was read until then is not the whole input.
+#[derive(Debug)]
+pub struct ReadError {
+    /// The input, as the user named it.
+    pub name: String,
+    /// How it is packed.
+    pub compression: Compression,
+    /// The line that could not be read whole, from 1.
+    pub line: u64,
+    /// What the decoder or the system said.
+    pub cause: io::Error,
+}
+
+impl ReadError {
+    /// Whether the packed data is at fault, not the disk or the pipe it came from.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        self.compression != Compression::Plain && self.cause.raw_os_error().is_none()
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name, line, cause, ..
+        } = self;
+        if self.is_damage() {
+            let packing = self.compression;
+            write!(
+                f,
+                "{name}: the {packing} data is damaged or cut off in line {line} ({cause}); make or \
+                 fetch the file again"
+            )
+        } else {
+            write!(
+                f,
+                "{name}: reading failed in line {line} ({cause}); check the disk or the pipe it \
+                 comes from, then try again"
+            )
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}

@@ -1,0 +1,160 @@
+//! A bad line: where it is wrong, and why.
+
+use std::fmt;
+
+use crate::model::raw_object::{ObjectError, ObjectFault};
+
+/// What to do about half of a surrogate pair, which stands for no character.
+pub(super) const LONE_SURROGATE_HINT: &str =
+    "write both halves of the surrogate pair, or the character itself";
+
+/// Why one line of the input cannot become a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineError {
+    /// The physical line, from 1; blank lines count.
+    pub line: u64,
+    /// The column, from 1, in characters; a byte order mark does not count.
+    pub column: usize,
+    /// What is wrong and what to do about it.
+    pub reason: String,
+}
+
+impl LineError {
+    /// The error for a `custom_id` that an earlier line has already.
+    #[must_use]
+    pub fn duplicate_id(line: u64, custom_id: &str, first_line: u64) -> Self {
+        Self {
+            line,
+            column: 1,
+            reason: format!(
+                "`custom_id` `{}` is that of line {first_line} already: give every line its own",
+                shown(custom_id)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            line,
+            column,
+            reason,
+        } = self;
+        write!(f, "line {line}, column {column}: {reason}")
+    }
+}
+
+impl std::error::Error for LineError {}
+
+/// A reason at a byte of a text, before that text's line number is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    offset: usize,
+    reason: String,
+}
+
+impl Fault {
+    pub(super) fn at(offset: usize, reason: impl Into<String>) -> Self {
+        Self {
+            offset,
+            reason: reason.into(),
+        }
+    }
+
+    /// The fault of a line that is not one JSON object.
+    pub(super) fn not_an_object(error: ObjectError, text: &str) -> Self {
+        let offset = error.offset;
+        Self::at(offset, reason_of(error.fault, text, offset))
+    }
+
+    pub(super) fn locate(self, line: u64, text: &str) -> LineError {
+        LineError {
+            line,
+            column: column_at(text, self.offset),
+            reason: self.reason,
+        }
+    }
+}
+
+/// The column, in characters from 1, of the byte at `offset`.
+pub(super) fn column_at(text: &str, offset: usize) -> usize {
+    let offset = text.floor_char_boundary(offset);
+    text[..offset].chars().count() + 1
+}
+
+/// User text as it may stand in a message: short, and harmless to a terminal.
+pub(super) fn shown(text: &str) -> String {
+    const MOST_CHARS: usize = 60;
+    let mut shown: String = text
+        .chars()
+        .take(MOST_CHARS)
+        .flat_map(|c| {
+            let escape = c.is_control().then(|| c.escape_default());
+            let plain = escape.is_none().then_some(c);
+            escape.into_iter().flatten().chain(plain)
+        })
+        .collect();
+    if text.chars().nth(MOST_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
+    match fault {
+        ObjectFault::OtherKind("an array") => {
+            "expected a JSON object, found an array: JSONL has one object on each line, without \
+             `[`, `]` or commas between the lines"
+                .to_owned()
+        }
+        ObjectFault::OtherKind(found) => {
+            format!("expected a JSON object such as {{\"prompt\": \"...\"}}, found {found}")
+        }
+        ObjectFault::EndsEarly => {
+            "the line ends in the middle of the JSON object: write each object whole, on one line"
+                .to_owned()
+        }
+        ObjectFault::TrailingText => trailing_text(&text[text.floor_char_boundary(offset)..]),
+        ObjectFault::TooManyMembers => {
+            format!(
+                "{fault}: put data of your own into `metadata`",
+                fault = ObjectFault::TooManyMembers
+            )
+        }
+        ObjectFault::Syntax(_) if !text.trim_ascii_start().starts_with('{') => {
+            "expected a JSON object such as {\"prompt\": \"...\"}, found other text".to_owned()
+        }
+        ObjectFault::Syntax(message) => syntax(&message, &text[text.floor_char_boundary(offset)..]),
+    }
+}
+
+fn trailing_text(rest: &str) -> String {
+    match rest.trim_ascii() {
+        "," => "a comma after the object: JSONL has none between its lines, remove it".to_owned(),
+        rest if rest.starts_with('{') => {
+            "a second object on the same line: put each object on its own line".to_owned()
+        }
+        _ => "text after the object: remove it, a line holds one JSON object and nothing else"
+            .to_owned(),
+    }
+}
+
+fn syntax(message: &str, rest: &str) -> String {
+    let hint = if rest.starts_with('\'') {
+        "JSON wants double quotes"
+    } else if message == "key must be a string" {
+        "put the key in double quotes"
+    } else if message == "trailing comma" {
+        "remove the comma before the bracket"
+    } else if message.starts_with("control character") {
+        "write it as an escape, such as \\n or \\t"
+    } else if message == "invalid escape" {
+        "write a backslash as \\\\"
+    } else if message.contains("hex escape") {
+        LONE_SURROGATE_HINT
+    } else {
+        "correct it here, each line must be one JSON object"
+    };
+    format!("not valid JSON ({message}): {hint}")
+}
