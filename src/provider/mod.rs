@@ -3,6 +3,39 @@
 //! Everything that knows HTTP, headers or the API's JSON lives here. Nothing here retries: one
 //! call of [`Provider::send`] is one request on the wire, because every attempt is a row of the
 //! ledger.
+//!
+//! `classify`, `rules`, `wire`, `usage`, `retry_after`, `rate_limits`, `base_url` and `redact` are
+//! pure; `http` and `messages` are the only places that touch the network.
+
+mod base_url;
+mod classify;
+mod credentials;
+mod headers;
+mod http;
+mod messages;
+mod rate_limits;
+mod redact;
+mod retry_after;
+mod rules;
+mod settings;
+mod text;
+mod transport;
+mod usage;
+mod wire;
+
+pub use base_url::BaseUrl;
+pub use classify::{
+    MAX_ERROR_TEXT, MAX_RAW_ERROR, classify_error, classify_response, classify_transport,
+};
+pub use credentials::{Credentials, clean_secret};
+pub use headers::HeaderView;
+pub use messages::{MAX_RESPONSE_BYTES, MessagesClient};
+pub use rate_limits::rate_limits;
+pub use redact::{Redactor, redact};
+pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
+pub use rules::ErrorFacts;
+pub use settings::{ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_VERSION, Http};
+pub use transport::{Broken, describe_transport};
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,0 +1,191 @@
+//! The endpoint's root, checked and normalised.
+//!
+//! Owns the rules of what is accepted as a base URL; does not know whether anything answers there.
+
+use reqwest::Url;
+
+use super::ClientError;
+
+/// A base URL: `http` or `https`, no user info, no query, no trailing slash, no `/v1`. A path is
+/// kept, because gateways live under one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    root: Url,
+    stripped: bool,
+}
+
+impl BaseUrl {
+    /// Reads a base URL. A trailing slash is tolerated, and a trailing `/v1` or `/v1/messages` is
+    /// taken off (see [`BaseUrl::note`]).
+    pub fn parse(text: &str) -> Result<Self, ClientError> {
+        let refused = |reason: &str| ClientError::BaseUrl {
+            reason: reason.to_owned(),
+        };
+        let mut root = Url::parse(text.trim()).map_err(|error| refused(&error.to_string()))?;
+        if !matches!(root.scheme(), "http" | "https") {
+            return Err(refused("it does not begin with https:// or http://"));
+        }
+        if !root.username().is_empty() || root.password().is_some() {
+            return Err(refused(
+                "it carries a user name or password; give credentials as a key, a token or a custom header",
+            ));
+        }
+        if root.query().is_some() || root.fragment().is_some() {
+            return Err(refused("it has a query or a fragment"));
+        }
+        let (path, stripped) = root_path(root.path());
+        let path = path.to_owned();
+        root.set_path(&path);
+        Ok(Self { root, stripped })
+    }
+
+    /// What was changed, in words for the user, if anything was.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        self.stripped.then(|| {
+            format!(
+                "the base URL is the root without /v1: using {}",
+                self.as_str()
+            )
+        })
+    }
+
+    /// The root without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.root.as_str().trim_end_matches('/')
+    }
+
+    /// The URL of an endpoint below the root; `path` begins with a slash.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> Url {
+        let mut url = self.root.clone();
+        let full = format!("{}{path}", self.root.path().trim_end_matches('/'));
+        url.set_path(&full);
+        url
+    }
+
+    /// Whether requests are encrypted.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.root.scheme() == "https"
+    }
+
+    /// Whether the host is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let Some(host) = self.root.host_str() else {
+            return false;
+        };
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || address
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+}
+
+/// The path without slashes at its end and without the API's own part, and whether that was there.
+fn root_path(path: &str) -> (&str, bool) {
+    let path = path.trim_end_matches('/');
+    for own in ["/v1/messages", "/v1"] {
+        if let Some(root) = path.strip_suffix(own) {
+            return (root.trim_end_matches('/'), true);
+        }
+    }
+    (path, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BaseUrl;
+
+    #[test]
+    fn endpoints_stand_below_the_root() {
+        let cases = [
+            (
+                "https://api.anthropic.com",
+                "https://api.anthropic.com/v1/messages",
+            ),
+            (
+                "https://api.anthropic.com/",
+                "https://api.anthropic.com/v1/messages",
+            ),
+            (
+                " https://api.anthropic.com// ",
+                "https://api.anthropic.com/v1/messages",
+            ),
+            (
+                "https://host/anthropic",
+                "https://host/anthropic/v1/messages",
+            ),
+            ("https://host/a%20b/", "https://host/a%20b/v1/messages"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v1/messages"),
+            ("http://[::1]:8080/", "http://[::1]:8080/v1/messages"),
+            ("https://host/v1", "https://host/v1/messages"),
+            (
+                "https://host/anthropic/v1/",
+                "https://host/anthropic/v1/messages",
+            ),
+            ("https://host/v1/messages", "https://host/v1/messages"),
+            ("HTTPS://HOST/v10", "https://host/v10/v1/messages"),
+        ];
+        for (text, expected) in cases {
+            let base = BaseUrl::parse(text).unwrap();
+            assert_eq!(base.endpoint("/v1/messages").as_str(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stripped_v1_is_told() {
+        let base = BaseUrl::parse("https://host/anthropic/v1").unwrap();
+        assert!(
+            base.note()
+                .unwrap()
+                .ends_with("using https://host/anthropic")
+        );
+        assert_eq!(BaseUrl::parse("https://host/").unwrap().note(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_a_base_url_is_refused_with_a_reason_and_without_secrets() {
+        let cases = [
+            ("api.anthropic.com", "base"),
+            ("localhost:8080", "https://"),
+            ("ftp://host", "https://"),
+            ("https://user:hidden@host", "user name"),
+            ("https://hidden@host", "user name"),
+            ("https://host?key=hidden", "query"),
+            ("https://host#x", "fragment"),
+            ("", "base"),
+            ("https://", "host"),
+        ];
+        for (text, expected) in cases {
+            let error = BaseUrl::parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(!error.contains("hidden"), "{error}");
+        }
+    }
+
+    #[test]
+    fn loopback_hosts_are_recognised() {
+        for text in [
+            "http://localhost:1",
+            "http://sim.localhost",
+            "http://127.0.0.1",
+            "http://127.9.9.9",
+            "http://[::1]:8",
+            "http://[::ffff:127.0.0.1]",
+        ] {
+            assert!(BaseUrl::parse(text).unwrap().is_loopback(), "{text}");
+        }
+        for text in [
+            "http://10.0.0.1",
+            "https://localhost.example",
+            "http://[::2]",
+        ] {
+            assert!(!BaseUrl::parse(text).unwrap().is_loopback(), "{text}");
+        }
+    }
+}

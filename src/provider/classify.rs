@@ -1,0 +1,301 @@
+//! The one place that says what an answer is: a message, or a failure of some class.
+//!
+//! Pure: time and answer are arguments, and no input makes it panic. The evidence that leads to a
+//! class stands in `rules`; this module puts it in order, keeps the facts and bounds them.
+
+use jiff::Timestamp;
+
+use super::text::{describe_body, is_html, one_line};
+use super::transport::Broken;
+use super::usage::read_usage;
+use super::wire::{Body, WireError, WireMessage, read_body};
+use super::{ErrorFacts, Failure, HeaderView, Message, Redactor, retry_after, rules, should_retry};
+use crate::model::{ErrorClass, Evidence, Treatment};
+
+/// Most bytes of an error's message that are kept: the API's are a few hundred, and the ledger
+/// holds one per attempt.
+pub const MAX_ERROR_TEXT: usize = 2_000;
+
+/// Most bytes of an error object that are kept raw. Real ones are below 1 kB; a longer one quotes
+/// the request.
+pub const MAX_RAW_ERROR: usize = 16 * 1024;
+
+/// Most bytes of an identifier (request id, error type) that are kept.
+const MAX_ID: usize = 200;
+
+/// Classifies a complete plain (not streamed) answer. `now` is what an HTTP date in `retry-after`
+/// is compared with. Whatever looks like a key is masked in what is kept of a failure.
+pub fn classify_response(
+    status: u16,
+    headers: HeaderView<'_>,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Message, Box<Failure>> {
+    let redactor = &Redactor::default();
+    Answer {
+        status,
+        headers,
+        body,
+        now,
+        redactor,
+    }
+    .classify()
+}
+
+/// Classifies an error of the API, from whichever way it came.
+#[must_use]
+pub fn classify_error(facts: &ErrorFacts<'_>) -> ErrorClass {
+    if let Some(class) = rules::by_words(facts) {
+        return class;
+    }
+    let by_type = || facts.kind.and_then(rules::status_of);
+    match facts.status {
+        Some(404) if rules::names_the_path(facts.message.unwrap_or_default()) => {
+            ErrorClass::WrongEndpoint
+        }
+        Some(status) => class_of_status(status)
+            .or_else(|| by_type().and_then(class_of_status))
+            .unwrap_or(match status {
+                400..=499 => ErrorClass::InvalidRequest,
+                _ => ErrorClass::Unknown,
+            }),
+        None => by_type()
+            .and_then(class_of_status)
+            .unwrap_or(ErrorClass::Unknown),
+    }
+}
+
+/// What a status means beside an error object: 400 and 404 then speak of the request.
+fn class_of_status(status: u16) -> Option<ErrorClass> {
+    match status {
+        400 | 404 => Some(ErrorClass::InvalidRequest),
+        _ => rules::by_status(status),
+    }
+}
+
+/// Classifies an exchange that broke before an answer began; `message` says why.
+#[must_use]
+pub fn classify_transport(broken: Broken, message: &str) -> Box<Failure> {
+    Box::new(Failure {
+        class: broken.class(),
+        evidence: Evidence {
+            message: Some(kept_text(message, &Redactor::default())),
+            ..Evidence::default()
+        },
+        message: None,
+    })
+}
+
+/// An answer, whole or as far as it came.
+pub(super) struct Answer<'a> {
+    pub(super) status: u16,
+    pub(super) headers: HeaderView<'a>,
+    pub(super) body: &'a [u8],
+    pub(super) now: Timestamp,
+    pub(super) redactor: &'a Redactor,
+}
+
+impl Answer<'_> {
+    /// Classifies the answer as a complete one.
+    pub(super) fn classify(&self) -> Result<Message, Box<Failure>> {
+        let body = read_body(self.body);
+        match body {
+            Body::Message(message) if self.is_success() => self.success(&message),
+            Body::Error(error) => Err(self.api_error(&error)),
+            body if self.is_success() => Err(self.bad_response(&body)),
+            body => Err(self.foreign_error(&body)),
+        }
+    }
+
+    /// Classifies an answer that broke off in its body. A status that asks for another try says
+    /// more than the break; any other needs its body, so the break is what happened.
+    pub(super) fn classify_broken(&self, broken: Broken, message: &str) -> Box<Failure> {
+        let told = rules::by_status(self.status).map(ErrorClass::treatment);
+        if !self.is_success()
+            && told == Some(Treatment::Retry)
+            && let Err(failure) = self.classify()
+        {
+            return failure;
+        }
+        self.failure(broken.class(), message)
+    }
+
+    /// Classifies an answer that was longer than we read.
+    pub(super) fn classify_oversized(&self, limit: usize) -> Box<Failure> {
+        let message = format!("the answer is longer than {limit} bytes");
+        match self.classify() {
+            Err(failure) if !self.is_success() => failure,
+            _ => self.failure(ErrorClass::BadResponse, &message),
+        }
+    }
+
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn success(&self, wire: &WireMessage) -> Result<Message, Box<Failure>> {
+        let message = Message {
+            // Already known to be UTF-8: the reader has parsed it.
+            raw: String::from_utf8_lossy(self.body.trim_ascii()).into_owned(),
+            model: wire.model.clone(),
+            stop_reason: wire.stop_reason.clone(),
+            mark: mark(wire.stop_reason.as_deref()),
+            usage: read_usage(&wire.usage),
+            request_id: self.request_id(None),
+        };
+        if wire.stop_reason.as_deref() != Some("refusal") {
+            return Ok(message);
+        }
+        let mut failure = self.failure(ErrorClass::Refused, &refusal(wire));
+        failure.evidence.error_type = Some("refused".to_owned());
+        failure.message = Some(message);
+        Err(failure)
+    }
+
+    fn api_error(&self, error: &WireError) -> Box<Failure> {
+        let class = classify_error(&ErrorFacts {
+            // An error object under a success status was put there by something that had sent its
+            // status already: only the type tells.
+            status: (!self.is_success()).then_some(self.status),
+            kind: Some(&error.kind),
+            code: error.code.as_deref(),
+            message: error.message.as_deref(),
+        });
+        let mut failure = self.failure(class, error.message.as_deref().unwrap_or(&error.kind));
+        let raw = self.body.trim_ascii();
+        failure.evidence.raw_error = (raw.len() <= MAX_RAW_ERROR).then(|| {
+            let raw = String::from_utf8_lossy(raw);
+            self.redactor.redact(&raw).into_owned()
+        });
+        failure.evidence.error_type = Some(self.kept_id(&error.kind));
+        failure.evidence.request_id = self.request_id(error.request_id.as_deref());
+        failure
+    }
+
+    /// A success status without a message: a login page, a broken proxy, a cut body.
+    fn bad_response(&self, body: &Body) -> Box<Failure> {
+        let what = match body {
+            Body::OtherJson(_) => "the body is JSON, but no message".to_owned(),
+            Body::NotJson(_) if is_html(self.headers, self.body) => {
+                format!("the body is {}", self.describe())
+            }
+            Body::NotJson(_) if self.body.trim_ascii().is_empty() => "the body is empty".to_owned(),
+            Body::NotJson(_) if self.is_event_stream() => {
+                "the body is an event stream; the request must not set `stream`".to_owned()
+            }
+            Body::NotJson(reason) => format!("the body is no message: {reason}"),
+            Body::Message(_) | Body::Error(_) => String::new(),
+        };
+        let message = format!("HTTP {}, but {what}", self.status);
+        self.failure(ErrorClass::BadResponse, &message)
+    }
+
+    /// An error that has not the API's shape: made by a gateway, a proxy, or another program.
+    fn foreign_error(&self, body: &Body) -> Box<Failure> {
+        let html = is_html(self.headers, self.body);
+        let text = match body {
+            Body::OtherJson(Some(message)) => message.clone(),
+            _ => self.describe(),
+        };
+        // The words of an HTML page are nobody's error message.
+        let words = (!html).then(|| {
+            rules::by_words(&ErrorFacts {
+                status: Some(self.status),
+                message: Some(&text),
+                ..ErrorFacts::default()
+            })
+        });
+        let class = words.flatten().unwrap_or_else(|| self.class_of_page(html));
+        let message = match self.redirect_target() {
+            Some(target) => format!("HTTP {}, which redirects to {target}", self.status),
+            None => format!("HTTP {} with {text}", self.status),
+        };
+        self.failure(class, &message)
+    }
+
+    fn class_of_page(&self, html: bool) -> ErrorClass {
+        // "Just a moment...": the edge wants to see a browser, the API was never asked.
+        if self.status == 403 && (html || self.headers.get("cf-mitigated").is_some()) {
+            return ErrorClass::EdgeError;
+        }
+        if rules::is_foreign(self.status) {
+            return ErrorClass::WrongEndpoint;
+        }
+        rules::by_status(self.status).unwrap_or(ErrorClass::Unknown)
+    }
+
+    fn is_event_stream(&self) -> bool {
+        self.headers
+            .get("content-type")
+            .is_some_and(|kind| kind.starts_with("text/event-stream"))
+    }
+
+    fn describe(&self) -> String {
+        describe_body(self.headers, self.body, MAX_ERROR_TEXT)
+    }
+
+    /// Where a redirect leads, without its query: that may carry a token.
+    fn redirect_target(&self) -> Option<&str> {
+        let location = self.headers.get("location")?;
+        (300..400)
+            .contains(&self.status)
+            .then(|| location.split(['?', '#']).next().unwrap_or_default())
+    }
+
+    fn failure(&self, class: ErrorClass, message: &str) -> Box<Failure> {
+        Box::new(Failure {
+            class,
+            evidence: Evidence {
+                http_status: Some(self.status),
+                error_type: None,
+                message: Some(kept_text(message, self.redactor)),
+                request_id: self.request_id(None),
+                retry_after: retry_after(self.headers, self.now),
+                should_retry: should_retry(self.headers),
+                raw_error: None,
+            },
+            message: None,
+        })
+    }
+
+    /// The header's request id, else the body's.
+    fn request_id(&self, of_body: Option<&str>) -> Option<String> {
+        let id = self.headers.get("request-id").or(of_body)?;
+        Some(self.kept_id(id)).filter(|id| !id.is_empty())
+    }
+
+    fn kept_id(&self, id: &str) -> String {
+        one_line(&self.redactor.redact(id), MAX_ID)
+    }
+}
+
+/// Masked first and cut then, so that no half of a secret stays at the cut.
+fn kept_text(text: &str, redactor: &Redactor) -> String {
+    one_line(&redactor.redact(text), MAX_ERROR_TEXT)
+}
+
+/// What marks a success (Messages API, stop reasons). A reason that is not known yet is marked, not
+/// refused: the answer was paid for.
+fn mark(stop_reason: Option<&str>) -> Option<ErrorClass> {
+    match stop_reason {
+        Some("end_turn" | "stop_sequence" | "tool_use" | "refusal") => None,
+        Some("max_tokens") => Some(ErrorClass::Truncated),
+        Some("model_context_window_exceeded") => Some(ErrorClass::ContextWindowExceeded),
+        // A compaction (beta) pauses the turn in the same way.
+        Some("pause_turn" | "compaction") => Some(ErrorClass::Paused),
+        _ => Some(ErrorClass::Unknown),
+    }
+}
+
+fn refusal(wire: &WireMessage) -> String {
+    let detail = |name: &str| wire.stop_details[name].as_str();
+    match (detail("category"), detail("explanation")) {
+        (Some(category), Some(why)) => format!("the model declined to answer ({category}): {why}"),
+        (None, Some(why)) => format!("the model declined to answer: {why}"),
+        (Some(category), None) => format!("the model declined to answer ({category})"),
+        (None, None) => "the model declined to answer".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

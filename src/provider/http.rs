@@ -1,0 +1,210 @@
+//! The HTTP client and the headers of every request.
+//!
+//! Owns the choices about connections: no retries and no redirects of the client's own (every
+//! request on the wire is an attempt of the ledger), bounded pools, proxies never for this machine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, ClientBuilder};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{BaseUrl, ClientError, ClientSettings, Http, Redactor, clean_secret};
+
+const USER_AGENT: &str = concat!("claude-run/", env!("CARGO_PKG_VERSION"));
+
+/// A long generation is silent for minutes: probes keep firewalls from forgetting the connection.
+/// The values are those of the official SDKs.
+const KEEPALIVE: Duration = Duration::from_mins(1);
+const KEEPALIVE_RETRIES: u32 = 5;
+
+/// Headers that belong to the HTTP client, and `origin`, with which the API takes us for a browser
+/// and may refuse the key (errors page).
+const FORBIDDEN_HEADERS: &[&str] = &[
+    "origin",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "accept-encoding",
+    "connection",
+];
+
+/// A custom header with one of these in its name carries a secret.
+const SECRET_NAMES: &[&str] = &[
+    "key",
+    "token",
+    "auth",
+    "secret",
+    "cookie",
+    "password",
+    "credential",
+    "signature",
+];
+
+/// Builds the client for this base URL.
+pub(super) fn build_client(
+    settings: &ClientSettings,
+    base: &BaseUrl,
+) -> Result<Client, ClientError> {
+    let local = base.is_loopback() && settings.no_proxy_for_loopback;
+    let builder = || {
+        let builder = plain_builder(settings);
+        if local { builder.no_proxy() } else { builder }
+    };
+    let bundle = match &settings.ca_bundle {
+        Some(path) => read_bundle(path)?,
+        None => Vec::new(),
+    };
+    // Without TLS on the way there is no need to load the system's certificates.
+    if local && !base.is_https() {
+        return finish(builder().tls_certs_only([]));
+    }
+    match finish(builder().tls_certs_merge(bundle.clone())) {
+        // A machine without CA certificates can still use those of the bundle, or no TLS at all.
+        Err(_) if !bundle.is_empty() || !base.is_https() => {
+            finish(builder().tls_certs_only(bundle))
+        }
+        built => built,
+    }
+}
+
+fn plain_builder(settings: &ClientSettings) -> ClientBuilder {
+    let mut builder = Client::builder()
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .gzip(true)
+        .user_agent(USER_AGENT)
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(settings.max_connections)
+        .tcp_nodelay(true)
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE)
+        .tcp_keepalive_retries(KEEPALIVE_RETRIES);
+    if let Some(idle) = settings.idle_timeout {
+        builder = builder.read_timeout(idle);
+    }
+    match settings.http {
+        Http::Auto => builder,
+        Http::Http1 => builder.http1_only(),
+    }
+}
+
+fn finish(builder: ClientBuilder) -> Result<Client, ClientError> {
+    builder.build().map_err(|error| {
+        let (_, reason) = super::describe_transport(&error);
+        ClientError::Tls { reason }
+    })
+}
+
+fn read_bundle(path: &Path) -> Result<Vec<Certificate>, ClientError> {
+    let refused = |reason: String| ClientError::CaBundle {
+        path: path.to_owned(),
+        reason,
+    };
+    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+    let bundle = Certificate::from_pem_bundle(&pem).map_err(|error| refused(error.to_string()))?;
+    if bundle.is_empty() {
+        return Err(refused("it holds no certificate".to_owned()));
+    }
+    Ok(bundle)
+}
+
+/// The headers of every request of this client.
+pub(super) fn request_headers(settings: &ClientSettings) -> Result<HeaderMap, ClientError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    insert(&mut headers, "anthropic-version", &settings.version)?;
+    if let Some(id) = &settings.workspace_id {
+        insert(&mut headers, "anthropic-workspace-id", id)?;
+    }
+    let credentials = &settings.credentials;
+    if let Some(key) = checked(credentials.api_key.as_ref(), "API key")? {
+        headers.insert("x-api-key", secret_value("x-api-key", key.expose_secret())?);
+    }
+    if let Some(token) = checked(credentials.auth_token.as_ref(), "auth token")? {
+        let bearer = format!("Bearer {}", token.expose_secret());
+        headers.insert(AUTHORIZATION, secret_value("authorization", &bearer)?);
+    }
+    let mut beta = settings.beta.clone();
+    for (name, value) in &settings.custom_headers {
+        if name.trim().eq_ignore_ascii_case(BETA) {
+            beta.push(value.clone());
+        } else {
+            insert(&mut headers, name, value)?;
+        }
+    }
+    if let Some(beta) = join_beta(&beta) {
+        insert(&mut headers, BETA, &beta)?;
+    }
+    Ok(headers)
+}
+
+const BETA: &str = "anthropic-beta";
+
+/// One header, each name once: of a repeated header only the first is honoured.
+fn join_beta(values: &[String]) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in values.iter().flat_map(|value| value.split(',')) {
+        let name = name.trim();
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+fn checked(
+    secret: Option<&SecretString>,
+    name: &'static str,
+) -> Result<Option<SecretString>, ClientError> {
+    match secret {
+        Some(secret) => clean_secret(secret.expose_secret(), name),
+        None => Ok(None),
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), ClientError> {
+    let name = name.trim();
+    let refused = |reason| ClientError::Header {
+        name: name.to_owned(),
+        reason,
+    };
+    let key: HeaderName = name
+        .parse()
+        .map_err(|_| refused("its name has a character that no header name may have"))?;
+    if FORBIDDEN_HEADERS.contains(&key.as_str()) {
+        return Err(refused("claude-run sets it, or leaves it out on purpose"));
+    }
+    headers.insert(key, secret_value(name, value.trim())?);
+    Ok(())
+}
+
+/// A value that the HTTP stack does not show in its own logs.
+fn secret_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| ClientError::Header {
+        name: name.to_owned(),
+        reason: "its value has a character that no header value may have",
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A redactor of every secret in these headers, with and without a scheme such as `Bearer`.
+pub(super) fn redactor_of(headers: &HeaderMap) -> Redactor {
+    let values = headers
+        .iter()
+        .filter(|(name, _)| SECRET_NAMES.iter().any(|part| name.as_str().contains(part)))
+        .filter_map(|(_, value)| value.to_str().ok());
+    Redactor::new(
+        values
+            .flat_map(|value| [Some(value), value.split_whitespace().last()])
+            .flatten(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

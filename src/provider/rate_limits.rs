@@ -1,0 +1,100 @@
+//! The `anthropic-ratelimit-*` headers as values.
+//!
+//! Source: the API's rate-limit page. Values are decimal strings, resets are RFC 3339 times. The
+//! combined `tokens` family is left aside: it repeats whichever of the other two binds.
+
+use jiff::Timestamp;
+
+use super::HeaderView;
+use crate::model::{Limit, RateLimits};
+
+/// The limits that these headers tell. A family counts only if both its limit and what remains are
+/// numbers; a limit of zero tells nothing that could be paced by.
+#[must_use]
+pub fn rate_limits(headers: HeaderView<'_>) -> RateLimits {
+    RateLimits {
+        requests: family(headers, "requests"),
+        input_tokens: family(headers, "input-tokens"),
+        output_tokens: family(headers, "output-tokens"),
+    }
+}
+
+fn family(headers: HeaderView<'_>, name: &str) -> Option<Limit> {
+    let field = |suffix| headers.get(&format!("anthropic-ratelimit-{name}-{suffix}"));
+    let limit = field("limit")?.parse().ok().filter(|limit| *limit > 0)?;
+    Some(Limit {
+        limit,
+        remaining: field("remaining")?.parse().ok()?,
+        full_at: field("reset").and_then(|text| text.parse::<Timestamp>().ok()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{HeaderView, rate_limits};
+    use crate::model::{Limit, RateLimits};
+
+    fn read(pairs: &[(&str, &str)]) -> RateLimits {
+        let map: HeaderMap = pairs
+            .iter()
+            .map(|(name, value)| {
+                let name = format!("anthropic-ratelimit-{name}");
+                (
+                    name.parse::<HeaderName>().unwrap(),
+                    value.parse::<HeaderValue>().unwrap(),
+                )
+            })
+            .collect();
+        rate_limits(HeaderView::new(&map))
+    }
+
+    #[test]
+    fn all_three_families_are_read() {
+        let limits = read(&[
+            ("requests-limit", "1000"),
+            ("requests-remaining", "999"),
+            ("requests-reset", "2026-05-18T11:42:16Z"),
+            ("input-tokens-limit", "2000000"),
+            ("input-tokens-remaining", "1998000"),
+            ("input-tokens-reset", "2026-05-18T11:42:16.5Z"),
+            ("output-tokens-limit", "400000"),
+            ("output-tokens-remaining", "0"),
+            ("tokens-limit", "2400000"),
+            ("tokens-remaining", "1"),
+        ]);
+        let requests = Limit {
+            limit: 1000,
+            remaining: 999,
+            full_at: Some("2026-05-18T11:42:16Z".parse().unwrap()),
+        };
+        assert_eq!(limits.requests, Some(requests));
+        assert_eq!(limits.input_tokens.unwrap().remaining, 1_998_000);
+        let output = limits.output_tokens.unwrap();
+        assert_eq!((output.remaining, output.full_at), (0, None));
+    }
+
+    #[test]
+    fn garbage_tells_nothing() {
+        for pairs in [
+            [("requests-limit", "many"), ("requests-remaining", "9")],
+            [("requests-limit", "10"), ("requests-remaining", "-1")],
+            [("requests-limit", "10"), ("requests-remaining", "1.5")],
+            [("requests-limit", "0"), ("requests-remaining", "0")],
+            [("requests-limit", "10"), ("requests-reset", "1")],
+            [
+                ("requests-limit", "99999999999999999999"),
+                ("requests-remaining", "9"),
+            ],
+        ] {
+            assert_eq!(read(&pairs), RateLimits::default(), "{pairs:?}");
+        }
+        let kept = read(&[
+            ("requests-limit", "10"),
+            ("requests-remaining", "9"),
+            ("requests-reset", "tomorrow"),
+        ]);
+        assert_eq!(kept.requests.unwrap().full_at, None);
+    }
+}

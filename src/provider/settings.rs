@@ -1,0 +1,157 @@
+//! What a client is made from, and why one cannot be made.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Credentials;
+use crate::clock::Clock;
+
+/// The first-party API.
+pub const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
+
+/// The API version that accepts users' existing request files (later ones refuse `temperature`).
+pub const DEFAULT_VERSION: &str = "2023-06-01";
+
+/// Long enough for a slow proxy, short enough not to hold a slot of the concurrency.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As many idle connections as the official SDKs keep.
+const MAX_CONNECTIONS: usize = 100;
+
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Http {
+    /// What TLS negotiates. HTTP/2 puts all requests to a host on one connection; servers cap its
+    /// streams at around 100, so that more requests in flight queue unseen, and one broken
+    /// connection cuts them all.
+    Auto,
+    /// HTTP/1.1, one connection for each request in flight: the queue is ours, and a broken
+    /// connection costs one attempt.
+    #[default]
+    Http1,
+}
+
+/// Everything a client needs to know. `Debug` shows no secret.
+#[derive(Clone)]
+pub struct ClientSettings {
+    /// Endpoint root, without `/v1` (a trailing one is taken off).
+    pub base_url: String,
+    /// May be empty: a custom header may carry what a gateway wants, a simulator wants nothing.
+    pub credentials: Credentials,
+    /// `anthropic-version`.
+    pub version: String,
+    /// `anthropic-beta`, sent as one header.
+    pub beta: Vec<String>,
+    /// Further headers. They replace ours of the same name, but `anthropic-beta` is joined. Their
+    /// values are treated as secrets.
+    pub custom_headers: Vec<(String, String)>,
+    /// `anthropic-workspace-id`, for keys that span several workspaces.
+    pub workspace_id: Option<String>,
+    /// Time allowed for name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Longest silence while an answer is awaited or read. None for plain answers: they are silent
+    /// until they are complete, so the total timeout of the request rules.
+    pub idle_timeout: Option<Duration>,
+    /// Most idle connections kept for reuse. What is in flight is bounded by the engine.
+    pub max_connections: usize,
+    /// A PEM file of further trusted certificates.
+    pub ca_bundle: Option<PathBuf>,
+    /// Never use a proxy for a base URL on this machine, whatever the environment says.
+    pub no_proxy_for_loopback: bool,
+    /// Which HTTP is spoken.
+    pub http: Http,
+    /// Tells the time that HTTP dates in `retry-after` are compared with.
+    pub clock: Clock,
+}
+
+impl ClientSettings {
+    /// Default settings for this endpoint and these credentials.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>, credentials: Credentials) -> Self {
+        Self {
+            base_url: base_url.into(),
+            credentials,
+            version: DEFAULT_VERSION.to_owned(),
+            beta: Vec::new(),
+            custom_headers: Vec::new(),
+            workspace_id: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            idle_timeout: None,
+            max_connections: MAX_CONNECTIONS,
+            ca_bundle: None,
+            no_proxy_for_loopback: true,
+            http: Http::default(),
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self
+            .custom_headers
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        // The base URL may be one that will be refused for carrying a password.
+        f.debug_struct("ClientSettings")
+            .field("version", &self.version)
+            .field("beta", &self.beta)
+            .field("custom_headers", &names)
+            .field("credentials", &self.credentials)
+            .field("http", &self.http)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a client cannot be made. All are faults of the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The base URL is no usable endpoint.
+    #[error(
+        "the base URL cannot be used: {reason}. Give the API's root with --base-url or ANTHROPIC_BASE_URL, for example {DEFAULT_BASE_URL}"
+    )]
+    BaseUrl {
+        /// What is wrong with it; does not repeat the URL, which may carry a password.
+        reason: String,
+    },
+    /// A credential that cannot be sent.
+    #[error(
+        "the {name} cannot be sent: its character {position} is not allowed in a header. Copy it again, without spaces or line breaks"
+    )]
+    SecretCharacter {
+        /// What the secret is called.
+        name: &'static str,
+        /// Where the character stands, from 1.
+        position: usize,
+    },
+    /// A header that cannot be sent.
+    #[error(
+        "the header `{name}` cannot be sent: {reason}. Correct it in the configuration or in ANTHROPIC_CUSTOM_HEADERS"
+    )]
+    Header {
+        /// The header's name.
+        name: String,
+        /// What is wrong with it; does not repeat the value.
+        reason: &'static str,
+    },
+    /// The certificate file cannot be used.
+    #[error(
+        "the certificates of {path} cannot be used: {reason}. Give a PEM file with --ca-bundle"
+    )]
+    CaBundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// TLS cannot be set up.
+    #[error(
+        "no secure connection can be set up: {reason}. Install the system's CA certificates (package ca-certificates), or give a PEM file with --ca-bundle"
+    )]
+    Tls {
+        /// What the TLS library says.
+        reason: String,
+    },
+}

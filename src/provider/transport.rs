@@ -1,0 +1,225 @@
+//! Broken exchanges: what the HTTP client's error says about where it broke.
+//!
+//! Owns the reading of `reqwest::Error`. The decision itself is a pure function of what was read,
+//! so that every cause is a row of a table.
+
+use std::error::Error;
+use std::io;
+
+use super::text::one_line;
+use crate::model::ErrorClass;
+
+/// Where an exchange broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The name was not resolved.
+    Dns,
+    /// No connection was opened: refused, unreachable, proxy, handshake, or not in time.
+    Connect,
+    /// The server's certificate was not accepted.
+    Certificate,
+    /// The time allowed was over.
+    Timeout,
+    /// The connection broke after the request had begun to leave.
+    Cut,
+    /// The body's compression was garbage.
+    Undecodable,
+    /// The request never was one: a fault of ours.
+    Unsendable,
+}
+
+impl Broken {
+    /// The class of such a break.
+    #[must_use]
+    pub fn class(self) -> ErrorClass {
+        match self {
+            Self::Dns => ErrorClass::Dns,
+            Self::Connect => ErrorClass::Connect,
+            Self::Certificate => ErrorClass::Tls,
+            Self::Timeout => ErrorClass::Timeout,
+            Self::Cut => ErrorClass::ConnectionCut,
+            Self::Undecodable => ErrorClass::BadResponse,
+            Self::Unsendable => ErrorClass::Unknown,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Dns => "the host name could not be resolved",
+            Self::Connect => "no connection could be opened",
+            Self::Certificate => "the server's certificate was not accepted",
+            Self::Timeout => "no answer came within the time allowed",
+            Self::Cut => "the connection broke before the whole answer had come",
+            Self::Undecodable => "the answer's compression is broken",
+            Self::Unsendable => "the request could not be made",
+        }
+    }
+}
+
+/// Where the exchange broke, and why, in one line. The line names no URL.
+#[must_use]
+pub fn describe_transport(error: &reqwest::Error) -> (Broken, String) {
+    let facts = Facts::of(error);
+    let broken = facts.broken();
+    let mut line = broken.words().to_owned();
+    for cause in &facts.causes {
+        line.push_str(": ");
+        line.push_str(cause);
+    }
+    (broken, one_line(&line, MAX_LINE))
+}
+
+/// A chain of causes is a few short sentences; certificate errors are the longest.
+const MAX_LINE: usize = 500;
+
+/// What `reqwest` itself says of an error; several may hold at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    Builder,
+    Dns,
+    Connect,
+    Timeout,
+    Decode,
+}
+
+/// What the chain of an error tells.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    signs: Vec<Sign>,
+    io_kinds: Vec<io::ErrorKind>,
+    /// The causes below the top one, outermost first, without repetitions.
+    causes: Vec<String>,
+}
+
+impl Facts {
+    fn of(error: &reqwest::Error) -> Self {
+        let signs = [
+            (Sign::Builder, error.is_builder()),
+            (Sign::Dns, error.is_dns()),
+            (Sign::Connect, error.is_connect()),
+            (Sign::Timeout, error.is_timeout()),
+            (Sign::Decode, error.is_decode()),
+        ];
+        let mut facts = Self {
+            signs: signs
+                .iter()
+                .filter(|(_, holds)| *holds)
+                .map(|(sign, _)| *sign)
+                .collect(),
+            ..Self::default()
+        };
+        // The top of the chain is left out: it shows the URL and says no more than our own words.
+        let mut next = error.source();
+        while let Some(cause) = next {
+            if let Some(io) = cause.downcast_ref::<io::Error>() {
+                facts.io_kinds.push(io.kind());
+            }
+            let text = cause.to_string();
+            let told = facts.causes.iter().any(|before| before.contains(&text));
+            // hyper-util's wrapper names the step that our own words name better.
+            if !told && !text.starts_with("client error (") && !cause.is::<reqwest::Error>() {
+                facts.causes.push(text);
+            }
+            next = cause.source();
+        }
+        facts
+    }
+
+    fn is(&self, sign: Sign) -> bool {
+        self.signs.contains(&sign)
+    }
+
+    fn says(&self, fragment: &str) -> bool {
+        self.causes.iter().any(|cause| cause.contains(fragment))
+    }
+
+    fn broken(&self) -> Broken {
+        // rustls words every rejected certificate this way; a handshake that merely broke off is
+        // a failed connection and worth another try.
+        if self.says("invalid peer certificate") {
+            Broken::Certificate
+        } else if self.is(Sign::Builder) {
+            Broken::Unsendable
+        } else if self.is(Sign::Dns) || self.says("failed to lookup address") {
+            Broken::Dns
+        } else if self.is(Sign::Connect) {
+            Broken::Connect
+        } else if self.is(Sign::Timeout) {
+            Broken::Timeout
+        } else if self.is(Sign::Decode) && self.is_garbage() {
+            Broken::Undecodable
+        } else {
+            Broken::Cut
+        }
+    }
+
+    /// Decoders call broken data invalid; data that merely ended early was cut.
+    fn is_garbage(&self) -> bool {
+        self.io_kinds.iter().any(|kind| {
+            matches!(
+                kind,
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::{Broken, Facts, Sign};
+
+    #[test]
+    fn the_place_of_the_break_follows_from_the_facts() {
+        use Sign::{Builder, Connect, Decode, Dns, Timeout};
+        let said = |signs: &[Sign], cause: &str| Facts {
+            signs: signs.to_vec(),
+            io_kinds: Vec::new(),
+            causes: vec![cause.to_owned()],
+        };
+        let decode = |kind| Facts {
+            signs: vec![Decode],
+            io_kinds: vec![kind],
+            causes: Vec::new(),
+        };
+        let unknown_issuer = "invalid peer certificate: UnknownIssuer";
+        let lookup = "failed to lookup address information: Name or service not known";
+        let cases = [
+            (said(&[Connect], unknown_issuer), Broken::Certificate),
+            (
+                said(&[], "invalid peer certificate: Expired"),
+                Broken::Certificate,
+            ),
+            // The peer hung up in the middle of the handshake, or speaks no TLS.
+            (said(&[Connect], "tls handshake eof"), Broken::Connect),
+            (
+                said(&[Connect], "received corrupt message"),
+                Broken::Connect,
+            ),
+            (said(&[Connect, Dns], "dns error"), Broken::Dns),
+            (said(&[Connect], lookup), Broken::Dns),
+            (said(&[Connect], "Connection refused"), Broken::Connect),
+            // Not connected in time: nothing was sent, so nothing can have been billed.
+            (
+                said(&[Connect, Timeout], "operation timed out"),
+                Broken::Connect,
+            ),
+            (said(&[Timeout], "operation timed out"), Broken::Timeout),
+            (
+                said(&[], "connection closed before message completed"),
+                Broken::Cut,
+            ),
+            (said(&[], "Connection reset by peer"), Broken::Cut),
+            (decode(ErrorKind::InvalidData), Broken::Undecodable),
+            (decode(ErrorKind::UnexpectedEof), Broken::Cut),
+            (
+                said(&[Builder], "relative URL without a base"),
+                Broken::Unsendable,
+            ),
+        ];
+        for (facts, expected) in cases {
+            assert_eq!(facts.broken(), expected, "{facts:?}");
+        }
+    }
+}
