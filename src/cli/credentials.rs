@@ -7,7 +7,11 @@ use secrecy::SecretString;
 
 use super::environment::{self, Environment};
 use super::failure::Failure;
-use super::values;
+
+/// What surrounds a key that was copied from a .env file or a web page.
+const PASTED: [char; 8] = [
+    '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{feff}',
+];
 
 /// What authenticates a request. Both may be set; then both headers are sent, as the SDKs do.
 #[derive(Clone, Debug, Default)]
@@ -58,19 +62,18 @@ fn read(env: &Environment, name: &str) -> Result<Option<SecretString>, Failure> 
     let Some(text) = env.text(name)? else {
         return Ok(None);
     };
-    // Keys are often pasted with the quotes of a .env file.
-    let bare = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    let bare = text.trim_matches(|c: char| c.is_whitespace() || PASTED.contains(&c));
     if bare.is_empty() {
         return Ok(None);
     }
-    let value = values::header_value(bare).map_err(|why| {
-        Failure::usage(
+    if !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::usage(
             format!("the value of {name} cannot be a key"),
             format!("copy the key anew, on one line, into {name}"),
         )
-        .because(format!("it {why}"))
-    })?;
-    Ok(Some(value.into()))
+        .because("it holds a blank, a line break or a letter outside ASCII"));
+    }
+    Ok(Some(bare.into()))
 }
 
 #[cfg(test)]
@@ -92,7 +95,15 @@ mod tests {
 
     #[test]
     fn keys_are_trimmed_of_white_space_and_quotes() {
-        for text in ["sk-1", " sk-1\n", "\"sk-1\"", "'sk-1'", " \" sk-1 \"\r\n"] {
+        for text in [
+            "sk-1",
+            " sk-1\n",
+            "\"sk-1\"",
+            "'sk-1'",
+            " \" sk-1 \"\r\n",
+            "\u{201c}sk-1\u{201d}",
+            "`sk-1`",
+        ] {
             assert_eq!(key(text), Ok(Some("sk-1".to_owned())), "{text:?}");
         }
     }
@@ -106,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_key_that_no_header_may_carry_is_refused_and_not_repeated() {
-        for text in ["hidden\nkey", "hidden\u{e4}"] {
+        for text in ["hidden\nkey", "hidden key", "hidden\u{e4}"] {
             let failure = key(text).unwrap_err();
             assert_eq!(failure.exit, Exit::Usage);
             assert!(!format!("{failure:?}").contains("hidden"));

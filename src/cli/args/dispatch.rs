@@ -85,10 +85,10 @@ pub struct DispatchArgs {
     /// Write every event to this file, one JSON object per line
     #[arg(long, value_name = "FILE", help_heading = "Dispatch")]
     pub events: Option<PathBuf>,
-    /// Failed attempts after which a job fails; limits and our own crashes do not count [default: 8]
+    /// Failed attempts that end a job, rate limits aside [default: 8]
     #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Retries")]
     pub max_attempts: Option<u32>,
-    /// Multiply every wait before a retry; 0 waits only as long as the server asks [default: 1]
+    /// Multiply our own waits before a retry [default: 1]
     #[arg(long, value_name = "X", value_parser = parse::scale, help_heading = "Retries")]
     pub retry_scale: Option<f64>,
     /// Root of the API. It may hold a password by mistake, so it is checked where nothing echoes it.
@@ -96,13 +96,13 @@ pub struct DispatchArgs {
         long,
         value_name = "URL",
         help_heading = "Endpoint",
-        help = "Root of the API [default: https://api.anthropic.com] [env: ANTHROPIC_BASE_URL]"
+        help = "API root [default: https://api.anthropic.com] [env: ANTHROPIC_BASE_URL]"
     )]
     pub base_url: Option<SecretString>,
-    /// Trust the certificates of this PEM file instead of the system's
+    /// Trust the certificates of this PEM file too
     #[arg(long, value_name = "FILE", help_heading = "Endpoint")]
     pub ca_bundle: Option<PathBuf>,
-    /// Run against a simulator inside this process: no key, no cost, no real answers
+    /// Run against a simulator in this process: no key, no cost, no real answers
     #[arg(long, conflicts_with = "base_url", help_heading = "Endpoint")]
     pub simulate: bool,
 }

@@ -26,7 +26,7 @@ pub struct CheckArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Requests (for lines that do not say it themselves)")]
 pub struct ShapingArgs {
-    /// Model
+    /// Model, such as claude-sonnet-5-5
     #[arg(long, value_name = "ID")]
     pub model: Option<String>,
     /// Most tokens of an answer [default: 4096]
@@ -35,7 +35,7 @@ pub struct ShapingArgs {
     /// System prompt
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
-    /// Temperature
+    /// Temperature; newer models and API versions take none
     #[arg(long, value_name = "X", value_parser = parse::temperature)]
     pub temperature: Option<f64>,
 }

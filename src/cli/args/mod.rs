@@ -23,12 +23,12 @@ pub use reading::{
 
 const EXAMPLES: &str = "\
 Examples:
-  claude-run submit jobs.jsonl --model claude-sonnet-4-5   store the jobs, then run them all
+  claude-run submit jobs.jsonl --model claude-sonnet-5-5   store the jobs, then run them all
   claude-run resume                                        go on after a crash or Ctrl-C
   claude-run status                                        where every run stands
   claude-run export -o results.jsonl                       results of the latest run, in input order
   claude-run retry --class overloaded                      put those failures back in the queue
-  claude-run submit jobs.jsonl --model m --simulate        try it without a key and without cost
+  claude-run submit jobs.jsonl --simulate                  try it without a key and without cost
 
 RUN is a run id, the beginning of one, a name, or `latest`.
 
@@ -38,7 +38,7 @@ Exit codes:
 
 /// A batch-job runner with durable retries for the Claude API
 #[derive(Clone, Debug, Parser)]
-#[command(name = "claude-run", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "claude-run", bin_name = "claude-run", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     /// What holds everywhere.
     #[command(flatten)]
@@ -57,10 +57,10 @@ pub struct GlobalArgs {
         long,
         global = true,
         value_name = "PATH",
-        help = "File that holds runs, jobs and results [default: ./claude-run.db] [env: CLAUDE_RUN_STORE]"
+        help = "File with runs and results [default: ./claude-run.db] [env: CLAUDE_RUN_STORE]"
     )]
     pub store: Option<PathBuf>,
-    /// Config file [default: ./claude-run.toml, then the one in your config folder]
+    /// Config file [default: ./claude-run.toml, else the one in your config folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print results and errors only
@@ -74,7 +74,8 @@ pub struct GlobalArgs {
         long,
         global = true,
         value_name = "WHEN",
-        help = "Colour on standard error [default: auto] [env: NO_COLOR]"
+        hide_possible_values = true,
+        help = "Colour: auto, always or never [default: auto] [env: NO_COLOR]"
     )]
     pub color: Option<ColorChoice>,
 }
@@ -122,7 +123,7 @@ pub enum Command {
     Retry(RetryArgs),
     /// End every job that has not ended
     Cancel(CancelArgs),
-    /// Say what submit would refuse or warn about, and estimate tokens and cost; sends nothing
+    /// Say what submit would refuse, and estimate tokens and cost; sends nothing
     Check(CheckArgs),
     /// Serve a local imitation of the API, with faults and limits
     Simulate(SimulateArgs),

@@ -45,11 +45,21 @@ pub struct ExportArgs {
     /// File to write, replaced as a whole; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Shape of the file
-    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    /// Shape of the file: jsonl (one result per line) or csv
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "jsonl",
+        hide_possible_values = true
+    )]
     pub format: ExportFormat,
-    /// Which ended jobs to write
-    #[arg(long, value_name = "WHICH", default_value = "all")]
+    /// Which ended jobs to write: succeeded, failed or all
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "all",
+        hide_possible_values = true
+    )]
     pub only: ExportOnly,
 }
 
@@ -79,8 +89,13 @@ pub struct ReportArgs {
     /// Run to report on [default: the latest]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
-    /// Shape of the report
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    /// Shape of the report: text or json
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
     format: ReportFormat,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
@@ -133,7 +148,7 @@ pub struct CancelArgs {
 /// `claude-run simulate`.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// Port to listen on, on this machine only; 0 takes a free one
+    /// Port on this machine to listen on; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub port: u16,
     /// Seed of every random choice
@@ -151,7 +166,7 @@ pub struct SimulateArgs {
     /// Limit of output tokens per minute
     #[arg(long, value_name = "N")]
     pub otpm: Option<u64>,
-    /// Answer this share of requests with that fault, such as overloaded=0.1 (repeatable)
+    /// Share of requests that get this fault, overloaded=0.1 (repeatable)
     #[arg(long = "fault", value_name = "CASE=RATE")]
     pub faults: Vec<String>,
     /// Behave like a busy day: a mixture of faults, limits and slow answers

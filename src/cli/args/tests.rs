@@ -103,6 +103,22 @@ fn every_flag_says_in_one_line_what_it_is_for() {
     }
 }
 
+/// 100 columns are what help is wrapped to where there is no terminal.
+#[test]
+fn every_flag_fits_on_one_line_of_help() {
+    let mut command = Cli::command().term_width(100);
+    command.build();
+    for sub in command.get_subcommands_mut() {
+        let name = sub.get_name().to_owned();
+        let help = sub.render_help().to_string();
+        let options = help.split("\nExamples:").next().unwrap_or_default();
+        for line in options.lines().filter(|line| line.starts_with("     ")) {
+            let is_flag = line.trim_start().starts_with('-');
+            assert!(is_flag, "a wrapped line in `{name} --help`: {line}");
+        }
+    }
+}
+
 #[test]
 fn flags_of_later_stages_are_absent() {
     for line in [

@@ -69,7 +69,7 @@ pub struct ApiTable {
     pub beta: Option<Vec<HeaderText>>,
     /// Workspace, for keys that span several.
     pub workspace_id: Option<HeaderText>,
-    /// PEM file of certificates to trust instead of the system's; relative to this file's folder.
+    /// PEM file of further certificates to trust; relative to this file's folder.
     pub ca_bundle: Option<PathBuf>,
     /// Headers added to every request. Credentials belong into the environment.
     pub headers: Option<HeaderTable>,

@@ -37,3 +37,28 @@ pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let line = before.matches('\n').count() + 1;
     (line, before[line_start..].chars().count() + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::line_and_column;
+
+    #[test]
+    fn lines_and_columns_count_from_one_and_in_characters() {
+        let text = "ab\r\n\u{e4}\u{e4}c\n";
+        for (offset, place) in [
+            (0, (1, 1)),
+            (1, (1, 2)),
+            (4, (2, 1)),
+            (8, (2, 3)),
+            (10, (3, 1)),
+        ] {
+            assert_eq!(line_and_column(text, offset), place, "{offset}");
+        }
+    }
+
+    #[test]
+    fn an_offset_that_is_none_is_the_end() {
+        assert_eq!(line_and_column("a\n\u{e4}", 99), (2, 2));
+        assert_eq!(line_and_column("a\n\u{e4}", 3), (2, 2));
+    }
+}

@@ -4,7 +4,7 @@ use super::{LoadedFile, load, parse};
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::settings::Origin;
+use crate::cli::settings::{Origin, keys};
 
 fn read(text: &str) -> Result<LoadedFile, Failure> {
     parse(Path::new("c.toml"), text)
@@ -61,6 +61,15 @@ quiet = true
             file.origin(key),
             Origin::File("c.toml".into(), line),
             "{key}"
+        );
+    }
+    // The file above is complete: whoever adds a setting adds it there too.
+    for key in keys::ALL.iter().filter(|key| key.is_in_file()) {
+        let name = key.name.replace("<class>", "overloaded");
+        assert_ne!(
+            file.origin(&name),
+            Origin::File("c.toml".into(), 1),
+            "{name}"
         );
     }
     assert_eq!(file.values.dispatch.concurrency.unwrap().0, 8);
@@ -312,5 +321,14 @@ fn the_schema_knows_the_keys_that_the_file_takes_and_no_others() {
     ] {
         assert!(read(bad).is_err(), "{bad}");
         assert!(!validator.is_valid(&json(bad)), "{bad}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[\\[\\]a-c.=\"0-9 \\n#{}\u{e4}-]{0,60}") {
+        if let Err(failure) = read(&text) {
+            proptest::prop_assert!(failure.what.starts_with("c.toml:"));
+        }
     }
 }

@@ -71,7 +71,7 @@ mod tests {
             "A: b\nhidden",
             "A: b\nhid den: c",
             "A: b\nC: hidden\u{1}",
-            "A: b\nHost: hidden",
+            "A: b\nOrigin: hidden",
         ] {
             let why = parse_headers(text).unwrap_err();
             assert!(why.starts_with("line 2: "), "{why}");

@@ -210,7 +210,7 @@ pub const CA_BUNDLE: Key = Key {
     name: "api.ca_bundle",
     flag: Some("--ca-bundle"),
     env: None,
-    about: "PEM file of certificates to trust instead of the system's",
+    about: "PEM file of further certificates to trust",
     rows: |s| one(&s.api.ca_bundle, path),
 };
 /// Price table.

@@ -81,7 +81,7 @@ pub struct ApiSettings {
     pub workspace_id: Setting<Option<String>>,
     /// Further headers; a layer that names any replaces those of the layers below.
     pub headers: Setting<Vec<CustomHeader>>,
-    /// PEM file of certificates to trust instead of the system's.
+    /// PEM file of further certificates to trust.
     pub ca_bundle: Setting<Option<PathBuf>>,
 }
 

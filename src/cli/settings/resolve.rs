@@ -226,7 +226,7 @@ impl Layers {
         if flag.as_ref().is_some_and(BaseUrl::has_secret) {
             return Err(Failure::usage(
                 "--base-url holds a user name, a password or a query",
-                "set ANTHROPIC_BASE_URL to that URL instead: it is neither stored nor seen by others",
+                "give the URL without them; credentials of a gateway go into ANTHROPIC_CUSTOM_HEADERS",
             )
             .because("what is given by flags is stored with the run, and credentials are never stored"));
         }
