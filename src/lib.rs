@@ -5,6 +5,7 @@
 //! `input`, `progress`, `report` and `simulator` do what their names say; `model` is the
 //! vocabulary that all of them share. Imports point that way only; a test keeps it so.
 
+pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod input;

@@ -1,3 +1,5 @@
 //! The `claude-run` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    claude_run::cli::main()
+}

@@ -1,0 +1,108 @@
+//! `submit` and `resume`, and the options by which a run is dispatched.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::SecretString;
+
+use crate::cli::values;
+use crate::model::duration::parse_duration;
+
+use super::input::ShapingArgs;
+use super::parse;
+
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  claude-run submit jobs.jsonl                       lines that name their model themselves
+  claude-run submit jobs.jsonl.zst --model M         compressed input, one model for all lines
+  cat jobs.jsonl | claude-run submit - --name night  standard input, with a name for the run
+  claude-run submit jobs.jsonl --no-run              store now, `resume` later
+  claude-run submit jobs.jsonl --concurrency 200 --stagger 20ms --max-attempts 12
+
+An input line is one of:
+  {\"custom_id\": \"a-1\", \"params\": { ...a Messages API request... }}
+  {\"custom_id\": \"a-2\", \"prompt\": \"Summarise: ...\", \"system\": \"Be brief.\"}
+
+Submitting the same content again while its run is unfinished goes on with that run.";
+
+/// `claude-run submit`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = SUBMIT_EXAMPLES)]
+pub struct SubmitArgs {
+    /// Jobs as JSON lines; .gz and .zst are unpacked, `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Name by which the other commands find this run
+    #[arg(long, value_name = "TEXT", value_parser = parse::run_name)]
+    pub name: Option<String>,
+    /// Leave bad lines out instead of refusing the file
+    #[arg(long)]
+    pub skip_invalid: bool,
+    /// Store the run, but start nothing
+    #[arg(long)]
+    pub no_run: bool,
+    /// Make a new run even if the same content is unfinished already
+    #[arg(long)]
+    pub new_run: bool,
+    /// What fills the lines.
+    #[command(flatten)]
+    pub shaping: ShapingArgs,
+    /// How the run is dispatched.
+    #[command(flatten)]
+    pub dispatch: DispatchArgs,
+}
+
+/// `claude-run resume`.
+#[derive(Args, Clone, Debug)]
+pub struct ResumeArgs {
+    /// Run to go on with [default: every unfinished run]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// How the run is dispatched: overrides what was stored with it.
+    #[command(flatten)]
+    pub dispatch: DispatchArgs,
+}
+
+/// How a run is dispatched. All but `--simulate` and `--events` are stored with the run.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DispatchArgs {
+    /// Requests open at the same time, 1 to 10000 [default: 64]
+    #[arg(long, value_name = "N", value_parser = parse::concurrency, help_heading = "Dispatch")]
+    pub concurrency: Option<u32>,
+    /// Least time between two starts, such as 50ms [default: 0s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch")]
+    pub stagger: Option<Duration>,
+    /// Time for one request before it counts as failed [default: 10m]
+    #[arg(long, value_name = "DURATION", value_parser = values::positive_duration, help_heading = "Dispatch")]
+    pub timeout: Option<Duration>,
+    /// Time for requests in flight to finish after Ctrl-C [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch")]
+    pub grace: Option<Duration>,
+    /// Seed of every random choice, to repeat a run
+    #[arg(long, value_name = "N", help_heading = "Dispatch")]
+    pub seed: Option<u64>,
+    /// Write every event to this file, one JSON object per line
+    #[arg(long, value_name = "FILE", help_heading = "Dispatch")]
+    pub events: Option<PathBuf>,
+    /// Failed attempts that end a job, rate limits aside [default: 8]
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Retries")]
+    pub max_attempts: Option<u32>,
+    /// Multiply our own waits before a retry [default: 1]
+    #[arg(long, value_name = "X", value_parser = parse::scale, help_heading = "Retries")]
+    pub retry_scale: Option<f64>,
+    /// Root of the API. It may hold a password by mistake, so it is checked where nothing echoes it.
+    #[arg(
+        long,
+        value_name = "URL",
+        help_heading = "Endpoint",
+        help = "API root [default: https://api.anthropic.com] [env: ANTHROPIC_BASE_URL]"
+    )]
+    pub base_url: Option<SecretString>,
+    /// Trust the certificates of this PEM file too
+    #[arg(long, value_name = "FILE", help_heading = "Endpoint")]
+    pub ca_bundle: Option<PathBuf>,
+    /// Run against a simulator in this process: no key, no cost, no real answers
+    #[arg(long, conflicts_with = "base_url", help_heading = "Endpoint")]
+    pub simulate: bool,
+}

@@ -1,0 +1,55 @@
+//! What reads an input file: `check`, and the options that shape requests.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::model::Shaping;
+
+use super::parse;
+
+/// `claude-run check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Jobs as JSON lines; .gz and .zst are unpacked, `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What fills the lines.
+    #[command(flatten)]
+    pub shaping: ShapingArgs,
+}
+
+/// What fills in what an input line leaves out. Never changes once a run is stored.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Requests (for lines that do not say it themselves)")]
+pub struct ShapingArgs {
+    /// Model, such as claude-sonnet-5-5
+    #[arg(long, value_name = "ID")]
+    pub model: Option<String>,
+    /// Most tokens of an answer [default: 4096]
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one)]
+    pub max_tokens: Option<u32>,
+    /// System prompt
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Temperature; newer models and API versions take none
+    #[arg(long, value_name = "X", value_parser = parse::temperature)]
+    pub temperature: Option<f64>,
+}
+
+impl ShapingArgs {
+    /// The same in the vocabulary of a run.
+    #[must_use]
+    pub fn to_shaping(&self, skip_invalid: bool) -> Shaping {
+        Shaping {
+            model: self.model.clone(),
+            max_tokens: self.max_tokens.map(u64::from),
+            system: self.system.clone(),
+            temperature: self.temperature,
+            skip_invalid,
+        }
+    }
+}

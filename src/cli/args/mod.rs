@@ -1,0 +1,149 @@
+//! The command line as clap reads it: nothing but what was typed.
+//!
+//! Values are checked one by one; what they mean together with the config file and the environment
+//! is decided in `settings`. Clap reads no environment variable, because the origin of a value
+//! would be lost.
+
+mod dispatch;
+mod input;
+mod parse;
+mod reading;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+pub use dispatch::{DispatchArgs, ResumeArgs, SubmitArgs};
+pub use input::{CheckArgs, ShapingArgs};
+pub use reading::{
+    AttemptsArgs, CancelArgs, CompletionsArgs, ConfigArgs, ExportArgs, ExportFormat, ExportOnly,
+    ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  claude-run submit jobs.jsonl --model claude-sonnet-5-5   store the jobs, then run them all
+  claude-run resume                                        go on after a crash or Ctrl-C
+  claude-run status                                        where every run stands
+  claude-run export -o results.jsonl                       results of the latest run, in input order
+  claude-run retry --class overloaded                      put those failures back in the queue
+  claude-run submit jobs.jsonl --simulate                  try it without a key and without cost
+
+RUN is a run id, the beginning of one, a name, or `latest`.
+
+Exit codes:
+  0 all done   1 fault of the program or machine   2 wrong command line, configuration or input
+  3 some jobs failed   4 halted before the end     130 interrupted (`resume` goes on)";
+
+/// A batch-job runner with durable retries for the Claude API
+#[derive(Clone, Debug, Parser)]
+#[command(name = "claude-run", bin_name = "claude-run", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What holds everywhere.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Options of every command")]
+pub struct GlobalArgs {
+    /// The store. (Help texts that name variables are no Markdown, so they stand in the attribute.)
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        help = "File with runs and results [default: ./claude-run.db] [env: CLAUDE_RUN_STORE]"
+    )]
+    pub store: Option<PathBuf>,
+    /// Config file [default: ./claude-run.toml, else the one in your config folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print results and errors only
+    #[arg(long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log what happens to standard error; -vv and -vvv say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Colour on standard error.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        hide_possible_values = true,
+        help = "Colour: auto, always or never [default: auto] [env: NO_COLOR]"
+    )]
+    pub color: Option<ColorChoice>,
+}
+
+/// When to write in colour.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    ValueEnum,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum ColorChoice {
+    /// On a terminal that can show it
+    #[default]
+    Auto,
+    /// Even into a pipe or a file
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Check and store a file of jobs, then run it until every job has ended
+    Submit(Box<SubmitArgs>),
+    /// Go on with a run, or with every unfinished run
+    Resume(Box<ResumeArgs>),
+    /// Show runs and their counts
+    Status(StatusArgs),
+    /// Show the ledger of attempts
+    Attempts(AttemptsArgs),
+    /// Write results in input order
+    Export(ExportArgs),
+    /// Show costs and errors of a run
+    Report(ReportArgs),
+    /// Put failed jobs back in the queue
+    Retry(RetryArgs),
+    /// End every job that has not ended
+    Cancel(CancelArgs),
+    /// Say what submit would refuse, and estimate tokens and cost; sends nothing
+    Check(CheckArgs),
+    /// Serve a local imitation of the API, with faults and limits
+    Simulate(SimulateArgs),
+    /// Show every setting, its value and where it came from
+    Config(ConfigArgs),
+    /// Write a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// The dispatch options of the command; all unset where it takes none.
+    #[must_use]
+    pub fn dispatch(&self) -> DispatchArgs {
+        match self {
+            Self::Submit(args) => args.dispatch.clone(),
+            Self::Resume(args) => args.dispatch.clone(),
+            _ => DispatchArgs::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

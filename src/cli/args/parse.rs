@@ -1,0 +1,56 @@
+//! Clap's view of the rules in `values`: text in, value or sentence out.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::cli::values;
+use crate::model::ErrorClass;
+
+fn whole(text: &str) -> Result<i64, String> {
+    text.parse()
+        .map_err(|_| "must be a whole number".to_owned())
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "must be a number".to_owned())
+}
+
+pub(super) fn concurrency(text: &str) -> Result<u32, String> {
+    values::concurrency(whole(text)?)
+}
+
+pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
+    values::at_least_one(whole(text)?)
+}
+
+pub(super) fn scale(text: &str) -> Result<f64, String> {
+    values::scale(number(text)?)
+}
+
+/// The API refuses what a model does not take; here only what is no number in any case.
+pub(super) fn temperature(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    if value.is_finite() && value >= 0.0 {
+        Ok(value)
+    } else {
+        Err("must be a number of at least 0, such as 0.7".to_owned())
+    }
+}
+
+/// A run's name must not be mistaken for another way to say which run.
+pub(super) fn run_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    match name {
+        "" => Err("a name cannot be empty".to_owned()),
+        "latest" => Err("`latest` always means the latest run: take another name".to_owned()),
+        _ if name.contains(char::is_control) => {
+            Err("a name cannot hold line breaks or other control characters".to_owned())
+        }
+        _ => Ok(name.to_owned()),
+    }
+}
+
+/// The names of the error classes: clap lists them and suggests the nearest.
+pub(super) fn error_class() -> impl TypedValueParser<Value = ErrorClass> {
+    PossibleValuesParser::new(ErrorClass::all().map(ErrorClass::as_str))
+        .try_map(|name| name.parse::<ErrorClass>())
+}

@@ -1,0 +1,190 @@
+//! The commands that send nothing: they read the store or the settings, or change the queue.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use clap_complete::Shell;
+
+use crate::model::ErrorClass;
+use crate::model::duration::parse_duration;
+
+use super::parse;
+
+/// `claude-run status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Run to show in detail [default: all runs]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Print one JSON object per run and line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `claude-run attempts`.
+#[derive(Args, Clone, Debug)]
+pub struct AttemptsArgs {
+    /// Run to show [default: the latest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Only the attempts of the job with this `custom_id`
+    #[arg(long, value_name = "ID")]
+    pub job: Option<String>,
+    /// Print one JSON object per attempt and line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `claude-run export`.
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// Run to export [default: the latest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// File to write, replaced as a whole; `-` is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Shape of the file: jsonl (one result per line) or csv
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "jsonl",
+        hide_possible_values = true
+    )]
+    pub format: ExportFormat,
+    /// Which ended jobs to write: succeeded, failed or all
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "all",
+        hide_possible_values = true
+    )]
+    pub only: ExportOnly,
+}
+
+/// The shape of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object per line, as the Message Batches API writes its results
+    Jsonl,
+    /// One row per job, with a header
+    Csv,
+}
+
+/// Which ended jobs to export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportOnly {
+    /// Jobs with a message
+    Succeeded,
+    /// Jobs that failed or were cancelled
+    Failed,
+    /// Every job that has ended
+    All,
+}
+
+/// `claude-run report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Run to report on [default: the latest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Shape of the report: text or json
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    format: ReportFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl ReportArgs {
+    /// The shape asked for, by either flag.
+    #[must_use]
+    pub fn format(&self) -> ReportFormat {
+        if self.json {
+            ReportFormat::Json
+        } else {
+            self.format
+        }
+    }
+}
+
+/// The shape of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `claude-run retry`.
+#[derive(Args, Clone, Debug)]
+pub struct RetryArgs {
+    /// Run whose jobs to retry [default: the latest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Only jobs that failed with this error class (repeatable)
+    #[arg(long = "class", value_name = "CLASS", value_parser = parse::error_class(), hide_possible_values = true)]
+    pub classes: Vec<ErrorClass>,
+    /// Only the job with this `custom_id` (repeatable)
+    #[arg(long = "job", value_name = "ID")]
+    pub jobs: Vec<String>,
+}
+
+/// `claude-run cancel`.
+#[derive(Args, Clone, Debug)]
+pub struct CancelArgs {
+    /// Run to cancel [default: the latest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+}
+
+/// `claude-run simulate`.
+#[derive(Args, Clone, Debug)]
+pub struct SimulateArgs {
+    /// Port on this machine to listen on; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 8080)]
+    pub port: u16,
+    /// Seed of every random choice
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Time that an answer takes, such as 200ms
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub latency: Option<Duration>,
+    /// Limit of requests per minute
+    #[arg(long, value_name = "N")]
+    pub rpm: Option<u64>,
+    /// Limit of input tokens per minute
+    #[arg(long, value_name = "N")]
+    pub itpm: Option<u64>,
+    /// Limit of output tokens per minute
+    #[arg(long, value_name = "N")]
+    pub otpm: Option<u64>,
+    /// Share of requests that get this fault, overloaded=0.1 (repeatable)
+    #[arg(long = "fault", value_name = "CASE=RATE")]
+    pub faults: Vec<String>,
+    /// Behave like a busy day: a mixture of faults, limits and slow answers
+    #[arg(long)]
+    pub lively: bool,
+}
+
+/// `claude-run config`.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// Print a JSON array of {key, value, origin}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `claude-run completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// Shell to write for
+    pub shell: Shell,
+}

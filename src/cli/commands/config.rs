@@ -1,0 +1,188 @@
+//! `claude-run config`: every setting, its value and where it came from.
+
+use serde_json::{Value, json};
+
+use crate::cli::args::ConfigArgs;
+use crate::cli::context::Context;
+use crate::cli::credentials::Credentials;
+use crate::cli::environment::{self, Environment};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Out;
+use crate::cli::settings::{Origin, Row};
+use crate::cli::values::shown_url;
+
+pub(super) fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> {
+    let mut rows = ctx.settings.rows();
+    rows.extend(credential_rows(&ctx.credentials()?));
+    rows.extend(proxy_rows(&ctx.layers.env));
+    if args.json {
+        let rows: Vec<_> = rows.iter().map(as_json).collect();
+        out.json(&rows)?;
+    } else {
+        for line in aligned(&rows) {
+            out.line(line)?;
+        }
+    }
+    out.finish()?;
+    Ok(Exit::Success)
+}
+
+fn as_json(row: &Row) -> Value {
+    json!({ "key": row.key, "value": row.value, "origin": row.origin.to_string() })
+}
+
+/// Credentials are only said to be there.
+fn credential_rows(credentials: &Credentials) -> [Row; 2] {
+    let row = |variable: &'static str, is_set: bool| Row {
+        key: variable
+            .to_ascii_lowercase()
+            .replace("anthropic_", "credentials."),
+        value: if is_set {
+            json!(format!("set ({variable})"))
+        } else {
+            json!("not set")
+        },
+        origin: if is_set {
+            Origin::Environment(variable)
+        } else {
+            Origin::Default
+        },
+    };
+    [
+        row(environment::API_KEY, credentials.api_key.is_some()),
+        row(environment::AUTH_TOKEN, credentials.auth_token.is_some()),
+    ]
+}
+
+/// The proxy variables that are set; the first of a pair is the one that counts.
+fn proxy_rows(env: &Environment) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for variable in environment::PROXIES {
+        let Some(value) = env.path(variable) else {
+            continue;
+        };
+        let name = variable.to_ascii_lowercase();
+        let key = name
+            .strip_suffix("_proxy")
+            .map_or_else(String::new, |kind| format!("proxy.{kind}"));
+        if rows.iter().all(|row| row.key != key) {
+            rows.push(Row {
+                key,
+                value: json!(shown_url(&value.to_string_lossy())),
+                origin: Origin::Environment(variable),
+            });
+        }
+    }
+    rows
+}
+
+/// Three columns. The last is not padded, so no line ends in blanks.
+fn aligned(rows: &[Row]) -> Vec<String> {
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.key.as_str(),
+                as_text(&row.value),
+                row.origin.to_string(),
+            )
+        })
+        .collect();
+    let keys = cells.iter().map(|cell| cell.0.chars().count()).max();
+    let values = cells.iter().map(|cell| cell.1.chars().count()).max();
+    let (keys, values) = (keys.unwrap_or(0), values.unwrap_or(0));
+    cells
+        .iter()
+        .map(|(key, value, origin)| format!("{key:keys$}  {value:values$}  {origin}"))
+        .collect()
+}
+
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::console::testing::Captured;
+    use crate::cli::settings::tests::Given;
+
+    fn printed(given: &Given<'_>, json: bool) -> String {
+        let captured = Captured::default();
+        let out = Out::to(Box::new(captured.clone()));
+        let exit = run(&given.context(), &ConfigArgs { json }, out).unwrap();
+        assert_eq!(exit, Exit::Success);
+        captured.text()
+    }
+
+    const GIVEN: Given<'_> = Given {
+        line: "config --store s.db -v",
+        file: "[dispatch]\nconcurrency = 8\n[retry.overloaded]\nwaits = [\"2s\", \"1m\"]\n[api]\nbeta = [\"a\", \"b\"]\n",
+        env: &[
+            ("ANTHROPIC_API_KEY", "sk-ant-hidden"),
+            ("ANTHROPIC_BASE_URL", "https://me:hidden@h.test/v?k=hidden"),
+            ("ANTHROPIC_CUSTOM_HEADERS", "X-Gate: hidden"),
+            ("https_proxy", "http://me:hidden@proxy:3128"),
+            ("NO_COLOR", "1"),
+        ],
+    };
+
+    #[test]
+    fn every_setting_is_shown_with_value_and_origin() {
+        insta::assert_snapshot!(printed(&GIVEN, false), @r#"
+        config                  c.toml                   default
+        store.path              s.db                     flag --store
+        dispatch.concurrency    8                        file c.toml:2
+        dispatch.stagger        0s                       default
+        dispatch.timeout        10m                      default
+        dispatch.grace          30s                      default
+        dispatch.seed           -                        default
+        retry.max_attempts      8                        default
+        retry.scale             1.0                      default
+        retry.overloaded.waits  2s, 1m                   file c.toml:4
+        api.base_url            https://h.test/v         environment ANTHROPIC_BASE_URL
+        api.version             2023-06-01               default
+        api.beta                a, b                     file c.toml:6
+        api.workspace_id        -                        default
+        api.headers             X-Gate                   environment ANTHROPIC_CUSTOM_HEADERS
+        api.ca_bundle           -                        default
+        prices.file             -                        default
+        output.color            never                    environment NO_COLOR
+        output.quiet            false                    default
+        verbose                 1                        flag -v
+        credentials.api_key     set (ANTHROPIC_API_KEY)  environment ANTHROPIC_API_KEY
+        credentials.auth_token  not set                  default
+        proxy.https             http://proxy:3128        environment https_proxy
+        "#);
+    }
+
+    #[test]
+    fn json_is_an_array_of_key_value_and_origin() {
+        let rows: Vec<serde_json::Map<String, Value>> =
+            serde_json::from_str(&printed(&GIVEN, true)).unwrap();
+        for row in &rows {
+            assert_eq!(row.keys().collect::<Vec<_>>(), ["key", "origin", "value"]);
+        }
+        let of = |key: &str| rows.iter().find(|row| row["key"] == key).unwrap();
+        assert_eq!(of("dispatch.concurrency")["value"], 8);
+        assert_eq!(of("dispatch.concurrency")["origin"], "file c.toml:2");
+        assert_eq!(of("dispatch.seed")["value"], Value::Null);
+        assert_eq!(of("api.base_url")["value"], "https://h.test/v");
+        assert_eq!(of("credentials.auth_token")["value"], "not set");
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        for json in [false, true] {
+            assert!(!printed(&GIVEN, json).contains("hidden"));
+        }
+        assert!(!format!("{:?}", GIVEN.context().settings).contains("hidden"));
+    }
+}

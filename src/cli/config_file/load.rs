@@ -1,0 +1,180 @@
+//! Finds the config file, reads it, and tells every mistake with its place.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::ConfigFile;
+use super::position::{Problem, line_and_column};
+use super::walk::Walk;
+use crate::cli::environment::Environment;
+use crate::cli::failure::Failure;
+use crate::cli::settings::Origin;
+
+/// Far above any config file: what is longer is another file given by mistake.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// A config file that was read without a mistake.
+#[derive(Clone, Debug)]
+pub struct LoadedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says.
+    pub values: ConfigFile,
+    lines: BTreeMap<String, usize>,
+}
+
+impl LoadedFile {
+    /// Where this dotted key stands.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Origin {
+        let line = self.lines.get(key).copied().unwrap_or(1);
+        Origin::File(self.path.clone(), line)
+    }
+}
+
+/// Reads the file given with `--config`, or else `claude-run.toml` in `folder`, or else
+/// `claude-run/config.toml` in the user's config folder. None if there is none.
+///
+/// # Errors
+///
+/// The file given is missing; the file found cannot be read or is wrong (exit code 2).
+pub fn load(
+    explicit: Option<&Path>,
+    env: &Environment,
+    folder: &Path,
+) -> Result<Option<LoadedFile>, Failure> {
+    if let Some(path) = explicit {
+        return read(path).and_then(|text| parse(path, &text)).map(Some);
+    }
+    let beside = folder.join("claude-run.toml");
+    let of_user = env
+        .config_folder()
+        .map(|folder| folder.join("claude-run").join("config.toml"));
+    let found = [Some(beside), of_user]
+        .into_iter()
+        .flatten()
+        .find(|path| path.exists());
+    found
+        .map(|path| read(&path).and_then(|text| parse(&path, &text)))
+        .transpose()
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let unreadable = |why: String| {
+        Failure::usage(
+            format!("the config file {} cannot be read", path.display()),
+            "correct the path or the file, or name another one with --config",
+        )
+        .because(why)
+    };
+    let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut text = String::new();
+    let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
+    read.map_err(|error| unreadable(error.to_string()))?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(unreadable("it is longer than 1 MiB".to_owned()));
+    }
+    Ok(text)
+}
+
+/// Reads the text of a config file.
+///
+/// # Errors
+///
+/// Tells the first mistake with path, line, column and what is allowed.
+pub fn parse(path: &Path, text: &str) -> Result<LoadedFile, Failure> {
+    let table =
+        DeTable::parse(text).map_err(|error| syntax_problem(&error).into_failure(path, text))?;
+    let walk = Walk::over(table.get_ref());
+    if let Some(problem) = walk.problems.iter().min_by_key(|problem| problem.at) {
+        return Err(problem.clone().into_failure(path, text));
+    }
+    let values = toml::from_str(text)
+        .map_err(|error| value_problem(&error, &walk).into_failure(path, text))?;
+    let lines = walk
+        .places
+        .iter()
+        .map(|(key, place)| (key.clone(), line_and_column(text, place.key.start).0));
+    Ok(LoadedFile {
+        path: path.to_owned(),
+        values,
+        lines: lines.collect(),
+    })
+}
+
+fn start(error: &toml::de::Error) -> usize {
+    error.span().map_or(0, |span| span.start)
+}
+
+fn syntax_problem(error: &toml::de::Error) -> Problem {
+    Problem {
+        at: start(error),
+        what: "this is not TOML".to_owned(),
+        why: Some(error.message().replace('\n', "; ")),
+        next: "correct the line (https://toml.io shows how TOML is written)".to_owned(),
+    }
+}
+
+fn value_problem(error: &toml::de::Error, walk: &Walk) -> Problem {
+    let at = start(error);
+    let key = walk.key_at(at);
+    Problem {
+        at,
+        what: key.map_or_else(
+            || "a value cannot be used".to_owned(),
+            |key| format!("the value of `{key}` cannot be used"),
+        ),
+        why: Some(in_plain_words(error.message())),
+        next: "correct the value; `claude-run config` shows every setting".to_owned(),
+    }
+}
+
+/// What serde says, without the value (it could be a secret) and without names of Rust types.
+fn in_plain_words(message: &str) -> String {
+    if let Some(field) = message.strip_prefix("missing field ") {
+        return format!("it lacks {field}");
+    }
+    if let Some((_, allowed)) = message.split_once(", expected one of ")
+        && message.starts_with("unknown variant ")
+    {
+        return format!("it must be one of {allowed}");
+    }
+    let invalid = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "));
+    if let Some((found, expected)) = invalid.and_then(|text| text.rsplit_once(", expected ")) {
+        return wrong_type(found, expected);
+    }
+    // Our own rules are predicates: "must be from 1 to 10000", "is no URL".
+    if message.starts_with("must ") || message.starts_with("is ") || message.starts_with("holds ") {
+        return format!("it {message}");
+    }
+    message.to_owned()
+}
+
+/// Serde's `string "8"` and `i64` as "it must be a whole number, not a string".
+fn wrong_type(found: &str, expected: &str) -> String {
+    let expected = match expected {
+        "i64" => "a whole number",
+        "u64" => "a whole number of at least 0",
+        "f64" => "a number",
+        "a string" => "text in quotes",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        other if other.starts_with("struct ") || other == "a map" => "a table",
+        other => other,
+    };
+    let found = match found.split(['"', '`']).next().unwrap_or(found).trim() {
+        "string" => "text in quotes",
+        "integer" => "a whole number",
+        "floating point" => "a number with a fraction",
+        "boolean" => "true or false",
+        "sequence" => "a list",
+        "map" => "a table",
+        other => other,
+    };
+    format!("it must be {expected}, not {found}")
+}

@@ -1,0 +1,105 @@
+//! The config file: TOML whose keys are the flags' names under a table of their area.
+//!
+//! Every mistake is an error that names file, line, column and what is allowed instead; a key that
+//! nobody reads is one. The file never holds credentials: it would be committed. The types here
+//! are also what `schemas/config.schema.json` is generated from.
+
+mod checked;
+mod load;
+mod position;
+mod retry;
+mod walk;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::args::ColorChoice;
+
+pub use checked::{
+    AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale, Wait, Waits,
+};
+pub use load::{LoadedFile, load, parse};
+pub use retry::{ClassTable, RetryTable};
+
+/// What a config file may hold. Every key is optional.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConfigFile {
+    /// How runs are dispatched.
+    pub dispatch: DispatchTable,
+    /// When and how often failed attempts are repeated.
+    pub retry: RetryTable,
+    /// Where requests go, and with which headers.
+    pub api: ApiTable,
+    /// Where runs are kept.
+    pub store: StoreTable,
+    /// What requests cost.
+    pub prices: PricesTable,
+    /// What standard error shows.
+    pub output: OutputTable,
+}
+
+/// `[dispatch]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DispatchTable {
+    /// Requests open at the same time.
+    pub concurrency: Option<Concurrency>,
+    /// Least time between two starts.
+    pub stagger: Option<Wait>,
+    /// Time for one request before it counts as failed.
+    pub timeout: Option<PositiveWait>,
+    /// Time for requests in flight to finish after Ctrl-C.
+    pub grace: Option<Wait>,
+    /// Seed of every random choice.
+    pub seed: Option<u64>,
+}
+
+/// `[api]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiTable {
+    /// Root of the API.
+    pub base_url: Option<BaseUrlText>,
+    /// Version of the API that requests are written for.
+    pub version: Option<HeaderText>,
+    /// Beta features to ask for.
+    pub beta: Option<Vec<HeaderText>>,
+    /// Workspace, for keys that span several.
+    pub workspace_id: Option<HeaderText>,
+    /// PEM file of further certificates to trust; relative to this file's folder.
+    pub ca_bundle: Option<PathBuf>,
+    /// Headers added to every request. Credentials belong into the environment.
+    pub headers: Option<HeaderTable>,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreTable {
+    /// File that holds runs, jobs and results; relative to this file's folder.
+    pub path: Option<PathBuf>,
+}
+
+/// `[prices]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PricesTable {
+    /// Price table that replaces the built-in one; relative to this file's folder.
+    pub file: Option<PathBuf>,
+}
+
+/// `[output]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutputTable {
+    /// Colour on standard error.
+    pub color: Option<ColorChoice>,
+    /// Print results and errors only.
+    pub quiet: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests;

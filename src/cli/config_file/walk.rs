@@ -1,0 +1,205 @@
+//! A walk over the keys of the file before its values are read: unknown keys and credentials are
+//! found here, with better words than a deserialiser has, and the lines of all others are noted.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::position::Problem;
+use super::retry::has_waits;
+use crate::cli::settings::keys;
+use crate::model::ErrorClass;
+
+/// Names under which people would write a credential.
+const SECRET_NAMES: [&str; 14] = [
+    "anthropic_api_key",
+    "anthropic_auth_token",
+    "api_key",
+    "apikey",
+    "auth_token",
+    "authorization",
+    "credentials",
+    "key",
+    "password",
+    "proxy_authorization",
+    "secret",
+    "token",
+    "x_api_key",
+    "bearer",
+];
+
+/// Where a key and its value stand, in bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) key: Range<usize>,
+    pub(super) value: Range<usize>,
+}
+
+/// What the walk found: places by dotted key, and mistakes.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    pub(super) places: BTreeMap<String, Place>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Walk {
+    pub(super) fn over(table: &DeTable<'_>) -> Self {
+        let mut walk = Self::default();
+        walk.table("", table);
+        walk
+    }
+
+    /// The dotted key whose value holds this offset: the innermost one.
+    pub(super) fn key_at(&self, offset: usize) -> Option<&str> {
+        let holds = |place: &Place| place.value.contains(&offset) || place.key.contains(&offset);
+        let found = self.places.iter().filter(|(_, place)| holds(place));
+        found
+            .max_by_key(|(key, _)| key.matches('.').count())
+            .map(|(key, _)| key.as_str())
+    }
+
+    fn table(&mut self, area: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let path = if area.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{area}.{name}")
+            };
+            let at = key.span().start;
+            if is_secret(name, value.get_ref()) {
+                self.problems.push(secret(at, name));
+            } else if let Some(problem) = misplaced(at, area, name, &path) {
+                self.problems.push(problem);
+            } else if let DeValue::Table(inner) = value.get_ref() {
+                self.table(&path, inner);
+            }
+            let place = Place {
+                key: key.span(),
+                value: value.span(),
+            };
+            self.places.insert(path, place);
+        }
+    }
+}
+
+/// A credential by its name, or by the way Anthropic's keys begin.
+fn is_secret(name: &str, value: &DeValue<'_>) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    SECRET_NAMES.contains(&name.as_str())
+        || value.as_str().is_some_and(|text| text.contains("sk-ant-"))
+}
+
+fn secret(at: usize, name: &str) -> Problem {
+    Problem {
+        at,
+        what: format!("`{name}` is a credential, and the config file takes none"),
+        why: Some("files are copied and committed; the environment is not".to_owned()),
+        next: "remove it here and set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN in the environment (ANTHROPIC_CUSTOM_HEADERS for headers of a gateway)"
+            .to_owned(),
+    }
+}
+
+/// What is wrong with a key that nobody reads; none if somebody does.
+fn misplaced(at: usize, area: &str, name: &str, path: &str) -> Option<Problem> {
+    let siblings = children(area);
+    if siblings.is_empty() || siblings.iter().any(|known| known == name) {
+        // No children are known: the names are free (headers), or the value is no table at all,
+        // which the reader of the values tells.
+        return None;
+    }
+    if area == "retry" && name.parse::<ErrorClass>().is_ok() {
+        return Some(Problem {
+            at,
+            what: format!("`{path}` has no effect"),
+            why: Some(format!(
+                "attempts that end as `{name}` are not repeated after a wait"
+            )),
+            next: "remove it".to_owned(),
+        });
+    }
+    let table = if area.is_empty() {
+        "the top level".to_owned()
+    } else {
+        format!("[{area}]")
+    };
+    Some(Problem {
+        at,
+        what: format!("unknown key `{name}` in {table}"),
+        why: Some(format!("{table} takes {}", listed(area, &siblings))),
+        next: suggestion(area, name, &siblings),
+    })
+}
+
+/// The keys and tables that may stand in a table, by its dotted name.
+fn children(area: &str) -> Vec<String> {
+    if let Some(class) = area.strip_prefix("retry.") {
+        let known = class.parse::<ErrorClass>().is_ok_and(has_waits);
+        return if known {
+            vec!["waits".to_owned()]
+        } else {
+            Vec::new()
+        };
+    }
+    let mut names: Vec<String> = Vec::new();
+    for key in keys::ALL.iter().filter(|key| key.is_in_file()) {
+        let inside = if area.is_empty() {
+            Some(key.name)
+        } else {
+            key.name
+                .strip_prefix(area)
+                .and_then(|rest| rest.strip_prefix('.'))
+        };
+        let child = inside.and_then(|rest| rest.split('.').next());
+        match child {
+            Some("<class>") => {
+                let classes = ErrorClass::all().filter(|class| has_waits(*class));
+                names.extend(classes.map(|class| class.to_string()));
+            }
+            Some(child) if !names.iter().any(|name| name == child) => names.push(child.to_owned()),
+            _ => {}
+        }
+    }
+    names
+}
+
+/// The allowed names as a reader wants them: error classes are too many to list.
+fn listed(area: &str, siblings: &[String]) -> String {
+    if area != "retry" {
+        return siblings.join(", ");
+    }
+    let plain: Vec<_> = siblings
+        .iter()
+        .filter(|name| name.parse::<ErrorClass>().is_err())
+        .map(String::as_str)
+        .collect();
+    format!("{} and tables named after error classes", plain.join(", "))
+}
+
+fn suggestion(area: &str, name: &str, siblings: &[String]) -> String {
+    let elsewhere = keys::ALL
+        .iter()
+        .filter(|key| key.is_in_file())
+        .filter_map(|key| key.name.rsplit_once('.'))
+        .find(|(table, key)| *key == name && *table != area);
+    let name_like_flag = name.replace('-', "_");
+    if let Some((table, _)) = elsewhere {
+        format!("write it under [{table}]")
+    } else if let Some(near) = nearest(&name_like_flag, siblings) {
+        format!("did you mean `{near}`?")
+    } else {
+        "remove it, or correct its name".to_owned()
+    }
+}
+
+/// The name that was probably meant: similar enough that the suggestion is no riddle.
+fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    const SIMILAR: f64 = 0.8;
+    known
+        .iter()
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .filter(|(likeness, _)| *likeness >= SIMILAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known.as_str())
+}

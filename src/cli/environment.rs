@@ -1,0 +1,181 @@
+//! The environment variables that mean something to us, read once.
+//!
+//! Only the names listed here are ever looked at, and an empty variable counts as unset. The
+//! values may be credentials, so nothing here shows them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::failure::Failure;
+
+/// Where the store is.
+pub const STORE: &str = "CLAUDE_RUN_STORE";
+/// The API key.
+pub const API_KEY: &str = "ANTHROPIC_API_KEY";
+/// The bearer token.
+pub const AUTH_TOKEN: &str = "ANTHROPIC_AUTH_TOKEN";
+/// The root of the API.
+pub const BASE_URL: &str = "ANTHROPIC_BASE_URL";
+/// Headers for every request, one `Name: value` per line.
+pub const CUSTOM_HEADERS: &str = "ANTHROPIC_CUSTOM_HEADERS";
+/// The workspace, for keys that span several.
+pub const WORKSPACE_ID: &str = "ANTHROPIC_WORKSPACE_ID";
+/// No colour, whatever its value (<https://no-color.org>).
+pub const NO_COLOR: &str = "NO_COLOR";
+/// The proxy variables, in the order in which the HTTP client looks at them.
+pub const PROXIES: [&str; 8] = [
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
+const OTHERS: [&str; 10] = [
+    STORE,
+    API_KEY,
+    AUTH_TOKEN,
+    BASE_URL,
+    CUSTOM_HEADERS,
+    WORKSPACE_ID,
+    NO_COLOR,
+    "XDG_CONFIG_HOME",
+    "HOME",
+    "APPDATA",
+];
+
+/// The variables that are set and not empty.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<&'static str, OsString>);
+
+impl Environment {
+    /// The environment of this process.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    /// What `lookup` says of each variable.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let names = OTHERS.iter().chain(&PROXIES);
+        Self(
+            names
+                .filter_map(|name| Some((*name, lookup(name)?)))
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
+        )
+    }
+
+    /// The variable as text without surrounding white space; none if nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// The variable is not UTF-8.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Failure> {
+        let Some(value) = self.0.get(name) else {
+            return Ok(None);
+        };
+        let text = value.to_str().ok_or_else(|| {
+            Failure::usage(
+                format!("the environment variable {name} is not valid UTF-8"),
+                "set it anew, or unset it",
+            )
+        })?;
+        Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+    }
+
+    /// The variable as a path.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.0.get(name).map(PathBuf::from)
+    }
+
+    /// Whether the variable is set and not empty.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The folder for this user's configuration: `XDG_CONFIG_HOME`, or `%APPDATA%` on Windows, or
+    /// `~/.config`.
+    #[must_use]
+    pub fn config_folder(&self) -> Option<PathBuf> {
+        // The XDG specification says to ignore a relative path.
+        let xdg = self
+            .path("XDG_CONFIG_HOME")
+            .filter(|path| path.is_absolute());
+        let roaming = self.path("APPDATA").filter(|_| cfg!(windows));
+        let home = self.path("HOME").map(|home| home.join(".config"));
+        xdg.or(roaming).or(home)
+    }
+}
+
+/// Names alone: a value may be a credential.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::from_lookup(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name)?;
+            Some(found.1.into())
+        })
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let env = environment(&[(BASE_URL, ""), (WORKSPACE_ID, " \n"), (NO_COLOR, "")]);
+        assert!(!env.is_set(BASE_URL));
+        assert!(!env.is_set(NO_COLOR));
+        assert_eq!(env.text(WORKSPACE_ID), Ok(None));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn text_that_is_no_utf_8_is_refused_by_name() {
+        use std::os::unix::ffi::OsStringExt;
+        let env = Environment::from_lookup(|_| Some(OsString::from_vec(vec![0xff])));
+        let failure = env.text(BASE_URL).unwrap_err();
+        assert!(failure.what.contains(BASE_URL));
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn the_config_folder_is_xdg_s_or_dot_config() {
+        let home = ("HOME", "/home/me");
+        for (variables, folder) in [
+            (vec![home, ("XDG_CONFIG_HOME", "/etc/me")], Some("/etc/me")),
+            (
+                vec![home, ("XDG_CONFIG_HOME", "relative")],
+                Some("/home/me/.config"),
+            ),
+            (vec![home], Some("/home/me/.config")),
+            (vec![], None),
+        ] {
+            assert_eq!(
+                environment(&variables).config_folder(),
+                folder.map(PathBuf::from)
+            );
+        }
+    }
+
+    #[test]
+    fn debug_shows_names_alone() {
+        let shown = format!("{:?}", environment(&[(API_KEY, "sk-ant-hidden")]));
+        assert!(
+            shown.contains(API_KEY) && !shown.contains("hidden"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! What ends a command early, worded for the person who must act on it.
+//!
+//! Every failure says what happened, why, and what to do next, in that order, and knows its exit
+//! code. The layers below have typed errors; this is where they become words on the terminal.
+
+use std::fmt;
+use std::io;
+
+use crate::store::StoreError;
+
+use super::exit::Exit;
+
+/// A command that did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened, in one sentence without a full stop.
+    pub what: String,
+    /// The reason, if `what` does not say it already.
+    pub why: Option<String>,
+    /// What to do next.
+    pub next: String,
+    /// How the process ends.
+    pub exit: Exit,
+    /// Nothing is printed: whoever read our output went away, which is no error.
+    quiet: bool,
+}
+
+impl Failure {
+    /// A failure that ends the process with `exit`.
+    pub fn new(exit: Exit, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            why: None,
+            next: next.into(),
+            exit,
+            quiet: false,
+        }
+    }
+
+    /// The command line, the configuration or the input is wrong (exit code 2).
+    pub fn usage(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, what, next)
+    }
+
+    /// Our own fault or the machine's (exit code 1).
+    pub fn internal(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(Exit::Internal, what, next)
+    }
+
+    /// Adds the reason.
+    #[must_use]
+    pub fn because(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// Writing the result failed. A reader that went away (`| head`) ends the command quietly,
+    /// with success; everything else is a failure of the machine.
+    #[must_use]
+    pub fn from_output(error: &io::Error) -> Self {
+        let failure = Self::internal(
+            "the result could not be written",
+            "check that there is room where the output goes, then run the command again",
+        )
+        .because(error.to_string());
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self {
+                exit: Exit::Success,
+                quiet: true,
+                ..failure
+            };
+        }
+        failure
+    }
+
+    /// Nothing is to be printed for it.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+}
+
+/// The lines after the word `error: `.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(why) = &self.why {
+            write!(f, "\n  because: {why}")?;
+        }
+        write!(f, "\n  next: {}", self.next)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = match error {
+            StoreError::Held { .. } => Exit::Halted,
+            StoreError::Missing { .. } => Exit::Usage,
+            _ => Exit::Internal,
+        };
+        // A store error is one text of the shape "what: why. What to do next".
+        let text = error.to_string();
+        let (story, next) = text.split_once(". ").unwrap_or((
+            text.as_str(),
+            "run the command again with -v, and report it if it fails again",
+        ));
+        let failure = Self::new(exit, story, next);
+        match story.split_once(": ") {
+            Some((what, why)) => Self {
+                what: what.to_owned(),
+                ..failure
+            }
+            .because(why),
+            None => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::{Exit, Failure};
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_failure_says_what_why_and_what_next_in_that_order() {
+        let failure = Failure::usage("the file is empty", "write a line").because("0 bytes");
+        assert_eq!(
+            failure.to_string(),
+            "the file is empty\n  because: 0 bytes\n  next: write a line"
+        );
+        assert_eq!(failure.exit, Exit::Usage);
+    }
+
+    #[test]
+    fn store_errors_keep_their_words_and_get_the_contract_s_codes() {
+        let path = PathBuf::from("./a.db");
+        let pid = "7".to_owned();
+        let why = "checksum".to_owned();
+        for (error, exit, what, because) in [
+            (
+                StoreError::Held {
+                    path: path.clone(),
+                    pid,
+                },
+                Exit::Halted,
+                "another claude-run (pid 7) is at work on ./a.db",
+                None,
+            ),
+            (
+                StoreError::Missing { path: path.clone() },
+                Exit::Usage,
+                "there is no store at ./a.db",
+                None,
+            ),
+            (
+                StoreError::Corrupt { path, why },
+                Exit::Internal,
+                "the store ./a.db is damaged",
+                Some("checksum"),
+            ),
+            (
+                StoreError::Closed,
+                Exit::Internal,
+                "the store's writer has stopped; `claude-run resume` goes on",
+                None,
+            ),
+        ] {
+            let failure = Failure::from(error);
+            assert_eq!(failure.exit, exit);
+            assert_eq!(failure.what, what);
+            assert_eq!(failure.why.as_deref(), because);
+            assert!(!failure.next.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_error() {
+        let gone = Failure::from_output(&io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(gone.is_quiet());
+        assert_eq!(gone.exit, Exit::Success);
+
+        let full = Failure::from_output(&io::Error::from(io::ErrorKind::StorageFull));
+        assert!(!full.is_quiet());
+        assert_eq!(full.exit, Exit::Internal);
+    }
+}

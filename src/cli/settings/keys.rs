@@ -1,0 +1,271 @@
+//! Every setting, in one table: its key in the config file, its flag, its variable, what it means,
+//! and how it is shown. `config` prints this table and the documentation is written from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Origin, Setting, Settings};
+use crate::cli::environment;
+use crate::model::duration::format_duration;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Its dotted name. With a dot it is a key of the config file; without, there is only the flag.
+    pub name: &'static str,
+    /// Its flag.
+    pub flag: Option<&'static str>,
+    /// Its environment variable.
+    pub env: Option<&'static str>,
+    /// What it means, in one line.
+    pub about: &'static str,
+    rows: fn(&Settings) -> Vec<Row>,
+}
+
+/// One line of `claude-run config`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The key; for [`WAITS`] with the class in its place.
+    pub key: String,
+    /// The value without anything secret; null if there is none.
+    pub value: Value,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Key {
+    /// The setting as it may be shown.
+    #[must_use]
+    pub fn rows(&self, settings: &Settings) -> Vec<Row> {
+        let mut rows = (self.rows)(settings);
+        for row in rows.iter_mut().filter(|row| row.key.is_empty()) {
+            self.name.clone_into(&mut row.key);
+        }
+        rows
+    }
+
+    /// Whether the config file may set it.
+    #[must_use]
+    pub fn is_in_file(&self) -> bool {
+        self.name.contains('.')
+    }
+}
+
+fn one<T>(setting: &Setting<T>, show: impl Fn(&T) -> Value) -> Vec<Row> {
+    vec![Row {
+        key: String::new(),
+        value: show(&setting.value),
+        origin: setting.origin.clone(),
+    }]
+}
+
+fn duration(value: &Duration) -> Value {
+    json!(format_duration(*value))
+}
+
+#[expect(
+    clippy::ref_option,
+    reason = "it is given to `one`, which lends the value"
+)]
+fn path(value: &Option<PathBuf>) -> Value {
+    json!(value.as_ref().map(|path| path.display().to_string()))
+}
+
+/// The config file in use.
+pub const CONFIG: Key = Key {
+    name: "config",
+    flag: Some("--config"),
+    env: None,
+    about: "Config file in use",
+    rows: |s| one(&s.config, path),
+};
+/// The store.
+pub const STORE: Key = Key {
+    name: "store.path",
+    flag: Some("--store"),
+    env: Some(environment::STORE),
+    about: "File that holds runs, jobs and results",
+    rows: |s| one(&s.store, |path| json!(path.display().to_string())),
+};
+/// Requests open at the same time.
+pub const CONCURRENCY: Key = Key {
+    name: "dispatch.concurrency",
+    flag: Some("--concurrency"),
+    env: None,
+    about: "Requests open at the same time, 1 to 10000",
+    rows: |s| one(&s.dispatch.concurrency, |n| json!(n)),
+};
+/// Least time between two starts.
+pub const STAGGER: Key = Key {
+    name: "dispatch.stagger",
+    flag: Some("--stagger"),
+    env: None,
+    about: "Least time between two starts",
+    rows: |s| one(&s.dispatch.stagger, duration),
+};
+/// Time for one request.
+pub const TIMEOUT: Key = Key {
+    name: "dispatch.timeout",
+    flag: Some("--timeout"),
+    env: None,
+    about: "Time for one request before it counts as failed",
+    rows: |s| one(&s.dispatch.timeout, duration),
+};
+/// Time to finish when stopped.
+pub const GRACE: Key = Key {
+    name: "dispatch.grace",
+    flag: Some("--grace"),
+    env: None,
+    about: "Time for requests in flight to finish after Ctrl-C",
+    rows: |s| one(&s.dispatch.grace, duration),
+};
+/// Seed of every random choice.
+pub const SEED: Key = Key {
+    name: "dispatch.seed",
+    flag: Some("--seed"),
+    env: None,
+    about: "Seed of every random choice",
+    rows: |s| one(&s.dispatch.seed, |n| json!(n)),
+};
+/// Failed attempts after which a job fails.
+pub const MAX_ATTEMPTS: Key = Key {
+    name: "retry.max_attempts",
+    flag: Some("--max-attempts"),
+    env: None,
+    about: "Failed attempts after which a job fails",
+    rows: |s| one(&s.retry.max_attempts, |n| json!(n)),
+};
+/// Factor of every wait.
+pub const RETRY_SCALE: Key = Key {
+    name: "retry.scale",
+    flag: Some("--retry-scale"),
+    env: None,
+    about: "Multiplies every wait before a retry",
+    rows: |s| one(&s.retry.scale, |x| json!(x)),
+};
+/// Waits before the retries of one error class.
+pub const WAITS: Key = Key {
+    name: "retry.<class>.waits",
+    flag: None,
+    env: None,
+    about: "Waits before the first, second, ... retry after this error class; the last one repeats",
+    rows: |s| {
+        let shown = |waits: &Vec<Duration>| waits.iter().map(duration).collect();
+        let rows = s.retry.waits.iter().flat_map(|(class, setting)| {
+            let mut row = one(setting, shown);
+            row[0].key = format!("retry.{class}.waits");
+            row
+        });
+        rows.collect()
+    },
+};
+/// Root of the API.
+pub const BASE_URL: Key = Key {
+    name: "api.base_url",
+    flag: Some("--base-url"),
+    env: Some(environment::BASE_URL),
+    about: "Root of the API",
+    rows: |s| one(&s.api.base_url, |url| json!(url.to_string())),
+};
+/// Version of the API.
+pub const VERSION: Key = Key {
+    name: "api.version",
+    flag: None,
+    env: None,
+    about: "Version of the API that requests are written for (header anthropic-version)",
+    rows: |s| one(&s.api.version, |text| json!(text)),
+};
+/// Betas.
+pub const BETA: Key = Key {
+    name: "api.beta",
+    flag: None,
+    env: None,
+    about: "Beta features to ask for (header anthropic-beta)",
+    rows: |s| one(&s.api.betas, |names| json!(names)),
+};
+/// Workspace.
+pub const WORKSPACE_ID: Key = Key {
+    name: "api.workspace_id",
+    flag: None,
+    env: Some(environment::WORKSPACE_ID),
+    about: "Workspace, for keys that span several (header anthropic-workspace-id)",
+    rows: |s| one(&s.api.workspace_id, |id| json!(id)),
+};
+/// Further headers; their values are never shown.
+pub const HEADERS: Key = Key {
+    name: "api.headers",
+    flag: None,
+    env: Some(environment::CUSTOM_HEADERS),
+    about: "Headers added to every request; only their names are shown",
+    rows: |s| {
+        one(&s.api.headers, |headers| {
+            headers.iter().map(|header| json!(header.name)).collect()
+        })
+    },
+};
+/// Certificates to trust.
+pub const CA_BUNDLE: Key = Key {
+    name: "api.ca_bundle",
+    flag: Some("--ca-bundle"),
+    env: None,
+    about: "PEM file of further certificates to trust",
+    rows: |s| one(&s.api.ca_bundle, path),
+};
+/// Price table.
+pub const PRICES: Key = Key {
+    name: "prices.file",
+    flag: None,
+    env: None,
+    about: "Price table that replaces the built-in one",
+    rows: |s| one(&s.prices, path),
+};
+/// Colour.
+pub const COLOR: Key = Key {
+    name: "output.color",
+    flag: Some("--color"),
+    env: Some(environment::NO_COLOR),
+    about: "Colour on standard error: auto, always or never",
+    rows: |s| one(&s.output.color, |color| json!(color)),
+};
+/// Only results and errors.
+pub const QUIET: Key = Key {
+    name: "output.quiet",
+    flag: Some("--quiet"),
+    env: None,
+    about: "Print results and errors only",
+    rows: |s| one(&s.output.quiet, |on| json!(on)),
+};
+/// How much is logged.
+pub const VERBOSITY: Key = Key {
+    name: "verbose",
+    flag: Some("-v"),
+    env: None,
+    about: "How much is logged to standard error, 0 to 3",
+    rows: |s| one(&s.output.verbosity, |n| json!(n)),
+};
+
+/// Every setting, in the order in which they are shown.
+pub const ALL: [&Key; 20] = [
+    &CONFIG,
+    &STORE,
+    &CONCURRENCY,
+    &STAGGER,
+    &TIMEOUT,
+    &GRACE,
+    &SEED,
+    &MAX_ATTEMPTS,
+    &RETRY_SCALE,
+    &WAITS,
+    &BASE_URL,
+    &VERSION,
+    &BETA,
+    &WORKSPACE_ID,
+    &HEADERS,
+    &CA_BUNDLE,
+    &PRICES,
+    &COLOR,
+    &QUIET,
+    &VERBOSITY,
+];

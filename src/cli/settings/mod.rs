@@ -1,0 +1,132 @@
+//! The settings in force, each with where it came from.
+//!
+//! Five layers, each beating the ones before it: default, config file, environment, the options
+//! stored with a run, flags. Credentials are no settings: they live in `cli::credentials` and are
+//! never printed.
+
+mod headers;
+pub mod keys;
+mod layers;
+mod origin;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::ColorChoice;
+use super::values::BaseUrl;
+use crate::model::{DispatchOptions, ErrorClass};
+
+pub use headers::{CustomHeader, parse_headers};
+pub use keys::{Key, Row};
+pub use layers::Layers;
+pub use origin::{Origin, Setting};
+
+/// Every setting, resolved. May be shown: nothing in it prints a secret.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The config file in use, if there is one.
+    pub config: Setting<Option<PathBuf>>,
+    /// File that holds runs, jobs and results.
+    pub store: Setting<PathBuf>,
+    /// How runs are dispatched.
+    pub dispatch: DispatchSettings,
+    /// When and how often failed attempts are repeated.
+    pub retry: RetrySettings,
+    /// Where requests go, and with which headers.
+    pub api: ApiSettings,
+    /// Price table that replaces the built-in one.
+    pub prices: Setting<Option<PathBuf>>,
+    /// What standard error shows.
+    pub output: OutputSettings,
+}
+
+/// How runs are dispatched.
+#[derive(Clone, Debug)]
+pub struct DispatchSettings {
+    /// Requests open at the same time, from 1 to [`super::values::MAX_CONCURRENCY`].
+    pub concurrency: Setting<u32>,
+    /// Least time between two starts.
+    pub stagger: Setting<Duration>,
+    /// Time for one request; never zero.
+    pub timeout: Setting<Duration>,
+    /// Time for requests in flight to finish when the run is stopped.
+    pub grace: Setting<Duration>,
+    /// Seed of every random choice; none draws one.
+    pub seed: Setting<Option<u64>>,
+}
+
+/// When and how often failed attempts are repeated.
+#[derive(Clone, Debug)]
+pub struct RetrySettings {
+    /// Attempts of one job that may fail before it fails; at least one.
+    pub max_attempts: Setting<u32>,
+    /// Multiplies every wait before a retry; finite and not negative.
+    pub scale: Setting<f64>,
+    /// Waits before the retries of a class, where the user wrote them down; no list is empty.
+    pub waits: BTreeMap<ErrorClass, Setting<Vec<Duration>>>,
+}
+
+/// Where requests go, and with which headers.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Root of the API.
+    pub base_url: Setting<BaseUrl>,
+    /// `anthropic-version`.
+    pub version: Setting<String>,
+    /// `anthropic-beta`; may be empty.
+    pub betas: Setting<Vec<String>>,
+    /// `anthropic-workspace-id`.
+    pub workspace_id: Setting<Option<String>>,
+    /// Further headers; a layer that names any replaces those of the layers below.
+    pub headers: Setting<Vec<CustomHeader>>,
+    /// PEM file of further certificates to trust.
+    pub ca_bundle: Setting<Option<PathBuf>>,
+}
+
+/// What standard error shows.
+#[derive(Clone, Debug)]
+pub struct OutputSettings {
+    /// Colour.
+    pub color: Setting<ColorChoice>,
+    /// Only results and errors are printed.
+    pub quiet: Setting<bool>,
+    /// How much is logged: the number of `-v`.
+    pub verbosity: Setting<u8>,
+}
+
+impl Settings {
+    /// The dispatch options that the user gave on this command line: what is stored with a new run
+    /// or overrides what an old one has. Paths are absolute, because `resume` may be called from
+    /// another folder.
+    #[must_use]
+    pub fn dispatch_options_given_by_flags(&self) -> DispatchOptions {
+        let ca_bundle = self.api.ca_bundle.given_by_flag().and_then(Option::as_ref);
+        DispatchOptions {
+            concurrency: self.dispatch.concurrency.given_by_flag().copied(),
+            stagger: self.dispatch.stagger.given_by_flag().copied(),
+            max_attempts: self.retry.max_attempts.given_by_flag().copied(),
+            retry_scale: self.retry.scale.given_by_flag().copied(),
+            timeout: self.dispatch.timeout.given_by_flag().copied(),
+            grace: self.dispatch.grace.given_by_flag().copied(),
+            base_url: self
+                .api
+                .base_url
+                .given_by_flag()
+                .map(|url| url.expose().to_owned()),
+            ca_bundle: ca_bundle.map(|path| path.to_string_lossy().into_owned()),
+            seed: self.dispatch.seed.given_by_flag().copied().flatten(),
+            ..DispatchOptions::default()
+        }
+    }
+
+    /// Every setting as it may be shown, in the order of the table.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        keys::ALL.iter().flat_map(|key| key.rows(self)).collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,329 @@
+//! Every setting, picked from its layers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::layers::{By, Layers};
+use super::{
+    ApiSettings, CustomHeader, DispatchSettings, OutputSettings, RetrySettings, Setting, keys,
+    parse_headers,
+};
+use crate::cli::config_file::ConfigFile;
+use crate::cli::environment;
+use crate::cli::failure::Failure;
+use crate::cli::values::{self, BaseUrl};
+use crate::model::{DispatchOptions, ErrorClass};
+
+const DEFAULT_STORE: &str = "./claude-run.db";
+const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
+/// The version that takes what users' files hold today: its successor refuses `temperature`.
+const DEFAULT_VERSION: &str = "2023-06-01";
+const DEFAULT_CONCURRENCY: u32 = 64;
+const DEFAULT_MAX_ATTEMPTS: u32 = 8;
+/// The time that the official SDKs allow for an answer that is not streamed.
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
+const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+
+impl Layers {
+    pub(super) fn dispatch_settings(
+        &self,
+        file: &ConfigFile,
+        run: &DispatchOptions,
+    ) -> DispatchSettings {
+        DispatchSettings {
+            concurrency: self.pick(
+                &keys::CONCURRENCY,
+                DEFAULT_CONCURRENCY,
+                By {
+                    file: file.dispatch.concurrency.map(|n| n.0),
+                    run: run.concurrency,
+                    flag: self.dispatch.concurrency,
+                    ..By::nobody()
+                },
+            ),
+            stagger: self.pick(
+                &keys::STAGGER,
+                Duration::ZERO,
+                By {
+                    file: file.dispatch.stagger.map(|wait| wait.0),
+                    run: run.stagger,
+                    flag: self.dispatch.stagger,
+                    ..By::nobody()
+                },
+            ),
+            timeout: self.pick(
+                &keys::TIMEOUT,
+                DEFAULT_TIMEOUT,
+                By {
+                    file: file.dispatch.timeout.map(|wait| wait.0),
+                    run: run.timeout,
+                    flag: self.dispatch.timeout,
+                    ..By::nobody()
+                },
+            ),
+            grace: self.pick(
+                &keys::GRACE,
+                DEFAULT_GRACE,
+                By {
+                    file: file.dispatch.grace.map(|wait| wait.0),
+                    run: run.grace,
+                    flag: self.dispatch.grace,
+                    ..By::nobody()
+                },
+            ),
+            seed: self.pick(
+                &keys::SEED,
+                None,
+                By {
+                    file: file.dispatch.seed.map(Some),
+                    run: run.seed.map(Some),
+                    flag: self.dispatch.seed.map(Some),
+                    ..By::nobody()
+                },
+            ),
+        }
+    }
+
+    pub(super) fn retry_settings(&self, file: &ConfigFile, run: &DispatchOptions) -> RetrySettings {
+        RetrySettings {
+            max_attempts: self.pick(
+                &keys::MAX_ATTEMPTS,
+                DEFAULT_MAX_ATTEMPTS,
+                By {
+                    file: file.retry.max_attempts.map(|n| n.0),
+                    run: run.max_attempts,
+                    flag: self.dispatch.max_attempts,
+                    ..By::nobody()
+                },
+            ),
+            scale: self.pick(
+                &keys::RETRY_SCALE,
+                1.0,
+                By {
+                    file: file.retry.scale.map(|x| x.0),
+                    run: run.retry_scale,
+                    flag: self.dispatch.retry_scale,
+                    ..By::nobody()
+                },
+            ),
+            waits: self.waits(file),
+        }
+    }
+
+    pub(super) fn api_settings(
+        &self,
+        file: &ConfigFile,
+        run: &DispatchOptions,
+    ) -> Result<ApiSettings, Failure> {
+        Ok(ApiSettings {
+            base_url: self.base_url(file, run)?,
+            version: self.pick(
+                &keys::VERSION,
+                DEFAULT_VERSION.to_owned(),
+                By {
+                    file: file.api.version.as_ref().map(|text| text.0.clone()),
+                    ..By::nobody()
+                },
+            ),
+            betas: self.betas(file),
+            workspace_id: self.workspace_id(file)?,
+            headers: self.headers(file)?,
+            ca_bundle: self.ca_bundle(file, run),
+        })
+    }
+
+    pub(super) fn output_settings(&self, file: &ConfigFile) -> OutputSettings {
+        OutputSettings {
+            color: self.color(),
+            quiet: self.pick(
+                &keys::QUIET,
+                false,
+                By {
+                    file: file.output.quiet,
+                    flag: self.global.quiet.then_some(true),
+                    ..By::nobody()
+                },
+            ),
+            verbosity: self.pick(
+                &keys::VERBOSITY,
+                0,
+                By {
+                    flag: Some(self.global.verbose).filter(|count| *count > 0),
+                    ..By::nobody()
+                },
+            ),
+        }
+    }
+
+    pub(super) fn prices(&self, file: &ConfigFile) -> Setting<Option<PathBuf>> {
+        self.pick(
+            &keys::PRICES,
+            None,
+            By {
+                file: self.beside_file(file.prices.file.as_deref()).map(Some),
+                ..By::nobody()
+            },
+        )
+    }
+
+    pub(super) fn config(&self) -> Setting<Option<PathBuf>> {
+        let found = self.file.as_ref().map(|file| Some(file.path.clone()));
+        if self.global.config.is_none() {
+            return Setting::default_of(found.flatten());
+        }
+        self.pick(
+            &keys::CONFIG,
+            None,
+            By {
+                flag: found,
+                ..By::nobody()
+            },
+        )
+    }
+
+    pub(super) fn store(&self, file: &ConfigFile) -> Setting<PathBuf> {
+        self.pick(
+            &keys::STORE,
+            PathBuf::from(DEFAULT_STORE),
+            By {
+                file: self.beside_file(file.store.path.as_deref()),
+                env: self.env.path(environment::STORE),
+                flag: self.global.store.clone(),
+                ..By::nobody()
+            },
+        )
+    }
+
+    fn waits(&self, file: &ConfigFile) -> BTreeMap<ErrorClass, Setting<Vec<Duration>>> {
+        let classes = file.retry.classes.iter();
+        classes
+            .map(|(class, table)| {
+                let setting = Setting {
+                    value: table.waits.0.clone(),
+                    origin: self.file_origin(&format!("retry.{class}.waits")),
+                };
+                (*class, setting)
+            })
+            .collect()
+    }
+
+    fn base_url(
+        &self,
+        file: &ConfigFile,
+        run: &DispatchOptions,
+    ) -> Result<Setting<BaseUrl>, Failure> {
+        let parse = |source: &str, text: &str| {
+            BaseUrl::parse(text).map_err(|why| wrong_base_url(source, &why))
+        };
+        let env = self.env.text(environment::BASE_URL)?;
+        let flag = self.dispatch.base_url.as_ref();
+        let flag = flag
+            .map(|text| parse("--base-url", text.expose_secret()))
+            .transpose()?;
+        if flag.as_ref().is_some_and(BaseUrl::has_secret) {
+            return Err(Failure::usage(
+                "--base-url holds a user name, a password or a query",
+                "give the URL without them; credentials of a gateway go into ANTHROPIC_CUSTOM_HEADERS",
+            )
+            .because("what is given by flags is stored with the run, and credentials are never stored"));
+        }
+        Ok(self.pick(
+            &keys::BASE_URL,
+            parse("the default", DEFAULT_BASE_URL)?,
+            By {
+                file: file.api.base_url.as_ref().map(|url| url.0.clone()),
+                env: env
+                    .map(|text| parse(environment::BASE_URL, text))
+                    .transpose()?,
+                run: run
+                    .base_url
+                    .as_deref()
+                    .map(|text| parse("the base URL stored with the run", text))
+                    .transpose()?,
+                flag,
+            },
+        ))
+    }
+
+    fn betas(&self, file: &ConfigFile) -> Setting<Vec<String>> {
+        let names = file.api.beta.as_ref();
+        self.pick(
+            &keys::BETA,
+            Vec::new(),
+            By {
+                file: names.map(|names| names.iter().map(|name| name.0.clone()).collect()),
+                ..By::nobody()
+            },
+        )
+    }
+
+    fn workspace_id(&self, file: &ConfigFile) -> Result<Setting<Option<String>>, Failure> {
+        let env = self
+            .env
+            .text(environment::WORKSPACE_ID)?
+            .map(values::header_value)
+            .transpose()
+            .map_err(|why| wrong_variable(environment::WORKSPACE_ID, &why))?;
+        Ok(self.pick(
+            &keys::WORKSPACE_ID,
+            None,
+            By {
+                file: file.api.workspace_id.as_ref().map(|id| Some(id.0.clone())),
+                env: env.map(Some),
+                ..By::nobody()
+            },
+        ))
+    }
+
+    fn headers(&self, file: &ConfigFile) -> Result<Setting<Vec<CustomHeader>>, Failure> {
+        let env = self
+            .env
+            .text(environment::CUSTOM_HEADERS)?
+            .map(parse_headers)
+            .transpose()
+            .map_err(|why| wrong_variable(environment::CUSTOM_HEADERS, &why))?;
+        Ok(self.pick(
+            &keys::HEADERS,
+            Vec::new(),
+            By {
+                file: file.api.headers.as_ref().map(|headers| headers.0.clone()),
+                env,
+                ..By::nobody()
+            },
+        ))
+    }
+
+    fn ca_bundle(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<Option<PathBuf>> {
+        let flag = self.dispatch.ca_bundle.as_ref();
+        let flag = flag.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        self.pick(
+            &keys::CA_BUNDLE,
+            None,
+            By {
+                file: self.beside_file(file.api.ca_bundle.as_deref()).map(Some),
+                env: None,
+                run: run.ca_bundle.as_ref().map(|path| Some(path.into())),
+                flag: flag.map(Some),
+            },
+        )
+    }
+}
+
+fn wrong_base_url(source: &str, why: &str) -> Failure {
+    Failure::usage(
+        format!("{source} cannot be used"),
+        "give the root of the API, such as https://api.anthropic.com",
+    )
+    .because(format!("it {why}"))
+}
+
+fn wrong_variable(name: &str, why: &str) -> Failure {
+    Failure::usage(
+        format!("the environment variable {name} cannot be used"),
+        format!("correct {name}, or unset it"),
+    )
+    .because(why)
+}

@@ -1,0 +1,334 @@
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::{Layers, Origin, Settings, keys};
+use crate::cli::args::{Cli, ColorChoice};
+use crate::cli::config_file;
+use crate::cli::console::testing::Captured;
+use crate::cli::console::{Console, Stderr};
+use crate::cli::context::Context;
+use crate::cli::environment::Environment;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::model::{DispatchOptions, ErrorClass};
+
+/// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
+/// environment.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Given<'a> {
+    pub(crate) line: &'a str,
+    pub(crate) file: &'a str,
+    pub(crate) env: &'a [(&'a str, &'a str)],
+}
+
+impl Given<'_> {
+    fn layers(&self) -> Layers {
+        let words = self.line.split_whitespace();
+        let cli = Cli::try_parse_from(std::iter::once("claude-run").chain(words)).unwrap();
+        let env = Environment::from_lookup(|name| {
+            let found = self.env.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).into())
+        });
+        let path = Path::new(if self.line.contains("conf/") {
+            "conf/c.toml"
+        } else {
+            "c.toml"
+        });
+        Layers {
+            file: Some(config_file::parse(path, self.file).unwrap()),
+            env,
+            global: cli.global.clone(),
+            dispatch: cli.command.dispatch(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        self.layers().settings(None)
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            layers: self.layers(),
+            settings: self.settings().unwrap(),
+            console: Console::new(Stderr::to(Box::new(Captured::default())), false, false),
+        }
+    }
+}
+
+/// The origin of the setting in each of these situations.
+fn origin(settings: &Settings, key: &keys::Key) -> Origin {
+    key.rows(settings).remove(0).origin
+}
+
+/// A dispatch option in every layer: key, value in the file, stored with the run, and flags. The
+/// values are all different, and the last column is how each is shown.
+#[test]
+fn each_layer_beats_the_ones_below() {
+    let stored = DispatchOptions {
+        concurrency: Some(3),
+        stagger: Some(Duration::from_secs(3)),
+        max_attempts: Some(3),
+        retry_scale: Some(3.0),
+        timeout: Some(Duration::from_secs(3)),
+        grace: Some(Duration::from_secs(3)),
+        base_url: Some("http://run.test".to_owned()),
+        ca_bundle: Some("/run.pem".to_owned()),
+        seed: Some(3),
+        ..DispatchOptions::default()
+    };
+    let file = "
+[dispatch]
+concurrency = 2
+stagger = \"2s\"
+timeout = \"2s\"
+grace = \"2s\"
+seed = 2
+[retry]
+max_attempts = 2
+scale = 2
+[api]
+base_url = \"http://file.test\"
+ca_bundle = \"/file.pem\"
+";
+    let flags = "submit f --concurrency 4 --stagger 4s --timeout 4s --grace 4s --seed 4 \
+                 --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem";
+    let env: &[(&str, &str)] = &[("ANTHROPIC_BASE_URL", "http://env.test")];
+    let situation = |line, file, env| Given { line, file, env };
+    let nothing = situation("submit f", "", &[]);
+    let with_file = situation("submit f", file, &[]);
+    let with_env = situation("submit f", file, env);
+    let with_flags = situation(flags, file, env);
+
+    for (key, values) in [
+        (&keys::CONCURRENCY, ["64", "2", "2", "3", "4"]),
+        (&keys::STAGGER, ["0s", "2s", "2s", "3s", "4s"]),
+        (&keys::TIMEOUT, ["10m", "2s", "2s", "3s", "4s"]),
+        (&keys::GRACE, ["30s", "2s", "2s", "3s", "4s"]),
+        (&keys::SEED, ["null", "2", "2", "3", "4"]),
+        (&keys::MAX_ATTEMPTS, ["8", "2", "2", "3", "4"]),
+        (&keys::RETRY_SCALE, ["1.0", "2.0", "2.0", "3.0", "4.0"]),
+        (
+            &keys::BASE_URL,
+            [
+                "https://api.anthropic.com",
+                "http://file.test",
+                "http://env.test",
+                "http://run.test",
+                "http://flag.test",
+            ],
+        ),
+        (
+            &keys::CA_BUNDLE,
+            ["null", "/file.pem", "/file.pem", "/run.pem", "/flag.pem"],
+        ),
+    ] {
+        let layered = [
+            nothing.layers().settings(None),
+            with_file.layers().settings(None),
+            with_env.layers().settings(None),
+            with_env.layers().settings(Some(&stored)),
+            with_flags.layers().settings(Some(&stored)),
+        ];
+        for (layer, (settings, expected)) in layered.into_iter().zip(values).enumerate() {
+            let settings = settings.unwrap();
+            let row = key.rows(&settings).remove(0);
+            let shown = row
+                .value
+                .as_str()
+                .map_or_else(|| row.value.to_string(), str::to_owned);
+            assert_eq!(shown, expected, "{} in layer {layer}", key.name);
+            let fits = match (layer, &row.origin) {
+                (0, Origin::Default) | (1, Origin::File(..)) | (3, Origin::Run) => true,
+                (2, Origin::Environment(name)) => Some(*name) == key.env,
+                (2, Origin::File(..)) => key.env.is_none(),
+                (4, Origin::Flag(name)) => Some(*name) == key.flag,
+                _ => false,
+            };
+            assert!(fits, "{} in layer {layer}: {:?}", key.name, row.origin);
+        }
+    }
+}
+
+#[test]
+fn settings_of_no_run_follow_the_same_order() {
+    let file = "[store]\npath = \"f.db\"\n[output]\ncolor = \"always\"\nquiet = true\n[api]\nworkspace_id = \"f\"\n";
+    let env: &[(&str, &str)] = &[
+        ("CLAUDE_RUN_STORE", "e.db"),
+        ("NO_COLOR", "1"),
+        ("ANTHROPIC_WORKSPACE_ID", "e"),
+    ];
+    let of = |line, file, env| Given { line, file, env }.settings().unwrap();
+
+    let settings = of("status", "", &[]);
+    assert_eq!(settings.store.value, Path::new("./claude-run.db"));
+    assert_eq!(settings.output.color.value, ColorChoice::Auto);
+    assert!(!settings.output.quiet.value);
+    assert_eq!(settings.api.workspace_id.value, None);
+
+    let settings = of("status", file, &[]);
+    assert_eq!(settings.store.value, Path::new("f.db"));
+    assert_eq!(settings.output.color.value, ColorChoice::Always);
+    assert!(settings.output.quiet.value);
+    assert_eq!(settings.api.workspace_id.value.as_deref(), Some("f"));
+
+    let settings = of("status", file, env);
+    assert_eq!(settings.store.value, Path::new("e.db"));
+    assert_eq!(settings.output.color.value, ColorChoice::Never);
+    assert_eq!(settings.api.workspace_id.value.as_deref(), Some("e"));
+
+    let settings = of("status --store x.db --color always --quiet", file, env);
+    assert_eq!(settings.store.value, Path::new("x.db"));
+    assert_eq!(settings.output.color.value, ColorChoice::Always);
+    assert_eq!(origin(&settings, &keys::QUIET), Origin::Flag("--quiet"));
+}
+
+#[test]
+fn an_empty_variable_beats_nothing() {
+    let settings = Given {
+        line: "status",
+        file: "[store]\npath = \"f.db\"\n[api]\nbase_url = \"http://file.test\"\n",
+        env: &[
+            ("CLAUDE_RUN_STORE", ""),
+            ("ANTHROPIC_BASE_URL", " "),
+            ("ANTHROPIC_CUSTOM_HEADERS", ""),
+            ("NO_COLOR", ""),
+        ],
+    }
+    .settings()
+    .unwrap();
+    assert_eq!(
+        origin(&settings, &keys::STORE),
+        Origin::File("c.toml".into(), 2)
+    );
+    assert_eq!(
+        origin(&settings, &keys::BASE_URL),
+        Origin::File("c.toml".into(), 4)
+    );
+    assert_eq!(origin(&settings, &keys::HEADERS), Origin::Default);
+    assert_eq!(origin(&settings, &keys::COLOR), Origin::Default);
+}
+
+#[test]
+fn waits_come_from_the_file_class_by_class() {
+    let settings = Given {
+        line: "status",
+        file: "[retry.overloaded]\nwaits = [\"2s\", \"1m\"]\n[retry.dns]\nwaits = [\"0s\"]\n",
+        env: &[],
+    }
+    .settings()
+    .unwrap();
+    let waits = &settings.retry.waits;
+    assert_eq!(waits.len(), 2);
+    let overloaded = &waits[&ErrorClass::Overloaded];
+    assert_eq!(
+        overloaded.value,
+        [Duration::from_secs(2), Duration::from_mins(1)]
+    );
+    assert_eq!(overloaded.origin, Origin::File("c.toml".into(), 2));
+}
+
+#[test]
+fn paths_in_the_file_are_relative_to_its_folder() {
+    let settings = Given {
+        line: "status --config conf/c.toml",
+        file: "[store]\npath = \"s.db\"\n[prices]\nfile = \"/abs/p.toml\"\n[api]\nca_bundle = \"ca.pem\"\n",
+        env: &[],
+    }
+    .settings()
+    .unwrap();
+    assert_eq!(settings.store.value, Path::new("conf/s.db"));
+    assert_eq!(
+        settings.prices.value.as_deref(),
+        Some(Path::new("/abs/p.toml"))
+    );
+    assert_eq!(
+        settings.api.ca_bundle.value.as_deref(),
+        Some(Path::new("conf/ca.pem"))
+    );
+    assert_eq!(origin(&settings, &keys::CONFIG), Origin::Flag("--config"));
+}
+
+#[test]
+fn only_what_flags_gave_is_stored_with_a_run() {
+    let given = Given {
+        line: "submit f --concurrency 4 --ca-bundle ca.pem --seed 0",
+        file: "[dispatch]\nstagger = \"2s\"\n",
+        env: &[("ANTHROPIC_BASE_URL", "http://env.test")],
+    };
+    let options = given.settings().unwrap().dispatch_options_given_by_flags();
+    let ca_bundle = options.ca_bundle.clone().unwrap();
+    assert!(Path::new(&ca_bundle).is_absolute() && ca_bundle.ends_with("ca.pem"));
+    assert_eq!(
+        options,
+        DispatchOptions {
+            concurrency: Some(4),
+            seed: Some(0),
+            ca_bundle: Some(ca_bundle),
+            ..DispatchOptions::default()
+        }
+    );
+}
+
+#[test]
+fn wrong_variables_and_flags_are_named_and_not_repeated() {
+    for (line, env, named) in [
+        (
+            "status",
+            ("ANTHROPIC_BASE_URL", "hidden"),
+            "ANTHROPIC_BASE_URL",
+        ),
+        (
+            "status",
+            ("ANTHROPIC_CUSTOM_HEADERS", "hidden"),
+            "ANTHROPIC_CUSTOM_HEADERS",
+        ),
+        (
+            "status",
+            ("ANTHROPIC_WORKSPACE_ID", "hidden\u{e4}"),
+            "ANTHROPIC_WORKSPACE_ID",
+        ),
+        ("resume --base-url hidden", ("HOME", "/"), "--base-url"),
+        (
+            "resume --base-url http://me:hidden@h.test",
+            ("HOME", "/"),
+            "--base-url",
+        ),
+        (
+            "resume --base-url http://h.test?k=hidden",
+            ("HOME", "/"),
+            "--base-url",
+        ),
+    ] {
+        let failure = Given {
+            line,
+            file: "",
+            env: &[env],
+        }
+        .settings()
+        .unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.what.contains(named), "{failure}");
+        assert!(!format!("{failure:?}").contains("hidden"), "{failure}");
+    }
+}
+
+#[test]
+fn keys_are_unique_and_every_flag_exists() {
+    let mut names: Vec<_> = keys::ALL.iter().map(|key| key.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), keys::ALL.len());
+
+    let mut help = Cli::try_parse_from(["claude-run", "submit", "--help"])
+        .unwrap_err()
+        .to_string();
+    help.push(' ');
+    for key in keys::ALL {
+        assert!(!key.about.is_empty());
+        if let Some(flag) = key.flag {
+            assert!(help.contains(flag), "{flag}");
+        }
+    }
+}
