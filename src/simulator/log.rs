@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::answer::Usage;
+use super::message::Usage;
 
 /// Bodies whose count is kept exactly; beyond twice as many the least recent are forgotten.
 const MAX_BODIES: usize = 1 << 20;

@@ -14,13 +14,14 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::answer::{Message, Question};
+use super::answer::Question;
 use super::cache;
 use super::dice::{Dice, Purpose};
 use super::errors::ApiError;
 use super::faults::{self, Case, CaseOptions, Script};
 use super::limits::Headers;
 use super::log::LoggedRequest;
+use super::message::Message;
 use super::models::Model;
 use super::render::{self, Rendered, Scene};
 use super::reply::{Dropped, Reply};
@@ -208,61 +209,72 @@ fn plan_for(
     let prompt_tokens = tokens::of_prompt(ask);
     let now = Instant::now();
     let cached = shared.cache.plan(ask, now);
-    let about = |plan: Plan| Plan {
+    let counted = prompt_tokens.saturating_sub(cached.read);
+    let plan = match admit(shared, ask.model, counted, open, now) {
+        Err(reply) => Plan {
+            case: "limited",
+            ..Plan::refused(*reply)
+        },
+        Ok(headers) => {
+            let nth = shared.records.admitted(hash);
+            let (case, options) = choose(shared, script, ask.stream, hash, nth)?;
+            let question = Question {
+                ask,
+                prompt_tokens,
+                cached: &cached,
+                seed: shared.settings.seed,
+                body: hash,
+                nth,
+                output: shared.settings.output,
+            };
+            let mut plan = answer(shared, &question, case, &options, now);
+            if !plan.reply.edge {
+                plan.reply.headers.extend(headers);
+            }
+            plan
+        }
+    };
+    Ok(Plan {
         model: ask.model.id,
         prompt: ask.prompt().chars().take(LOGGED_PROMPT).collect(),
         stream: ask.stream,
         ..plan
-    };
-    let counted = prompt_tokens.saturating_sub(cached.read);
-    let headers = match admit(shared, ask.model, counted, open, now) {
-        Ok(headers) => headers,
-        Err(reply) => {
-            return Ok(about(Plan {
-                case: "limited",
-                ..Plan::refused(*reply)
-            }));
-        }
-    };
-    let nth = shared.records.admitted(hash);
-    let (case, options) = choose(shared, script, ask.stream, hash, nth)?;
-    let settings = &shared.settings;
-    let question = Question {
-        ask,
-        prompt_tokens,
-        cached: &cached,
-        seed: settings.seed,
-        body: hash,
-        nth,
-        output: settings.output,
-    };
-    let latency = Dice::new(settings.seed, hash, nth, Purpose::Latency).latency(settings.latency);
+    })
+}
+
+/// What an admitted request gets, and when. A generated answer fills the prompt cache as it begins.
+fn answer(
+    shared: &Shared,
+    question: &Question<'_>,
+    case: Case,
+    options: &CaseOptions,
+    now: Instant,
+) -> Plan {
+    let mut dice = Dice::new(question.seed, question.body, question.nth, Purpose::Latency);
+    let latency = dice.latency(shared.settings.latency);
     let scene = Scene {
-        question: &question,
-        options: &options,
+        question,
+        options,
         request_id: shared.request_id(),
         epoch: &shared.epoch,
         streaming: latency.mul_f64(1.0 - FIRST_EVENT),
     };
-    let Rendered { mut reply, message } = render::render(case, &scene);
-    let wait = options.delay.unwrap_or_default()
-        + match (&message, ask.stream) {
-            (None, _) => latency / ERROR_SPEED,
-            (Some(_), true) => latency.mul_f64(FIRST_EVENT),
-            (Some(_), false) => latency,
-        };
+    let Rendered { reply, message } = render::render(case, &scene);
+    let wait = match (&message, question.ask.stream) {
+        (None, _) => latency / ERROR_SPEED,
+        (Some(_), true) => latency.mul_f64(FIRST_EVENT),
+        (Some(_), false) => latency,
+    };
+    let wait = wait + options.delay.unwrap_or_default();
     if message.is_some() {
-        shared.cache.store(&cached, now, now + wait);
+        shared.cache.store(question.cached, now, now + wait);
     }
-    if !reply.edge {
-        reply.headers.extend(headers);
-    }
-    Ok(about(Plan {
+    Plan {
         case: case.name(),
         wait,
-        message: message.map(|(message, whole)| (ask.model, message, whole)),
+        message: message.map(|(message, whole)| (question.ask.model, message, whole)),
         ..Plan::refused(reply)
-    }))
+    }
 }
 
 /// Lets a request in or says why not; with limits come headers.

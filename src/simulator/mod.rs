@@ -36,6 +36,7 @@ mod errors;
 mod faults;
 mod limits;
 mod log;
+mod message;
 mod messages;
 mod models;
 mod render;

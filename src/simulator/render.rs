@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::answer::{self, Message, Question};
+use super::answer::{self, Question};
 use super::errors::ApiError;
 use super::faults::{Act, Break, Case, CaseOptions, Extra, RetryAfter, StreamTwist, Twist};
 use super::limits::ORGANIZATION;
+use super::message::Message;
 use super::reply::{Reply, ReplyBody};
 use super::sse;
 use super::time::{Epoch, first_of_next_month, http_date};

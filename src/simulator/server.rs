@@ -189,7 +189,7 @@ impl Simulator {
     }
 
     /// Closes the listener and every connection, and returns when they are closed.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;

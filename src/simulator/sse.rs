@@ -6,9 +6,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::answer::{Block, Message};
 use super::errors::ApiError;
 use super::faults::StreamTwist;
+use super::message::{Block, Message};
 
 /// A text delta carries about this many bytes; real ones carry a few words.
 const DELTA_BYTES: usize = 48;
