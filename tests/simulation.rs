@@ -9,7 +9,10 @@
     clippy::panic,
     reason = "a test says what it expects by panicking"
 )]
-#![allow(unreachable_pub, reason = "the modules of a test are public to it alone")]
+#![allow(
+    unreachable_pub,
+    reason = "the modules of a test are public to it alone"
+)]
 
 #[path = "simulation/flaky.rs"]
 mod flaky;
