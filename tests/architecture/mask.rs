@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn quotes_inside_texts_do_not_end_them() {
-        let (code, texts) = words(r####"a "x\"y\\" r#"u"v"# b"####);
+        let (code, texts) = words(r##"a "x\"y\\" r#"u"v"# b"##);
         assert_eq!(code, ["a", "b"]);
         assert_eq!(texts, ["x\\\"y\\\\", "u\"v"]);
     }
