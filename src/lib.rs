@@ -14,4 +14,5 @@ pub mod policy;
 pub mod progress;
 pub mod provider;
 pub mod report;
+pub mod simulator;
 pub mod store;

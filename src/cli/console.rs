@@ -116,6 +116,14 @@ impl Console {
         }
     }
 
+    /// Writes lines as they are (a summary, say); dropped by `--quiet`.
+    pub fn plain(&self, text: impl Display) {
+        if !self.quiet {
+            let mut stderr = self.stderr.clone();
+            let _ = stderr.write_all(text.to_string().as_bytes());
+        }
+    }
+
     /// Tells something that may need attention; dropped by `--quiet`.
     pub fn warn(&self, text: impl Display) {
         if !self.quiet {

@@ -6,6 +6,9 @@
 use std::fmt;
 use std::io;
 
+use crate::engine::EngineError;
+use crate::provider::ClientError;
+use crate::report::ReportError;
 use crate::store::StoreError;
 
 use super::exit::Exit;
@@ -100,20 +103,44 @@ impl From<StoreError> for Failure {
             StoreError::Missing { .. } => Exit::Usage,
             _ => Exit::Internal,
         };
-        // A store error is one text of the shape "what: why. What to do next".
-        let text = error.to_string();
+        Self::from_text(exit, &error.to_string())
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => error.into(),
+            ReportError::Output(error) => Self::from_output(&error),
+            error => Self::from_text(Exit::Internal, &error.to_string()),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::from_text(Exit::Usage, &error.to_string())
+    }
+}
+
+impl Failure {
+    /// From an error of the layers below: one text of the shape "what: why. What to do next".
+    fn from_text(exit: Exit, text: &str) -> Self {
         let (story, next) = text.split_once(". ").unwrap_or((
-            text.as_str(),
+            text,
             "run the command again with -v, and report it if it fails again",
         ));
-        let failure = Self::new(exit, story, next);
         match story.split_once(": ") {
-            Some((what, why)) => Self {
-                what: what.to_owned(),
-                ..failure
-            }
-            .because(why),
-            None => failure,
+            Some((what, why)) => Self::new(exit, what, next).because(why),
+            None => Self::new(exit, story, next),
         }
     }
 }

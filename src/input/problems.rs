@@ -82,11 +82,7 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = if self.count == 1 { "is" } else { "are" };
         writeln!(f, "{}: {} {verb} invalid:", self.name, lines(self.count))?;
-        self.write_lines(f)?;
-        f.write_str(
-            "\nNothing was stored. Correct the input, or give --skip-invalid to store its good \
-             lines.",
-        )
+        self.write_lines(f)
     }
 }
 
@@ -117,8 +113,7 @@ mod tests {
         problems.push(bad(7));
         assert_eq!(
             problems.to_string(),
-            "jobs.jsonl: 1 line is invalid:\n  line 7, column 2: why\nNothing was stored. Correct \
-             the input, or give --skip-invalid to store its good lines."
+            "jobs.jsonl: 1 line is invalid:\n  line 7, column 2: why"
         );
         assert_eq!(
             problems.left_out().to_string(),
@@ -137,6 +132,6 @@ mod tests {
         assert_eq!(lines, (1..=20).collect::<Vec<_>>());
         let text = problems.to_string();
         assert!(text.starts_with("jobs.jsonl: 25 lines are invalid:\n  line 1, column 2: why\n"));
-        assert!(text.contains("\n  line 20, column 2: why\n  ... and 5 more\nNothing was stored."));
+        assert!(text.ends_with("\n  line 20, column 2: why\n  ... and 5 more"));
     }
 }

@@ -10,6 +10,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use reqwest::{Certificate, Client, ClientBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::transport::causes_of;
 use super::{BaseUrl, ClientError, ClientSettings, Http, Redactor, clean_secret};
 
 const USER_AGENT: &str = concat!("claude-run/", env!("CARGO_PKG_VERSION"));
@@ -93,9 +94,8 @@ fn plain_builder(settings: &ClientSettings) -> ClientBuilder {
 }
 
 fn finish(builder: ClientBuilder) -> Result<Client, ClientError> {
-    builder.build().map_err(|error| {
-        let (_, reason) = super::describe_transport(&error);
-        ClientError::Tls { reason }
+    builder.build().map_err(|error| ClientError::Tls {
+        reason: causes_of(&error),
     })
 }
 

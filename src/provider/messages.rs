@@ -3,6 +3,7 @@
 //! Owns the exchange: what is sent, how much is read, how long it may take. What the answer means
 //! is for `classify` to say.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,14 +20,14 @@ use super::{
     Request, classify_transport, rate_limits,
 };
 use crate::clock::Clock;
+use crate::model::duration::format_duration;
 use crate::model::{RateLimits, RequestBody};
 
 /// Most bytes of an answer that are read. The longest output of any model is a few MB; generated
 /// files and search results may come with it.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
-/// A client of `POST /v1/messages`. Cheap to share behind an `Arc`; `Debug` shows no secret.
-#[derive(Debug)]
+/// A client of `POST /v1/messages`. Cheap to share behind an `Arc`.
 pub struct MessagesClient {
     client: Client,
     base: BaseUrl,
@@ -109,6 +110,15 @@ impl MessagesClient {
     }
 }
 
+impl fmt::Debug for MessagesClient {
+    /// Shows the endpoint alone: the HTTP client may know a proxy's password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessagesClient")
+            .field("base_url", &self.base.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Provider for MessagesClient {
     async fn send(&self, request: Request) -> Reply {
         let started = Instant::now();
@@ -129,7 +139,8 @@ impl Provider for MessagesClient {
 }
 
 fn timeout_words(timeout: Duration) -> String {
-    format!("no complete answer came within {timeout:?}")
+    let limit = format_duration(timeout);
+    format!("no complete answer came within {limit}")
 }
 
 /// What has come of an answer; it outlives an exchange that is dropped at its timeout.

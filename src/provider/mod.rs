@@ -35,7 +35,7 @@ pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
 pub use rules::ErrorFacts;
 pub use settings::{ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_VERSION, Http};
-pub use transport::{Broken, describe_transport};
+pub use transport::Broken;
 
 use std::future::Future;
 use std::time::Duration;

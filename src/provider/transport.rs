@@ -58,15 +58,16 @@ impl Broken {
 
 /// Where the exchange broke, and why, in one line. The line names no URL.
 #[must_use]
-pub fn describe_transport(error: &reqwest::Error) -> (Broken, String) {
+pub(super) fn describe_transport(error: &reqwest::Error) -> (Broken, String) {
     let facts = Facts::of(error);
     let broken = facts.broken();
-    let mut line = broken.words().to_owned();
-    for cause in &facts.causes {
-        line.push_str(": ");
-        line.push_str(cause);
-    }
-    (broken, one_line(&line, MAX_LINE))
+    let line = format!("{}: {}", broken.words(), facts.causes.join(": "));
+    (broken, one_line(line.trim_end_matches(": "), MAX_LINE))
+}
+
+/// Why a client could not be built, in one line.
+pub(super) fn causes_of(error: &reqwest::Error) -> String {
+    one_line(&Facts::of(error).causes.join(": "), MAX_LINE)
 }
 
 /// A chain of causes is a few short sentences; certificate errors are the longest.

@@ -12,7 +12,12 @@ use crate::cli::output::Out;
 use crate::cli::settings::{Origin, Row};
 use crate::cli::values::shown_url;
 
-pub(super) fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> {
+/// Shows every setting, its value and where it came from.
+pub fn config(ctx: &Context, args: &ConfigArgs) -> Result<Exit, Failure> {
+    run(ctx, args, Out::stdout())
+}
+
+fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> {
     let mut rows = ctx.settings.rows();
     rows.extend(credential_rows(&ctx.credentials()?));
     rows.extend(proxy_rows(&ctx.layers.env));

@@ -5,7 +5,7 @@ use std::io::Write;
 use reqwest::header::HeaderMap;
 
 use super::{build_client, redactor_of, request_headers};
-use crate::provider::{BaseUrl, ClientError, ClientSettings, Credentials};
+use crate::provider::{BaseUrl, ClientError, ClientSettings, Credentials, Http};
 
 fn settings() -> ClientSettings {
     let credentials = Credentials::new(Some("sk-ant-hidden"), Some("token-hidden")).unwrap();
@@ -109,5 +109,17 @@ fn a_certificate_file_must_hold_certificates() {
         let error = build_client(&settings, &base).unwrap_err();
         assert!(matches!(error, ClientError::CaBundle { .. }), "{error}");
         assert!(error.to_string().contains(&*path.to_string_lossy()));
+    }
+}
+
+#[test]
+fn a_bundle_and_either_protocol_make_a_client() {
+    let mut settings = settings();
+    let base = BaseUrl::parse(&settings.base_url).unwrap();
+    let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/src/provider/http/test_ca.pem");
+    settings.ca_bundle = Some(bundle.into());
+    for http in [Http::Auto, Http::Http1] {
+        settings.http = http;
+        build_client(&settings, &base).unwrap();
     }
 }

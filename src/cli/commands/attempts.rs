@@ -1,0 +1,30 @@
+//! `claude-run attempts`: the ledger.
+
+use crate::cli::args::AttemptsArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Out;
+use crate::report::{write_attempts_json, write_attempts_text};
+
+use super::select;
+
+/// Shows every attempt of a run, or of one job.
+pub async fn attempts(ctx: &Context, args: AttemptsArgs) -> Result<Exit, Failure> {
+    let reader = select::open(&ctx.settings.store.value)?.reader;
+    let run = select::one(&reader, args.run.as_deref()).await?;
+    let (mut out, job) = (Out::stdout(), args.job.as_deref());
+    let written = if args.json {
+        write_attempts_json(&reader, run.id, job, &mut out).await?
+    } else {
+        write_attempts_text(&reader, run.id, job, &mut out).await?
+    };
+    out.finish()?;
+    if written == 0 {
+        ctx.console.note(match job {
+            Some(job) => format!("no attempt of a job `{job}` in this run"),
+            None => "no attempt yet: `claude-run resume` starts the run".to_owned(),
+        });
+    }
+    Ok(Exit::Success)
+}

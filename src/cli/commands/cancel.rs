@@ -1,0 +1,53 @@
+//! `claude-run cancel`: ends what has not ended.
+
+use crate::cli::args::CancelArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::clock::Clock;
+use crate::model::{Run, RunState};
+use crate::policy::RetrySettings;
+use crate::store::sqlite::{DispatchLock, SqliteStore};
+use crate::store::{Store, StoreError};
+
+use super::select;
+
+/// Cancels every job of a run that has not ended.
+pub async fn cancel(ctx: &Context, args: CancelArgs) -> Result<Exit, Failure> {
+    let path = &ctx.settings.store.value;
+    let run = select::one(&select::open(path)?.reader, args.run.as_deref()).await?;
+    if run.state == RunState::Ended {
+        ctx.console.note(format!(
+            "run {} has ended: there is nothing to cancel",
+            run.id
+        ));
+        return Ok(Exit::Success);
+    }
+    let (store, clock) = (SqliteStore::open(path)?, Clock::system());
+    match DispatchLock::acquire(path) {
+        Ok(_lock) => {
+            cancel_all(&store, clock, &run).await?;
+            ctx.console.note(format!(
+                "run {} is cancelled; `claude-run retry` would put its jobs back",
+                run.id
+            ));
+        }
+        Err(StoreError::Held { pid, .. }) => {
+            while store.cancel(run.id, clock.now()).await? {}
+            ctx.console.note(format!(
+                "what waited in run {} is cancelled; process {pid} finishes what is in flight and then ends the run",
+                run.id
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Exit::Success)
+}
+
+/// With nobody at work on it: what a crash left open is closed first, so that it is cancelled too.
+async fn cancel_all(store: &SqliteStore, clock: Clock, run: &Run) -> Result<(), StoreError> {
+    let limit = RetrySettings::default().max_interruptions;
+    store.start_run(run.id, clock.now(), limit).await?;
+    while store.cancel(run.id, clock.now()).await? {}
+    store.leave_run(run.id, clock.now(), None).await
+}

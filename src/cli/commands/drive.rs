@@ -1,0 +1,179 @@
+//! One run under dispatch: settings to provider to engine, with somebody watching, and the summary
+//! in the end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
+use super::session::{Session, Signals};
+use crate::cli::args::DispatchArgs;
+use crate::cli::console::Console;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::settings::Origin;
+use crate::engine::{Ending, Stopper, dispatch};
+use crate::model::{JobCounts, Observer, Run};
+use crate::progress::{Bars, EndReason, EventsFile, Plain, RunSummary};
+use crate::report::load_report;
+use crate::store::Reader;
+
+/// Dispatches `run` until it ends, halts or is stopped. Whoever calls this holds the dispatch lock.
+pub(super) async fn drive(
+    ctx: &Context,
+    session: &Session,
+    run: &Run,
+    args: &DispatchArgs,
+) -> Result<Exit, Failure> {
+    let settings = ctx.settings_for(&run.options)?;
+    let endpoint = if run.simulated {
+        Endpoint::simulator(&settings, session.clock)?
+    } else {
+        Endpoint::api(ctx, &settings, session.clock)?
+    };
+    let engine = engine_settings(&settings, run)?;
+    if run.simulated {
+        tell_simulated(&ctx.console, scales_down(&settings, true));
+    }
+    let began = session.clock.now();
+    let (stopper, signal) = Stopper::new();
+    let stopping = tokio::spawn(stop_on_signals(
+        Signals::listen()?,
+        stopper,
+        ctx.console.clone(),
+    ));
+    let mut watch = Watch::start(ctx, args.events.as_deref())?;
+    let (store, client) = (session.store.clone(), endpoint.client.clone());
+    let ended = dispatch(
+        store,
+        client,
+        session.clock,
+        run,
+        engine,
+        &mut watch.observers,
+        signal,
+    )
+    .await;
+    watch.end(&ctx.console);
+    stopping.abort();
+    let took = Duration::try_from(session.clock.now().duration_since(began)).unwrap_or_default();
+    let ending = ended?;
+    let jobs = summarise(ctx, session, run, &ending, took).await?;
+    Ok(exit_of(&ending, &jobs))
+}
+
+/// How a run that has ended already would have ended a command.
+pub(super) fn exit_of_ended(run: &Run) -> Exit {
+    exit_of(&Ending::Completed, &run.jobs)
+}
+
+fn exit_of(ending: &Ending, jobs: &JobCounts) -> Exit {
+    match ending {
+        Ending::Completed if jobs.failed + jobs.canceled > 0 => Exit::JobsFailed,
+        Ending::Completed => Exit::Success,
+        Ending::Halted(_) => Exit::Halted,
+        Ending::Interrupted => Exit::Interrupted,
+    }
+}
+
+fn tell_simulated(console: &Console, scaled: bool) {
+    console.warn("SIMULATED: a simulator inside this process answers; nothing is real, and nothing costs money");
+    if scaled {
+        console.note("its waits before retries are 20 times shorter than real ones (--retry-scale 1 for real ones)");
+    }
+}
+
+async fn stop_on_signals(mut signals: Signals, stopper: Stopper, console: Console) {
+    signals.next().await;
+    console.note("stopping: no new request starts; those in flight are finished and recorded (once more to leave at once)");
+    stopper.escalate();
+    signals.next().await;
+    stopper.escalate();
+}
+
+/// Whoever watches the run, and the place on standard error that the bars have taken.
+struct Watch {
+    observers: Vec<Box<dyn Observer>>,
+    barred: bool,
+}
+
+impl Watch {
+    fn start(ctx: &Context, events: Option<&Path>) -> Result<Self, Failure> {
+        let mut observers: Vec<Box<dyn Observer>> = Vec::new();
+        if let Some(path) = events {
+            observers.push(Box::new(events_file(&ctx.console, path)?));
+        }
+        let barred = !ctx.console.is_quiet() && Bars::fit();
+        if barred {
+            let bars = Bars::new();
+            ctx.console.stderr().redirect(Box::new(bars.log_writer()));
+            observers.push(Box::new(bars));
+        } else if !ctx.console.is_quiet() {
+            observers.push(Box::new(Plain::new()));
+        }
+        Ok(Self { observers, barred })
+    }
+
+    fn end(self, console: &Console) {
+        drop(self.observers);
+        if self.barred {
+            console.stderr().redirect(Box::new(std::io::stderr()));
+        }
+    }
+}
+
+fn events_file(console: &Console, path: &Path) -> Result<EventsFile, Failure> {
+    let console = console.clone();
+    EventsFile::open(path, move |warning| console.warn(warning)).map_err(|error| {
+        Failure::usage(
+            format!("the events file {} cannot be written", path.display()),
+            "name another file with --events",
+        )
+        .because(error.to_string())
+    })
+}
+
+/// Tells how the run stands now, and what to type next.
+async fn summarise(
+    ctx: &Context,
+    session: &Session,
+    run: &Run,
+    ending: &Ending,
+    took: Duration,
+) -> Result<JobCounts, Failure> {
+    let reader = session.reader()?;
+    let runs = reader.runs().await?;
+    let is_latest = runs.last().is_some_and(|latest| latest.id == run.id);
+    let now = runs
+        .into_iter()
+        .find(|stored| stored.id == run.id)
+        .unwrap_or_else(|| run.clone());
+    let version = prices(&ctx.settings)?.version().to_owned();
+    let report = load_report(&reader, &now, false, &version).await?;
+    ctx.console.plain(RunSummary {
+        run_id: run.id,
+        name: run.name.clone(),
+        simulated: run.simulated,
+        reason: match ending {
+            Ending::Completed => EndReason::Completed,
+            Ending::Halted(halt) => EndReason::Halted(halt.clone()),
+            Ending::Interrupted => EndReason::Interrupted,
+        },
+        jobs: now.jobs,
+        classes: report.attempts.results_by_class.into_iter().collect(),
+        cost_total: report.cost_usd.total.0,
+        unknown_price: report.cost_usd.unknown_price_attempts,
+        maybe_billed: report.attempts.maybe_billed,
+        duration: took,
+        store_path: session.path.display().to_string(),
+        store_flag: store_flag(ctx),
+        run_arg: (!is_latest).then(|| run.id.to_string()),
+    });
+    Ok(now.jobs)
+}
+
+/// What the next commands must repeat to find the store.
+fn store_flag(ctx: &Context) -> Option<String> {
+    let store = &ctx.settings.store;
+    matches!(store.origin, Origin::Flag(_)).then(|| store.value.display().to_string())
+}

@@ -1,0 +1,160 @@
+//! Where requests go and what they cost: settings into a client, a simulator, prices.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::settings::{Origin, Settings};
+use crate::clock::Clock;
+use crate::engine::EngineSettings;
+use crate::model::{Run, RunState};
+use crate::policy::{PriceTable, RetrySettings, Waits};
+use crate::provider::{ClientSettings, Credentials, MessagesClient};
+use crate::simulator::{Simulator, SimulatorSettings};
+
+/// What a simulated run multiplies its waits by, unless the user says otherwise: a demonstration
+/// that waits for a minute demonstrates nothing.
+const SIMULATED_RETRY_SCALE: f64 = 0.05;
+/// The simulator takes any key; this one cannot be taken for a real one.
+const SIMULATED_KEY: &str = "simulated";
+
+/// A client, and the simulator behind it if there is one: it serves for as long as it is held.
+pub(super) struct Endpoint {
+    pub(super) client: Arc<MessagesClient>,
+    _simulator: Option<Simulator>,
+}
+
+impl Endpoint {
+    /// The API at the base URL in force.
+    ///
+    /// # Errors
+    ///
+    /// There is no key, or the settings make no client (exit code 2).
+    pub(super) fn api(ctx: &Context, settings: &Settings, clock: Clock) -> Result<Self, Failure> {
+        let credentials = ctx.credentials()?;
+        let credentials = if carries_credentials(settings) {
+            credentials
+        } else {
+            credentials.required()?
+        };
+        let given = Credentials {
+            api_key: credentials.api_key,
+            auth_token: credentials.auth_token,
+        };
+        let client = MessagesClient::new(&client_settings(settings, given, clock))?;
+        if let Some(note) = client.base_url().note() {
+            ctx.console.note(note);
+        }
+        Ok(Self {
+            client: Arc::new(client),
+            _simulator: None,
+        })
+    }
+
+    /// A simulator inside this process.
+    pub(super) fn simulator(settings: &Settings, clock: Clock) -> Result<Self, Failure> {
+        let seed = settings.dispatch.seed.value.unwrap_or_default();
+        let simulator = Simulator::start(SimulatorSettings::lively(seed)).map_err(|error| {
+            Failure::internal(
+                "the simulator cannot be started",
+                "check that programs may listen on 127.0.0.1, then try again",
+            )
+            .because(error.to_string())
+        })?;
+        let credentials = Credentials::new(Some(SIMULATED_KEY), None)?;
+        let mut client = client_settings(settings, credentials, clock);
+        client.base_url = simulator.base_url();
+        Ok(Self {
+            client: Arc::new(MessagesClient::new(&client)?),
+            _simulator: Some(simulator),
+        })
+    }
+}
+
+/// A gateway's own header may take the place of the key.
+fn carries_credentials(settings: &Settings) -> bool {
+    let names = ["authorization", "x-api-key"];
+    let headers = &settings.api.headers.value;
+    headers
+        .iter()
+        .any(|header| names.contains(&header.name.to_ascii_lowercase().as_str()))
+}
+
+fn client_settings(settings: &Settings, credentials: Credentials, clock: Clock) -> ClientSettings {
+    let api = &settings.api;
+    let headers = api.headers.value.iter();
+    ClientSettings {
+        version: api.version.value.clone(),
+        beta: api.betas.value.clone(),
+        custom_headers: headers
+            .map(|header| (header.name.clone(), header.value.expose_secret().to_owned()))
+            .collect(),
+        workspace_id: api.workspace_id.value.clone(),
+        ca_bundle: api.ca_bundle.value.clone(),
+        max_connections: settings.dispatch.concurrency.value as usize,
+        clock,
+        ..ClientSettings::new(api.base_url.value.expose(), credentials)
+    }
+}
+
+/// The price table in use: ours, overridden by the user's.
+pub(super) fn prices(settings: &Settings) -> Result<PriceTable, Failure> {
+    let ours = PriceTable::embedded();
+    let Some(path) = &settings.prices.value else {
+        return Ok(ours);
+    };
+    let shown = path.display().to_string();
+    let unusable = |why: String| {
+        Failure::new(
+            Exit::Usage,
+            format!("the price table {shown} cannot be used"),
+            "correct the file, or take `[prices] file` out of the configuration",
+        )
+        .because(why)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    let theirs = PriceTable::parse(&text, &shown).map_err(|error| unusable(error.to_string()))?;
+    Ok(ours.overridden_by(theirs))
+}
+
+/// What the dispatcher goes by.
+pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSettings, Failure> {
+    Ok(EngineSettings {
+        concurrency: settings.dispatch.concurrency.value,
+        stagger: settings.dispatch.stagger.value,
+        retry: retry_settings(settings, run.simulated)?,
+        timeout: settings.dispatch.timeout.value,
+        grace: settings.dispatch.grace.value,
+        prices: Arc::new(prices(settings)?),
+        seed: settings.dispatch.seed.value,
+        after_halt: run.state == RunState::Halted,
+    })
+}
+
+fn retry_settings(settings: &Settings, simulated: bool) -> Result<RetrySettings, Failure> {
+    let retry = &settings.retry;
+    let mut waits = Waits::default();
+    for (class, list) in &retry.waits {
+        waits.set(*class, list.value.clone()).map_err(|error| {
+            Failure::usage(error.to_string(), "correct the waits in the configuration")
+        })?;
+    }
+    Ok(RetrySettings {
+        max_attempts: retry.max_attempts.value,
+        scale: if scales_down(settings, simulated) {
+            SIMULATED_RETRY_SCALE
+        } else {
+            retry.scale.value
+        },
+        waits,
+        ..RetrySettings::default()
+    })
+}
+
+/// Whether a simulated run shortens its own waits: unless the user set the scale.
+pub(super) fn scales_down(settings: &Settings, simulated: bool) -> bool {
+    simulated && settings.retry.scale.origin == Origin::Default
+}

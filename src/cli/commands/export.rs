@@ -1,0 +1,80 @@
+//! `claude-run export`: results in input order.
+
+use std::path::Path;
+
+use crate::cli::args::{ExportArgs, ExportFormat, ExportOnly};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Out;
+use crate::model::Run;
+use crate::report::{self, ExportCounts, export_to_file, write_results};
+use crate::store::Only;
+use crate::store::sqlite::SqliteReader;
+
+use super::select;
+use super::session::Signals;
+
+/// Writes the results of a run to a file, or to standard output for `-`.
+pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
+    let reader = select::open(&ctx.settings.store.value)?.reader;
+    let run = select::one(&reader, args.run.as_deref()).await?;
+    let mut signals = Signals::listen()?;
+    let counts = tokio::select! {
+        counts = write(&reader, &run, &args) => counts?,
+        // Dropping the export removes what it had written beside its target.
+        () = signals.next() => return Ok(Exit::Interrupted),
+    };
+    tell(ctx, &run, &args, &counts);
+    Ok(Exit::Success)
+}
+
+async fn write(
+    reader: &SqliteReader,
+    run: &Run,
+    args: &ExportArgs,
+) -> Result<ExportCounts, Failure> {
+    let only = match args.only {
+        ExportOnly::Succeeded => Only::Succeeded,
+        ExportOnly::Failed => Only::Failed,
+        ExportOnly::All => Only::All,
+    };
+    let format = match args.format {
+        ExportFormat::Jsonl => report::ExportFormat::Jsonl,
+        ExportFormat::Csv => report::ExportFormat::Csv,
+    };
+    if args.output == Path::new("-") {
+        let mut out = Out::stdout();
+        let counts = write_results(reader, run.id, only, format, &mut out).await?;
+        out.finish()?;
+        return Ok(counts);
+    }
+    Ok(export_to_file(reader, run.id, only, format, &args.output).await?)
+}
+
+fn tell(ctx: &Context, run: &Run, args: &ExportArgs, counts: &ExportCounts) {
+    let to = match args.output.to_string_lossy() {
+        path if path == "-" => "standard output".to_owned(),
+        path => path.into_owned(),
+    };
+    let ExportCounts {
+        total,
+        succeeded,
+        failed,
+        canceled,
+    } = counts;
+    ctx.console.note(format!(
+        "{total} results of run {} written to {to}: {succeeded} succeeded, {failed} failed, {canceled} cancelled",
+        run.id
+    ));
+    if run.jobs.open() > 0 {
+        ctx.console.note(format!(
+            "{} jobs have not ended yet and are not among them",
+            run.jobs.open()
+        ));
+    }
+    if run.simulated {
+        ctx.console
+            .warn("SIMULATED: these answers and costs are not real");
+    }
+}

@@ -1,0 +1,176 @@
+//! An input file into the store: read and checked on one thread, stored by another, a bounded
+//! number of jobs in between.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc;
+
+use super::session::Session;
+use crate::cli::failure::Failure;
+use crate::input::{Item, JobReader, LineError, NoteKind, Problems, ReadError, Source};
+use crate::model::{Lane, NewJob, RunId, Shaping};
+use crate::store::sqlite::LoadLock;
+use crate::store::{NewRun, Store};
+
+/// Jobs of one commit, at most: a dispatcher that runs meanwhile never waits long for the lock.
+const CHUNK_JOBS: usize = 1_000;
+/// Bytes of one commit, about: lines may be large.
+const CHUNK_BYTES: usize = 8 << 20;
+/// Chunks that are read ahead.
+const CHUNKS_AHEAD: usize = 2;
+
+/// What came of reading a file to its end.
+pub(super) struct Loaded {
+    pub(super) jobs: u64,
+    pub(super) problems: Problems,
+    pub(super) notes: BTreeMap<NoteKind, u64>,
+    /// Lines that ask for the batch lane.
+    pub(super) batch_lane: u64,
+    pub(super) content_hash: [u8; 32],
+}
+
+/// Reads `source` to its end into a new run that is still invisible: [`finish`] makes it visible,
+/// [`discard`] takes it out again. As soon as a line is bad, no more is stored, unless bad lines
+/// are to be skipped.
+pub(super) async fn load(
+    session: &Session,
+    run: NewRun,
+    source: Source,
+) -> Result<Loaded, Failure> {
+    let (id, shaping, submitted_at) = (run.id, run.shaping.clone(), run.created_at);
+    session.store.begin_load(run).await?;
+    let (sender, mut receiver) = mpsc::channel(CHUNKS_AHEAD);
+    let reading = {
+        let shaping = shaping.clone();
+        tokio::task::spawn_blocking(move || {
+            read(
+                JobReader::new(source, &shaping, submitted_at),
+                &shaping,
+                &sender,
+            )
+        })
+    };
+    let (mut stored, mut duplicates) = (0, Vec::new());
+    while let Some(chunk) = receiver.recv().await {
+        if !duplicates.is_empty() && !shaping.skip_invalid {
+            continue;
+        }
+        let count = chunk.len() as u64;
+        let doubled = session.store.add_jobs(id, chunk).await?;
+        stored += count - doubled.len() as u64;
+        duplicates.extend(doubled);
+    }
+    let mut loaded = reading.await.map_err(|error| lost_reader(&error))??;
+    for double in duplicates {
+        loaded.problems.push(LineError::duplicate_id(
+            double.line,
+            &double.custom_id,
+            double.first_line,
+        ));
+    }
+    loaded.jobs = stored;
+    Ok(loaded)
+}
+
+/// Takes out everything that was loaded.
+pub(super) async fn discard(session: &Session, run: RunId, lock: LoadLock) -> Result<(), Failure> {
+    while session.store.sweep_load(run).await? {}
+    drop(lock);
+    Ok(())
+}
+
+/// Runs on a thread of its own.
+fn read(
+    mut reader: JobReader,
+    shaping: &Shaping,
+    sender: &mpsc::Sender<Vec<NewJob>>,
+) -> Result<Loaded, Failure> {
+    let mut problems = Problems::new(reader.name());
+    let mut notes = BTreeMap::new();
+    let (mut chunk, mut batch_lane) = (Chunk::default(), 0);
+    for item in &mut reader {
+        match item.map_err(|error| unreadable(&error))? {
+            Item::Bad(error) => problems.push(error),
+            Item::Job { job, notes: about } => {
+                for note in about {
+                    *notes.entry(note.kind).or_default() += 1;
+                }
+                batch_lane += u64::from(job.lane == Some(Lane::Batch));
+                if problems.is_empty() || shaping.skip_invalid {
+                    chunk.push(job);
+                }
+            }
+        }
+        if chunk.is_full() {
+            chunk.send(sender)?;
+        }
+    }
+    chunk.send(sender)?;
+    let content_hash = reader.content_hash().unwrap_or_default();
+    Ok(Loaded {
+        jobs: 0,
+        problems,
+        notes,
+        batch_lane,
+        content_hash,
+    })
+}
+
+#[derive(Default)]
+struct Chunk {
+    jobs: Vec<NewJob>,
+    bytes: usize,
+}
+
+impl Chunk {
+    fn push(&mut self, job: NewJob) {
+        self.bytes += job.body.len();
+        self.jobs.push(job);
+    }
+
+    fn is_full(&self) -> bool {
+        self.jobs.len() >= CHUNK_JOBS || self.bytes >= CHUNK_BYTES
+    }
+
+    fn send(&mut self, sender: &mpsc::Sender<Vec<NewJob>>) -> Result<(), Failure> {
+        let chunk = std::mem::take(self);
+        if chunk.jobs.is_empty() {
+            return Ok(());
+        }
+        sender
+            .blocking_send(chunk.jobs)
+            .map_err(|_| Failure::internal("the load was broken off", "submit the file again"))
+    }
+}
+
+/// The input cannot be read to its end: nothing is stored.
+pub(super) fn unreadable(error: &ReadError) -> Failure {
+    Failure::usage(
+        error.to_string(),
+        "check the file, then submit it again; nothing was stored",
+    )
+}
+
+fn lost_reader(error: &tokio::task::JoinError) -> Failure {
+    Failure::internal(
+        "reading the input failed",
+        "submit it again, and report this if it fails again",
+    )
+    .because(error.to_string())
+}
+
+/// Takes the lock that keeps the load from being swept away while this process lives.
+pub(super) fn lock(session: &Session, run: RunId) -> Result<LoadLock, Failure> {
+    LoadLock::acquire(&session.path, run)?
+        .ok_or_else(|| Failure::internal("a new run is locked already", "submit the file again"))
+}
+
+/// Shared by submit and check.
+pub(super) fn open(file: &std::path::Path) -> Result<Source, Failure> {
+    Source::open(&file.to_string_lossy()).map_err(|error| {
+        Failure::usage(
+            error.to_string(),
+            "give a JSONL file, a .gz or .zst of one, or - for standard input",
+        )
+    })
+}

@@ -1,0 +1,101 @@
+//! `claude-run resume`: go on.
+
+use std::collections::HashSet;
+
+use super::drive::{drive, exit_of_ended};
+use super::select;
+use super::session::Session;
+use crate::cli::args::ResumeArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::model::{Run, RunState};
+
+/// Goes on with a run, or with every unfinished run, oldest first.
+pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
+    let path = ctx.settings.store.value.clone();
+    let opened = select::open(&path)?;
+    let latest = select::one(&opened.reader, args.run.as_deref()).await?;
+    if args.run.is_some() && latest.state == RunState::Ended {
+        return Ok(already_ended(ctx, &latest));
+    }
+    drop(opened);
+    let session = Session::open(path)?;
+    let _lock = session.lock()?;
+    if args.run.is_some() {
+        return resume_one(ctx, &session, &latest, &args).await;
+    }
+    let mut seen = HashSet::new();
+    let mut exits = Vec::new();
+    // Asked anew each time: another process may have stored more meanwhile.
+    while let Some(run) = next_unfinished(&session, &seen).await? {
+        seen.insert(run.id);
+        let exit = resume_one(ctx, &session, &run, &args).await?;
+        if exit == Exit::Interrupted {
+            return Ok(exit);
+        }
+        exits.push(exit);
+    }
+    Ok(match exits.into_iter().max_by_key(|exit| urgency(*exit)) {
+        Some(exit) => exit,
+        None => already_ended(ctx, &latest),
+    })
+}
+
+async fn resume_one(
+    ctx: &Context,
+    session: &Session,
+    run: &Run,
+    args: &ResumeArgs,
+) -> Result<Exit, Failure> {
+    if args.dispatch.simulate && !run.simulated {
+        return Err(Failure::usage(
+            format!("run {} is a real one and cannot go on simulated", run.id),
+            "leave --simulate out, or submit its file anew with --simulate",
+        ));
+    }
+    if run.simulated && args.dispatch.base_url.is_some() {
+        return Err(Failure::usage(
+            format!(
+                "run {} is simulated and cannot go on at a real endpoint",
+                run.id
+            ),
+            "leave --base-url out, or submit its file anew without --simulate",
+        ));
+    }
+    ctx.console.note(format!(
+        "going on with run {}: {} of {} jobs are left",
+        run.id,
+        run.jobs.open(),
+        run.jobs.total
+    ));
+    drive(ctx, session, run, &args.dispatch).await
+}
+
+async fn next_unfinished(
+    session: &Session,
+    seen: &HashSet<crate::model::RunId>,
+) -> Result<Option<Run>, Failure> {
+    let runs = select::unfinished(&session.reader()?).await?;
+    Ok(runs.into_iter().find(|run| !seen.contains(&run.id)))
+}
+
+fn already_ended(ctx: &Context, run: &Run) -> Exit {
+    ctx.console.note(format!(
+        "run {} has ended: nothing is left to do (`claude-run retry` puts failed jobs back)",
+        run.id
+    ));
+    exit_of_ended(run)
+}
+
+/// Which of several ends is told to the caller.
+fn urgency(exit: Exit) -> u8 {
+    match exit {
+        Exit::Success => 0,
+        Exit::JobsFailed => 1,
+        Exit::Usage => 2,
+        Exit::Halted => 3,
+        Exit::Internal => 4,
+        Exit::Interrupted => 5,
+    }
+}

@@ -1,0 +1,37 @@
+//! `claude-run retry`: failed jobs back into the queue.
+
+use crate::cli::args::RetryArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{RetryFilter, Store};
+
+use super::select;
+
+/// Puts the failed and cancelled jobs that are asked for back in the queue.
+pub async fn retry(ctx: &Context, args: RetryArgs) -> Result<Exit, Failure> {
+    let path = &ctx.settings.store.value;
+    let opened = select::open(path)?;
+    let run = select::one(&opened.reader, args.run.as_deref()).await?;
+    let store = SqliteStore::open(path)?;
+    let filter = RetryFilter {
+        classes: args.classes,
+        custom_ids: args.jobs,
+    };
+    let (mut count, mut after) = (0, Some(0));
+    while let Some(line) = after {
+        let (page, next) = store.retry(run.id, filter.clone(), line).await?;
+        count += page;
+        after = next;
+    }
+    match (count, filter == RetryFilter::default()) {
+        (0, true) => ctx.console.note("no job of this run has failed or was cancelled"),
+        (0, false) => ctx.console.warn("no failed or cancelled job fits: see `claude-run report` for the classes and `claude-run attempts` for the ids"),
+        (count, _) if opened.dispatcher_alive => {
+            ctx.console.note(format!("{count} jobs are back in the queue; the claude-run that is at work takes them up"));
+        }
+        (count, _) => ctx.console.note(format!("{count} jobs are back in the queue: `claude-run resume {}` runs them", run.id)),
+    }
+    Ok(Exit::Success)
+}

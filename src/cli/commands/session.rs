@@ -1,0 +1,104 @@
+//! What a dispatching process holds: the store, its lock, and an ear for signals.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cli::failure::Failure;
+use crate::clock::Clock;
+use crate::store::sqlite::{DispatchLock, LoadLock, SqliteReader, SqliteStore};
+use crate::store::{Store, StoreError};
+
+/// The store, opened for writing.
+pub(super) struct Session {
+    pub(super) path: PathBuf,
+    pub(super) store: Arc<SqliteStore>,
+    pub(super) clock: Clock,
+}
+
+impl Session {
+    /// Opens the store, which is made or migrated as needed, and clears away in the background
+    /// what broken-off loads have left.
+    pub(super) fn open(path: PathBuf) -> Result<Self, Failure> {
+        let store = Arc::new(SqliteStore::open(&path)?);
+        tokio::spawn(sweep_broken_loads(Arc::clone(&store), path.clone()));
+        Ok(Self {
+            path,
+            store,
+            clock: Clock::system(),
+        })
+    }
+
+    pub(super) fn reader(&self) -> Result<SqliteReader, StoreError> {
+        SqliteReader::open(&self.path)
+    }
+
+    /// The right to dispatch; an error that names the holder if another process has it.
+    pub(super) fn lock(&self) -> Result<DispatchLock, StoreError> {
+        DispatchLock::acquire(&self.path)
+    }
+}
+
+/// What fails here is tried again at the next start.
+async fn sweep_broken_loads(store: Arc<SqliteStore>, path: PathBuf) {
+    let loading = store.loading().await.unwrap_or_default();
+    for run in loading {
+        if let Ok(Some(_lock)) = LoadLock::acquire(&path, run) {
+            tracing::info!(%run, "sweeping a load that was broken off");
+            while store.sweep_load(run).await.unwrap_or(false) {}
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From now on the signals no longer end the process by themselves.
+    #[cfg(unix)]
+    pub(super) fn listen() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).map_err(|error| cannot_listen(&error));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next of them.
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// From now on Ctrl-C no longer ends the process by itself.
+    #[cfg(not(unix))]
+    #[expect(clippy::unnecessary_wraps, reason = "listening can fail elsewhere")]
+    pub(super) fn listen() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next Ctrl-C.
+    #[cfg(not(unix))]
+    pub(super) async fn next(&mut self) {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::warn!("{}", cannot_listen(&error));
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn cannot_listen(error: &std::io::Error) -> Failure {
+    Failure::internal(
+        "the process cannot listen for signals",
+        "raise the limit of open files (ulimit -n), then try again",
+    )
+    .because(error.to_string())
+}

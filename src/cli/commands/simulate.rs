@@ -1,0 +1,94 @@
+//! `claude-run simulate`: a local imitation of the API.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::cli::args::SimulateArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::simulator::{
+    Case, ClassLimits, FaultRate, Latency, RateLimits, Simulator, SimulatorSettings,
+};
+
+use super::session::Signals;
+
+/// Serves until it is told to stop.
+pub async fn simulate(ctx: &Context, args: SimulateArgs) -> Result<Exit, Failure> {
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let simulator = Simulator::start_on(addr, settings(&args)?).map_err(|error| {
+        Failure::internal(
+            format!("the simulator cannot listen on {addr}"),
+            "choose another port with --port (0 takes any free one)",
+        )
+        .because(error.to_string())
+    })?;
+    let url = simulator.base_url();
+    ctx.console.note(format!(
+        "an imitation of the Claude API answers at {url}; nothing it says is real"
+    ));
+    ctx.console.note(format!(
+        "try: ANTHROPIC_API_KEY=any claude-run submit FILE --base-url {url}   (what it saw: {url}/_simulator/stats)"
+    ));
+    let mut signals = Signals::listen()?;
+    signals.next().await;
+    simulator.shutdown().await;
+    Ok(Exit::Success)
+}
+
+fn settings(args: &SimulateArgs) -> Result<SimulatorSettings, Failure> {
+    let seed = args.seed.unwrap_or_default();
+    let mut settings = if args.lively {
+        SimulatorSettings::lively(seed)
+    } else {
+        SimulatorSettings {
+            seed,
+            ..SimulatorSettings::default()
+        }
+    };
+    if let Some(median) = args.latency {
+        settings.latency = Latency {
+            median,
+            ..settings.latency
+        };
+    }
+    let faults = args
+        .faults
+        .iter()
+        .map(|text| fault(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    settings.faults.extend(faults);
+    if args.rpm.is_some() || args.itpm.is_some() || args.otpm.is_some() {
+        let limit = |given: Option<u64>| {
+            given.map_or(u32::MAX, |given| u32::try_from(given).unwrap_or(u32::MAX))
+        };
+        settings.limits = Some(RateLimits::same_for_all(ClassLimits {
+            requests_per_minute: limit(args.rpm),
+            input_tokens_per_minute: limit(args.itpm),
+            output_tokens_per_minute: limit(args.otpm),
+            burst: Duration::from_mins(1),
+        }));
+    }
+    Ok(settings)
+}
+
+/// `CASE=RATE`, such as `529=0.05`.
+fn fault(text: &str) -> Result<FaultRate, Failure> {
+    let wrong = |why: String| {
+        Failure::usage(
+            format!("`--fault {text}` cannot be used"),
+            "write CASE=RATE, such as --fault 529=0.05 --fault reset=0.01",
+        )
+        .because(why)
+    };
+    let (case, rate) = text
+        .rsplit_once('=')
+        .ok_or_else(|| wrong("there is no `=`".to_owned()))?;
+    let probability = rate
+        .parse()
+        .ok()
+        .filter(|rate| (0.0..=1.0).contains(rate))
+        .ok_or_else(|| wrong(format!("`{rate}` is no rate between 0 and 1")))?;
+    let case: Case = case.parse().map_err(wrong)?;
+    Ok(FaultRate { case, probability })
+}

@@ -1,0 +1,37 @@
+//! `claude-run status`: runs and their counts.
+
+use crate::cli::args::StatusArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Out;
+use crate::report::{StatusLine, status_detail, status_list};
+use crate::store::Reader;
+
+use super::select;
+
+/// Shows all runs, or one in detail.
+pub async fn status(ctx: &Context, args: StatusArgs) -> Result<Exit, Failure> {
+    let opened = select::open(&ctx.settings.store.value)?;
+    let runs = match &args.run {
+        Some(wanted) => vec![select::one(&opened.reader, Some(wanted)).await?],
+        None => opened.reader.runs().await?,
+    };
+    if runs.is_empty() {
+        return Err(select::no_run());
+    }
+    let lines: Vec<_> = runs
+        .iter()
+        .map(|run| StatusLine::new(run, opened.dispatcher_alive))
+        .collect();
+    let mut out = Out::stdout();
+    if args.json {
+        lines.iter().try_for_each(|line| out.json(line))?;
+    } else if let (Some(_), [line]) = (&args.run, lines.as_slice()) {
+        out.line(status_detail(line).trim_end())?;
+    } else {
+        out.line(status_list(&lines).trim_end())?;
+    }
+    out.finish()?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,216 @@
+//! `claude-run submit`: check, store, run.
+
+use std::path::Path;
+
+use super::drive::drive;
+use super::endpoint::Endpoint;
+use super::load::{self, Loaded};
+use super::session::{Session, Signals};
+use crate::cli::args::SubmitArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::input::{Source, fingerprint, hash_only};
+use crate::model::{Run, RunId, Shaping};
+use crate::progress::plural;
+use crate::store::sqlite::LoadLock;
+use crate::store::{NewRun, Reader, Store, StoreError};
+
+/// Checks and stores a file of jobs, then runs it until every job has ended.
+pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
+    let source = load::open(&args.file)?;
+    let path = ctx.settings.store.value.clone();
+    if !args.no_run && !args.dispatch.simulate {
+        // Better to miss the key now than after a million lines.
+        Endpoint::api(ctx, &ctx.settings, crate::clock::Clock::system())?;
+    }
+    let session = Session::open(path)?;
+    let lock = if args.no_run {
+        None
+    } else {
+        Some(session.lock())
+    };
+    let run = match known(ctx, &session, &args).await? {
+        Some(run) => run,
+        None => match store(ctx, &session, &args, source).await? {
+            Some(run) => run,
+            None => return Ok(Exit::Interrupted),
+        },
+    };
+    match lock {
+        None => Ok(stored_only(ctx, &run)),
+        Some(Ok(_lock)) => drive(ctx, &session, &run, &args.dispatch).await,
+        Some(Err(held @ StoreError::Held { .. })) => stored_beside(ctx, &run, held),
+        Some(Err(error)) => Err(error.into()),
+    }
+}
+
+fn stored_only(ctx: &Context, run: &Run) -> Exit {
+    ctx.console.note(format!(
+        "run {} is stored; `claude-run resume {}` runs it",
+        run.id, run.id
+    ));
+    Exit::Success
+}
+
+/// Another process dispatches: the jobs are safe, but nobody runs them yet.
+fn stored_beside(ctx: &Context, run: &Run, held: StoreError) -> Result<Exit, Failure> {
+    ctx.console
+        .note(format!("run {} is stored, but not started", run.id));
+    let mut failure = Failure::from(held);
+    failure.next = format!(
+        "when that process has ended, `claude-run resume {}`",
+        run.id
+    );
+    Err(failure)
+}
+
+/// The unfinished run of the same content and shaping, found without storing anything. Standard
+/// input can be read once only, so it is compared after it is stored.
+async fn known(
+    ctx: &Context,
+    session: &Session,
+    args: &SubmitArgs,
+) -> Result<Option<Run>, Failure> {
+    let is_file = args.file != Path::new("-") && args.file.is_file();
+    let reader = session.reader()?;
+    let any_unfinished = !super::select::unfinished(&reader).await?.is_empty();
+    if args.new_run || !is_file || !any_unfinished {
+        return Ok(None);
+    }
+    let source = load::open(&args.file)?;
+    let hashing = tokio::task::spawn_blocking(move || hash_only(source));
+    // A file that cannot be read to its end is explained by the load that follows.
+    let Ok(Ok(content)) = hashing.await else {
+        return Ok(None);
+    };
+    let run = reader
+        .unfinished_run(&run_fingerprint(&content, &shaping(args), args))
+        .await?;
+    if let Some(run) = &run {
+        tell_known(ctx, run);
+    }
+    Ok(run)
+}
+
+/// Loads the input into a new run. None if the user broke it off; then nothing is stored.
+async fn store(
+    ctx: &Context,
+    session: &Session,
+    args: &SubmitArgs,
+    source: Source,
+) -> Result<Option<Run>, Failure> {
+    let id = RunId::generate();
+    let lock = load::lock(session, id)?;
+    let new_run = NewRun {
+        id,
+        name: args.name.clone(),
+        file: args.file.display().to_string(),
+        simulated: args.dispatch.simulate,
+        created_at: session.clock.now(),
+        shaping: shaping(args),
+        options: ctx.settings.dispatch_options_given_by_flags(),
+    };
+    let mut signals = Signals::listen()?;
+    let loaded = tokio::select! {
+        loaded = load::load(session, new_run, source) => loaded,
+        () = signals.next() => {
+            ctx.console.note("stopped: nothing is stored");
+            load::discard(session, id, lock).await?;
+            return Ok(None);
+        }
+    };
+    let refused = match loaded {
+        Ok(loaded) => match refusal(args, &loaded) {
+            None => {
+                return finish(ctx, session, args, id, &loaded, lock)
+                    .await
+                    .map(Some);
+            }
+            Some(refused) => refused,
+        },
+        Err(error) => error,
+    };
+    load::discard(session, id, lock).await?;
+    Err(refused)
+}
+
+/// Why what was read cannot be stored as it is.
+fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
+    if !loaded.problems.is_empty() && !args.skip_invalid {
+        let next =
+            "correct the input, or give --skip-invalid to store its good lines; nothing was stored";
+        return Some(Failure::usage(loaded.problems.to_string(), next));
+    }
+    (loaded.jobs == 0).then(|| {
+        Failure::usage(
+            format!("{} has no job", args.file.display()),
+            "write one JSON object on each line; `claude-run submit --help` shows the two forms",
+        )
+    })
+}
+
+/// Makes the run visible, unless an unfinished one of the same content is there already.
+async fn finish(
+    ctx: &Context,
+    session: &Session,
+    args: &SubmitArgs,
+    id: RunId,
+    loaded: &Loaded,
+    lock: LoadLock,
+) -> Result<Run, Failure> {
+    let fingerprint = run_fingerprint(&loaded.content_hash, &shaping(args), args);
+    let reader = session.reader()?;
+    if !args.new_run
+        && let Some(run) = reader.unfinished_run(&fingerprint).await?
+    {
+        load::discard(session, id, lock).await?;
+        tell_known(ctx, &run);
+        return Ok(run);
+    }
+    session.store.finish_load(id, fingerprint).await?;
+    tell_loaded(ctx, id, loaded);
+    super::select::one(&reader, Some(&id.to_string())).await
+}
+
+fn tell_known(ctx: &Context, run: &Run) {
+    ctx.console.note(format!(
+        "the same content is stored already as run {}, which is unfinished: going on with it (--new-run makes a second one)",
+        run.id
+    ));
+}
+
+fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
+    if !loaded.problems.is_empty() {
+        ctx.console.warn(loaded.problems.left_out());
+    }
+    for (kind, count) in loaded
+        .notes
+        .iter()
+        .filter(|(kind, _)| !kind.is_about_batch())
+    {
+        ctx.console
+            .note(format!("{}: {kind}", plural(*count, "line")));
+    }
+    if loaded.batch_lane > 0 {
+        ctx.console.warn(format!(
+            "{} for the batch lane, which this version does not have: they go live, at the live price",
+            match loaded.batch_lane { 1 => "1 line asks".to_owned(), count => format!("{count} lines ask") }
+        ));
+    }
+    ctx.console
+        .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));
+}
+
+fn shaping(args: &SubmitArgs) -> Shaping {
+    args.shaping.to_shaping(args.skip_invalid)
+}
+
+/// A simulated run is never taken for a real one of the same content.
+fn run_fingerprint(content: &[u8; 32], shaping: &Shaping, args: &SubmitArgs) -> [u8; 32] {
+    let mut fingerprint = fingerprint(content, shaping);
+    if args.dispatch.simulate {
+        fingerprint = fingerprint.map(|byte| !byte);
+    }
+    fingerprint
+}

@@ -1,0 +1,318 @@
+//! The table of cases: the one place where a name, its meaning and its effect stand together.
+//!
+//! A case is a row of data, not a branch of code: what is done with a row's [`Act`] is decided
+//! where answers are made.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One thing that a request can be answered with. Known by its name, as in `[[sim: 529]]`.
+#[derive(Clone, Copy)]
+pub struct Case(&'static Row);
+
+struct Row {
+    name: &'static str,
+    about: &'static str,
+    act: Act,
+}
+
+/// What a case does.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::simulator) enum Act {
+    /// A 200 with a message, perhaps a peculiar one.
+    Answer(Twist),
+    /// An error made by the API. `{regain}`, `{model}` and `{max_tokens}` are filled in.
+    Error {
+        status: u16,
+        kind: &'static str,
+        message: &'static str,
+        extra: Extra,
+    },
+    /// An answer made by something in front of the API.
+    Edge {
+        status: u16,
+        content_type: &'static str,
+        body: &'static str,
+    },
+    /// An HTML page made by something in front of the API.
+    Page { status: u16, title: &'static str },
+    /// The exchange itself breaks.
+    Break(Break),
+    /// A stream with a flaw; only for requests with `"stream": true`.
+    Stream(StreamTwist),
+}
+
+/// What an error brings besides its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum Extra {
+    Nothing,
+    /// `retry-after: 1` unless an option says otherwise.
+    RetryAfter,
+    /// The `error_code` of an enforced spend limit.
+    SpendCap,
+}
+
+/// How a message differs from a plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum Twist {
+    Plain,
+    Thinking,
+    Empty,
+    Refusal,
+    RefusalWithOutput,
+    MaxTokens,
+    ContextWindow,
+    PauseTurn,
+    UnknownStop,
+}
+
+/// How an exchange breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum Break {
+    TruncatedJson,
+    WrongLength,
+    Reset,
+    ResetMidBody,
+    Hang,
+    EmptyBody,
+    ErrorBodyAt200,
+}
+
+/// How a stream is flawed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum StreamTwist {
+    Overloaded,
+    ErrorFirst,
+    ErrorMid,
+    ContentFilter,
+    Eof,
+    BareError,
+    Crlf,
+    SplitUtf8,
+    UnknownEvents,
+    Stall,
+}
+
+impl Case {
+    /// A plain, good answer.
+    pub const OK: Self = Self(&CASES[0]);
+
+    /// The case of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        CASES.iter().find(|row| row.name == name).map(Self)
+    }
+
+    /// Every case there is, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CASES.iter().map(Self)
+    }
+
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// What happens, in one line for a person.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        self.0.about
+    }
+
+    /// Whether it needs a request with `"stream": true`.
+    #[must_use]
+    pub fn needs_stream(self) -> bool {
+        matches!(self.0.act, Act::Stream(_))
+    }
+
+    pub(in crate::simulator) fn act(self) -> Act {
+        self.0.act
+    }
+}
+
+impl FromStr for Case {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::named(name).ok_or_else(|| format!("there is no case `{name}`"))
+    }
+}
+
+impl PartialEq for Case {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for Case {}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Case({})", self.0.name)
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name)
+    }
+}
+
+const fn row(name: &'static str, about: &'static str, act: Act) -> Row {
+    Row { name, about, act }
+}
+
+const fn answer(twist: Twist) -> Act {
+    Act::Answer(twist)
+}
+
+const fn error(status: u16, kind: &'static str, message: &'static str) -> Act {
+    Act::Error {
+        status,
+        kind,
+        message,
+        extra: Extra::Nothing,
+    }
+}
+
+const fn invalid(message: &'static str) -> Act {
+    error(400, "invalid_request_error", message)
+}
+
+const fn limited(message: &'static str, extra: Extra) -> Act {
+    Act::Error {
+        status: 429,
+        kind: "rate_limit_error",
+        message,
+        extra,
+    }
+}
+
+const fn page(status: u16, title: &'static str) -> Act {
+    Act::Page { status, title }
+}
+
+const fn text(status: u16, body: &'static str) -> Act {
+    Act::Edge {
+        status,
+        content_type: "text/plain",
+        body,
+    }
+}
+
+const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
+
+#[rustfmt::skip] // One case a line: the table is read by column.
+static CASES: [Row; 78] = [
+    row("ok", "a good answer", answer(Twist::Plain)),
+    row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
+    row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
+    row("refusal", "refused before any output", answer(Twist::Refusal)),
+    row("refusal-with-output", "refused in the middle of the answer", answer(Twist::RefusalWithOutput)),
+    row("max-tokens-stop", "cut at max_tokens", answer(Twist::MaxTokens)),
+    row("context-window-stop", "cut at the end of the context window", answer(Twist::ContextWindow)),
+    row("pause-turn", "paused in a server tool's loop", answer(Twist::PauseTurn)),
+    row("unknown-stop", "a stop reason nobody knows", answer(Twist::UnknownStop)),
+
+    row("429", "request rate exceeded, with retry-after", limited("This request would exceed your organization's rate limit of 1,000 requests per minute (org: {org}, model: {model}). For details, refer to: https://platform.claude.com/docs/en/api/rate-limits.", Extra::RetryAfter)),
+    row("429-acceleration", "usage grew too fast", limited("This request would exceed your organization's ({org}) maximum usage increase rate for input tokens per minute. Please scale up your input tokens usage more gradually to stay within the acceleration limit. For details, refer to: https://platform.claude.com/docs/en/api/rate-limits.", Extra::RetryAfter)),
+    row("429-concurrency", "too many connections at once", limited("Number of concurrent connections has exceeded your rate limit. Please try again later or contact sales at https://claude.com/contact-sales to discuss your options for a rate limit increase.", Extra::Nothing)),
+    row("429-spend-cap", "the tier's monthly spend cap, without retry-after", limited("You have reached your API usage limits: your organization has crossed its monthly API usage threshold, set based on your organization's API tier. You will regain access on {regain} at 00:00 UTC.", Extra::SpendCap)),
+    row("429-bare", "the short wording, without retry-after", limited("Rate limited", Extra::Nothing)),
+
+    row("400", "a request that is wrong for some reason", invalid("messages.0.content: Input should be a valid list")),
+    row("400-credit", "no credit left, as the API says it", invalid(CREDIT)),
+    row("402-billing", "no credit left, as the documentation says it", error(402, "billing_error", CREDIT)),
+    row("400-spend-limit", "the organization's own spend limit", invalid("You have reached your specified API usage limits. You will regain access on {regain} at 00:00 UTC.")),
+    row("400-workspace-spend-limit", "the workspace's own spend limit", invalid("You have reached your specified workspace API usage limits. You will regain access on {regain} at 00:00 UTC.")),
+    row("400-org-disabled", "the organization is switched off", invalid("This organization has been disabled.")),
+    row("401", "a wrong key", error(401, "authentication_error", "invalid x-api-key")),
+    row("401-expired", "an OAuth token past its time", error(401, "authentication_error", "OAuth token has expired. Please obtain a new token or refresh your existing token.")),
+    row("403", "a key without permission", error(403, "permission_error", "Your API key does not have permission to use the specified resource.")),
+    row("403-model", "a key without permission for this model", error(403, "permission_error", "Your organization does not have access to the model {model}.")),
+    row("403-challenge", "a Cloudflare challenge, not the API", page(403, "Just a moment...")),
+    row("404-model", "a model that does not exist or is retired", error(404, "not_found_error", "model: {model}")),
+    row("404-html", "something that is not the API", page(404, "404 Not Found")),
+    row("408", "request timeout", error(408, "timeout_error", "Request timed out.")),
+    row("409", "conflict", error(409, "conflict_error", "The request conflicts with the current state of the resource.")),
+    row("413-html", "too large, refused at the edge", page(413, "413 Request Entity Too Large")),
+    row("413-json", "too large, in the edge's own JSON", Act::Edge { status: 413, content_type: "application/json", body: r#"{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"# }),
+    row("422", "unprocessable", error(422, "invalid_request_error", "Unprocessable request.")),
+
+    row("500", "internal error", error(500, "api_error", "Internal server error")),
+    row("502", "bad gateway, HTML", page(502, "api.anthropic.com | 502: Bad gateway")),
+    row("503", "no healthy upstream, plain text", text(503, "no healthy upstream")),
+    row("503-upstream-connect", "upstream connect error, plain text", text(503, "upstream connect error or disconnect/reset before headers. reset reason: overflow")),
+    row("503-json", "unavailable, as the API", error(503, "api_error", "Service temporarily unavailable")),
+    row("504", "the API ran out of time", error(504, "timeout_error", "Request timed out. Please consider streaming for long requests.")),
+    row("504-html", "a gateway ran out of time", page(504, "504: Gateway time-out")),
+    row("520", "Cloudflare: unknown error", page(520, "api.anthropic.com | 520: Web server is returning an unknown error")),
+    row("522", "Cloudflare: connection timed out", page(522, "api.anthropic.com | 522: Connection timed out")),
+    row("524", "Cloudflare: a timeout occurred", page(524, "api.anthropic.com | 524: A timeout occurred")),
+    row("525", "Cloudflare: TLS handshake failed", page(525, "api.anthropic.com | 525: SSL handshake failed")),
+    row("529", "overloaded", error(529, "overloaded_error", "Overloaded")),
+    row("unknown-error-type", "a 500 with an error type nobody knows", error(500, "quantum_error", "The wave function collapsed")),
+
+    row("prompt-too-long", "more input than the context window", invalid("prompt is too long: 208310 tokens > 200000 maximum")),
+    row("context-limit", "input and max_tokens exceed the window", invalid("input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, decrease input length or `max_tokens` and try again")),
+    row("max-tokens", "max_tokens over the model's cap", invalid("max_tokens: {max_tokens} > 64000, which is the maximum allowed number of output tokens for {model}")),
+    row("tool-pairing", "a tool use without its result", invalid("messages.1: `tool_use` ids were found without `tool_result` blocks immediately after: toolu_01SIMULATED. Each `tool_use` block must have a corresponding `tool_result` block in the next message.")),
+    row("tool-pairing-result", "a tool result without its use", invalid("messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: toolu_01SIMULATED. Each `tool_result` block must have a corresponding `tool_use` block in the previous message.")),
+    row("tool-schema", "a schema that cannot be compiled", invalid("Schema is too complex for compilation.")),
+    row("cache-control", "too many cache breakpoints", invalid("A maximum of 4 blocks with cache_control may be provided. Found 5.")),
+    row("cache-control-ttl", "a long-lived breakpoint after a short-lived one", invalid("messages.0.content.0.text.cache_control.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note that blocks are processed in the following order: tools, system, messages.")),
+    row("image", "an image beyond the allowed size", invalid("messages.0.content.0.image.source.base64.data: At least one of the image dimensions exceed max allowed size: 8000 pixels")),
+    row("image-undecodable", "an image that cannot be read", invalid("Could not process image")),
+    row("image-url", "an image that cannot be downloaded", invalid("Unable to download the file. Please verify the URL and try again.")),
+    row("file-missing", "a file that is gone", error(404, "not_found_error", "File `file_011SIMULATED` not found.")),
+    row("prefill", "an answer begun by the client", invalid("This model does not support assistant message prefill. The conversation must end with a user message.")),
+    row("thinking-unsupported", "a kind of thinking the model has not", invalid("\"thinking.type.enabled\" is not supported for this model. Use \"thinking.type.adaptive\" and \"output_config.effort\" to control thinking behavior.")),
+    row("content-filter", "output blocked", invalid("Output blocked by content filtering policy")),
+
+    row("200-overloaded-error-body", "status 200 with an error body", Act::Break(Break::ErrorBodyAt200)),
+    row("empty-200", "status 200 with no body", Act::Break(Break::EmptyBody)),
+    row("html-200", "status 200 with a page, as captive portals do", page(200, "Welcome to the guest network")),
+    row("truncated-json", "a whole answer whose JSON is cut", Act::Break(Break::TruncatedJson)),
+    row("wrong-length", "fewer bytes than content-length says", Act::Break(Break::WrongLength)),
+    row("reset", "connection reset before any answer", Act::Break(Break::Reset)),
+    row("reset-mid-body", "connection reset in the middle of the body", Act::Break(Break::ResetMidBody)),
+    row("hang", "no answer until the client leaves", Act::Break(Break::Hang)),
+
+    row("stream-error-overloaded", "overloaded before any content", Act::Stream(StreamTwist::Overloaded)),
+    row("stream-error-first", "an error as the very first event", Act::Stream(StreamTwist::ErrorFirst)),
+    row("stream-error-mid", "an internal error after some content", Act::Stream(StreamTwist::ErrorMid)),
+    row("stream-content-filter", "blocked after some content", Act::Stream(StreamTwist::ContentFilter)),
+    row("stream-eof", "a clean end without message_stop", Act::Stream(StreamTwist::Eof)),
+    row("stream-bare-error", "a bare JSON error that is no event", Act::Stream(StreamTwist::BareError)),
+    row("stream-crlf", "a good stream with CRLF line ends", Act::Stream(StreamTwist::Crlf)),
+    row("stream-split-utf8", "a good stream cut inside characters and lines", Act::Stream(StreamTwist::SplitUtf8)),
+    row("stream-unknown-events", "a good stream with events nobody knows", Act::Stream(StreamTwist::UnknownEvents)),
+    row("stream-stall", "a stream that stops in the middle and stays open", Act::Stream(StreamTwist::Stall)),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_into_a_script() {
+        let names: BTreeSet<_> = Case::all().map(Case::name).collect();
+        assert_eq!(names.len(), CASES.len());
+        for name in names {
+            assert!(
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_constant_ok_is_the_plain_answer() {
+        assert_eq!(Case::OK.name(), "ok");
+        assert!(matches!(Case::OK.act(), Act::Answer(Twist::Plain)));
+    }
+}

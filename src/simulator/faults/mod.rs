@@ -1,0 +1,17 @@
+//! What can go wrong, by name.
+//!
+//! - [`case`]: the closed table of cases, each with its stable name and what it does;
+//! - [`options`]: the `key=value` words that change a case (`retry-after=3`, `details`, ...);
+//! - [`script`]: `[[sim: 529*2, ok]]` inside a prompt;
+//! - [`draw`]: random faults, which depend on seed and prompt alone.
+
+mod case;
+mod draw;
+mod options;
+mod script;
+
+pub use case::Case;
+pub(in crate::simulator) use case::{Act, Break, Extra, StreamTwist, Twist};
+pub(in crate::simulator) use draw::draw;
+pub(in crate::simulator) use options::{CaseOptions, RetryAfter};
+pub(in crate::simulator) use script::Script;

@@ -1,0 +1,60 @@
+//! A local imitation of the Claude API, with faults and limits.
+//!
+//! It serves people who try the runner out without a key, tests and benchmarks. It shares no type
+//! with the rest of the crate, so that a wrong wire type of ours cannot hide behind itself.
+//!
+//! # What it promises
+//!
+//! - `POST /v1/messages` (plain and streamed), `POST /v1/messages/count_tokens`,
+//!   `GET /v1/models[/ID]`, and the status page `GET /api/v2/{status,summary}.json`.
+//! - Validation, error bodies, headers and rate limits as the API has them, in its words where
+//!   they are publicly known.
+//! - Every [`Case`] on demand: a prompt that contains `[[sim: 529*2, 500 retry-after=1, ok]]` is
+//!   answered by that script, one step for each request with the same body; the last step repeats.
+//! - Faults at random, from [`SimulatorSettings::faults`]: the n-th request of a body meets the
+//!   same fault in every run with the same seed. A request that was turned away by a limit does
+//!   not count.
+//! - [`Simulator::log`] and [`Simulator::stats`] tell what was sent and answered; for other
+//!   processes `GET /_simulator/log`, `GET /_simulator/stats`, `POST /_simulator/reset` and
+//!   `POST /_simulator/status`.
+//!
+//! # What it does not do
+//!
+//! It listens where it is told, without TLS; it runs no model and no tools, keeps no files, and
+//! has no Message Batches. Tokens are estimated from bytes, and prices are unknown to it.
+//!
+//! # Options of a step
+//!
+//! `retry-after=3` (or `0.5`, `-1`, `garbage`, `date:+2s`, `none`), `retry-after-ms=250`,
+//! `should-retry=true|false`, `no-request-id`, `details`, `delay=200ms`, `regain=2026-12-01`.
+
+mod answer;
+mod bucket;
+mod cache;
+mod dice;
+mod errors;
+mod faults;
+mod limits;
+mod log;
+mod message;
+mod messages;
+mod models;
+mod render;
+mod reply;
+mod request;
+mod routes;
+mod schema;
+mod server;
+mod settings;
+mod sse;
+mod status_page;
+mod time;
+mod tokens;
+mod validate;
+mod wire;
+
+pub use faults::Case;
+pub use log::{LedgerRow, LoggedRequest, SimulatorStats};
+pub use server::Simulator;
+pub use settings::{ClassLimits, FaultRate, Latency, OutputLength, RateLimits, SimulatorSettings};
+pub use status_page::{Indicator, StatusPage};

@@ -1,0 +1,274 @@
+//! From a request's head to the endpoint that answers it.
+//!
+//! Besides the API's endpoints there are the status page and, under `/_simulator`, a way for other
+//! processes to read and clear the simulator's records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, Response, Version, header};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::errors::ApiError;
+use super::log::LoggedRequest;
+use super::messages;
+use super::models::{self, Model};
+use super::reply::{Dropped, Reply};
+use super::server::{OpenRequest, Shared};
+use super::wire::Cutter;
+
+/// Largest body of a Messages request that the API takes.
+const MAX_BODY: usize = 32 * 1024 * 1024;
+/// What a log never shows.
+const CREDENTIALS: [header::HeaderName; 3] = [
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::HeaderName::from_static("x-api-key"),
+];
+
+/// The head of a request.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    at_ms: u64,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    pub(super) too_large: bool,
+}
+
+impl Arrival {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The key, from either header; an empty one is none.
+    pub(super) fn key(&self) -> Option<&str> {
+        let bearer = || self.header("authorization")?.strip_prefix("Bearer ");
+        self.header("x-api-key")
+            .or_else(bearer)
+            .map(str::trim)
+            .filter(|key| !key.is_empty())
+    }
+
+    /// A log entry of what the head tells.
+    pub(super) fn entry(&self, shared: &Shared) -> LoggedRequest {
+        LoggedRequest {
+            at_ms: self.at_ms,
+            method: self.method.as_str().to_owned(),
+            path: self.path.clone(),
+            body_hash: String::new(),
+            prompt: String::new(),
+            model: String::new(),
+            stream: false,
+            attempt: 0,
+            status: None,
+            case: "other".to_owned(),
+            open: 0,
+            request_id: None,
+            headers: shared.settings.log_bodies.then(|| self.safe_headers()),
+            body: None,
+        }
+    }
+
+    fn safe_headers(&self) -> BTreeMap<String, String> {
+        self.headers
+            .iter()
+            .filter(|(name, _)| !CREDENTIALS.contains(name))
+            .map(|(name, value)| {
+                let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), text)
+            })
+            .collect()
+    }
+}
+
+/// Answers one request.
+pub(super) async fn serve<B>(
+    shared: Arc<Shared>,
+    cutter: Cutter,
+    request: Request<B>,
+) -> Result<Response<Body>, Dropped>
+where
+    B: axum::body::HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    let (parts, body) = request.into_parts();
+    // In HTTP/2 a reset takes one stream: the connection and its other streams live on.
+    let cutter = if parts.version == Version::HTTP_2 {
+        Cutter::default()
+    } else {
+        cutter
+    };
+    let mut arrival = Arrival {
+        at_ms: shared.epoch.elapsed_ms(),
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        headers: parts.headers,
+        too_large: false,
+    };
+    let body = Body::new(body);
+    if arrival.method == Method::POST && arrival.path == "/v1/messages" {
+        let open = OpenRequest::enter(&shared);
+        let body = collect(body).await?;
+        arrival.too_large = body.is_none();
+        return messages::create(shared, arrival, body, open, &cutter).await;
+    }
+    let body = collect(body).await?;
+    let reply = if arrival.path.starts_with("/_simulator/") {
+        control(&shared, &arrival, body.as_ref())
+    } else {
+        let reply = other(&shared, &arrival, body.as_ref());
+        record(&shared, &arrival, &reply);
+        reply
+    };
+    reply.deliver(&cutter, || ()).await
+}
+
+fn record(shared: &Shared, arrival: &Arrival, reply: &Reply) {
+    shared.records.count_other();
+    if shared.settings.log_requests {
+        let entry = LoggedRequest {
+            status: reply.told_status(),
+            request_id: reply.request_id.clone(),
+            ..arrival.entry(shared)
+        };
+        shared.records.log(entry, shared.settings.log_capacity);
+    }
+}
+
+/// Reads a body to its end. One that is too large is read on and thrown away: closing with unread
+/// bytes would reset the connection and take the 413 with it.
+async fn collect(body: Body) -> Result<Option<Bytes>, Dropped> {
+    let mut stream = body.into_data_stream();
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    let mut length = 0_usize;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Dropped)?;
+        length += chunk.len();
+        if first.is_empty() {
+            first = chunk;
+        } else if length <= MAX_BODY {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&chunk);
+        }
+    }
+    if length > MAX_BODY {
+        return Ok(None);
+    }
+    Ok(Some(if all.is_empty() { first } else { all.freeze() }))
+}
+
+fn other(shared: &Shared, arrival: &Arrival, body: Option<&Bytes>) -> Reply {
+    let path = arrival.path.as_str();
+    match (arrival.method.as_str(), path) {
+        ("POST", "/v1/messages/count_tokens") => messages::count_tokens(shared, arrival, body),
+        ("GET", "/v1/models") => authenticated(shared, arrival, model_list),
+        ("GET", "/api/v2/status.json" | "/api/v2/summary.json") => status_page(shared, path),
+        ("GET", _) if path.starts_with("/v1/models/") => {
+            let id = &path["/v1/models/".len()..];
+            authenticated(shared, arrival, || one_model(id))
+        }
+        (_, "/v1/messages" | "/v1/messages/count_tokens" | "/v1/models") => {
+            let error = ApiError::new(405, "invalid_request_error", "Method Not Allowed");
+            Reply::error(&error, shared.request_id())
+        }
+        _ => Reply::error(&ApiError::not_found("Not Found"), shared.request_id()),
+    }
+}
+
+fn authenticated(
+    shared: &Shared,
+    arrival: &Arrival,
+    answer: impl FnOnce() -> Result<Value, ApiError>,
+) -> Reply {
+    match messages::authenticate(shared, arrival).and_then(|()| answer()) {
+        Ok(value) => Reply::value(&value, shared.request_id()),
+        Err(error) => Reply::error(&error, shared.request_id()),
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "endpoints behind authentication have one signature"
+)]
+fn model_list() -> Result<Value, ApiError> {
+    let data: Vec<Value> = models::all().iter().map(model_info).collect();
+    let (first, last) = (data.first(), data.last());
+    let ids = (
+        first.map(|model| &model["id"]),
+        last.map(|model| &model["id"]),
+    );
+    Ok(json!({"data": data, "has_more": false, "first_id": ids.0, "last_id": ids.1}))
+}
+
+fn one_model(id: &str) -> Result<Value, ApiError> {
+    models::find(id)
+        .map(model_info)
+        .ok_or_else(|| ApiError::not_found(format!("model: {id}")))
+}
+
+fn model_info(model: &Model) -> Value {
+    json!({
+        "id": model.id,
+        "type": "model",
+        "display_name": model.display_name,
+        "created_at": format!("{}T00:00:00Z", model.created),
+        "max_input_tokens": model.context,
+        "max_tokens": model.max_output,
+        "capabilities": null,
+    })
+}
+
+fn status_page(shared: &Shared, path: &str) -> Reply {
+    let page = shared.status_page();
+    if page.challenge {
+        return Reply::page(405, "Human Verification");
+    }
+    let body = if path.ends_with("summary.json") {
+        page.summary(&shared.epoch)
+    } else {
+        page.status(&shared.epoch)
+    };
+    Reply::edge(200, "application/json", Bytes::from(body.to_string()))
+}
+
+/// The simulator's own endpoints.
+fn control(shared: &Shared, arrival: &Arrival, body: Option<&Bytes>) -> Reply {
+    let json = |text: String| Reply::edge(200, "application/json", Bytes::from(text));
+    match (arrival.method.as_str(), arrival.path.as_str()) {
+        ("GET", "/_simulator/log") => {
+            let mut lines = String::new();
+            for request in shared.records.logged() {
+                lines.push_str(&text(&request));
+                lines.push('\n');
+            }
+            Reply::edge(200, "application/x-jsonl", Bytes::from(lines))
+        }
+        ("GET", "/_simulator/stats") => json(text(&shared.records.stats())),
+        ("POST", "/_simulator/reset") => {
+            shared.reset();
+            json("{}".to_owned())
+        }
+        ("POST", "/_simulator/status") => {
+            match serde_json::from_slice(body.map_or(&[], |body| body.as_ref())) {
+                Ok(page) => {
+                    shared.set_status_page(page);
+                    json("{}".to_owned())
+                }
+                Err(error) => Reply::edge(400, "text/plain", Bytes::from(error.to_string())),
+            }
+        }
+        _ => Reply::edge(404, "text/plain", Bytes::from_static(b"no such endpoint")),
+    }
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,244 @@
+//! The server: listening, accepting, shutting down, and what all requests share.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::cache::PromptCache;
+use super::dice::{Dice, Purpose};
+use super::limits::Limiter;
+use super::log::{LoggedRequest, Records, SimulatorStats};
+use super::routes;
+use super::settings::SimulatorSettings;
+use super::status_page::StatusPage;
+use super::time::Epoch;
+use super::wire::{Cutter, Wire};
+
+/// Connections that wait to be accepted: more than any client here opens at once.
+const BACKLOG: u32 = 4096;
+/// Pause after a failed accept (out of file descriptors), so that the loop does not spin.
+const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(20);
+
+/// What the requests of one simulator share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: SimulatorSettings,
+    pub(super) epoch: Epoch,
+    pub(super) records: Records,
+    pub(super) cache: PromptCache,
+    pub(super) limiter: Option<Limiter>,
+    status_page: Mutex<StatusPage>,
+    answered: AtomicU64,
+}
+
+impl Shared {
+    fn new(settings: SimulatorSettings) -> Self {
+        Self {
+            epoch: Epoch::begin(),
+            records: Records::default(),
+            cache: PromptCache::default(),
+            limiter: settings.limits.clone().map(Limiter::new),
+            status_page: Mutex::new(settings.status_page.clone()),
+            answered: AtomicU64::new(0),
+            settings,
+        }
+    }
+
+    /// A new `request-id`.
+    pub(super) fn request_id(&self) -> String {
+        let count = self.answered.fetch_add(1, Ordering::Relaxed);
+        let mut dice = Dice::new(self.settings.seed, count, 0, Purpose::Identifier);
+        format!("req_011C{}", dice.letters(20))
+    }
+
+    pub(super) fn status_page(&self) -> StatusPage {
+        self.status_page
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_status_page(&self, page: StatusPage) {
+        *self
+            .status_page
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = page;
+    }
+
+    pub(super) fn reset(&self) {
+        self.records.reset();
+        self.cache.clear();
+        if let Some(limiter) = &self.limiter {
+            limiter.reset();
+        }
+    }
+}
+
+/// A Messages request from its arrival to its last byte, or to the moment the client leaves.
+#[derive(Debug)]
+pub(super) struct OpenRequest {
+    shared: Arc<Shared>,
+    /// How many were open at its arrival, itself included.
+    pub(super) count: usize,
+}
+
+impl OpenRequest {
+    pub(super) fn enter(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            count: shared.records.enter(),
+        }
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.shared.records.leave();
+    }
+}
+
+/// A running simulator. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Simulator {
+    /// Starts a simulator on a free port of 127.0.0.1. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When no socket can be opened.
+    pub fn start(settings: SimulatorSettings) -> io::Result<Self> {
+        Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), settings)
+    }
+
+    /// Starts a simulator on the given address. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub fn start_on(addr: SocketAddr, settings: SimulatorSettings) -> io::Result<Self> {
+        let socket = match addr {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // A restarted simulator gets its port back at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        let listener = socket.listen(BACKLOG)?;
+        let simulator = Self {
+            addr: listener.local_addr()?,
+            shared: Arc::new(Shared::new(settings)),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        let accepting = accept(
+            listener,
+            Arc::clone(&simulator.shared),
+            simulator.stop.clone(),
+            simulator.tasks.clone(),
+        );
+        simulator.tasks.spawn(accepting);
+        Ok(simulator)
+    }
+
+    /// Where to send requests: `http://127.0.0.1:PORT`, without a slash at the end.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The address it listens on.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The logged requests, oldest first.
+    #[must_use]
+    pub fn log(&self) -> Vec<LoggedRequest> {
+        self.shared.records.logged()
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> SimulatorStats {
+        self.shared.records.stats()
+    }
+
+    /// Forgets the log, the counters, how often each body came, the prompt cache and what was
+    /// taken from the limits.
+    pub fn reset(&self) {
+        self.shared.reset();
+    }
+
+    /// Changes what the status page says.
+    pub fn set_status_page(&self, page: StatusPage) {
+        self.shared.set_status_page(page);
+    }
+
+    /// Closes the listener and every connection, and returns when they are closed.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = connection(stream, Arc::clone(&shared));
+                let stop = stop.clone();
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = connection => {}
+                    }
+                });
+            }
+            Err(_) => tokio::time::sleep(AFTER_FAILED_ACCEPT).await,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    shared.records.connected();
+    // Without it small answers wait for acknowledgements; if it fails, they do.
+    let _ = stream.set_nodelay(true);
+    let cutter = Cutter::default();
+    let wire = TokioIo::new(Wire::new(stream, cutter.clone()));
+    let service =
+        service_fn(move |request| routes::serve(Arc::clone(&shared), cutter.clone(), request));
+    // An error here is a client that left or a cut on purpose: neither is news.
+    let _ = auto::Builder::new(TokioExecutor::new())
+        .serve_connection(wire, service)
+        .await;
+}
