@@ -1,7 +1,7 @@
 //! The store in one SQLite file.
 //!
 //! Owns the file, its lock and its schema. One thread owns the only write connection and commits
-//! in groups with `synchronous=FULL` ([`writer`]); readers have read-only connections of their own
+//! in groups with `synchronous=FULL` (`writer`); readers have read-only connections of their own
 //! ([`SqliteReader`]). Job ids carry run and line, so that a run's rows lie together and in input
 //! order. Texts are packed and unpacked on the caller's thread, never on the writer's.
 //!
