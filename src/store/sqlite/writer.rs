@@ -140,7 +140,9 @@ where
 fn serve(mut tx: Tx, mut messages: mpsc::Receiver<Message>) {
     let mut group = Vec::with_capacity(GROUPED_CALLS);
     let mut closing = None;
-    while let (None, Some(first)) = (&closing, messages.blocking_recv()) {
+    while closing.is_none()
+        && let Some(first) = messages.blocking_recv()
+    {
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
