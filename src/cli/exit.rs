@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// How the command ended. The numbers never change their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
     /// Everything asked for was done; for a run: every job succeeded.

@@ -1,3 +1,5 @@
+//! What the tally shows after a story of events.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -34,7 +34,7 @@ pub enum ReportError {
     },
     /// Something stored as JSON is none.
     #[error(
-        "the stored {what} of input line {line} cannot be read: {why}. Check the store with `claude-run verify`; if it finds nothing, please report this as a bug of claude-run"
+        "the stored {what} of input line {line} cannot be read: {why}. Keep a copy of the store, and report this as a bug of claude-run"
     )]
     NotJson {
         /// The job's input line.

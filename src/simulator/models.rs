@@ -11,7 +11,7 @@ pub(super) struct Model {
     /// The shorter name that resolves to it.
     pub(super) alias: Option<&'static str>,
     pub(super) display_name: &'static str,
-    /// Day of release.
+    /// Day of release; of some models an estimate, for it decides nothing.
     pub(super) created: &'static str,
     /// Models of a class share their rate limits.
     pub(super) class: &'static str,

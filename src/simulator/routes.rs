@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, Response, header};
+use axum::http::{HeaderMap, Method, Request, Response, Version, header};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::Serialize;
@@ -22,7 +22,7 @@ use super::server::{OpenRequest, Shared};
 use super::wire::Cutter;
 
 /// Largest body of a Messages request that the API takes.
-pub(super) const MAX_BODY: usize = 32 * 1024 * 1024;
+const MAX_BODY: usize = 32 * 1024 * 1024;
 /// What a log never shows.
 const CREDENTIALS: [header::HeaderName; 3] = [
     header::AUTHORIZATION,
@@ -97,6 +97,12 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let (parts, body) = request.into_parts();
+    // In HTTP/2 a reset takes one stream: the connection and its other streams live on.
+    let cutter = if parts.version == Version::HTTP_2 {
+        Cutter::default()
+    } else {
+        cutter
+    };
     let mut arrival = Arrival {
         at_ms: shared.epoch.elapsed_ms(),
         method: parts.method,

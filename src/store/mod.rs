@@ -13,7 +13,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use crate::model::{AttemptId, Run, RunId};
+use crate::model::{AttemptId, DispatchOptions, Run, RunId};
 
 pub use error::StoreError;
 pub use verbs::{
@@ -70,6 +70,13 @@ pub trait Store: Send + Sync + 'static {
         &self,
         run: RunId,
         attempts: Vec<AttemptId>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Keeps other dispatch options with the run.
+    fn keep_options(
+        &self,
+        run: RunId,
+        options: DispatchOptions,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// What the dispatcher must know of the run now: control changes by other processes included.

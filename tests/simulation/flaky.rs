@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use claude_run::model::{AttemptId, Halt, NewJob, RunId};
+use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, RunId};
 use claude_run::store::sqlite::SqliteStore;
 use claude_run::store::{
     Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter, Store,
@@ -102,6 +102,10 @@ impl Store for Flaky {
         self.open
             .fetch_sub(attempts.len() as u64, Ordering::Relaxed);
         self.store.release(run, attempts).await
+    }
+
+    async fn keep_options(&self, run: RunId, options: DispatchOptions) -> Result<()> {
+        self.store.keep_options(run, options).await
     }
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {

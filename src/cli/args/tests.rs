@@ -1,3 +1,5 @@
+//! The command line takes what the contract names, and refuses the rest in plain words.
+
 use clap::{CommandFactory, Parser};
 
 use super::{Cli, Command, ReportFormat};

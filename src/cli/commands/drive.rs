@@ -12,11 +12,11 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Origin;
-use crate::engine::{Ending, Stopper, dispatch};
+use crate::engine::{Ending, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
 use crate::progress::{Bars, EndReason, EventsFile, Plain, RunSummary};
 use crate::report::load_report;
-use crate::store::Reader;
+use crate::store::{Reader, Store};
 
 /// Dispatches `run` until it ends, halts or is stopped. Whoever calls this holds the dispatch lock.
 pub(super) async fn drive(
@@ -26,6 +26,7 @@ pub(super) async fn drive(
     args: &DispatchArgs,
 ) -> Result<Exit, Failure> {
     let settings = ctx.settings_for(&run.options)?;
+    keep_options(ctx, session, run).await?;
     let endpoint = if run.simulated {
         Endpoint::simulator(&settings, session.clock)?
     } else {
@@ -37,6 +38,7 @@ pub(super) async fn drive(
     }
     let began = session.clock.now();
     let (stopper, signal) = Stopper::new();
+    let urgency = signal.clone();
     let stopping = tokio::spawn(stop_on_signals(
         Signals::listen()?,
         stopper,
@@ -58,8 +60,22 @@ pub(super) async fn drive(
     stopping.abort();
     let took = Duration::try_from(session.clock.now().duration_since(began)).unwrap_or_default();
     let ending = ended?;
+    if urgency.current() == Stop::Now {
+        ctx.console.warn("left at once: requests that were in flight may be billed; `claude-run resume` goes on and counts them");
+        return Ok(Exit::Interrupted);
+    }
     let jobs = summarise(ctx, session, run, &ending, took).await?;
     Ok(exit_of(&ending, &jobs))
+}
+
+/// What the user says now holds for later resumes too.
+async fn keep_options(ctx: &Context, session: &Session, run: &Run) -> Result<(), Failure> {
+    let given = ctx.settings.dispatch_options_given_by_flags();
+    let options = run.options.clone().overridden_by(given);
+    if options != run.options {
+        session.store.keep_options(run.id, options).await?;
+    }
+    Ok(())
 }
 
 /// How a run that has ended already would have ended a command.

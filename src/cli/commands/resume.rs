@@ -21,25 +21,32 @@ pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
     }
     drop(opened);
     let session = Session::open(path)?;
+    let ended = go_on(ctx, &session, &latest, &args).await;
+    session.close().await;
+    ended
+}
+
+async fn go_on(
+    ctx: &Context,
+    session: &Session,
+    latest: &Run,
+    args: &ResumeArgs,
+) -> Result<Exit, Failure> {
     let _lock = session.lock()?;
     if args.run.is_some() {
-        return resume_one(ctx, &session, &latest, &args).await;
+        return resume_one(ctx, session, latest, args).await;
     }
-    let mut seen = HashSet::new();
-    let mut exits = Vec::new();
+    let (mut seen, mut most_urgent) = (HashSet::new(), None);
     // Asked anew each time: another process may have stored more meanwhile.
-    while let Some(run) = next_unfinished(&session, &seen).await? {
+    while let Some(run) = next_unfinished(session, &seen).await? {
         seen.insert(run.id);
-        let exit = resume_one(ctx, &session, &run, &args).await?;
+        let exit = resume_one(ctx, session, &run, args).await?;
+        most_urgent = most_urgent.max(Some((urgency(exit), exit)));
         if exit == Exit::Interrupted {
-            return Ok(exit);
+            break;
         }
-        exits.push(exit);
     }
-    Ok(match exits.into_iter().max_by_key(|exit| urgency(*exit)) {
-        Some(exit) => exit,
-        None => already_ended(ctx, &latest),
-    })
+    Ok(most_urgent.map_or_else(|| already_ended(ctx, latest), |(_, exit)| exit))
 }
 
 async fn resume_one(

@@ -28,6 +28,11 @@ impl Session {
         })
     }
 
+    /// Leaves one tidy file behind.
+    pub(super) async fn close(&self) {
+        self.store.close().await;
+    }
+
     pub(super) fn reader(&self) -> Result<SqliteReader, StoreError> {
         SqliteReader::open(&self.path)
     }

@@ -25,23 +25,28 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
         Endpoint::api(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
     let session = Session::open(path)?;
-    let lock = if args.no_run {
-        None
-    } else {
-        Some(session.lock())
+    let ended = store_and_run(ctx, &session, &args, source).await;
+    session.close().await;
+    ended
+}
+
+async fn store_and_run(
+    ctx: &Context,
+    session: &Session,
+    args: &SubmitArgs,
+    source: Source,
+) -> Result<Exit, Failure> {
+    let lock = (!args.no_run).then(|| session.lock());
+    let run = match known(ctx, session, args).await? {
+        Some(run) => Some(run),
+        None => store(ctx, session, args, source).await?,
     };
-    let run = match known(ctx, &session, &args).await? {
-        Some(run) => run,
-        None => match store(ctx, &session, &args, source).await? {
-            Some(run) => run,
-            None => return Ok(Exit::Interrupted),
-        },
-    };
-    match lock {
-        None => Ok(stored_only(ctx, &run)),
-        Some(Ok(_lock)) => drive(ctx, &session, &run, &args.dispatch).await,
-        Some(Err(held @ StoreError::Held { .. })) => stored_beside(ctx, &run, held),
-        Some(Err(error)) => Err(error.into()),
+    match (run, lock) {
+        (None, _) => Ok(Exit::Interrupted),
+        (Some(run), None) => Ok(stored_only(ctx, &run)),
+        (Some(run), Some(Ok(_lock))) => drive(ctx, session, &run, &args.dispatch).await,
+        (Some(run), Some(Err(held @ StoreError::Held { .. }))) => stored_beside(ctx, &run, held),
+        (Some(_), Some(Err(error))) => Err(error.into()),
     }
 }
 

@@ -1,3 +1,5 @@
+//! A config file is read with its places, and every mistake in it is located.
+
 use std::path::Path;
 
 use super::{LoadedFile, load, parse};

@@ -1,3 +1,5 @@
+//! Where each setting comes from, and that the stronger layer wins.
+
 use std::path::Path;
 use std::time::Duration;
 

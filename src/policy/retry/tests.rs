@@ -1,3 +1,5 @@
+//! The step after every class, and how long a wait may be, as properties of all classes.
+
 use std::time::Duration;
 
 use fastrand::Rng;

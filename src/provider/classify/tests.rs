@@ -1,3 +1,5 @@
+//! Answers as the API and what stands in front of it send them, each with its class.
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -1,3 +1,5 @@
+//! Which headers leave, which of them are masked, and which certificates are taken.
+
 use std::io::Write;
 
 use reqwest::header::HeaderMap;

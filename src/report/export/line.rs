@@ -10,8 +10,9 @@ use crate::report::shape::millis;
 use crate::report::usd::Usd;
 use crate::store::{ResultBody, ResultRow};
 
-/// One ended job, as `export --format jsonl` writes it. `J` is how JSON from outside is held: raw
-/// text while it is written, a parsed value for whoever reads lines back.
+/// One ended job, as `export --format jsonl` writes it.
+// `J` is how JSON from outside is held: raw text while it is written, a parsed value for whoever
+// reads lines back. (No docstring: users read those in the schema.)
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ResultLine")]

@@ -1,3 +1,5 @@
+//! Answers have the content that their request asks for, and say why they stopped.
+
 use super::*;
 use crate::simulator::request::{self, Endpoint};
 

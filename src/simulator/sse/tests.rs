@@ -1,3 +1,5 @@
+//! Streams have the events of the API in its order, and break off where they are told to.
+
 use super::super::answer::{self, Question};
 use super::super::cache::CacheUse;
 use super::super::faults::Twist;

@@ -1,3 +1,5 @@
+//! Requests that the API refuses are refused here, in its words.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{params, params_from_iter, types::Value};
 
 use super::blob::pack;
+use super::load::json;
 use super::tx::{Tx, ids_of, job_id, line_of};
-use crate::model::{ErrorClass, Halt, JobState, RunId};
+use crate::model::{DispatchOptions, ErrorClass, Halt, JobState, RunId};
 use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter};
 
 /// Rows that one call changes, so that a running dispatcher never waits long for the lock.
@@ -112,6 +113,15 @@ fn keep_interruption(tx: &Tx, open: &Open) -> Result<()> {
     tx.execute(
         "INSERT INTO results (job_id, n, error_blob) VALUES (?1, ?2, ?3)",
         params![open.job, open.attempts, pack(&error.to_string())],
+    )?;
+    Ok(())
+}
+
+pub(super) fn keep_options(tx: &mut Tx, run: RunId, options: &DispatchOptions) -> Result<()> {
+    let row = tx.run_row(run)?;
+    tx.execute(
+        "UPDATE runs SET options = ?2 WHERE id = ?1",
+        params![row, json(options)?],
     )?;
     Ok(())
 }

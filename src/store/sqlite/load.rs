@@ -1,6 +1,7 @@
 //! Loading: a run is invisible until its last line has been checked.
 
 use rusqlite::params;
+use serde::Serialize;
 
 use super::blob::pack;
 use super::tx::{Tx, ids_of, job_id, line_of};
@@ -38,10 +39,6 @@ impl From<NewJob> for PackedJob {
 }
 
 pub(super) fn begin(tx: &mut Tx, run: &NewRun) -> Result<()> {
-    let json = |value: serde_json::Result<String>| {
-        value
-            .map_err(|error| StoreError::IllegalTransition(format!("options are no JSON: {error}")))
-    };
     tx.execute(
         "INSERT INTO runs (uuid, name, file, state, simulated, shaping, options, created_at_ms)
          VALUES (?1, ?2, ?3, 'loading', ?4, ?5, ?6, ?7) ON CONFLICT (uuid) DO NOTHING",
@@ -50,12 +47,18 @@ pub(super) fn begin(tx: &mut Tx, run: &NewRun) -> Result<()> {
             run.name,
             run.file,
             run.simulated,
-            json(serde_json::to_string(&run.shaping))?,
-            json(serde_json::to_string(&run.options))?,
+            json(&run.shaping)?,
+            json(&run.options)?,
             run.created_at.as_millisecond(),
         ],
     )?;
     Ok(())
+}
+
+/// A value as the store keeps it.
+pub(super) fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::IllegalTransition(format!("options are no JSON: {error}")))
 }
 
 pub(super) fn add(tx: &mut Tx, run: RunId, jobs: &[PackedJob]) -> Result<Vec<DuplicateId>> {

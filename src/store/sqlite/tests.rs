@@ -596,6 +596,20 @@ async fn a_second_process_may_submit_while_a_dispatcher_runs() {
     assert_eq!(bench.reader().runs().await.unwrap().len(), 2);
 }
 
+#[tokio::test]
+async fn a_closed_store_is_one_file_and_takes_no_more_calls() {
+    let bench = Bench::with_jobs(3).await;
+    bench.store.close().await;
+    let files: Vec<_> = std::fs::read_dir(bench.path.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(files, ["store.db"]);
+    let refused = bench.store.pulse(bench.run).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Closed), "{refused}");
+    assert_eq!(bench.counts().await.pending, 3);
+}
+
 fn open_error(path: &Path) -> StoreError {
     SqliteStore::open(path).unwrap_err()
 }

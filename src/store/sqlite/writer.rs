@@ -23,8 +23,15 @@ pub(super) struct Writer(Mode);
 
 #[derive(Clone)]
 enum Mode {
-    Thread(mpsc::Sender<Box<dyn Call>>),
+    Thread(mpsc::Sender<Message>),
     Inline(Arc<Mutex<Tx>>),
+}
+
+/// What the thread is sent.
+enum Message {
+    Call(Box<dyn Call>),
+    /// Leave the file tidy and end; the sender is dropped when that is done.
+    Close(oneshot::Sender<()>),
 }
 
 impl std::fmt::Debug for Mode {
@@ -77,8 +84,23 @@ impl Writer {
                     outcome: None,
                     reply,
                 });
-                sender.send(call).await.map_err(|_| StoreError::Closed)?;
+                sender
+                    .send(Message::Call(call))
+                    .await
+                    .map_err(|_| StoreError::Closed)?;
                 answer.await.map_err(|_| StoreError::Closed)?
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Ends the thread when all calls before this one are done; later calls are refused.
+    pub(super) async fn close(&self) {
+        if let Mode::Thread(sender) = &self.0 {
+            let (done, closed) = oneshot::channel();
+            if sender.send(Message::Close(done)).await.is_ok() {
+                let _ = closed.await;
             }
         }
     }
@@ -115,22 +137,32 @@ where
     }
 }
 
-fn serve(mut tx: Tx, mut calls: mpsc::Receiver<Box<dyn Call>>) {
+fn serve(mut tx: Tx, mut messages: mpsc::Receiver<Message>) {
     let mut group = Vec::with_capacity(GROUPED_CALLS);
-    while let Some(first) = calls.blocking_recv() {
-        group.push(first);
-        while group.len() < GROUPED_CALLS
-            && let Ok(next) = calls.try_recv()
-        {
-            group.push(next);
+    let mut closing = None;
+    while closing.is_none()
+        && let Some(first) = messages.blocking_recv()
+    {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Call(call) => group.push(call),
+                Message::Close(done) => closing = Some(done),
+            }
+            let more = closing.is_none() && group.len() < GROUPED_CALLS;
+            next = more.then(|| messages.try_recv().ok()).flatten();
         }
         carry_out(&mut tx, &mut group);
     }
     tx.close();
+    drop(closing);
 }
 
 /// All in one transaction; if that fails, each in its own, so that a bad call spoils no other.
 fn carry_out(tx: &mut Tx, group: &mut Vec<Box<dyn Call>>) {
+    if group.is_empty() {
+        return;
+    }
     let together = tx.transact(|tx| group.iter_mut().try_for_each(|call| call.apply(tx)));
     if together.is_ok() || group.len() == 1 {
         for call in group.drain(..) {
