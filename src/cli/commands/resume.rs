@@ -21,16 +21,27 @@ pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
     }
     drop(opened);
     let session = Session::open(path)?;
+    let ended = resume_in(ctx, &session, &latest, &args).await;
+    session.close(&ctx.console, &ended).await;
+    ended
+}
+
+async fn resume_in(
+    ctx: &Context,
+    session: &Session,
+    latest: &Run,
+    args: &ResumeArgs,
+) -> Result<Exit, Failure> {
     let _lock = session.lock()?;
     if args.run.is_some() {
-        return resume_one(ctx, &session, &latest, &args).await;
+        return resume_one(ctx, session, latest, args).await;
     }
     let mut seen = HashSet::new();
     let mut exits = Vec::new();
     // Asked anew each time: another process may have stored more meanwhile.
-    while let Some(run) = next_unfinished(&session, &seen).await? {
+    while let Some(run) = next_unfinished(session, &seen).await? {
         seen.insert(run.id);
-        let exit = resume_one(ctx, &session, &run, &args).await?;
+        let exit = resume_one(ctx, session, &run, args).await?;
         if exit == Exit::Interrupted {
             return Ok(exit);
         }
@@ -38,7 +49,7 @@ pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
     }
     Ok(match exits.into_iter().max_by_key(|exit| urgency(*exit)) {
         Some(exit) => exit,
-        None => already_ended(ctx, &latest),
+        None => already_ended(ctx, latest),
     })
 }
 

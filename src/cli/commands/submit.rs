@@ -25,21 +25,32 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
         Endpoint::api(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
     let session = Session::open(path)?;
+    let ended = store_and_run(ctx, &session, &args, source).await;
+    session.close(&ctx.console, &ended).await;
+    ended
+}
+
+async fn store_and_run(
+    ctx: &Context,
+    session: &Session,
+    args: &SubmitArgs,
+    source: Source,
+) -> Result<Exit, Failure> {
     let lock = if args.no_run {
         None
     } else {
         Some(session.lock())
     };
-    let run = match known(ctx, &session, &args).await? {
+    let run = match known(ctx, session, args).await? {
         Some(run) => run,
-        None => match store(ctx, &session, &args, source).await? {
+        None => match store(ctx, session, args, source).await? {
             Some(run) => run,
             None => return Ok(Exit::Interrupted),
         },
     };
     match lock {
         None => Ok(stored_only(ctx, &run)),
-        Some(Ok(_lock)) => drive(ctx, &session, &run, &args.dispatch).await,
+        Some(Ok(_lock)) => drive(ctx, session, &run, &args.dispatch).await,
         Some(Err(held @ StoreError::Held { .. })) => stored_beside(ctx, &run, held),
         Some(Err(error)) => Err(error.into()),
     }
