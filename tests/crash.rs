@@ -11,6 +11,7 @@
 //! KILLS=50 JOBS=2000 cargo test --test crash killed_again -- --nocapture
 //! ```
 //!
+//! `COMMITS`, `INGEST_KILLS` and `START_KILLS` ask for more of the other tests in the same way.
 //! `SEED=n` repeats the moments of a run that failed (as far as the machine repeats its timing).
 
 #![allow(
