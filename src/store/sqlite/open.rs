@@ -66,6 +66,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     refuse_network(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
+    take_back_broken_commit(path, &connection)?;
     match check_version(path, &connection)? {
         0 => Err(StoreError::Missing {
             path: path.to_path_buf(),
@@ -78,6 +79,28 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
         }),
         _ => set_up(path, &connection, READER_PRAGMAS).map(|()| connection),
     }
+}
+
+/// A crash in the very first start can leave half a commit with the journal that takes it back,
+/// which SQLite plays back for a writer only. (Later commits go to the write-ahead log, which a
+/// reader recovers too.)
+fn take_back_broken_commit(path: &Path, reader: &Connection) -> Result<()> {
+    match read_something(reader) {
+        Err(error) if needs_writer(&error) => {
+            let writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            read_something(&writer).map_err(|error| explain(path, &error))
+        }
+        read => read.map_err(|error| explain(path, &error)),
+    }
+}
+
+fn read_something(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn needs_writer(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
