@@ -193,6 +193,7 @@ fn overloaded() -> Failure {
             ..Evidence::default()
         },
         message: None,
+        partial: None,
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) fn build_client(
 }
 
 fn plain_builder(settings: &ClientSettings) -> ClientBuilder {
-    let mut builder = Client::builder()
+    let builder = Client::builder()
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
@@ -84,9 +84,6 @@ fn plain_builder(settings: &ClientSettings) -> ClientBuilder {
         .tcp_keepalive(KEEPALIVE)
         .tcp_keepalive_interval(KEEPALIVE)
         .tcp_keepalive_retries(KEEPALIVE_RETRIES);
-    if let Some(idle) = settings.idle_timeout {
-        builder = builder.read_timeout(idle);
-    }
     match settings.http {
         Http::Auto => builder,
         Http::Http1 => builder.http1_only(),

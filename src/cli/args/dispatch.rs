@@ -7,6 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::cli::values;
+use crate::model::StreamMode;
 use crate::model::duration::parse_duration;
 
 use super::input::ShapingArgs;
@@ -73,7 +74,10 @@ pub struct DispatchArgs {
     /// Least time between two starts, such as 50ms [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch")]
     pub stagger: Option<Duration>,
-    /// Time for one request before it counts as failed [default: 10m]
+    /// Stream answers: auto (those that may take long), always or never [default: auto]
+    #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), help_heading = "Dispatch")]
+    pub stream: Option<StreamMode>,
+    /// Time for one request before it counts as failed; a stream may take six times as long [default: 10m]
     #[arg(long, value_name = "DURATION", value_parser = values::positive_duration, help_heading = "Dispatch")]
     pub timeout: Option<Duration>,
     /// Time for requests in flight to finish after Ctrl-C [default: 30s]

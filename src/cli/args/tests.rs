@@ -15,6 +15,7 @@ const DISPATCH: &[&str] = &[
     "--max-attempts",
     "--retry-scale",
     "--timeout",
+    "--stream",
     "--grace",
     "--base-url",
     "--ca-bundle",

@@ -26,6 +26,8 @@ fn a_complete_file_is_read_with_its_lines() {
 concurrency = 8
 stagger = "50ms"
 timeout = "5m"
+stream = "always"
+idle_timeout = "30s"
 grace = "0s"
 seed = 7
 [retry]
@@ -53,11 +55,11 @@ quiet = true
     .unwrap();
     for (key, line) in [
         ("dispatch.concurrency", 3),
-        ("dispatch.seed", 7),
-        ("retry.scale", 10),
-        ("retry.overloaded.waits", 12),
-        ("api.headers", 19),
-        ("output.quiet", 27),
+        ("dispatch.seed", 9),
+        ("retry.scale", 12),
+        ("retry.overloaded.waits", 14),
+        ("api.headers", 21),
+        ("output.quiet", 29),
     ] {
         assert_eq!(
             file.origin(key),
@@ -89,7 +91,7 @@ fn an_empty_file_says_nothing() {
 fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     insta::assert_snapshot!(mistake("[dispatch]\nstagger = \"1s\"\n  concurency = 8\n"), @r#"
     c.toml:3:3: unknown key `concurency` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, grace, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, seed
       next: did you mean `concurrency`?
     "#);
     insta::assert_snapshot!(mistake("[retry]\nmax-attempts = 8\n"), @r#"
@@ -123,7 +125,7 @@ fn a_key_in_the_wrong_table_is_told_the_right_one() {
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
     c.toml:2:1: unknown key `max_attempts` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, grace, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, seed
       next: write it under [retry]
     "#);
 }

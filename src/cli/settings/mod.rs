@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass};
+use crate::model::{DispatchOptions, ErrorClass, StreamMode};
 
 pub use headers::{CustomHeader, parse_headers};
 pub use keys::{Key, Row};
@@ -51,6 +51,10 @@ pub struct DispatchSettings {
     pub stagger: Setting<Duration>,
     /// Time for one request; never zero.
     pub timeout: Setting<Duration>,
+    /// When answers are streamed.
+    pub stream: Setting<StreamMode>,
+    /// Longest silence within a stream; never zero.
+    pub idle_timeout: Setting<Duration>,
     /// Time for requests in flight to finish when the run is stopped.
     pub grace: Setting<Duration>,
     /// Seed of every random choice; none draws one.
@@ -109,6 +113,7 @@ impl Settings {
             max_attempts: self.retry.max_attempts.given_by_flag().copied(),
             retry_scale: self.retry.scale.given_by_flag().copied(),
             timeout: self.dispatch.timeout.given_by_flag().copied(),
+            stream: self.dispatch.stream.given_by_flag().copied(),
             grace: self.dispatch.grace.given_by_flag().copied(),
             base_url: self
                 .api

@@ -199,5 +199,6 @@ fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
         model: model.to_owned(),
         body: RequestBody::from_json(body),
         history: packed.history,
+        last_class: packed.last_class,
     })
 }
