@@ -349,13 +349,7 @@ async fn what_breaks_within_a_stream_is_stream_cut_with_its_usage() {
             "before its message was whole",
             false,
         ),
-        (
-            Then::Say(garbage.into()),
-            LONG,
-            LONG,
-            "broke",
-            false,
-        ),
+        (Then::Say(garbage.into()), LONG, LONG, "broke", false),
     ] {
         let (address, _server) = serve(then).await;
         let failure = stream(&address, idle, timeout).await.result.unwrap_err();
