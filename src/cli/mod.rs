@@ -35,8 +35,13 @@ use output::Out;
 use settings::Layers;
 
 /// Runs the command line of this process.
+///
+/// With the feature `failpoints` the variable `FAILPOINTS` says where the process is to die:
+/// `store-after-commit=10*off->return` aborts it behind its eleventh commit.
 #[must_use]
 pub fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    let _armed = fail::FailScenario::setup();
     run(std::env::args_os(), Environment::system()).into()
 }
 

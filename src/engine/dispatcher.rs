@@ -73,7 +73,8 @@ pub async fn dispatch<S: Store, P: Provider>(
     let started = EventKind::RunStarted {
         total: run.jobs.total,
         ended: run.jobs.total - run.jobs.open() + recovered.failed,
-        failed: run.jobs.failed + run.jobs.canceled + recovered.failed,
+        failed: run.jobs.failed + recovered.failed,
+        canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,
         simulated: run.simulated,
         cost_usd: run.cost.to_string(),
@@ -168,7 +169,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Happening::PulseIsDue => self.ask_for_pulse(),
                 Happening::TickIsDue => self.observer.tick(self.clock.now()),
                 Happening::WakeUp => self.abandon_if_due(),
-                Happening::Stop(Stop::Now) => return Ok(Ending::Interrupted),
+                Happening::Stop(Stop::Now) => {
+                    self.tell_end("interrupted");
+                    return Ok(Ending::Interrupted);
+                }
                 Happening::Stop(stop) => self.on_stop(stop),
             }
         }

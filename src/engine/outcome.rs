@@ -9,6 +9,7 @@ use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
     AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, Halt, JobState, Usage,
+    error_object,
 };
 use crate::policy::{Step, decide};
 use crate::provider::{Failure, Message, Reply};
@@ -199,7 +200,7 @@ fn cost(
 }
 
 fn error_result(class: ErrorClass, evidence: &Evidence, message: Option<&Message>) -> ResultBody {
-    let error = error_object(class, evidence);
+    let error = error_of(class, evidence);
     match message {
         Some(message) => ResultBody::Refusal {
             error,
@@ -210,7 +211,7 @@ fn error_result(class: ErrorClass, evidence: &Evidence, message: Option<&Message
 }
 
 /// The API's own error object where it sent a whole one, else one of the same shape.
-fn error_object(class: ErrorClass, evidence: &Evidence) -> String {
+fn error_of(class: ErrorClass, evidence: &Evidence) -> String {
     if let Some(raw) = &evidence.raw_error
         && raw_is_whole(raw)
     {
@@ -218,12 +219,7 @@ fn error_object(class: ErrorClass, evidence: &Evidence) -> String {
     }
     let kind = evidence.error_type.as_deref().unwrap_or(class.as_str());
     let words = evidence.message.as_deref().unwrap_or(class.info().meaning);
-    serde_json::json!({
-        "type": "error",
-        "error": { "type": kind, "message": words },
-        "request_id": evidence.request_id,
-    })
-    .to_string()
+    error_object(kind, words, evidence.request_id.as_deref())
 }
 
 fn raw_is_whole(raw: &str) -> bool {

@@ -30,7 +30,7 @@ impl fmt::Display for NoteKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StreamTakenOut => f.write_str(
-                "`stream` is taken out of the request: whether to stream is decided with --stream",
+                "`stream` is taken out of the request: how an answer travels does not change it",
             ),
             Self::NotInBatch("max_tokens") => {
                 f.write_str("the batch lane refuses `max_tokens` 0: raise it, or use the live lane")

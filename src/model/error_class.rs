@@ -244,7 +244,7 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::RateLimits,
         maybe_billed: false,
         meaning: "The organisation's limit of requests or tokens per minute was reached.",
-        remedy: "Nothing: claude-run waits as long as the API asks. Lower --concurrency or set --rpm/--itpm/--otpm if other programs share the key.",
+        remedy: "Nothing: claude-run waits as long as the API asks. Lower --concurrency if it happens often, or if other programs share the key.",
     },
     ClassInfo {
         class: ErrorClass::AccelerationLimited,

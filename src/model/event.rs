@@ -32,8 +32,10 @@ pub enum EventKind {
         total: u64,
         /// Jobs that had ended before.
         ended: u64,
-        /// Jobs that had failed or been cancelled before, among those.
+        /// Jobs that had failed before, among those.
         failed: u64,
+        /// Jobs that had been cancelled before, among those.
+        canceled: u64,
         /// Attempts that a crash had cut off.
         interrupted: u64,
         /// The run is against the simulator.
@@ -105,7 +107,7 @@ pub enum EventKind {
     },
     /// The dispatcher left the run.
     RunEnded {
-        /// `completed`, `halted` or `interrupted`.
+        /// `completed`, `halted`, `interrupted`, or `broken` when the store does not work.
         reason: String,
     },
 }

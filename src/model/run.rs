@@ -99,7 +99,7 @@ pub struct DispatchOptions {
     pub grace: Option<Duration>,
     /// Root of the API.
     pub base_url: Option<String>,
-    /// Certificates to trust instead of the system's.
+    /// Certificates to trust besides the system's.
     pub ca_bundle: Option<String>,
     /// Seed of every random choice.
     pub seed: Option<u64>,

@@ -113,14 +113,16 @@ impl Tally {
             total,
             ended,
             failed,
+            canceled,
             interrupted,
             simulated,
             cost_usd,
         } = &event.kind
         {
             tally.total = *total;
-            tally.succeeded = ended.saturating_sub(*failed);
+            tally.succeeded = ended.saturating_sub(failed + canceled);
             tally.failed = *failed;
+            tally.canceled = *canceled;
             tally.interrupted = *interrupted;
             tally.simulated = *simulated;
             tally.cost = parse_cost(cost_usd);

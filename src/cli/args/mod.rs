@@ -123,7 +123,7 @@ pub enum Command {
     Retry(RetryArgs),
     /// End every job that has not ended
     Cancel(CancelArgs),
-    /// Say what submit would refuse, and estimate tokens and cost; sends nothing
+    /// Say what submit would refuse or remark, without storing or sending anything
     Check(CheckArgs),
     /// Serve a local imitation of the API, with faults and limits
     Simulate(SimulateArgs),

@@ -166,7 +166,7 @@ pub struct SimulateArgs {
     /// Limit of output tokens per minute
     #[arg(long, value_name = "N")]
     pub otpm: Option<u64>,
-    /// Share of requests that get this fault, overloaded=0.1 (repeatable)
+    /// Share of requests that get this fault, such as 529=0.1 (repeatable)
     #[arg(long = "fault", value_name = "CASE=RATE")]
     pub faults: Vec<String>,
     /// Behave like a busy day: a mixture of faults, limits and slow answers

@@ -34,14 +34,32 @@ pub async fn cancel(ctx: &Context, args: CancelArgs) -> Result<Exit, Failure> {
         }
         Err(StoreError::Held { pid, .. }) => {
             while store.cancel(run.id, clock.now()).await? {}
-            ctx.console.note(format!(
-                "what waited in run {} is cancelled; process {pid} finishes what is in flight and then ends the run",
-                run.id
-            ));
+            cancelled_beside(ctx, &store, clock, &run, &pid).await?;
         }
         Err(error) => return Err(error.into()),
     }
+    store.close().await;
     Ok(Exit::Success)
+}
+
+/// Another process dispatches, this run or another one.
+async fn cancelled_beside(
+    ctx: &Context,
+    store: &SqliteStore,
+    clock: Clock,
+    run: &Run,
+    pid: &str,
+) -> Result<(), StoreError> {
+    if run.state == RunState::Running {
+        ctx.console.note(format!(
+            "what waited in run {} is cancelled; if process {pid} is at work on it, it finishes what is in flight and ends it",
+            run.id
+        ));
+        return Ok(());
+    }
+    store.leave_run(run.id, clock.now(), None).await?;
+    ctx.console.note(format!("run {} is cancelled", run.id));
+    Ok(())
 }
 
 /// With nobody at work on it: what a crash left open is closed first, so that it is cancelled too.

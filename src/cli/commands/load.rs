@@ -145,10 +145,20 @@ impl Chunk {
 
 /// The input cannot be read to its end: nothing is stored.
 pub(super) fn unreadable(error: &ReadError) -> Failure {
-    Failure::usage(
-        error.to_string(),
-        "check the file, then submit it again; nothing was stored",
-    )
+    let mut failure = of_input(&error.to_string());
+    failure.next.push_str("; nothing was stored");
+    failure
+}
+
+/// From an error of the input room: one text of the shape "what; what to do next".
+fn of_input(text: &str) -> Failure {
+    match text.split_once("; ") {
+        Some((what, next)) => Failure::usage(what, next),
+        None => Failure::usage(
+            text,
+            "give a JSONL file, a .gz or .zst of one, or - for standard input",
+        ),
+    }
 }
 
 fn lost_reader(error: &tokio::task::JoinError) -> Failure {
@@ -167,10 +177,5 @@ pub(super) fn lock(session: &Session, run: RunId) -> Result<LoadLock, Failure> {
 
 /// Shared by submit and check.
 pub(super) fn open(file: &std::path::Path) -> Result<Source, Failure> {
-    Source::open(&file.to_string_lossy()).map_err(|error| {
-        Failure::usage(
-            error.to_string(),
-            "give a JSONL file, a .gz or .zst of one, or - for standard input",
-        )
-    })
+    Source::open(&file.to_string_lossy()).map_err(|error| of_input(&error.to_string()))
 }

@@ -22,7 +22,7 @@ pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
     drop(opened);
     let session = Session::open(path)?;
     let ended = go_on(ctx, &session, &latest, &args).await;
-    session.close().await;
+    session.close(&ctx.console, &ended).await;
     ended
 }
 

@@ -4,6 +4,7 @@ use crate::cli::args::RetryArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::progress::plural;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{RetryFilter, Store};
 
@@ -25,13 +26,18 @@ pub async fn retry(ctx: &Context, args: RetryArgs) -> Result<Exit, Failure> {
         count += page;
         after = next;
     }
+    store.close().await;
     match (count, filter == RetryFilter::default()) {
         (0, true) => ctx.console.note("no job of this run has failed or was cancelled"),
         (0, false) => ctx.console.warn("no failed or cancelled job fits: see `claude-run report` for the classes and `claude-run attempts` for the ids"),
-        (count, _) if opened.dispatcher_alive => {
-            ctx.console.note(format!("{count} jobs are back in the queue; the claude-run that is at work takes them up"));
+        (count, _) => {
+            let next = if opened.dispatcher_alive {
+                "the claude-run that is at work takes them up".to_owned()
+            } else {
+                format!("`claude-run resume {}` runs them", run.id)
+            };
+            ctx.console.note(format!("{} put back in the queue; {next}", plural(count, "job")));
         }
-        (count, _) => ctx.console.note(format!("{count} jobs are back in the queue: `claude-run resume {}` runs them", run.id)),
     }
     Ok(Exit::Success)
 }

@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
+use crate::cli::console::Console;
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::store::sqlite::{DispatchLock, LoadLock, SqliteReader, SqliteStore};
@@ -13,6 +17,7 @@ pub(super) struct Session {
     pub(super) path: PathBuf,
     pub(super) store: Arc<SqliteStore>,
     pub(super) clock: Clock,
+    sweep: JoinHandle<()>,
 }
 
 impl Session {
@@ -20,17 +25,32 @@ impl Session {
     /// what broken-off loads have left.
     pub(super) fn open(path: PathBuf) -> Result<Self, Failure> {
         let store = Arc::new(SqliteStore::open(&path)?);
-        tokio::spawn(sweep_broken_loads(Arc::clone(&store), path.clone()));
+        let sweep = tokio::spawn(sweep_broken_loads(Arc::clone(&store), path.clone()));
         Ok(Self {
             path,
             store,
             clock: Clock::system(),
+            sweep,
         })
     }
 
-    /// Leaves one tidy file behind.
-    pub(super) async fn close(&self) {
+    /// Ends the session of a command that ended like that: what broken-off loads have left is gone
+    /// then, unless the user is in a hurry, and the store is one tidy file.
+    pub(super) async fn close(mut self, console: &Console, ended: &Result<Exit, Failure>) {
+        if !self.sweep.is_finished() && !matches!(ended, Ok(Exit::Interrupted)) {
+            self.finish_sweep(console).await;
+        }
         self.store.close().await;
+    }
+
+    async fn finish_sweep(&mut self, console: &Console) {
+        console.note("clearing away what a broken-off load has left (Ctrl-C leaves it for later)");
+        if let Ok(mut signals) = Signals::listen() {
+            tokio::select! {
+                _ = &mut self.sweep => {}
+                () = signals.next() => {}
+            }
+        }
     }
 
     pub(super) fn reader(&self) -> Result<SqliteReader, StoreError> {
@@ -45,10 +65,11 @@ impl Session {
 
 /// What fails here is tried again at the next start.
 async fn sweep_broken_loads(store: Arc<SqliteStore>, path: PathBuf) {
-    let loading = store.loading().await.unwrap_or_default();
-    for run in loading {
-        if let Ok(Some(_lock)) = LoadLock::acquire(&path, run) {
-            tracing::info!(%run, "sweeping a load that was broken off");
+    let mut runs = store.loading().await.unwrap_or_default();
+    runs.extend(LoadLock::files(&path));
+    for run in runs {
+        if let Ok(Some(_lock)) = LoadLock::acquire_if_abandoned(&path, run) {
+            tracing::info!(%run, "clearing away a load that was broken off");
             while store.sweep_load(run).await.unwrap_or(false) {}
         }
     }

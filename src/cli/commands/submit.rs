@@ -26,7 +26,7 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     }
     let session = Session::open(path)?;
     let ended = store_and_run(ctx, &session, &args, source).await;
-    session.close().await;
+    session.close(&ctx.console, &ended).await;
     ended
 }
 

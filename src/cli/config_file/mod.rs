@@ -87,7 +87,7 @@ pub struct StoreTable {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PricesTable {
-    /// Price table that replaces the built-in one; relative to this file's folder.
+    /// Price table laid over the built-in one, model by model; relative to this file's folder.
     pub file: Option<PathBuf>,
 }
 

@@ -218,7 +218,7 @@ pub const PRICES: Key = Key {
     name: "prices.file",
     flag: None,
     env: None,
-    about: "Price table that replaces the built-in one",
+    about: "Price table laid over the built-in one, model by model",
     rows: |s| one(&s.prices, path),
 };
 /// Colour.

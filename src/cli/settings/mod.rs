@@ -36,7 +36,7 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// Where requests go, and with which headers.
     pub api: ApiSettings,
-    /// Price table that replaces the built-in one.
+    /// Price table laid over the built-in one, model by model.
     pub prices: Setting<Option<PathBuf>>,
     /// What standard error shows.
     pub output: OutputSettings,

@@ -6,7 +6,7 @@ use rusqlite::{params, params_from_iter, types::Value};
 use super::blob::pack;
 use super::load::json;
 use super::tx::{Tx, ids_of, job_id, line_of};
-use crate::model::{DispatchOptions, ErrorClass, Halt, JobState, RunId};
+use crate::model::{DispatchOptions, ErrorClass, Halt, JobState, RunId, error_object};
 use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter};
 
 /// Rows that one call changes, so that a running dispatcher never waits long for the lock.
@@ -105,14 +105,10 @@ fn interrupt(
 
 fn keep_interruption(tx: &Tx, open: &Open) -> Result<()> {
     let class = ErrorClass::Interrupted;
-    let error = serde_json::json!({
-        "type": "error",
-        "error": { "type": class.as_str(), "message": class.info().meaning },
-        "request_id": null,
-    });
+    let error = error_object(class.as_str(), class.info().meaning, None);
     tx.execute(
         "INSERT INTO results (job_id, n, error_blob) VALUES (?1, ?2, ?3)",
-        params![open.job, open.attempts, pack(&error.to_string())],
+        params![open.job, open.attempts, pack(&error)],
     )?;
     Ok(())
 }

@@ -159,11 +159,16 @@ pub(super) fn sweep(tx: &mut Tx, run: RunId) -> Result<bool> {
         &format!("DELETE FROM bodies WHERE job_id {page}"),
         params![first, last, SWEEP_ROWS],
     )?;
-    let deleted = tx.execute(
-        &format!("DELETE FROM jobs WHERE id {page}"),
+    let models: Vec<i64> = tx.query_all(
+        &format!("DELETE FROM jobs WHERE id {page} RETURNING model_id"),
         params![first, last, SWEEP_ROWS],
+        |row| row.get(0),
     )?;
-    if deleted > 0 {
+    let deleted = !models.is_empty();
+    for model in models {
+        tx.moved(row, model, Some(JobState::Queued), None);
+    }
+    if deleted {
         return Ok(true);
     }
     tx.execute("DELETE FROM tallies WHERE run_id = ?1", [row])?;

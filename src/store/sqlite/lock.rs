@@ -4,7 +4,7 @@
 //! after a kill starts at once. The file itself stays: removing it would let two processes lock
 //! two files of the same name.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,10 @@ use std::time::Duration;
 use crate::model::RunId;
 use crate::store::{Result, StoreError};
 
+/// What the name of a lock file ends with.
+const ENDING: &str = ".lock";
+/// What stands between the store's name and the run in the name of a load's lock file.
+const LOAD_INFIX: &str = ".load-";
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -29,7 +33,7 @@ impl DispatchLock {
     ///
     /// [`StoreError::Held`] with the holder's pid if another process has it.
     pub fn acquire(store: &Path) -> Result<Self> {
-        let path = beside(store, ".lock");
+        let path = beside(store, ENDING);
         let mut file = open(&path)?;
         match try_lock_patiently(&file) {
             Ok(()) => {
@@ -47,7 +51,7 @@ impl DispatchLock {
     /// Whether some process dispatches from the store now.
     #[must_use]
     pub fn is_held(store: &Path) -> bool {
-        let Ok(file) = File::open(beside(store, ".lock")) else {
+        let Ok(file) = File::open(beside(store, ENDING)) else {
             return false;
         };
         // A shared lock, so that two onlookers do not take each other for a dispatcher.
@@ -64,16 +68,59 @@ pub struct LoadLock {
 }
 
 impl LoadLock {
-    /// Takes the lock of one load; none if the loader is alive.
+    /// Takes the lock of one's own load; none if somebody else has it all the time.
     pub fn acquire(store: &Path, run: RunId) -> Result<Option<Self>> {
-        let path = beside(store, &format!(".load-{run}.lock"));
-        let file = open(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { path, _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(cannot_lock(&path, &error)),
-        }
+        Self::acquire_by(store, run, try_lock_patiently)
     }
+
+    /// Takes the lock of a load that may be broken off; none if its loader is alive.
+    pub fn acquire_if_abandoned(store: &Path, run: RunId) -> Result<Option<Self>> {
+        Self::acquire_by(store, run, File::try_lock)
+    }
+
+    fn acquire_by(
+        store: &Path,
+        run: RunId,
+        try_lock: impl Fn(&File) -> std::result::Result<(), TryLockError>,
+    ) -> Result<Option<Self>> {
+        let path = beside(store, &format!("{LOAD_INFIX}{run}{ENDING}"));
+        for _ in 0..LOCK_TRIES {
+            let file = open(&path)?;
+            match try_lock(&file) {
+                Ok(()) if is_still_at(&file, &path) => return Ok(Some(Self { path, _file: file })),
+                // Whoever had it removed it meanwhile: a lock on it would tell nobody anything.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, &error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The runs that have a lock file beside the store, be their loads alive, broken off, or over
+    /// (a process that is killed right behind its last commit leaves its file).
+    #[must_use]
+    pub fn files(store: &Path) -> Vec<RunId> {
+        let prefix = beside(store, LOAD_INFIX);
+        let folder = match prefix.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let prefix = prefix.file_name().map(OsStr::as_encoded_bytes);
+        let (Some(prefix), Ok(entries)) = (prefix, std::fs::read_dir(folder)) else {
+            return Vec::new();
+        };
+        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        names
+            .filter_map(|name| run_between(name.as_encoded_bytes(), prefix))
+            .collect()
+    }
+}
+
+/// The run that the name of a lock file speaks of.
+fn run_between(name: &[u8], prefix: &[u8]) -> Option<RunId> {
+    let run = name.strip_prefix(prefix)?.strip_suffix(ENDING.as_bytes())?;
+    std::str::from_utf8(run).ok()?.parse().ok()
 }
 
 impl Drop for LoadLock {
@@ -83,7 +130,24 @@ impl Drop for LoadLock {
     }
 }
 
-/// An onlooker ([`DispatchLock::is_held`]) has the lock for an instant: one refusal proves nothing.
+/// Whether the path still leads to this very file.
+#[cfg(unix)]
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Whether the path still leads to a file; elsewhere there is no cheap way to tell which.
+#[cfg(not(unix))]
+fn is_still_at(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// An onlooker ([`DispatchLock::is_held`]) or a sweeper has the lock for an instant: one refusal
+/// proves nothing.
 #[expect(
     clippy::disallowed_methods,
     reason = "a few milliseconds before any runtime work begins"
@@ -178,5 +242,31 @@ mod tests {
         assert!(LoadLock::acquire(&store, run).unwrap().is_none());
         drop(lock);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_lock_files_of_a_store_are_found_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.db");
+        let (run, other) = (RunId::generate(), RunId::generate());
+        let _dispatch = DispatchLock::acquire(&store).unwrap();
+        let _load = LoadLock::acquire(&store, run).unwrap().unwrap();
+        let another_store = folder.path().join("another.db");
+        let _other = LoadLock::acquire(&another_store, other).unwrap().unwrap();
+        std::fs::write(folder.path().join("store.db.load-notes.lock"), "").unwrap();
+        assert_eq!(LoadLock::files(&store), [run]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_on_a_file_that_was_removed_meanwhile_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let file = super::open(&path).unwrap();
+        assert!(super::is_still_at(&file, &path));
+        std::fs::remove_file(&path).unwrap();
+        assert!(!super::is_still_at(&file, &path));
+        super::open(&path).unwrap();
+        assert!(!super::is_still_at(&file, &path));
     }
 }

@@ -63,7 +63,10 @@ fn apply_step(path: &Path, connection: &mut Connection, index: usize, sql: &str)
             tx.pragma_update(None, "application_id", APPLICATION_ID)?;
             tx.pragma_update(None, "user_version", index + 1)?;
         }
-        tx.commit()
+        fail::fail_point!("migrate-before-commit", |_| std::process::abort());
+        tx.commit()?;
+        fail::fail_point!("migrate-after-commit", |_| std::process::abort());
+        Ok(())
     };
     step().map_err(|error| explain(path, &error))
 }

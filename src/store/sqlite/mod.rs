@@ -5,6 +5,9 @@
 //! ([`SqliteReader`]). Job ids carry run and line, so that a run's rows lie together and in input
 //! order. Texts are packed and unpacked on the caller's thread, never on the writer's.
 //!
+//! Failpoints stand before and behind every commit; with the feature `failpoints` the action
+//! `return` aborts the process there, as a crash would.
+//!
 //! ```text
 //! schema          ../../../schemas/sqlite/*.sql, applied by migrate
 //! open            what must be true of a file, pragmas

@@ -66,7 +66,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     refuse_network(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
-    match check_version(path, &connection).map_err(blame_folder)? {
+    take_back_broken_commit(path, &connection).map_err(blame_folder)?;
+    match check_version(path, &connection)? {
         0 => Err(StoreError::Missing {
             path: path.to_path_buf(),
         }),
@@ -107,6 +108,28 @@ fn folder_refuses(path: &Path) -> Option<String> {
 #[cfg(not(unix))]
 fn folder_refuses(_: &Path) -> Option<String> {
     None
+}
+
+/// A crash in the very first start can leave half a commit with the journal that takes it back,
+/// which SQLite plays back for a writer only. (Later commits go to the write-ahead log, which a
+/// reader recovers too.)
+fn take_back_broken_commit(path: &Path, reader: &Connection) -> Result<()> {
+    match read_something(reader) {
+        Err(error) if needs_writer(&error) => {
+            let writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            read_something(&writer).map_err(|error| explain(path, &error))
+        }
+        read => read.map_err(|error| explain(path, &error)),
+    }
+}
+
+fn read_something(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn needs_writer(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {

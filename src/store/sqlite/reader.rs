@@ -95,12 +95,10 @@ impl Reader for SqliteReader {
     ) -> Result<Vec<AttemptRow>> {
         let row = self.run_row(run)?;
         let (from, to) = (job_id(row, after_line), ids_of(row).1);
-        let page = "id > ?1 AND id <= ?2 AND attempts > 0 AND (?3 IS NULL OR custom_id = ?3)";
-        let sql = format!(
-            "{} WHERE {page} ORDER BY id LIMIT {PAGE_JOBS}) jobs {}",
-            rows::JOB_PAGE,
-            rows::ATTEMPTS_OF_PAGE
+        let page = format!(
+            "id > ?1 AND id <= ?2 AND attempts > 0 AND (?3 IS NULL OR custom_id = ?3) ORDER BY id LIMIT {PAGE_JOBS}"
         );
+        let sql = rows::attempts_of_page(&page);
         self.query_all(&sql, params![from, to, custom_id], rows::read_attempt)
     }
 
@@ -112,17 +110,17 @@ impl Reader for SqliteReader {
             Only::Failed => "5, 6",
             Only::All => "4, 5, 6",
         };
-        let page = format!("id > ?1 AND id <= ?2 AND state IN ({states})");
-        let sql = format!(
-            "{} WHERE {page} ORDER BY id LIMIT {PAGE_JOBS}) jobs {}",
-            rows::JOB_PAGE,
-            rows::RESULTS_OF_PAGE
-        );
-        self.query_all(&sql, params![from, to], rows::read_result)
+        let page =
+            format!("id > ?1 AND id <= ?2 AND state IN ({states}) ORDER BY id LIMIT {PAGE_JOBS}");
+        self.query_all(
+            &rows::results_of_page(&page),
+            params![from, to],
+            rows::read_result,
+        )
     }
 
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {
         let (first, last) = ids_of(self.run_row(run)?);
-        self.query_all(rows::ATTEMPT_GROUPS, [first, last], rows::read_group)
+        self.query_all(&rows::attempt_groups(), [first, last], rows::read_group)
     }
 }

@@ -20,42 +20,52 @@ pub(super) const RUNS: &str =
     started_at_ms AS started, ended_at_ms AS ended, shaping, options, halt_class, halt_message,
     halt_at_ms AS halted, cancel_requested, answered, cost_pico FROM runs";
 
-/// A page of jobs, to be joined to what belongs to them; the caller adds WHERE, LIMIT and `) jobs`.
-pub(super) const JOB_PAGE: &str =
-    "SELECT * FROM (SELECT id, custom_id, state, model_id AS job_model_id,
-    attempts AS job_attempts, error_class AS job_class FROM jobs";
+/// The attempts of a page of jobs; `{page}` chooses the jobs, and the caller bounds them.
+pub(super) fn attempts_of_page(page: &str) -> String {
+    format!(
+        "WITH page AS MATERIALIZED (SELECT id, custom_id FROM jobs WHERE {page})
+         SELECT page.id AS id, custom_id, models.name AS model, attempts.*
+         FROM page JOIN attempts ON attempts.job_id = page.id JOIN models ON models.id = attempts.model_id
+         ORDER BY page.id, attempts.n"
+    )
+}
 
-/// The attempts of such a page.
-pub(super) const ATTEMPTS_OF_PAGE: &str = "JOIN attempts ON attempts.job_id = jobs.id
-    JOIN (SELECT id AS model_row, name AS model FROM models) ON model_row = attempts.model_id
-    ORDER BY jobs.id, attempts.n";
+/// The results of a page of jobs, each with the sums of its attempts and what tells of the last one.
+pub(super) fn results_of_page(page: &str) -> String {
+    format!(
+        "WITH page AS MATERIALIZED (SELECT id, custom_id, state, model_id, attempts, error_class FROM jobs WHERE {page}),
+         sums AS MATERIALIZED (SELECT page.id AS id, {SUMS}, max(unknown_price) AS unknown_price
+            FROM page JOIN attempts ON attempts.job_id = page.id GROUP BY page.id)
+         SELECT page.id AS id, custom_id, state, page.attempts AS job_attempts, page.error_class AS job_class,
+            models.name AS asked, message_blob, error_blob, metadata_blob, lane, answered_by, latency_ms, sums.*
+         FROM page
+         JOIN models ON models.id = page.model_id
+         LEFT JOIN results ON results.job_id = page.id
+         LEFT JOIN bodies ON bodies.job_id = page.id
+         LEFT JOIN attempts last ON last.job_id = page.id AND last.n = page.attempts
+         LEFT JOIN sums ON sums.id = page.id
+         ORDER BY page.id"
+    )
+}
 
-/// The results of such a page, each with the sums of its job's attempts and the last attempt.
-pub(super) const RESULTS_OF_PAGE: &str = "LEFT JOIN results ON results.job_id = jobs.id
-    LEFT JOIN (SELECT job_id AS body_job, metadata_blob FROM bodies) ON body_job = jobs.id
-    JOIN (SELECT id AS model_row, name AS asked FROM models) ON model_row = job_model_id
-    LEFT JOIN (SELECT job_id AS last_job, n AS last_n, lane, answered_by, latency_ms FROM attempts)
-      ON last_job = jobs.id AND last_n = job_attempts
-    LEFT JOIN (SELECT job_id AS sum_job, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-        sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
-        sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(cost_pico) AS cost_pico,
-        sum(saved_by_batch_pico) AS saved_by_batch_pico, sum(saved_by_cache_pico) AS saved_by_cache_pico,
-        max(unknown_price) AS unknown_price
-      FROM attempts WHERE job_id > ?1 AND job_id <= ?2 GROUP BY job_id) ON sum_job = jobs.id
-    ORDER BY jobs.id";
-
-/// All attempts between two job ids, summed up by what tells them apart.
-pub(super) const ATTEMPT_GROUPS: &str = "SELECT name AS model, answered_by, a.lane AS lane, outcome,
-    a.error_class AS error_class, maybe_billed, unknown_price,
-    (a.n = jobs.attempts AND jobs.state >= 4) AS is_result, count(*) AS attempts,
-    sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+/// What attempts have used and cost together.
+const SUMS: &str = "sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
     sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
     sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(cost_pico) AS cost_pico,
-    sum(saved_by_batch_pico) AS saved_by_batch_pico, sum(saved_by_cache_pico) AS saved_by_cache_pico
-  FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
-  WHERE a.job_id BETWEEN ?1 AND ?2
-  GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result
-  ORDER BY 1, 2, 3, 4, 5, 6, 7, 8";
+    sum(saved_by_batch_pico) AS saved_by_batch_pico, sum(saved_by_cache_pico) AS saved_by_cache_pico";
+
+/// All attempts between two job ids, summed up by what tells them apart. The last attempt of a job
+/// that succeeded or failed brought its result; that of a cancelled one did not.
+pub(super) fn attempt_groups() -> String {
+    format!(
+        "SELECT name AS model, answered_by, a.lane AS lane, outcome, a.error_class AS error_class, maybe_billed,
+            unknown_price, (a.n = jobs.attempts AND jobs.state IN (4, 5)) AS is_result, count(*) AS attempts, {SUMS}
+         FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
+         WHERE a.job_id BETWEEN ?1 AND ?2
+         GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result
+         ORDER BY 1, 2, 3, 4, 5, 6, 7, 8"
+    )
+}
 
 pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<(i64, Run)> {
     let run = Run {

@@ -161,11 +161,11 @@ impl Tx {
     }
 
     fn commit(&mut self) -> Result<()> {
-        fail::fail_point!("store-before-commit");
+        fail::fail_point!("store-before-commit", |_| std::process::abort());
         self.connection
             .execute_batch("COMMIT")
             .map_err(|error| self.explain(&error))?;
-        fail::fail_point!("store-after-commit");
+        fail::fail_point!("store-after-commit", |_| std::process::abort());
         Ok(())
     }
 

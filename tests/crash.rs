@@ -1,0 +1,52 @@
+//! Crash tests of the real binary: it is killed at random moments, and made to abort at chosen
+//! commits, while a simulator in the test process keeps the log of what was really sent.
+//!
+//! Whatever happens, afterwards every job has ended exactly once, every request belongs to an
+//! attempt in the ledger, every answer that was paid twice belongs to an attempt that the ledger
+//! calls interrupted, and all sums are right.
+//!
+//! The plain suite is small. The full count, which prints its numbers:
+//!
+//! ```text
+//! KILLS=50 JOBS=2000 cargo test --test crash killed_again -- --nocapture
+//! ```
+//!
+//! `COMMITS`, `INGEST_KILLS` and `START_KILLS` ask for more of the other tests in the same way.
+//! `SEED=n` repeats the moments of a run that failed (as far as the machine repeats its timing).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it expects by panicking"
+)]
+#![allow(
+    clippy::print_stderr,
+    reason = "the numbers of a full count are for people"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "the modules of a test are public to it alone"
+)]
+
+#[path = "crash/bench.rs"]
+mod bench;
+#[path = "crash/commits.rs"]
+mod commits;
+#[path = "crash/files.rs"]
+mod files;
+#[path = "crash/ingest.rs"]
+mod ingest;
+#[path = "crash/kills.rs"]
+mod kills;
+#[path = "crash/ledger.rs"]
+mod ledger;
+#[path = "crash/process.rs"]
+mod process;
+#[path = "crash/verdict.rs"]
+mod verdict;
+
+/// A number from the environment, for those who want more than the plain suite does.
+fn setting(name: &str, plain: u64) -> u64 {
+    let given = std::env::var(name).ok();
+    given.map_or(plain, |text| text.parse().unwrap())
+}
