@@ -36,6 +36,17 @@ fn a_second_submit_stores_says_who_is_at_work_and_exits_4() {
 }
 
 #[test]
+fn a_second_submit_of_what_is_being_run_does_not_claim_that_nobody_runs_it() {
+    let (desk, process) = at_work(1);
+    let pid = process.pid().to_string();
+    let second = desk.run(&["submit", "slow.jsonl"]).expect(4);
+    assert!(!second.stderr.contains("not started"), "{second}");
+    let id = desk.only_run()["run_id"].as_str().unwrap().to_owned();
+    second.clear_error().says(&["stored", &pid, &id]);
+    assert_eq!(desk.simulator.stats().requests, 1);
+}
+
+#[test]
 fn a_second_resume_exits_4_within_a_second() {
     let (desk, process) = at_work(1);
     let pid = process.pid().to_string();
