@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::settings::Origin;
 use crate::engine::{Ending, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
-use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary};
+use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary, plural, thousands};
 use crate::report::load_report;
 use crate::store::{Reader, Store};
 
@@ -33,6 +33,9 @@ pub(super) async fn drive(
         Endpoint::api(ctx, &settings, session.clock)?
     };
     let engine = engine_settings(&settings, run)?;
+    if run.started_at.is_some() {
+        tell_going_on(&ctx.console, run);
+    }
     if run.simulated {
         tell_simulated(&ctx.console, scales_down(&settings, true));
     }
@@ -90,6 +93,14 @@ fn exit_of(ending: &Ending, jobs: &JobCounts) -> Exit {
         Ending::Halted(_) => Exit::Halted,
         Ending::Interrupted => Exit::Interrupted,
     }
+}
+
+fn tell_going_on(console: &Console, run: &Run) {
+    let (left, total) = (thousands(run.jobs.open()), plural(run.jobs.total, "job"));
+    console.note(format!(
+        "going on with run {}: {left} of {total} left to do",
+        run.id
+    ));
 }
 
 fn tell_simulated(console: &Console, scaled: bool) {

@@ -70,12 +70,6 @@ async fn resume_one(
             "leave --base-url out, or submit its file anew without --simulate",
         ));
     }
-    ctx.console.note(format!(
-        "going on with run {}: {} of {} jobs are left",
-        run.id,
-        run.jobs.open(),
-        run.jobs.total
-    ));
     drive(ctx, session, run, &args.dispatch).await
 }
 
