@@ -11,7 +11,7 @@ use crate::model::{
     AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, Halt, JobState, Usage,
     error_object,
 };
-use crate::policy::{Step, decide};
+use crate::policy::{Standing, Step, decide};
 use crate::provider::{Failure, Message, Reply};
 use crate::store::{Finish, JobEnd, Next, ResultBody};
 
@@ -29,11 +29,12 @@ pub(super) struct Outcome {
     pub(super) answered: bool,
 }
 
-/// Decides what the reply means. `ever_answered`: the endpoint has answered before in this run.
+/// Decides what the reply means. `standing`: how the job stands in its lane. `ever_answered`: the endpoint has answered before in this run.
 pub(super) fn outcome(
     settings: &EngineSettings,
     job: &ClaimedJob,
     reply: Reply,
+    standing: Standing,
     ever_answered: bool,
     now: Timestamp,
     rng: &mut Rng,
@@ -42,7 +43,7 @@ pub(super) fn outcome(
     match reply.result {
         Ok(message) => succeeded(settings, job, message, now, latency),
         Err(failure) => {
-            let mut outcome = failed(settings, job, *failure, now, rng);
+            let mut outcome = failed(settings, job, *failure, standing, now, rng);
             outcome.finish.record.latency = latency;
             if !ever_answered && !outcome.answered {
                 spare_until_first_answer(settings, &mut outcome.finish, now);
@@ -94,6 +95,7 @@ fn failed(
     settings: &EngineSettings,
     job: &ClaimedJob,
     failure: Failure,
+    standing: Standing,
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
@@ -102,7 +104,14 @@ fn failed(
         evidence,
         message,
     } = failure;
-    let verdict = decide(&settings.retry, class, &evidence, job.history, rng);
+    let verdict = decide(
+        &settings.retry,
+        class,
+        &evidence,
+        job.history,
+        standing,
+        rng,
+    );
     let answered = evidence.http_status.is_some();
     let mut halt = None;
     let next = match verdict.step {

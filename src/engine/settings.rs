@@ -8,6 +8,16 @@ use crate::policy::{PriceTable, RetrySettings};
 /// An endpoint that has never answered is given so long, times the retry scale.
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(1);
 
+/// What to do when no job can succeed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnHalt {
+    /// Leave the run; `resume` goes on.
+    #[default]
+    Exit,
+    /// Wait for the time that the API names, or try again now and then with one request.
+    Wait,
+}
+
 /// What a dispatcher goes by; resolved from flags, the run, the environment and the config file.
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
@@ -27,6 +37,8 @@ pub struct EngineSettings {
     pub seed: Option<u64>,
     /// The run stopped because no job could succeed: try with one request first.
     pub after_halt: bool,
+    /// What to do when no job can succeed.
+    pub on_halt: OnHalt,
 }
 
 impl EngineSettings {

@@ -26,6 +26,15 @@ impl Observer for Log {
             } => {
                 tracing::info!(%run, class = %error_class, "run halted: {}", one_line(message));
             }
+            EventKind::CircuitOpened {
+                model, error_class, ..
+            } => tracing::info!(%run, model, class = %error_class, "circuit opened"),
+            EventKind::CircuitClosed { model } => tracing::info!(%run, model, "circuit closed"),
+            EventKind::HaltWaiting {
+                error_class,
+                next_try_at,
+                ..
+            } => tracing::info!(%run, class = %error_class, %next_try_at, "waiting for a repair"),
             EventKind::Draining { in_flight } => tracing::info!(%run, in_flight, "draining"),
             EventKind::RunEnded { reason } => tracing::info!(%run, "run left: {reason}"),
             kind => observe_job(kind),

@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::EngineSettings;
+use crate::engine::{EngineSettings, OnHalt};
 use crate::model::{Run, RunState};
 use crate::policy::{PriceTable, RetrySettings, Waits};
 use crate::provider::{ClientSettings, Credentials, MessagesClient};
@@ -131,6 +131,7 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         prices: Arc::new(prices(settings)?),
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
+        on_halt: OnHalt::Exit,
     })
 }
 
