@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
-use claude_run::engine::{Ending, EngineSettings, OnHalt, Stopper, dispatch};
+use claude_run::engine::{Ending, EngineSettings, Stopper, dispatch};
 use claude_run::input::{Item, JobReader, Source, fingerprint};
 use claude_run::model::{
     DispatchOptions, ErrorClass, Evidence, NewJob, RateLimits, RunId, Shaping, Tokens, Usage,
@@ -125,7 +125,7 @@ async fn run_to_its_end(
         prices: Arc::new(PriceTable::embedded()),
         seed: None,
         after_halt: false,
-        on_halt: OnHalt::Exit,
+        on_halt: claude_run::model::OnHalt::Exit,
     };
     // Keep the stopper, and `escalate` ends the run early: on Ctrl-C, say.
     let (_stopper, signal) = Stopper::new();

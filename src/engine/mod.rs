@@ -26,5 +26,5 @@ mod settings;
 mod stop;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
-pub use settings::{EngineSettings, OnHalt};
+pub use settings::EngineSettings;
 pub use stop::{Stop, StopSignal, Stopper};

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use super::ceiling::Ceiling;
 use super::lane::Lane;
 use super::outcome::{Outcome, halt_for};
-use super::settings::{EngineSettings, OnHalt};
+use super::settings::EngineSettings;
 use super::stop::Stop;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, Budget, ClaimedJob, ErrorClass, Evidence, Halt, RunId,
+    AttemptId, AttemptOutcome, Budget, ClaimedJob, ErrorClass, Evidence, Halt, OnHalt, RunId,
 };
 use crate::policy::halt::next_try;
 use crate::policy::{Changed, RetrySettings, Standing, probe_wait, speaks_of_the_lane};

@@ -3,20 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::OnHalt;
 use crate::policy::{PriceTable, RetrySettings};
 
 /// An endpoint that has never answered is given so long, times the retry scale.
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(1);
-
-/// What to do when no job can succeed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnHalt {
-    /// Leave the run; `resume` goes on.
-    #[default]
-    Exit,
-    /// Wait for the time that the API names, or try again now and then with one request.
-    Wait,
-}
 
 /// What a dispatcher goes by; resolved from flags, the run, the environment and the config file.
 #[derive(Clone, Debug)]

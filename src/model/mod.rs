@@ -28,5 +28,5 @@ pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use money::{Cost, Pico};
 pub use observer::Observer;
-pub use run::{DispatchOptions, Halt, JobCounts, Run, RunState, Shaping};
+pub use run::{DispatchOptions, Halt, JobCounts, OnHalt, Run, RunState, Shaping};
 pub use usage::{Tokens, Usage};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
-use claude_run::engine::{Ending, EngineError, EngineSettings, OnHalt, Stop, Stopper, dispatch};
+use claude_run::engine::{Ending, EngineError, EngineSettings, Stop, Stopper, dispatch};
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, Event, JobCounts, JobState, NewJob, Observer, RequestBody,
     Run, RunId, RunState, Shaping,
@@ -31,7 +31,7 @@ pub struct Plan {
     max_attempts: u32,
     give_up_after: Option<Duration>,
     latency_ms: u64,
-    on_halt: OnHalt,
+    on_halt: claude_run::model::OnHalt,
 }
 
 /// A run with its surroundings.
@@ -61,7 +61,7 @@ impl World {
             max_attempts: 8,
             give_up_after: None,
             latency_ms: 1_000,
-            on_halt: OnHalt::Exit,
+            on_halt: claude_run::model::OnHalt::Exit,
         }
     }
 }
@@ -97,7 +97,7 @@ impl Plan {
     }
 
     pub fn wait_on_halt(mut self) -> Self {
-        self.on_halt = OnHalt::Wait;
+        self.on_halt = claude_run::model::OnHalt::Wait;
         self
     }
 

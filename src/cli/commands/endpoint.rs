@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::{EngineSettings, OnHalt};
+use crate::engine::EngineSettings;
 use crate::model::{Run, RunState};
 use crate::policy::{PriceTable, RetrySettings, Waits};
 use crate::provider::{ClientSettings, Credentials, MessagesClient};
@@ -131,7 +131,7 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         prices: Arc::new(prices(settings)?),
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
-        on_halt: OnHalt::Exit,
+        on_halt: settings.dispatch.on_halt.value,
     })
 }
 
@@ -151,6 +151,7 @@ fn retry_settings(settings: &Settings, simulated: bool) -> Result<RetrySettings,
             retry.scale.value
         },
         waits,
+        give_up_after: retry.give_up_after.value,
         ..RetrySettings::default()
     })
 }
