@@ -244,17 +244,22 @@ fn without_retries_every_failure_is_final() {
 #[test]
 fn an_unknown_model_holds_its_own_jobs_alone() {
     World::new(10)
-        .jobs_of("claude-old-1", 50)
+        .jobs_of("claude-hiku-5-5", 50)
         .jobs_of("claude-haiku-5-5", 50)
         .concurrency(4)
         .block_on(async |world| {
             world
                 .provider
-                .poison_model("claude-old-1", Answer::Error(ErrorClass::ModelNotFound));
+                .poison_model("claude-hiku-5-5", Answer::Error(ErrorClass::ModelNotFound));
             let Ending::Halted(halt) = world.dispatch().await else {
                 panic!("it did not halt")
             };
             assert_eq!(halt.class, ErrorClass::ModelNotFound);
+            assert!(
+                halt.message.ends_with("did you mean claude-haiku-5-5?"),
+                "{}",
+                halt.message
+            );
             let counts = world.counts().await;
             assert_eq!(
                 (counts.succeeded, counts.pending, counts.failed),

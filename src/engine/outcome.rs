@@ -25,6 +25,8 @@ pub(super) struct Outcome {
     pub(super) finish: Finish,
     /// The whole run must stop, for this reason.
     pub(super) halt: Option<Halt>,
+    /// The jobs of this model must wait, for this reason.
+    pub(super) hold: Option<Halt>,
     /// The endpoint answered, whatever it said.
     pub(super) answered: bool,
 }
@@ -87,6 +89,7 @@ fn succeeded(
             history: job.history,
         },
         halt: None,
+        hold: None,
         answered: true,
     }
 }
@@ -113,15 +116,16 @@ fn failed(
         rng,
     );
     let answered = evidence.http_status.is_some();
-    let mut halt = None;
-    let next = match verdict.step {
+    let step = match verdict.step {
+        Step::Halt if concerns_the_model_alone(class, &evidence, job) => Step::Hold,
+        step => step,
+    };
+    let halt = (step == Step::Halt).then(|| halt_for(class, &evidence, now));
+    let hold = (step == Step::Hold).then(|| hold_for(settings, class, &evidence, job, now));
+    let next = match step {
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
-        Step::Requeue => Next::Requeue,
+        Step::Requeue | Step::Halt => Next::Requeue,
         Step::Hold => Next::Hold,
-        Step::Halt => {
-            halt = Some(halt_for(class, &evidence, now));
-            Next::Requeue
-        }
         Step::Fail | Step::Done => Next::End(JobEnd {
             state: JobState::Failed,
             result: error_result(class, &evidence, message.as_ref()),
@@ -150,6 +154,7 @@ fn failed(
             history: verdict.history,
         },
         halt,
+        hold,
         answered,
     }
 }
@@ -186,6 +191,28 @@ pub(super) fn halt_for(class: ErrorClass, evidence: &Evidence, now: Timestamp) -
         message: message.unwrap_or_else(|| class.info().meaning.to_owned()),
         at: now,
     }
+}
+
+/// A key that may not use one model may well use the others.
+fn concerns_the_model_alone(class: ErrorClass, evidence: &Evidence, job: &ClaimedJob) -> bool {
+    let names_it = |message: &String| message.contains(&job.model);
+    class == ErrorClass::Permission && evidence.message.as_ref().is_some_and(names_it)
+}
+
+/// Why one model's jobs wait; a misspelt name comes with those it may have meant.
+fn hold_for(
+    settings: &EngineSettings,
+    class: ErrorClass,
+    evidence: &Evidence,
+    job: &ClaimedJob,
+    now: Timestamp,
+) -> Halt {
+    let mut halt = halt_for(class, evidence, now);
+    let nearest = settings.prices.nearest_model_ids(&job.model);
+    if class == ErrorClass::ModelNotFound && !nearest.is_empty() {
+        halt.message = format!("{}; did you mean {}?", halt.message, nearest.join(" or "));
+    }
+    halt
 }
 
 /// No job fails for a network that has not worked once: that is the run's trouble, not the job's.

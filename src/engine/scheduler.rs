@@ -225,8 +225,8 @@ impl Scheduler {
         if outcome.answered {
             self.probing = false;
         }
-        if outcome.finish.next == Next::Hold {
-            self.hold(job, outcome, now);
+        if let Some(because) = &outcome.hold {
+            self.hold(&job.model, because);
         }
         change
     }
@@ -524,12 +524,9 @@ impl Scheduler {
     }
 
     /// No job of this model can succeed now; the others go on.
-    fn hold(&mut self, job: &ClaimedJob, outcome: &Outcome, now: Timestamp) {
-        let record = &outcome.finish.record;
-        let class = record.error_class.unwrap_or(ErrorClass::Unknown);
-        self.held_because
-            .get_or_insert_with(|| halt_for(class, &record.evidence, now));
-        if let Some(lane) = self.lane_mut(&job.model) {
+    fn hold(&mut self, model: &str, because: &Halt) {
+        self.held_because.get_or_insert_with(|| because.clone());
+        if let Some(lane) = self.lane_mut(model) {
             lane.blocked = true;
         }
     }
