@@ -59,6 +59,7 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
             "--lively",
         ]],
     ),
+    ("explain", &[&["WHAT", "--json"]]),
     ("config", &[&["--json"]]),
     ("completions", &[&["SHELL"]]),
 ];
@@ -132,7 +133,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --give-up-after 1h",
         "resume --on-halt wait",
         "resume --fallback-model m",
-        "explain 429",
         "doctor",
         "batches",
         "verify",
