@@ -121,10 +121,12 @@ async fn run_to_its_end(
             ..RetrySettings::default()
         },
         timeout: Duration::from_mins(10),
+        stream: claude_run::model::StreamMode::Auto,
         grace: Duration::from_secs(30),
         prices: Arc::new(PriceTable::embedded()),
         seed: None,
         after_halt: false,
+        on_halt: claude_run::model::OnHalt::Exit,
     };
     // Keep the stopper, and `escalate` ends the run early: on Ctrl-C, say.
     let (_stopper, signal) = Stopper::new();

@@ -162,6 +162,12 @@ pub struct ClaimedJob {
     pub history: JobHistory,
     /// The class of the attempt before, if it ended with one.
     pub last_class: Option<ErrorClass>,
+    /// When this attempt was claimed.
+    pub started_at: Timestamp,
+    /// When its first attempt began (since it was last put back by hand).
+    pub first_started_at: Timestamp,
+    /// When its previous attempt ended, if there was one.
+    pub previous_ended_at: Option<Timestamp>,
 }
 
 impl ClaimedJob {

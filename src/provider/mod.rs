@@ -42,7 +42,7 @@ pub use messages::{MAX_RESPONSE_BYTES, MessagesClient, STREAM_TIMEOUTS};
 pub use rate_limits::rate_limits;
 pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
-pub use rules::ErrorFacts;
+pub use rules::{ErrorFacts, status_of};
 pub use settings::{
     ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_IDLE_TIMEOUT, DEFAULT_VERSION, Http,
 };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::status::job_counts;
-use super::summary::{CostSums, ModelSums, Report};
+use super::summary::{CostSums, HourSums, ModelSums, Report};
 use super::table::{Align, Table, count, grouped, plain};
 use super::usd::Usd;
 use crate::model::{ErrorClass, Pico, Treatment};
@@ -24,6 +24,7 @@ pub fn report_text(report: &Report) -> String {
     text += &job_counts(&report.jobs);
     text += &attempts(report);
     text += &classes(report);
+    text += &hours(&report.by_hour);
     text += &tokens(report);
     text += &money(report);
     text
@@ -85,13 +86,53 @@ fn classes(report: &Report) -> String {
     if !wrong.is_empty() {
         text += "\nWhat went wrong\n";
         text += &class_table(report, &wrong);
-        text += "  FINAL: no other try followed.\n";
+        text +=
+            "  FINAL: no other try followed. `claude-run explain CLASS` says more of a class.\n";
     }
     if !marked.is_empty() {
         text += "\nAnswers to look at\n";
         text += &class_table(report, &marked);
     }
     text
+}
+
+/// When the service failed, by hour of day: worth a look before choosing when to run.
+fn hours(hours: &[HourSums]) -> String {
+    let failed: Vec<_> = hours
+        .iter()
+        .filter(|hour| hour.service_failures > 0)
+        .collect();
+    let Some(worst) = failed.iter().max_by_key(|hour| share(hour)) else {
+        return String::new();
+    };
+    let rows: Vec<_> = failed
+        .iter()
+        .map(|hour| {
+            vec![
+                format!("{:02}:00", hour.hour),
+                grouped(hour.attempts),
+                grouped(hour.service_failures),
+                format!("{} %", share(hour)),
+            ]
+        })
+        .collect();
+    let columns = ["HOUR (UTC)", "ATTEMPTS", "FAILED BY THE SERVICE", "SHARE"];
+    let table = Table::new(&columns.map(|name| (name, Align::Right)));
+    let worst = format!("  The worst hour was {:02}:00 UTC.\n", worst.hour);
+    let worst = if failed.len() > 1 {
+        worst
+    } else {
+        String::new()
+    };
+    format!(
+        "\nWhen the service failed\n{}{worst}",
+        table.draw("  ", &rows)
+    )
+}
+
+/// Whole per cent of an hour's attempts that the service failed.
+fn share(hour: &HourSums) -> u64 {
+    hour.service_failures * 100 / hour.attempts.max(1)
 }
 
 fn by_frequency(classes: &BTreeMap<ErrorClass, u64>) -> Vec<(ErrorClass, u64)> {
@@ -251,13 +292,15 @@ fn unknown_prices(report: &Report) -> Option<String> {
 }
 
 fn maybe_billed(report: &Report) -> Option<String> {
-    let (were, are) = match report.attempts.maybe_billed {
+    let (were, they) = match report.attempts.maybe_billed {
         0 => return None,
-        1 => ("attempt was", "it may have been billed and is"),
-        _ => ("attempts were", "they may have been billed and are"),
+        1 => ("attempt was", "it may have been billed for more"),
+        _ => ("attempts were", "they may have been billed for more"),
     };
     let n = grouped(report.attempts.maybe_billed);
-    Some(format!("\n{n} {were} cut off; {are} not in the total.\n"))
+    Some(format!(
+        "\n{n} {were} cut off; {they} than the total counts.\n"
+    ))
 }
 
 #[cfg(test)]
@@ -352,7 +395,7 @@ mod tests {
           overloaded            120      0  The API has no capacity left for this model just now; it is not your limit.
           prompt_too_long         4      4  The prompt has more tokens than the model's context window.
           stream_cut              3      0  A stream ended before its last event; what had come was thrown away, but may have been billed.
-          FINAL: no other try followed.
+          FINAL: no other try followed. `claude-run explain CLASS` says more of a class.
 
         Answers to look at
           CLASS      ATTEMPTS  FINAL  MEANING
@@ -377,7 +420,7 @@ mod tests {
 
         PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out 2 attempts by claude-next.
 
-        3 attempts were cut off; they may have been billed and are not in the total.
+        3 attempts were cut off; they may have been billed for more than the total counts.
 
         Prices: table 2026-03-01
         ");

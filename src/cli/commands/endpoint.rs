@@ -133,10 +133,15 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         prices: Arc::new(prices(settings)?),
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
+        on_halt: settings.dispatch.on_halt.value,
     })
 }
 
-fn retry_settings(settings: &Settings, simulated: bool) -> Result<RetrySettings, Failure> {
+/// When and how often failed attempts are repeated; a simulated run waits less.
+pub(super) fn retry_settings(
+    settings: &Settings,
+    simulated: bool,
+) -> Result<RetrySettings, Failure> {
     let retry = &settings.retry;
     let mut waits = Waits::default();
     for (class, list) in &retry.waits {
@@ -152,6 +157,7 @@ fn retry_settings(settings: &Settings, simulated: bool) -> Result<RetrySettings,
             retry.scale.value
         },
         waits,
+        give_up_after: retry.give_up_after.value,
         ..RetrySettings::default()
     })
 }

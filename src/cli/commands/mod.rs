@@ -8,7 +8,7 @@
 //!   endpoint            where requests go: the API, or a simulator inside the process
 //! status, attempts, export, report, retry, cancel, check
 //!   select              which run is meant
-//! simulate, config, completions
+//! simulate, explain, config, completions
 //! ```
 
 mod attempts;
@@ -18,6 +18,7 @@ pub(crate) mod completions;
 mod config;
 mod drive;
 mod endpoint;
+mod explain;
 mod export;
 mod load;
 mod report;
@@ -33,6 +34,7 @@ pub use attempts::attempts;
 pub use cancel::cancel;
 pub use check::check;
 pub use config::config;
+pub use explain::explain;
 pub use export::export;
 pub use report::report;
 pub use resume::resume;

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::StreamMode;
+use crate::model::{OnHalt, StreamMode};
 
 pub use checked::{
     AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale, Wait, Waits,
@@ -60,6 +60,8 @@ pub struct DispatchTable {
     pub grace: Option<Wait>,
     /// Seed of every random choice.
     pub seed: Option<u64>,
+    /// What to do when no job can succeed: leave the run, or wait and try again.
+    pub on_halt: Option<OnHalt>,
 }
 
 /// `[api]`
