@@ -12,7 +12,7 @@ use crate::model::{
     error_object,
 };
 use crate::policy::{Standing, Step, decide};
-use crate::provider::{Failure, Message, Reply};
+use crate::provider::{Failure, Message, Partial, Reply};
 use crate::store::{Finish, JobEnd, Next, ResultBody};
 
 /// While the endpoint has never answered, a failure that would end the job waits so long instead.
@@ -132,14 +132,8 @@ fn failed(
             result: error_result(class, &evidence, message.as_ref()),
         }),
     };
-    // A stream that broke told what it had used until then. Whether that is billed is not
-    // documented; it is presumed, so that a budget is kept to, and `maybe_billed` says that nobody
-    // knows.
     let maybe_billed = partial.is_some() || (class.info().maybe_billed && message.is_none());
-    let used = message.map(|message| (message.model, message.usage));
-    let used = used.or(partial.map(|partial| (partial.model, partial.usage)));
-    let (answered_by, usage) = used.unzip();
-    let answered_by = answered_by.flatten();
+    let (answered_by, usage) = used(message, partial);
     let record = AttemptRecord {
         attempt: job.attempt,
         ended_at: now,
@@ -164,6 +158,16 @@ fn failed(
         hold,
         answered,
     }
+}
+
+/// What a failure used, and by which model. A stream that broke told what it had used until then.
+/// Whether that is billed is not documented; it is presumed, because a total that is too high is
+/// the safer mistake, and `maybe_billed` says that nobody knows.
+fn used(message: Option<Message>, partial: Option<Partial>) -> (Option<String>, Option<Usage>) {
+    let whole = message.map(|message| (message.model, message.usage));
+    let told = whole.or(partial.map(|partial| (partial.model, partial.usage)));
+    let (model, usage) = told.unzip();
+    (model.flatten(), usage)
 }
 
 /// The record of an attempt that was abandoned when the run was stopped.

@@ -48,6 +48,7 @@ const ENGINE: &[&str] = &[
     "policy",
     "provider::Failure",
     "provider::Message",
+    "provider::Partial",
     "provider::Provider",
     "provider::Reply",
     "provider::Request",

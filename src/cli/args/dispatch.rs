@@ -74,10 +74,10 @@ pub struct DispatchArgs {
     /// Least time between two starts, such as 50ms [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch")]
     pub stagger: Option<Duration>,
-    /// Stream answers: auto (those that may take long), always or never [default: auto]
-    #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), help_heading = "Dispatch")]
+    /// Stream answers: auto, always or never [default: auto]
+    #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), hide_possible_values = true, help_heading = "Dispatch")]
     pub stream: Option<StreamMode>,
-    /// Time for one request before it counts as failed; a stream may take six times as long [default: 10m]
+    /// Time for one request; a stream may take six times as long [default: 10m]
     #[arg(long, value_name = "DURATION", value_parser = values::positive_duration, help_heading = "Dispatch")]
     pub timeout: Option<Duration>,
     /// Time for requests in flight to finish after Ctrl-C [default: 30s]

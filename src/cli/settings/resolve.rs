@@ -65,24 +65,8 @@ impl Layers {
                     ..By::nobody()
                 },
             ),
-            stream: self.pick(
-                &keys::STREAM,
-                StreamMode::Auto,
-                By {
-                    file: file.dispatch.stream,
-                    run: run.stream,
-                    flag: self.dispatch.stream,
-                    ..By::nobody()
-                },
-            ),
-            idle_timeout: self.pick(
-                &keys::IDLE_TIMEOUT,
-                DEFAULT_IDLE_TIMEOUT,
-                By {
-                    file: file.dispatch.idle_timeout.map(|wait| wait.0),
-                    ..By::nobody()
-                },
-            ),
+            stream: self.stream(file, run),
+            idle_timeout: self.idle_timeout(file),
             grace: self.pick(
                 &keys::GRACE,
                 DEFAULT_GRACE,
@@ -114,6 +98,24 @@ impl Layers {
                 },
             ),
         }
+    }
+
+    fn stream(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<StreamMode> {
+        let by = By {
+            file: file.dispatch.stream,
+            run: run.stream,
+            flag: self.dispatch.stream,
+            ..By::nobody()
+        };
+        self.pick(&keys::STREAM, StreamMode::Auto, by)
+    }
+
+    fn idle_timeout(&self, file: &ConfigFile) -> Setting<Duration> {
+        let by = By {
+            file: file.dispatch.idle_timeout.map(|wait| wait.0),
+            ..By::nobody()
+        };
+        self.pick(&keys::IDLE_TIMEOUT, DEFAULT_IDLE_TIMEOUT, by)
     }
 
     pub(super) fn retry_settings(&self, file: &ConfigFile, run: &DispatchOptions) -> RetrySettings {

@@ -63,99 +63,101 @@ fn a_message_keeps_the_keys_of_its_beginning_in_their_order() {
     );
 }
 
+/// A block as it begins, its deltas, and what they make.
+const BLOCKS: &[(&str, &[&str], &str)] = &[
+    (
+        r#"{"type":"text","text":""}"#,
+        &[],
+        r#"{"type":"text","text":""}"#,
+    ),
+    (
+        r#"{"type":"text","text":"a"}"#,
+        &[
+            r#"{"type":"text_delta","text":"b\n\"\u00fc"}"#,
+            r#"{"type":"text_delta","text":"\ud83e\udd80"}"#,
+        ],
+        r#"{"type":"text","text":"ab\n\"ü🦀"}"#,
+    ),
+    (
+        r#"{"type":"thinking","thinking":"","signature":""}"#,
+        &[
+            r#"{"type":"thinking_delta","thinking":"Hm"}"#,
+            r#"{"type":"thinking_delta","thinking":"m"}"#,
+            r#"{"type":"signature_delta","signature":"Eq=="}"#,
+        ],
+        r#"{"type":"thinking","thinking":"Hmm","signature":"Eq=="}"#,
+    ),
+    // Thinking that is not shown has a signature alone.
+    (
+        r#"{"type":"thinking","thinking":""}"#,
+        &[r#"{"type":"signature_delta","signature":"Eq=="}"#],
+        r#"{"type":"thinking","thinking":"","signature":"Eq=="}"#,
+    ),
+    (
+        r#"{"type":"redacted_thinking","data":"xyz"}"#,
+        &[],
+        r#"{"type":"redacted_thinking","data":"xyz"}"#,
+    ),
+    (
+        r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
+        &[
+            r#"{"type":"input_json_delta","partial_json":""}"#,
+            r#"{"type":"input_json_delta","partial_json":"{\"b\": 1.50, \"a"}"#,
+            r#"{"type":"input_json_delta","partial_json":"\": \"x y\"}"}"#,
+        ],
+        r#"{"type":"tool_use","id":"t","name":"f","input":{"b":1.50,"a":"x y"}}"#,
+    ),
+    (
+        r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
+        &[r#"{"type":"input_json_delta","partial_json":""}"#],
+        r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
+    ),
+    (
+        r#"{"type":"server_tool_use","name":"f"}"#,
+        &[r#"{"type":"input_json_delta","partial_json":""}"#],
+        r#"{"type":"server_tool_use","name":"f","input":{}}"#,
+    ),
+    // `max_tokens` cut the input.
+    (
+        r#"{"type":"tool_use","input":{}}"#,
+        &[r#"{"type":"input_json_delta","partial_json":"{\"a\":[1,2],\"b\":\"unfin"}"#],
+        r#"{"type":"tool_use","input":{"a":[1,2]}}"#,
+    ),
+    (
+        r#"{"type":"tool_use","input":{}}"#,
+        &[r#"{"type":"input_json_delta","partial_json":"oops"}"#],
+        r#"{"type":"tool_use","input":"oops"}"#,
+    ),
+    (
+        r#"{"type":"text","text":"","citations":[]}"#,
+        &[
+            r#"{"type":"citations_delta","citation":{"type":"page","n":1.0}}"#,
+            r#"{"type":"text_delta","text":"x"}"#,
+            r#"{"type":"citations_delta","citation":{"n":2}}"#,
+        ],
+        r#"{"type":"text","text":"x","citations":[{"type":"page","n":1.0},{"n":2}]}"#,
+    ),
+    (
+        r#"{"type":"text","text":"","citations":null}"#,
+        &[r#"{"type":"citations_delta","citation":{"n":2}}"#],
+        r#"{"type":"text","text":"","citations":[{"n":2}]}"#,
+    ),
+    (
+        r#"{"type":"compaction","content":null}"#,
+        &[r#"{"type":"compaction_delta","content":"short"}"#],
+        r#"{"type":"compaction","content":"short"}"#,
+    ),
+    // What is not known yet survives as far as it came with the block.
+    (
+        r#"{"type":"hologram","size":[1, 2],"x":{"y":null}}"#,
+        &[r#"{"type":"light_delta","light":"red"}"#],
+        r#"{"type":"hologram","size":[1,2],"x":{"y":null}}"#,
+    ),
+];
+
 #[test]
 fn every_kind_of_block_is_put_together() {
-    let cases: &[(&str, &[&str], &str)] = &[
-        (
-            r#"{"type":"text","text":""}"#,
-            &[],
-            r#"{"type":"text","text":""}"#,
-        ),
-        (
-            r#"{"type":"text","text":"a"}"#,
-            &[
-                r#"{"type":"text_delta","text":"b\n\"\u00fc"}"#,
-                r#"{"type":"text_delta","text":"\ud83e\udd80"}"#,
-            ],
-            r#"{"type":"text","text":"ab\n\"ü🦀"}"#,
-        ),
-        (
-            r#"{"type":"thinking","thinking":"","signature":""}"#,
-            &[
-                r#"{"type":"thinking_delta","thinking":"Hm"}"#,
-                r#"{"type":"thinking_delta","thinking":"m"}"#,
-                r#"{"type":"signature_delta","signature":"Eq=="}"#,
-            ],
-            r#"{"type":"thinking","thinking":"Hmm","signature":"Eq=="}"#,
-        ),
-        // Thinking that is not shown has a signature alone.
-        (
-            r#"{"type":"thinking","thinking":""}"#,
-            &[r#"{"type":"signature_delta","signature":"Eq=="}"#],
-            r#"{"type":"thinking","thinking":"","signature":"Eq=="}"#,
-        ),
-        (
-            r#"{"type":"redacted_thinking","data":"xyz"}"#,
-            &[],
-            r#"{"type":"redacted_thinking","data":"xyz"}"#,
-        ),
-        (
-            r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
-            &[
-                r#"{"type":"input_json_delta","partial_json":""}"#,
-                r#"{"type":"input_json_delta","partial_json":"{\"b\": 1.50, \"a"}"#,
-                r#"{"type":"input_json_delta","partial_json":"\": \"x y\"}"}"#,
-            ],
-            r#"{"type":"tool_use","id":"t","name":"f","input":{"b":1.50,"a":"x y"}}"#,
-        ),
-        (
-            r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
-            &[r#"{"type":"input_json_delta","partial_json":""}"#],
-            r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
-        ),
-        (
-            r#"{"type":"server_tool_use","name":"f"}"#,
-            &[r#"{"type":"input_json_delta","partial_json":""}"#],
-            r#"{"type":"server_tool_use","name":"f","input":{}}"#,
-        ),
-        // `max_tokens` cut the input.
-        (
-            r#"{"type":"tool_use","input":{}}"#,
-            &[r#"{"type":"input_json_delta","partial_json":"{\"a\":[1,2],\"b\":\"unfin"}"#],
-            r#"{"type":"tool_use","input":{"a":[1,2]}}"#,
-        ),
-        (
-            r#"{"type":"tool_use","input":{}}"#,
-            &[r#"{"type":"input_json_delta","partial_json":"oops"}"#],
-            r#"{"type":"tool_use","input":"oops"}"#,
-        ),
-        (
-            r#"{"type":"text","text":"","citations":[]}"#,
-            &[
-                r#"{"type":"citations_delta","citation":{"type":"page","n":1.0}}"#,
-                r#"{"type":"text_delta","text":"x"}"#,
-                r#"{"type":"citations_delta","citation":{"n":2}}"#,
-            ],
-            r#"{"type":"text","text":"x","citations":[{"type":"page","n":1.0},{"n":2}]}"#,
-        ),
-        (
-            r#"{"type":"text","text":"","citations":null}"#,
-            &[r#"{"type":"citations_delta","citation":{"n":2}}"#],
-            r#"{"type":"text","text":"","citations":[{"n":2}]}"#,
-        ),
-        (
-            r#"{"type":"compaction","content":null}"#,
-            &[r#"{"type":"compaction_delta","content":"short"}"#],
-            r#"{"type":"compaction","content":"short"}"#,
-        ),
-        // What is not known yet survives as far as it came with the block.
-        (
-            r#"{"type":"hologram","size":[1, 2],"x":{"y":null}}"#,
-            &[r#"{"type":"light_delta","light":"red"}"#],
-            r#"{"type":"hologram","size":[1,2],"x":{"y":null}}"#,
-        ),
-    ];
-    for (block, deltas, expected) in cases {
+    for (block, deltas, expected) in BLOCKS {
         assert_eq!(content(block, deltas), *expected, "{block} {deltas:?}");
     }
 }
