@@ -9,6 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use claude_run::cli::commands::DoctorReport;
 use claude_run::cli::config_file::{self, ConfigFile};
 use claude_run::input::{InputLine, Item, JobReader, Source};
 use claude_run::model::{Event, Shaping};
@@ -21,7 +22,7 @@ use serde_json::Value;
 const UPDATE: &str = "UPDATE_SCHEMAS";
 
 /// Every documented shape, by the name of its file.
-fn schemas() -> [(&'static str, Value); 7] {
+fn schemas() -> [(&'static str, Value); 8] {
     [
         ("input-line", schema_of::<InputLine>()),
         ("result-line", schema_of::<ResultLine>()),
@@ -30,6 +31,7 @@ fn schemas() -> [(&'static str, Value); 7] {
         ("status", schema_of::<StatusLine>()),
         ("event", schema_of::<Event>()),
         ("config", schema_of::<ConfigFile>()),
+        ("doctor", schema_of::<DoctorReport>()),
     ]
 }
 

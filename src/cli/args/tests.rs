@@ -47,6 +47,10 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
     ("cancel", &[&["RUN"]]),
     ("check", &[&["FILE", "--json"], SHAPING]),
     (
+        "doctor",
+        &[&["--json", "--send", "--bundle", "--base-url", "--ca-bundle"]],
+    ),
+    (
         "simulate",
         &[&[
             "--port",
@@ -133,7 +137,6 @@ fn flags_of_later_stages_are_absent() {
         "resume --on-halt wait",
         "resume --fallback-model m",
         "explain 429",
-        "doctor",
         "batches",
         "verify",
     ] {
