@@ -56,6 +56,8 @@ CREATE TABLE jobs (
     faults_in_row        INTEGER NOT NULL DEFAULT 0,
     rate_limits_in_row   INTEGER NOT NULL DEFAULT 0,
     interruptions_in_row INTEGER NOT NULL DEFAULT 0,
+    -- When its first attempt began, since it was last put back by hand.
+    first_started_at_ms  INTEGER,
     error_class          TEXT,
     UNIQUE (run_id, custom_id)
 ) STRICT;

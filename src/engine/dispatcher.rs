@@ -15,7 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::events::EventMaker;
 use super::outcome::{abandoned, outcome};
-use super::scheduler::{Effect, Leave, Scheduler};
+use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
 use super::settings::EngineSettings;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
@@ -274,16 +274,20 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Ok(answered) => {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
+                let standing = self.scheduler.standing(&job, now);
                 let ever_answered = self.scheduler.ever_answered();
+                let rng = &mut self.rng;
                 let outcome = outcome(
                     &self.settings,
                     &job,
                     reply,
+                    standing,
                     ever_answered,
                     now,
-                    &mut self.rng,
+                    rng,
                 );
-                self.scheduler.on_answer(&job, &outcome, now);
+                let change = self.scheduler.on_answer(&job, &outcome, now, rng);
+                self.tell_change(&job, change);
                 Some((job, outcome.finish))
             }
             // The task panicked or was given up: nobody knows whether the request was served.
@@ -293,6 +297,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let finish = abandoned(&job, now);
                 Some((job, finish))
             }
+        }
+    }
+
+    fn tell_change(&mut self, job: &ClaimedJob, change: LaneChange) {
+        let now = self.clock.now();
+        if let Some(event) = self.events.lane_change(now, &job.model, change) {
+            self.observer.observe(&event);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::scheduler::LaneChange;
 use crate::model::{ClaimedJob, Event, EventKind, JobState, Lane, RunId};
 use crate::store::{Finish, Next};
 
@@ -72,6 +73,36 @@ impl EventMaker {
             self.make(at, attempt),
             job_ended.map(|kind| self.make(at, kind)),
         )
+    }
+}
+
+impl EventMaker {
+    /// What an answer changed for a whole lane or for the run.
+    pub(super) fn lane_change(
+        &self,
+        at: Timestamp,
+        model: &str,
+        change: LaneChange,
+    ) -> Option<Event> {
+        let model = model.to_owned();
+        let kind = match change {
+            LaneChange::None => return None,
+            LaneChange::Opened {
+                class,
+                next_probe_at,
+            } => EventKind::CircuitOpened {
+                model,
+                error_class: class,
+                next_probe_at,
+            },
+            LaneChange::Closed => EventKind::CircuitClosed { model },
+            LaneChange::Waiting { halt, until } => EventKind::HaltWaiting {
+                error_class: halt.class,
+                message: halt.message,
+                next_try_at: until,
+            },
+        };
+        Some(self.make(at, kind))
     }
 }
 

@@ -1,11 +1,12 @@
-//! What the scheduler knows of one model's jobs.
+//! What the scheduler knows of one model's jobs, and whether it may send them.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::model::ClaimedJob;
-use crate::store::{Claimed, LaneLoad};
+use crate::model::{ClaimedJob, JobId};
+use crate::policy::{Circuit, Standing};
+use crate::store::{Claimed, LaneLoad, Next};
 
 /// One model's jobs: what is believed to wait in the store, and what is claimed.
 #[derive(Debug)]
@@ -15,8 +16,18 @@ pub(super) struct Lane {
     pub(super) queued: u64,
     /// No job of this model can succeed now: nothing of it is started.
     pub(super) blocked: bool,
+    /// Opens when everything fails.
+    pub(super) circuit: Circuit,
     /// Claimed and not yet sent.
-    pub(super) ready: VecDeque<ClaimedJob>,
+    ready: VecDeque<ClaimedJob>,
+    /// On the wire, or answered and not yet recorded.
+    away: u64,
+    /// A limit was reached: nothing is started before.
+    paused_until: Option<Timestamp>,
+    /// When a job of this lane succeeded last.
+    last_success: Option<Timestamp>,
+    /// Jobs that wait although the lane worked when they failed: what is wrong may be their own.
+    suspects: u64,
     /// Jobs asked for by a claim that is under way.
     claiming: u32,
     /// The last claim found all that was due, so that another one would find nothing.
@@ -34,7 +45,12 @@ impl Lane {
             model: load.model,
             queued: load.queued,
             blocked: false,
+            circuit: Circuit::default(),
             ready: VecDeque::new(),
+            away: 0,
+            paused_until: None,
+            last_success: None,
+            suspects: 0,
             claiming: 0,
             dry: false,
             next_due: None,
@@ -49,16 +65,58 @@ impl Lane {
         self.dry = false;
     }
 
-    /// Whether a claim would bring something now.
-    pub(super) fn is_claimable(&self, now: Timestamp) -> bool {
-        let due = self.next_due.is_some_and(|due| due <= now);
-        !self.blocked && self.claiming == 0 && self.queued > 0 && (!self.dry || due)
+    /// Whether a request of this lane may be sent now.
+    pub(super) fn may_send(&self, now: Timestamp) -> bool {
+        !self.blocked
+            && self.circuit.lets_through(now)
+            && self.paused_until.is_none_or(|until| until <= now)
     }
 
-    /// When a lane that has nothing now is worth another claim.
+    /// Whether a claim would bring something that may be sent.
+    pub(super) fn is_claimable(&self, now: Timestamp) -> bool {
+        let due = self.next_due.is_some_and(|due| due <= now);
+        self.may_send(now) && self.claiming == 0 && self.queued > 0 && (!self.dry || due)
+    }
+
+    /// The most jobs that make sense in one claim: a probe is one.
+    pub(super) fn most_per_claim(&self) -> u32 {
+        match self.circuit.open() {
+            Some(_) => 1,
+            None => u32::MAX,
+        }
+    }
+
+    /// When a lane that has nothing to send now may have something without any input.
     pub(super) fn wakes_at(&self) -> Option<Timestamp> {
-        self.next_due
-            .filter(|_| !self.blocked && self.claiming == 0 && self.queued > 0)
+        if self.blocked || self.claiming > 0 || (self.queued == 0 && self.ready.is_empty()) {
+            return None;
+        }
+        let probe = self.circuit.open().map(|open| open.next_probe_at);
+        let gate = latest(probe, self.paused_until);
+        let due = self.next_due.filter(|_| self.dry && self.ready.is_empty());
+        latest(gate, due)
+    }
+
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// The next claimed job, which is sent now.
+    pub(super) fn send(&mut self, now: Timestamp) -> Option<ClaimedJob> {
+        if !self.may_send(now) {
+            return None;
+        }
+        let job = self.ready.pop_front()?;
+        self.away += 1;
+        self.circuit.sent(job.job());
+        Some(job)
+    }
+
+    /// Everything that was claimed and not sent.
+    pub(super) fn take_ready(&mut self) -> impl Iterator<Item = ClaimedJob> + '_ {
+        self.queued += self.ready.len() as u64;
+        self.dry = false;
+        self.ready.drain(..)
     }
 
     pub(super) fn claiming(&self) -> u32 {
@@ -83,15 +141,58 @@ impl Lane {
         self.claiming = 0;
     }
 
-    /// A job of this lane is back in the store's queue.
-    pub(super) fn requeued(&mut self, due: Option<Timestamp>) {
-        self.queued += 1;
-        match due {
-            Some(due) => {
-                self.next_due = earliest(self.next_due, Some(due));
-                self.noted = earliest(self.noted, Some(due));
+    /// How this job stands: whether the lane works is told by the others.
+    pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp) -> Standing {
+        let since = job.previous_ended_at.unwrap_or(job.started_at);
+        let another_succeeded = self.last_success.is_some_and(|at| at >= since);
+        let left = self.queued + self.ready.len() as u64 + self.away;
+        let only_suspects_left = self.suspects >= left;
+        let age = now.duration_since(job.first_started_at);
+        Standing {
+            lane_works: another_succeeded || left <= 1 || only_suspects_left,
+            age: age.try_into().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn succeeded(&mut self, now: Timestamp) {
+        self.last_success = Some(now);
+    }
+
+    /// Starts nothing before `until`; false if it was paused already.
+    pub(super) fn pause(&mut self, until: Timestamp, now: Timestamp) -> bool {
+        let was_paused = self.paused_until.is_some_and(|at| at > now);
+        self.paused_until = latest(self.paused_until, Some(until));
+        !was_paused
+    }
+
+    /// Keeps count of the jobs whose failures were held against them.
+    pub(super) fn suspect(&mut self, before: u32, after: u32, ended: bool) {
+        match (before > 0, after > 0 && !ended) {
+            (false, true) => self.suspects += 1,
+            (true, false) => self.suspects = self.suspects.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    /// A request was abandoned.
+    pub(super) fn abandoned(&mut self, job: JobId) {
+        self.circuit.forgotten(job);
+    }
+
+    /// The end of an attempt is stored.
+    pub(super) fn recorded(&mut self, next: &Next) {
+        self.away = self.away.saturating_sub(1);
+        match next {
+            Next::RetryAt(due) => {
+                self.queued += 1;
+                self.next_due = earliest(self.next_due, Some(*due));
+                self.noted = earliest(self.noted, Some(*due));
             }
-            None => self.dry = false,
+            Next::Requeue => {
+                self.queued += 1;
+                self.dry = false;
+            }
+            Next::Hold | Next::End(_) => {}
         }
     }
 }
@@ -101,4 +202,8 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),
     }
+}
+
+fn latest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.max(b)
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
+//! ceiling      how much may be open at once
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
@@ -15,6 +16,7 @@
 //! in memory: a job that goes again is a row with a time. It never sends a request whose attempt
 //! is not stored, and counts nothing as done that is not.
 
+mod ceiling;
 mod dispatcher;
 mod events;
 mod lane;

@@ -9,12 +9,17 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::ceiling::Ceiling;
 use super::lane::Lane;
 use super::outcome::{Outcome, halt_for};
 use super::settings::EngineSettings;
 use super::stop::Stop;
 use crate::clock::add;
-use crate::model::{AttemptId, ClaimedJob, ErrorClass, Evidence, Halt, RunId};
+use crate::model::{
+    AttemptId, AttemptOutcome, Budget, ClaimedJob, ErrorClass, Evidence, Halt, OnHalt, RunId,
+};
+use crate::policy::halt::next_try;
+use crate::policy::{Changed, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
 use crate::store::{Claim, Claimed, Next, Pulse};
 
 /// Request bodies held in memory at the same time, claimed or on the wire.
@@ -59,9 +64,10 @@ pub(super) enum Leave {
 #[derive(Debug)]
 pub(super) struct Scheduler {
     run: RunId,
-    concurrency: u32,
     stagger: Duration,
     unreachable_after: Duration,
+    retry: RetrySettings,
+    on_halt: OnHalt,
     lanes: Vec<Lane>,
     /// The lane whose turn it is to start a job.
     turn: usize,
@@ -75,10 +81,30 @@ pub(super) struct Scheduler {
     reach: Reach,
     /// After a halt one request goes first; the rest follow if it does not halt again.
     probing: bool,
+    /// Lowered when the API says that too much is open at once.
+    ceiling: Ceiling,
+    /// No job can succeed, and the user wants to wait: nothing is started before.
+    waiting: Option<Timestamp>,
     pulse_asked: bool,
     /// A job of some model was held: what the run reports if nothing else is left.
     held_because: Option<Halt>,
     leaving: Option<Leave>,
+}
+
+/// What an answer changed for more than its job; for those who watch.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum LaneChange {
+    /// Nothing.
+    None,
+    /// The lane keeps failing: one probe at a time goes out.
+    Opened {
+        class: ErrorClass,
+        next_probe_at: Timestamp,
+    },
+    /// The lane works again.
+    Closed,
+    /// No job can succeed: everything waits.
+    Waiting { halt: Halt, until: Timestamp },
 }
 
 /// How fast jobs start, from one pulse to the next.
@@ -100,9 +126,12 @@ impl Scheduler {
     pub(super) fn new(run: RunId, settings: &EngineSettings, pulse: Pulse) -> Self {
         let mut scheduler = Self {
             run,
-            concurrency: settings.concurrency.max(1),
             stagger: settings.stagger,
             unreachable_after: settings.unreachable_after(),
+            retry: settings.retry.clone(),
+            on_halt: settings.on_halt,
+            ceiling: Ceiling::new(settings.concurrency.max(1)),
+            waiting: None,
             lanes: Vec::new(),
             turn: 0,
             on_wire: 0,
@@ -167,50 +196,54 @@ impl Scheduler {
         self.leave(Leave::Broken);
     }
 
-    pub(super) fn on_answer(&mut self, job: &ClaimedJob, outcome: &Outcome, now: Timestamp) {
-        self.on_wire -= 1;
-        self.recording += 1;
-        self.open_bytes = self.open_bytes.saturating_sub(bytes(job));
+    /// How a job stands in its lane, which decides whether a failure is held against it.
+    pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp) -> Standing {
+        let lane = self.lanes.iter().find(|lane| lane.model == job.model);
+        lane.map_or(
+            Standing {
+                lane_works: true,
+                age: Duration::ZERO,
+            },
+            |lane| lane.standing(job, now),
+        )
+    }
+
+    /// A request was answered, or broke. Tells what the lane made of it.
+    pub(super) fn on_answer(
+        &mut self,
+        job: &ClaimedJob,
+        outcome: &Outcome,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) -> LaneChange {
+        self.off_the_wire(job);
+        self.note_reach(outcome);
+        let change = self.note_lane(job, outcome, now, rng);
+        if let Some(halt) = &outcome.halt {
+            return self.halt(halt.clone(), now);
+        }
         if outcome.answered {
-            self.reach.answered = true;
-        } else {
-            self.reach.last_failure = Some(outcome.finish.record.evidence.clone());
+            self.probing = false;
         }
-        match &outcome.halt {
-            Some(halt) => self.leave(Leave::Halted(halt.clone())),
-            None if outcome.answered => self.probing = false,
-            None => {}
+        if let Some(because) = &outcome.hold {
+            self.hold(&job.model, because);
         }
-        if outcome.finish.next == Next::Hold {
-            let class = outcome
-                .finish
-                .record
-                .error_class
-                .unwrap_or(ErrorClass::Unknown);
-            self.hold(
-                &job.model,
-                halt_for(class, &outcome.finish.record.evidence, now),
-            );
-        }
+        change
     }
 
     /// A request was abandoned: it is off the wire, and its end is on the way into the store.
     pub(super) fn on_abandoned(&mut self, job: &ClaimedJob) {
-        self.on_wire -= 1;
-        self.recording += 1;
-        self.open_bytes = self.open_bytes.saturating_sub(bytes(job));
+        self.off_the_wire(job);
+        if let Some(lane) = self.lane_mut(&job.model) {
+            lane.abandoned(job.job());
+        }
     }
 
     /// The end of an attempt is stored.
     pub(super) fn on_recorded(&mut self, model: &str, next: &Next) {
         self.recording -= 1;
-        let Some(lane) = self.lane_mut(model) else {
-            return;
-        };
-        match next {
-            Next::RetryAt(due) => lane.requeued(Some(*due)),
-            Next::Requeue => lane.requeued(None),
-            Next::Hold | Next::End(_) => {}
+        if let Some(lane) = self.lane_mut(model) {
+            lane.recorded(next);
         }
     }
 
@@ -218,6 +251,83 @@ impl Scheduler {
     pub(super) fn on_record_failed(&mut self, attempts: usize) {
         self.recording -= u32::try_from(attempts).unwrap_or(self.recording);
         self.leave(Leave::Broken);
+    }
+
+    fn off_the_wire(&mut self, job: &ClaimedJob) {
+        self.on_wire -= 1;
+        self.recording += 1;
+        self.open_bytes = self.open_bytes.saturating_sub(bytes(job));
+    }
+
+    fn note_reach(&mut self, outcome: &Outcome) {
+        if outcome.answered {
+            self.reach.answered = true;
+        } else {
+            self.reach.last_failure = Some(outcome.finish.record.evidence.clone());
+        }
+    }
+
+    /// What an answer says of its lane: that it is alive, failing, or at its limit.
+    fn note_lane(
+        &mut self,
+        job: &ClaimedJob,
+        outcome: &Outcome,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) -> LaneChange {
+        let (retry, finish) = (&self.retry, &outcome.finish);
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.model == job.model) else {
+            return LaneChange::None;
+        };
+        let ended = matches!(finish.next, Next::End(_));
+        lane.suspect(job.history.counted, finish.history.counted, ended);
+        let class = finish.record.error_class;
+        let changed = match class.filter(|class| speaks_of_the_lane(*class)) {
+            Some(class) => {
+                let wait = probe_wait(retry, class, lane.circuit.next_probe_failure(), rng);
+                lane.circuit
+                    .failed(job.job(), class, wait, retry.scale, now)
+            }
+            None => lane.circuit.answered(),
+        };
+        if finish.record.outcome == AttemptOutcome::Succeeded {
+            lane.succeeded(now);
+            self.ceiling.raise();
+        }
+        if let (Some(class), Next::RetryAt(until)) = (class, &finish.next)
+            && class.budget() == Budget::RateLimits
+            && lane.pause(*until, now)
+            && matches!(
+                class,
+                ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited
+            )
+        {
+            self.ceiling.lower();
+        }
+        match (changed, lane.circuit.open()) {
+            (Changed::Opened, Some(open)) => LaneChange::Opened {
+                class: open.class,
+                next_probe_at: open.next_probe_at,
+            },
+            (Changed::Closed, _) => LaneChange::Closed,
+            _ => LaneChange::None,
+        }
+    }
+
+    /// No job can succeed: the run is left, or waits and tries again with one request.
+    fn halt(&mut self, halt: Halt, now: Timestamp) -> LaneChange {
+        if self.on_halt == OnHalt::Exit {
+            self.leave(Leave::Halted(halt));
+            return LaneChange::None;
+        }
+        let until = next_try(&halt.message, self.retry.scale, now);
+        self.probing = true;
+        self.reach.first_start = None;
+        if self.waiting.is_some_and(|at| at > now) {
+            return LaneChange::None;
+        }
+        self.waiting = Some(until);
+        LaneChange::Waiting { halt, until }
     }
 
     /// The store does not work.
@@ -239,9 +349,12 @@ impl Scheduler {
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
-            self.release(&mut effects, |lane| lane.blocked);
-            self.plan_starts(&mut effects, now, rng);
-            self.plan_claims(&mut effects, now);
+            let held_back = self.waiting.is_some_and(|until| until > now);
+            self.release(&mut effects, |lane| held_back || !lane.may_send(now));
+            if !held_back {
+                self.plan_starts(&mut effects, now, rng);
+                self.plan_claims(&mut effects, now);
+            }
             self.plan_end(&mut effects);
         }
         effects
@@ -260,6 +373,7 @@ impl Scheduler {
         claims
             .chain(start)
             .chain(self.unreachable_at())
+            .chain(self.waiting)
             .filter(|at| *at > self.planned_at)
             .min()
     }
@@ -276,7 +390,7 @@ impl Scheduler {
     /// Gives back what some lanes have claimed and not sent.
     fn release(&mut self, effects: &mut Vec<Effect>, of: impl Fn(&Lane) -> bool) {
         let lanes = self.lanes.iter_mut().filter(|lane| of(lane));
-        let ready: Vec<_> = lanes.flat_map(|lane| lane.ready.drain(..)).collect();
+        let ready: Vec<_> = lanes.flat_map(Lane::take_ready).collect();
         if !ready.is_empty() {
             self.open_bytes = self
                 .open_bytes
@@ -289,7 +403,9 @@ impl Scheduler {
 
     fn plan_starts(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
         while self.free_slots() > 0 && self.next_start.is_none_or(|at| at <= now) {
-            let Some(job) = self.next_ready() else { return };
+            let Some(job) = self.next_ready(now) else {
+                return;
+            };
             self.on_wire += 1;
             self.pace.current += 1;
             self.reach.first_start.get_or_insert(now);
@@ -318,7 +434,7 @@ impl Scheduler {
         let count = self.lanes.len();
         for step in 0..count {
             let lane = &mut self.lanes[(self.turn + step) % count];
-            let max_jobs = share.min(wanted);
+            let max_jobs = share.min(wanted).min(lane.most_per_claim());
             if max_jobs == 0 || !lane.is_claimable(now) {
                 continue;
             }
@@ -359,7 +475,7 @@ impl Scheduler {
     }
 
     fn limit(&self) -> u32 {
-        if self.probing { 1 } else { self.concurrency }
+        if self.probing { 1 } else { self.ceiling.now() }
     }
 
     fn free_slots(&self) -> u32 {
@@ -367,11 +483,7 @@ impl Scheduler {
     }
 
     fn ready(&self) -> u32 {
-        let ready = self
-            .lanes
-            .iter()
-            .map(|lane| lane.ready.len())
-            .sum::<usize>();
+        let ready = self.lanes.iter().map(Lane::ready).sum::<usize>();
         u32::try_from(ready).unwrap_or(u32::MAX)
     }
 
@@ -395,11 +507,11 @@ impl Scheduler {
     }
 
     /// The lanes take turns, so that a large one does not starve a small one.
-    fn next_ready(&mut self) -> Option<ClaimedJob> {
+    fn next_ready(&mut self, now: Timestamp) -> Option<ClaimedJob> {
         let count = self.lanes.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
-            if let Some(job) = self.lanes[index].ready.pop_front() {
+            if let Some(job) = self.lanes[index].send(now) {
                 self.turn = index + 1;
                 return Some(job);
             }
@@ -412,8 +524,8 @@ impl Scheduler {
     }
 
     /// No job of this model can succeed now; the others go on.
-    fn hold(&mut self, model: &str, because: Halt) {
-        self.held_because.get_or_insert(because);
+    fn hold(&mut self, model: &str, because: &Halt) {
+        self.held_because.get_or_insert_with(|| because.clone());
         if let Some(lane) = self.lane_mut(model) {
             lane.blocked = true;
         }
@@ -443,11 +555,7 @@ impl Scheduler {
     fn check_reach(&mut self, now: Timestamp) {
         if self.unreachable_at().is_some_and(|at| at <= now) {
             let failure = self.reach.last_failure.clone().unwrap_or_default();
-            self.leave(Leave::Halted(halt_for(
-                ErrorClass::Unreachable,
-                &failure,
-                now,
-            )));
+            self.halt(halt_for(ErrorClass::Unreachable, &failure, now), now);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::OnHalt;
 use crate::policy::{PriceTable, RetrySettings};
 
 /// An endpoint that has never answered is given so long, times the retry scale.
@@ -27,6 +28,8 @@ pub struct EngineSettings {
     pub seed: Option<u64>,
     /// The run stopped because no job could succeed: try with one request first.
     pub after_halt: bool,
+    /// What to do when no job can succeed.
+    pub on_halt: OnHalt,
 }
 
 impl EngineSettings {

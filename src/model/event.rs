@@ -100,6 +100,31 @@ pub enum EventKind {
         /// What the API or the network said.
         message: String,
     },
+    /// A model keeps failing: one probe at a time goes out, everything else waits.
+    CircuitOpened {
+        /// The model.
+        model: String,
+        /// How its requests fail.
+        error_class: ErrorClass,
+        /// When the first probe goes.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        next_probe_at: Timestamp,
+    },
+    /// A model that kept failing works again.
+    CircuitClosed {
+        /// The model.
+        model: String,
+    },
+    /// No job can succeed now, and the run waits as it was told to.
+    HaltWaiting {
+        /// Why.
+        error_class: ErrorClass,
+        /// What the API or the network said.
+        message: String,
+        /// When one request tries again.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        next_try_at: Timestamp,
+    },
     /// The run was asked to stop; what is in flight is finished.
     Draining {
         /// Requests still in flight.

@@ -159,6 +159,12 @@ pub struct ClaimedJob {
     pub body: RequestBody,
     /// What earlier tries have used up.
     pub history: JobHistory,
+    /// When this attempt was claimed.
+    pub started_at: Timestamp,
+    /// When its first attempt began (since it was last put back by hand).
+    pub first_started_at: Timestamp,
+    /// When its previous attempt ended, if there was one.
+    pub previous_ended_at: Option<Timestamp>,
 }
 
 impl ClaimedJob {

@@ -29,6 +29,6 @@ pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use money::{Cost, Pico};
 pub use observer::Observer;
-pub use run::{DispatchOptions, Halt, JobCounts, Run, RunState, Shaping};
+pub use run::{DispatchOptions, Halt, JobCounts, OnHalt, Run, RunState, Shaping};
 pub use status_page::{Indicator, PageStatus};
 pub use usage::{Tokens, Usage};

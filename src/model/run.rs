@@ -1,5 +1,6 @@
 //! Runs: one submitted input each, with what shapes its requests and how they are dispatched.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -70,6 +71,42 @@ pub struct Shaping {
     pub skip_invalid: bool,
 }
 
+/// What to do when no job can succeed.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OnHalt {
+    /// Leave the run; `resume` goes on.
+    #[default]
+    Exit,
+    /// Wait for the time that the API names, or try again now and then with one request.
+    Wait,
+}
+
+impl OnHalt {
+    /// The name used in flags and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Wait => "wait",
+        }
+    }
+}
+
+impl FromStr for OnHalt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "exit" => Ok(Self::Exit),
+            "wait" => Ok(Self::Wait),
+            other => Err(format!("`{other}` is neither `exit` nor `wait`")),
+        }
+    }
+}
+
 /// The dispatch options that the user gave with this run. They are kept with it, and `resume` may
 /// override each; what is none here comes from the environment, the config file or the default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,6 +126,10 @@ pub struct DispatchOptions {
     pub max_attempts: Option<u32>,
     /// Multiplies every wait before a retry.
     pub retry_scale: Option<f64>,
+    /// A job fails with the first failure so long after its first attempt began.
+    pub give_up_after: Option<Duration>,
+    /// What to do when no job can succeed.
+    pub on_halt: Option<OnHalt>,
     /// The lane for jobs that name none.
     pub lane: Option<Lane>,
     /// When the answers are wanted.
@@ -117,6 +158,8 @@ impl DispatchOptions {
             otpm: newer.otpm.or(self.otpm),
             max_attempts: newer.max_attempts.or(self.max_attempts),
             retry_scale: newer.retry_scale.or(self.retry_scale),
+            give_up_after: newer.give_up_after.or(self.give_up_after),
+            on_halt: newer.on_halt.or(self.on_halt),
             lane: newer.lane.or(self.lane),
             deadline: newer.deadline.or(self.deadline),
             timeout: newer.timeout.or(self.timeout),

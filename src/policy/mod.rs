@@ -3,10 +3,13 @@
 //! Nothing here does I/O, reads a clock or keeps a random source: the time and the source are
 //! arguments, so every decision can be repeated. `engine` acts on what is decided here.
 
+pub mod circuit;
+pub mod halt;
 pub mod prices;
 pub mod retry;
 pub mod waits;
 
+pub use circuit::{Changed, Circuit, speaks_of_the_lane};
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
-pub use retry::{RetrySettings, Step, Verdict, decide};
+pub use retry::{RetrySettings, Standing, Step, Verdict, decide, probe_wait};
 pub use waits::{Waits, WaitsError};

@@ -35,6 +35,18 @@ pub struct RetrySettings {
     pub max_interruptions: u32,
     /// The waits by class.
     pub waits: Waits,
+    /// A job fails with the first failure so long after its first attempt began; none waits on.
+    pub give_up_after: Option<Duration>,
+}
+
+/// How a job stands in its surroundings when an attempt of it has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The lane works: another job succeeded since this one was last tried, or there is no other.
+    /// While it does not, failures of the server or the network cost a job nothing.
+    pub lane_works: bool,
+    /// How long ago its first attempt began.
+    pub age: Duration,
 }
 
 impl Default for RetrySettings {
@@ -44,6 +56,7 @@ impl Default for RetrySettings {
             scale: 1.0,
             max_interruptions: 20,
             waits: Waits::default(),
+            give_up_after: None,
         }
     }
 }
@@ -82,12 +95,13 @@ pub fn decide(
     class: ErrorClass,
     evidence: &Evidence,
     history: JobHistory,
+    standing: Standing,
     rng: &mut Rng,
 ) -> Verdict {
     let acting = acting_class(class, evidence.should_retry);
-    let history = counted(acting.budget(), history);
+    let history = counted(acting.budget(), history, standing.lane_works);
     let step = match acting.treatment() {
-        Treatment::Retry if may_retry(settings, acting, evidence, &history) => {
+        Treatment::Retry if may_retry(settings, acting, evidence, &history, standing.age) => {
             Step::RetryIn(wait(settings, acting, evidence, &history, rng))
         }
         Treatment::Requeue if !interrupted_too_often(settings, acting, &history) => Step::Requeue,
@@ -113,14 +127,14 @@ fn acting_class(class: ErrorClass, should_retry: Option<bool>) -> ErrorClass {
 }
 
 /// The history with one more attempt of that budget in it.
-fn counted(budget: Budget, before: JobHistory) -> JobHistory {
+fn counted(budget: Budget, before: JobHistory, lane_works: bool) -> JobHistory {
     let mut after = JobHistory {
         interruptions_in_row: 0,
         ..before
     };
     match budget {
         Budget::Faults => {
-            after.counted = before.counted.saturating_add(1);
+            after.counted = before.counted.saturating_add(u32::from(lane_works));
             after.faults_in_row = before.faults_in_row.saturating_add(1);
             after.rate_limits_in_row = 0;
         }
@@ -141,10 +155,12 @@ fn may_retry(
     class: ErrorClass,
     evidence: &Evidence,
     history: &JobHistory,
+    age: Duration,
 ) -> bool {
+    let given_up = settings.give_up_after.is_some_and(|limit| age >= limit);
     let retries_are_off = settings.max_attempts <= 1;
     let used_up = class.budget() == Budget::Faults && history.counted >= settings.max_attempts;
-    !(retries_are_off || used_up || evidence.should_retry == Some(false))
+    !(retries_are_off || used_up || given_up || evidence.should_retry == Some(false))
 }
 
 fn interrupted_too_often(
@@ -154,6 +170,19 @@ fn interrupted_too_often(
 ) -> bool {
     class.budget() == Budget::Interruptions
         && history.interruptions_in_row >= settings.max_interruptions
+}
+
+/// How long an open circuit waits for its next probe, after so many failed ones: the schedule of the
+/// class, drawn and scaled like a job's own wait.
+#[must_use]
+pub fn probe_wait(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    failures: u32,
+    rng: &mut Rng,
+) -> Duration {
+    let named = settings.waits.after(class, failures);
+    scaled(named, settings.scale * (0.5 + rng.f64()))
 }
 
 /// How long to wait, by the hint, our own schedule, or both.
@@ -190,8 +219,7 @@ fn own_wait(
     } else {
         history.faults_in_row
     };
-    let named = settings.waits.after(class, failures);
-    scaled(named, settings.scale * (0.5 + rng.f64()))
+    probe_wait(settings, class, failures, rng)
 }
 
 /// `duration` times `factor`; what no duration can hold becomes the longest one.

@@ -81,7 +81,7 @@ pub(super) fn start(run_id: &str, tally: &Tally) -> String {
     parts.join(", ")
 }
 
-/// Why nothing new is started, if that is so.
+/// Why nothing new is started, or little, if that is so.
 pub(super) fn phase(tally: &Tally) -> Option<String> {
     match &tally.phase {
         Phase::Draining => Some(format!(
@@ -89,8 +89,25 @@ pub(super) fn phase(tally: &Tally) -> Option<String> {
             plural(tally.in_flight(), "request")
         )),
         Phase::Halted { class, message } => Some(format!("halted: {class}: {}", one_line(message))),
-        Phase::Before | Phase::Running | Phase::Ended => None,
+        Phase::Waiting { class, next_try_at } => Some(format!(
+            "no job can succeed now: {class}; one request tries again at {next_try_at}"
+        )),
+        Phase::Before | Phase::Running | Phase::Ended => outages(tally),
     }
+}
+
+/// Which models are only probed.
+fn outages(tally: &Tally) -> Option<String> {
+    let each = tally.outages.iter();
+    let outages: Vec<_> = each
+        .map(|(model, class)| format!("{model} ({class})"))
+        .collect();
+    (!outages.is_empty()).then(|| {
+        format!(
+            "nothing succeeds at {}: probing now and then, the rest waits",
+            outages.join(", ")
+        )
+    })
 }
 
 /// `SIMULATED ` or nothing.

@@ -1,8 +1,9 @@
 //! Consumers of events: what people and programs see while a run goes on, and right after it.
 //!
-//! Owns the bars, the plain lines, the `--events` file and the final summary. Promises: an
-//! observer only looks; whatever happens to the terminal or to the events file, the run goes on,
-//! and nothing here decides anything. It does not read the store and does not know the engine.
+//! Owns the bars, the plain lines, the `--events` file, the log's lines and the final summary.
+//! Promises: an observer only looks; whatever happens to the terminal or to the events file, the
+//! run goes on, and nothing here decides anything. It does not read the store and does not know
+//! the engine.
 //!
 //! One fold, [`Tally`], turns events into numbers; `lines` turns the numbers into words; [`Bars`]
 //! and [`Plain`] only choose where and when the words appear.
@@ -10,6 +11,7 @@
 mod bars;
 mod events_file;
 mod lines;
+mod log;
 mod log_writer;
 mod numbers;
 mod plain;
@@ -20,6 +22,7 @@ mod tally;
 
 pub use bars::Bars;
 pub use events_file::EventsFile;
+pub use log::Log;
 pub use log_writer::LogWriter;
 pub use numbers::{dollars, plural, short_duration, thousands};
 pub use plain::Plain;

@@ -62,7 +62,11 @@ impl<W: Write + Send> Observer for Plain<W> {
                 self.last_line_at = Some(event.at);
                 self.say(lines::start(&event.run_id, &self.tally));
             }
-            EventKind::RunHalted { .. } | EventKind::Draining { .. } => {
+            EventKind::CircuitClosed { model } => self.say(format!("{model} works again")),
+            EventKind::RunHalted { .. }
+            | EventKind::Draining { .. }
+            | EventKind::CircuitOpened { .. }
+            | EventKind::HaltWaiting { .. } => {
                 if let Some(line) = lines::phase(&self.tally) {
                     self.say(line);
                 }

@@ -31,6 +31,13 @@ pub enum Phase {
     Before,
     /// Jobs are being sent.
     Running,
+    /// No job can succeed now, and the run waits to try again.
+    Waiting {
+        /// Why.
+        class: ErrorClass,
+        /// When one request tries again.
+        next_try_at: Timestamp,
+    },
     /// Nothing new is started; what is in flight is finished.
     Draining,
     /// Stopped because no job could succeed.
@@ -76,6 +83,8 @@ pub struct Tally {
     pub simulated: bool,
     /// What the dispatcher is doing.
     pub phase: Phase,
+    /// Models that keep failing, and how: they are only probed.
+    pub outages: BTreeMap<String, ErrorClass>,
     started_at: Option<Timestamp>,
     ended_here: u64,
     window: RateWindow,
@@ -100,6 +109,24 @@ impl Tally {
                 self.phase = Phase::Halted {
                     class: *error_class,
                     message: message.clone(),
+                };
+            }
+            EventKind::CircuitOpened {
+                model, error_class, ..
+            } => {
+                self.outages.insert(model.clone(), *error_class);
+            }
+            EventKind::CircuitClosed { model } => {
+                self.outages.remove(model);
+            }
+            EventKind::HaltWaiting {
+                error_class,
+                next_try_at,
+                ..
+            } => {
+                self.phase = Phase::Waiting {
+                    class: *error_class,
+                    next_try_at: *next_try_at,
                 };
             }
             EventKind::Draining { .. } => self.phase = Phase::Draining,
@@ -133,6 +160,9 @@ impl Tally {
     }
 
     fn attempt_started(&mut self, custom_id: &str, n: u32) {
+        if matches!(self.phase, Phase::Waiting { .. }) {
+            self.phase = Phase::Running;
+        }
         self.attempts += 1;
         self.retries += u64::from(n > 1);
         self.waiting.remove(custom_id);

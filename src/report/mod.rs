@@ -31,7 +31,7 @@ pub use export::{
 };
 pub use status::{ShownState, StatusHalt, StatusLine, status_detail, status_list};
 pub use summary::{
-    AttemptSums, CostSums, LaneSums, ModelSums, PriceTableInfo, Report, TokenCounts,
+    AttemptSums, CostSums, HourSums, LaneSums, ModelSums, PriceTableInfo, Report, TokenCounts,
 };
 pub use text::report_text;
 pub use usd::Usd;

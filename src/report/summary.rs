@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::status::ShownState;
 use super::usd::Usd;
 use crate::model::{ErrorClass, JobCounts, Lane, Tokens};
+use crate::store::HourOfDay;
 
 /// What a run did, what went wrong, and what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,11 +38,36 @@ pub struct Report {
     pub by_model: Vec<ModelSums>,
     /// The same by lane; a lane that no attempt took is left out.
     pub by_lane: Vec<LaneSums>,
+    /// Attempts by the hour of day (UTC) in which they began, and how many of them the service
+    /// failed (HTTP 5xx and 529): when to run, and when not. Hours without attempts are left out.
+    pub by_hour: Vec<HourSums>,
     /// From the first dispatch to the last end (or to the halt), pauses included; null before the
     /// first dispatch and while jobs are left.
     pub duration_s: Option<f64>,
     /// The prices that the costs rest on.
     pub price_table: PriceTableInfo,
+}
+
+/// One hour of the day, over all days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HourSums {
+    /// 0 to 23, UTC.
+    pub hour: u8,
+    /// Attempts that began in it.
+    pub attempts: u64,
+    /// Those that the service failed.
+    pub service_failures: u64,
+}
+
+impl From<HourOfDay> for HourSums {
+    fn from(hour: HourOfDay) -> Self {
+        Self {
+            hour: hour.hour,
+            attempts: hour.attempts,
+            service_failures: hour.service_failures,
+        }
+    }
 }
 
 /// Attempts, counted.

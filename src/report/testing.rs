@@ -8,7 +8,7 @@ use crate::model::{
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, Only, Reader, Result, ResultBody, ResultRow, StoreError,
+    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultBody, ResultRow, StoreError,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -17,6 +17,7 @@ pub(super) struct MemoryReader {
     pub(super) results: Vec<ResultRow>,
     pub(super) attempts: Vec<AttemptRow>,
     pub(super) groups: Vec<AttemptGroup>,
+    pub(super) hours: Vec<HourOfDay>,
     /// The page (from 1) at which reading fails.
     pub(super) fails_at: Option<usize>,
     /// Pages asked for.
@@ -90,6 +91,10 @@ impl Reader for MemoryReader {
             .take(PAGE)
             .cloned()
             .collect())
+    }
+
+    async fn hours_of_day(&self, _: RunId) -> Result<Vec<HourOfDay>> {
+        Ok(self.hours.clone())
     }
 
     async fn attempt_groups(&self, _: RunId) -> Result<Vec<AttemptGroup>> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::status::job_counts;
-use super::summary::{CostSums, ModelSums, Report};
+use super::summary::{CostSums, HourSums, ModelSums, Report};
 use super::table::{Align, Table, count, grouped, plain};
 use super::usd::Usd;
 use crate::model::{ErrorClass, Pico, Treatment};
@@ -24,6 +24,7 @@ pub fn report_text(report: &Report) -> String {
     text += &job_counts(&report.jobs);
     text += &attempts(report);
     text += &classes(report);
+    text += &hours(&report.by_hour);
     text += &tokens(report);
     text += &money(report);
     text
@@ -92,6 +93,45 @@ fn classes(report: &Report) -> String {
         text += &class_table(report, &marked);
     }
     text
+}
+
+/// When the service failed, by hour of day: worth a look before choosing when to run.
+fn hours(hours: &[HourSums]) -> String {
+    let failed: Vec<_> = hours
+        .iter()
+        .filter(|hour| hour.service_failures > 0)
+        .collect();
+    let Some(worst) = failed.iter().max_by_key(|hour| share(hour)) else {
+        return String::new();
+    };
+    let rows: Vec<_> = failed
+        .iter()
+        .map(|hour| {
+            vec![
+                format!("{:02}:00", hour.hour),
+                grouped(hour.attempts),
+                grouped(hour.service_failures),
+                format!("{} %", share(hour)),
+            ]
+        })
+        .collect();
+    let columns = ["HOUR (UTC)", "ATTEMPTS", "FAILED BY THE SERVICE", "SHARE"];
+    let table = Table::new(&columns.map(|name| (name, Align::Right)));
+    let worst = format!("  The worst hour was {:02}:00 UTC.\n", worst.hour);
+    let worst = if failed.len() > 1 {
+        worst
+    } else {
+        String::new()
+    };
+    format!(
+        "\nWhen the service failed\n{}{worst}",
+        table.draw("  ", &rows)
+    )
+}
+
+/// Whole per cent of an hour's attempts that the service failed.
+fn share(hour: &HourSums) -> u64 {
+    hour.service_failures * 100 / hour.attempts.max(1)
 }
 
 fn by_frequency(classes: &BTreeMap<ErrorClass, u64>) -> Vec<(ErrorClass, u64)> {

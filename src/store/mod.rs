@@ -19,8 +19,8 @@ use crate::model::{AttemptId, DispatchOptions, Run, RunId};
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
-    AttemptGroup, AttemptRow, Claim, Claimed, DuplicateId, Finish, JobEnd, LaneLoad, NewRun, Next,
-    Only, Pulse, Recovered, ResultBody, ResultRow, RetryFilter,
+    AttemptGroup, AttemptRow, Claim, Claimed, DuplicateId, Finish, HourOfDay, JobEnd, LaneLoad,
+    NewRun, Next, Only, Pulse, Recovered, ResultBody, ResultRow, RetryFilter,
 };
 
 /// What a store's verbs return.
@@ -132,6 +132,10 @@ pub trait Reader: Send + 'static {
         only: Only,
         after_line: u64,
     ) -> impl Future<Output = Result<Vec<ResultRow>>>;
+
+    /// The attempts of the run by the hour of day in which they began; hours without any are left
+    /// out.
+    fn hours_of_day(&self, run: RunId) -> impl Future<Output = Result<Vec<HourOfDay>>>;
 
     /// All attempts of the run, summed up by what tells them apart.
     fn attempt_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<AttemptGroup>>>;

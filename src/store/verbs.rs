@@ -244,6 +244,17 @@ pub struct ResultRow {
     pub metadata: Option<String>,
 }
 
+/// Attempts of one hour of the day, over all days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HourOfDay {
+    /// 0 to 23, UTC.
+    pub hour: u8,
+    /// Attempts that began in it.
+    pub attempts: u64,
+    /// Those that the service failed: HTTP 5xx, 529 included.
+    pub service_failures: u64,
+}
+
 /// Attempts that are alike, summed up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttemptGroup {

@@ -1,6 +1,7 @@
 //! A provider that answers by script, with a memory of every request.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ struct State {
     rng: Rng,
     median_latency_ms: u64,
     mix: Vec<(f64, Answer)>,
+    outage: Option<(Range<Instant>, Answer)>,
     script: VecDeque<Answer>,
     poisoned: HashMap<String, Answer>,
     poisoned_models: HashMap<String, Answer>,
@@ -53,6 +55,21 @@ impl Scripted {
 
     pub fn mix(&self, mix: &[(f64, Answer)]) {
         self.state().mix = mix.to_vec();
+    }
+
+    /// Between these moments every request is answered like that.
+    pub fn outage(&self, between: Range<Instant>, answer: Answer) {
+        self.state().outage = Some((between, answer));
+    }
+
+    /// How many requests began between these moments.
+    pub fn requests_in(&self, between: &Range<Instant>) -> usize {
+        let state = self.state();
+        state
+            .requests
+            .iter()
+            .filter(|(at, ..)| between.contains(at))
+            .count()
     }
 
     pub fn script(&self, answers: Vec<Answer>) {
@@ -119,6 +136,12 @@ impl Scripted {
             .get(id)
             .or_else(|| state.poisoned_models.get(model))
             .copied();
+        let now = Instant::now();
+        let down = state
+            .outage
+            .as_ref()
+            .filter(|(between, _)| between.contains(&now));
+        let chosen = down.map(|(_, answer)| *answer).or(chosen);
         let answer = match chosen.or_else(|| state.script.pop_front()) {
             Some(answer) => answer,
             None => state.draw(),

@@ -29,7 +29,9 @@ pub struct Plan {
     concurrency: u32,
     stagger: Duration,
     max_attempts: u32,
+    give_up_after: Option<Duration>,
     latency_ms: u64,
+    on_halt: claude_run::model::OnHalt,
 }
 
 /// A run with its surroundings.
@@ -44,6 +46,7 @@ pub struct World {
     plan: Plan,
     chance: std::cell::RefCell<Rng>,
     most_open: Arc<AtomicU64>,
+    outages: Arc<AtomicU64>,
     _folder: tempfile::TempDir,
 }
 
@@ -56,7 +59,9 @@ impl World {
             concurrency: 64,
             stagger: Duration::ZERO,
             max_attempts: 8,
+            give_up_after: None,
             latency_ms: 1_000,
+            on_halt: claude_run::model::OnHalt::Exit,
         }
     }
 }
@@ -83,6 +88,16 @@ impl Plan {
 
     pub fn max_attempts(mut self, max_attempts: u32) -> Self {
         self.max_attempts = max_attempts;
+        self
+    }
+
+    pub fn give_up_after(mut self, limit: Duration) -> Self {
+        self.give_up_after = Some(limit);
+        self
+    }
+
+    pub fn wait_on_halt(mut self) -> Self {
+        self.on_halt = claude_run::model::OnHalt::Wait;
         self
     }
 
@@ -127,6 +142,7 @@ impl Plan {
             began: Instant::now(),
             chance: Rng::with_seed(self.seed ^ 0x5EED).into(),
             most_open: Arc::default(),
+            outages: Arc::default(),
             plan: self,
             _folder: folder,
         }
@@ -167,6 +183,7 @@ fn new_job(line: u64, model: &str) -> NewJob {
 struct OpenCounter {
     open: u64,
     most: Arc<AtomicU64>,
+    outages: Arc<AtomicU64>,
 }
 
 impl Observer for OpenCounter {
@@ -175,6 +192,9 @@ impl Observer for OpenCounter {
         match &event.kind {
             EventKind::AttemptStarted { .. } => self.open += 1,
             EventKind::AttemptEnded { .. } => self.open -= 1,
+            EventKind::CircuitOpened { .. } => {
+                self.outages.fetch_add(1, Ordering::Relaxed);
+            }
             _ => {}
         }
         self.most.fetch_max(self.open, Ordering::Relaxed);
@@ -250,6 +270,7 @@ impl World {
             stagger: self.plan.stagger,
             retry: RetrySettings {
                 max_attempts: self.plan.max_attempts,
+                give_up_after: self.plan.give_up_after,
                 ..RetrySettings::default()
             },
             timeout: Duration::from_mins(10),
@@ -257,10 +278,12 @@ impl World {
             prices: Arc::new(PriceTable::embedded()),
             seed: Some(self.plan.seed),
             after_halt: run.state == RunState::Halted,
+            on_halt: self.plan.on_halt,
         };
         let mut observer = OpenCounter {
             open: 0,
             most: Arc::clone(&self.most_open),
+            outages: Arc::clone(&self.outages),
         };
         let (store, provider) = (Arc::clone(&self.store), Arc::clone(&self.provider));
         dispatch(
@@ -290,6 +313,15 @@ impl World {
 
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// How often a circuit opened.
+    pub fn outages(&self) -> u64 {
+        self.outages.load(Ordering::Relaxed)
+    }
+
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     pub fn most_open_attempts(&self) -> u64 {

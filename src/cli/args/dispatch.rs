@@ -7,6 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::cli::values;
+use crate::model::OnHalt;
 use crate::model::duration::parse_duration;
 
 use super::input::ShapingArgs;
@@ -91,6 +92,12 @@ pub struct DispatchArgs {
     /// Multiply our own waits before a retry [default: 1]
     #[arg(long, value_name = "X", value_parser = parse::scale, help_heading = "Retries")]
     pub retry_scale: Option<f64>,
+    /// Give up a job that fails so long after its first attempt
+    #[arg(long, value_name = "DURATION", value_parser = values::positive_duration, help_heading = "Retries")]
+    pub give_up_after: Option<Duration>,
+    /// What to do when no job can succeed [default: exit]
+    #[arg(long, value_name = "exit|wait", value_parser = on_halt, help_heading = "Retries")]
+    pub on_halt: Option<OnHalt>,
     /// Root of the API. It may hold a password by mistake, so it is checked where nothing echoes it.
     #[arg(
         long,
@@ -105,4 +112,8 @@ pub struct DispatchArgs {
     /// Run against a simulator in this process: no key, no cost, no real answers
     #[arg(long, conflicts_with = "base_url", help_heading = "Endpoint")]
     pub simulate: bool,
+}
+
+fn on_halt(text: &str) -> Result<OnHalt, String> {
+    text.parse()
 }

@@ -133,8 +133,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --deadline 6h",
         "submit f --budget-usd 5",
         "submit f --stream always",
-        "submit f --give-up-after 1h",
-        "resume --on-halt wait",
         "resume --fallback-model m",
         "explain 429",
         "batches",

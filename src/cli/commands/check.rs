@@ -61,7 +61,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         let mut out = Out::stdout();
         out.json(&checked)?;
         out.finish()?;
-    } else if problems.is_empty() {
+    } else if problems.is_empty() && checked.jobs > 0 {
         tell(ctx, &checked)?;
     }
     if problems.is_empty() && checked.jobs > 0 {

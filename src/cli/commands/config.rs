@@ -148,9 +148,11 @@ mod tests {
         dispatch.stagger        0s                       default
         dispatch.timeout        10m                      default
         dispatch.grace          30s                      default
+        dispatch.on_halt        exit                     default
         dispatch.seed           -                        default
         retry.max_attempts      8                        default
         retry.scale             1.0                      default
+        retry.give_up_after     -                        default
         retry.overloaded.waits  2s, 1m                   file c.toml:4
         api.base_url            https://h.test/v         environment ANTHROPIC_BASE_URL
         api.version             2023-06-01               default

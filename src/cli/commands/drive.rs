@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::settings::Origin;
 use crate::engine::{Ending, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
-use crate::progress::{Bars, EndReason, EventsFile, Plain, RunSummary, plural, thousands};
+use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary, plural, thousands};
 use crate::report::load_report;
 use crate::store::{Reader, Store};
 
@@ -129,6 +129,9 @@ impl Watch {
         let mut observers: Vec<Box<dyn Observer>> = Vec::new();
         if let Some(path) = events {
             observers.push(Box::new(events_file(&ctx.console, path)?));
+        }
+        if ctx.settings.output.verbosity.value > 0 {
+            observers.push(Box::new(Log));
         }
         let barred = !ctx.console.is_quiet() && Bars::fit();
         if barred {

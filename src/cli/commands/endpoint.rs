@@ -150,6 +150,7 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         prices: Arc::new(prices(settings)?),
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
+        on_halt: settings.dispatch.on_halt.value,
     })
 }
 
@@ -169,6 +170,7 @@ fn retry_settings(settings: &Settings, simulated: bool) -> Result<RetrySettings,
             retry.scale.value
         },
         waits,
+        give_up_after: retry.give_up_after.value,
         ..RetrySettings::default()
     })
 }

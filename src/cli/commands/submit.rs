@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::input::{Source, fingerprint, hash_only};
-use crate::model::{Run, RunId, Shaping};
+use crate::model::{Run, RunId, RunState, Shaping};
 use crate::progress::plural;
 use crate::store::sqlite::LoadLock;
 use crate::store::{NewRun, Reader, Store, StoreError};
@@ -58,11 +58,16 @@ fn stored_only(ctx: &Context, run: &Run) -> Exit {
     Exit::Success
 }
 
-/// Another process dispatches: the jobs are safe, but nobody runs them yet.
+/// Another process dispatches: the jobs are safe, but nobody runs them yet, unless it is this very
+/// run that it is at work on.
 fn stored_beside(ctx: &Context, run: &Run, held: StoreError) -> Result<Exit, Failure> {
+    let mut failure = Failure::from(held);
+    if run.state == RunState::Running {
+        failure.next = format!("watch that process with `claude-run status {}`", run.id);
+        return Err(failure.because(format!("it is at work on run {}", run.id)));
+    }
     ctx.console
         .note(format!("run {} is stored, but not started", run.id));
-    let mut failure = Failure::from(held);
     failure.next = format!(
         "when that process has ended, `claude-run resume {}`",
         run.id

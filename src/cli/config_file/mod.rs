@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
+use crate::model::OnHalt;
 
 pub use checked::{
     AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale, Wait, Waits,
@@ -57,6 +58,8 @@ pub struct DispatchTable {
     pub grace: Option<Wait>,
     /// Seed of every random choice.
     pub seed: Option<u64>,
+    /// What to do when no job can succeed: leave the run, or wait and try again.
+    pub on_halt: Option<OnHalt>,
 }
 
 /// `[api]`

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::checked::{AtLeastOne, Scale, Waits};
+use super::checked::{AtLeastOne, Scale, Wait, Waits};
 use crate::model::{ErrorClass, Treatment};
 
 /// `[retry]` and `[retry.<class>]`.
@@ -18,6 +18,8 @@ pub struct RetryTable {
     pub max_attempts: Option<AtLeastOne>,
     /// Multiplies every wait before a retry.
     pub scale: Option<Scale>,
+    /// A job fails with the first failure so long after its first attempt.
+    pub give_up_after: Option<Wait>,
     /// What differs for one error class.
     pub classes: BTreeMap<ErrorClass, ClassTable>,
 }
@@ -57,6 +59,7 @@ impl<'de> Visitor<'de> for RetryVisitor {
             match key.as_str() {
                 "max_attempts" => table.max_attempts = Some(map.next_value()?),
                 "scale" => table.scale = Some(map.next_value()?),
+                "give_up_after" => table.give_up_after = Some(map.next_value()?),
                 _ => {
                     let class = key.parse().map_err(A::Error::custom)?;
                     table.classes.insert(class, map.next_value()?);
@@ -87,6 +90,11 @@ impl JsonSchema for RetryTable {
             "scale",
             "Multiplies every wait before a retry.",
             generator.subschema_for::<Scale>(),
+        );
+        add(
+            "give_up_after",
+            "A job fails with the first failure so long after its first attempt.",
+            generator.subschema_for::<Wait>(),
         );
         for class in ErrorClass::all().filter(|class| has_waits(*class)) {
             let table = generator.subschema_for::<ClassTable>();

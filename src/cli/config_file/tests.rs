@@ -28,9 +28,11 @@ stagger = "50ms"
 timeout = "5m"
 grace = "0s"
 seed = 7
+on_halt = "wait"
 [retry]
 max_attempts = 3
 scale = 0
+give_up_after = "1h"
 [retry.overloaded]
 waits = ["2s", "1m"]
 [api]
@@ -57,11 +59,11 @@ quiet = true
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 7),
-        ("retry.scale", 10),
-        ("retry.overloaded.waits", 12),
-        ("api.headers", 19),
-        ("status.url", 24),
-        ("output.quiet", 30),
+        ("retry.scale", 11),
+        ("retry.overloaded.waits", 14),
+        ("api.headers", 21),
+        ("status.url", 27),
+        ("output.quiet", 32),
     ] {
         assert_eq!(
             file.origin(key),
@@ -93,17 +95,17 @@ fn an_empty_file_says_nothing() {
 fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     insta::assert_snapshot!(mistake("[dispatch]\nstagger = \"1s\"\n  concurency = 8\n"), @r#"
     c.toml:3:3: unknown key `concurency` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, grace, seed
+      because: [dispatch] takes concurrency, stagger, timeout, grace, on_halt, seed
       next: did you mean `concurrency`?
     "#);
     insta::assert_snapshot!(mistake("[retry]\nmax-attempts = 8\n"), @r#"
     c.toml:2:1: unknown key `max-attempts` in [retry]
-      because: [retry] takes max_attempts, scale and tables named after error classes
+      because: [retry] takes max_attempts, scale, give_up_after and tables named after error classes
       next: did you mean `max_attempts`?
     "#);
     insta::assert_snapshot!(mistake("[retry.overlaoded]\nwaits = []\n"), @r#"
     c.toml:1:8: unknown key `overlaoded` in [retry]
-      because: [retry] takes max_attempts, scale and tables named after error classes
+      because: [retry] takes max_attempts, scale, give_up_after and tables named after error classes
       next: did you mean `overloaded`?
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
@@ -127,7 +129,7 @@ fn a_key_in_the_wrong_table_is_told_the_right_one() {
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
     c.toml:2:1: unknown key `max_attempts` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, grace, seed
+      because: [dispatch] takes concurrency, stagger, timeout, grace, on_halt, seed
       next: write it under [retry]
     "#);
 }

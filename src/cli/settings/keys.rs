@@ -129,6 +129,14 @@ pub const SEED: Key = Key {
     about: "Seed of every random choice",
     rows: |s| one(&s.dispatch.seed, |n| json!(n)),
 };
+/// What to do when no job can succeed.
+pub const ON_HALT: Key = Key {
+    name: "dispatch.on_halt",
+    flag: Some("--on-halt"),
+    env: None,
+    about: "When no job can succeed: exit, or wait and try again now and then",
+    rows: |s| one(&s.dispatch.on_halt, |on_halt| json!(on_halt.as_str())),
+};
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
@@ -144,6 +152,18 @@ pub const RETRY_SCALE: Key = Key {
     env: None,
     about: "Multiplies every wait before a retry",
     rows: |s| one(&s.retry.scale, |x| json!(x)),
+};
+/// Time after which a job is given up.
+pub const GIVE_UP_AFTER: Key = Key {
+    name: "retry.give_up_after",
+    flag: Some("--give-up-after"),
+    env: None,
+    about: "Time since its first attempt after which a failure ends a job",
+    rows: |s| {
+        one(&s.retry.give_up_after, |limit| {
+            limit.as_ref().map_or(Value::Null, duration)
+        })
+    },
 };
 /// Waits before the retries of one error class.
 pub const WAITS: Key = Key {
@@ -267,16 +287,18 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 22] = [
+pub const ALL: [&Key; 24] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
     &STAGGER,
     &TIMEOUT,
     &GRACE,
+    &ON_HALT,
     &SEED,
     &MAX_ATTEMPTS,
     &RETRY_SCALE,
+    &GIVE_UP_AFTER,
     &WAITS,
     &BASE_URL,
     &VERSION,

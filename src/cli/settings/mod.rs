@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass};
+use crate::model::{DispatchOptions, ErrorClass, OnHalt};
 
 pub use headers::{CustomHeader, parse_headers};
 pub use keys::{Key, Row};
@@ -57,6 +57,8 @@ pub struct DispatchSettings {
     pub grace: Setting<Duration>,
     /// Seed of every random choice; none draws one.
     pub seed: Setting<Option<u64>>,
+    /// What to do when no job can succeed.
+    pub on_halt: Setting<OnHalt>,
 }
 
 /// When and how often failed attempts are repeated.
@@ -66,6 +68,8 @@ pub struct RetrySettings {
     pub max_attempts: Setting<u32>,
     /// Multiplies every wait before a retry; finite and not negative.
     pub scale: Setting<f64>,
+    /// Time after which a job is given up.
+    pub give_up_after: Setting<Option<Duration>>,
     /// Waits before the retries of a class, where the user wrote them down; no list is empty.
     pub waits: BTreeMap<ErrorClass, Setting<Vec<Duration>>>,
 }
@@ -121,6 +125,8 @@ impl Settings {
             retry_scale: self.retry.scale.given_by_flag().copied(),
             timeout: self.dispatch.timeout.given_by_flag().copied(),
             grace: self.dispatch.grace.given_by_flag().copied(),
+            on_halt: self.dispatch.on_halt.given_by_flag().copied(),
+            give_up_after: self.retry.give_up_after.given_by_flag().copied().flatten(),
             base_url: self
                 .api
                 .base_url

@@ -15,7 +15,7 @@ use crate::cli::config_file::ConfigFile;
 use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
-use crate::model::{DispatchOptions, ErrorClass};
+use crate::model::{DispatchOptions, ErrorClass, OnHalt};
 
 const DEFAULT_STORE: &str = "./claude-run.db";
 const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
@@ -74,6 +74,16 @@ impl Layers {
                     ..By::nobody()
                 },
             ),
+            on_halt: self.pick(
+                &keys::ON_HALT,
+                OnHalt::default(),
+                By {
+                    file: file.dispatch.on_halt,
+                    run: run.on_halt,
+                    flag: self.dispatch.on_halt,
+                    ..By::nobody()
+                },
+            ),
             seed: self.pick(
                 &keys::SEED,
                 None,
@@ -96,6 +106,16 @@ impl Layers {
                     file: file.retry.max_attempts.map(|n| n.0),
                     run: run.max_attempts,
                     flag: self.dispatch.max_attempts,
+                    ..By::nobody()
+                },
+            ),
+            give_up_after: self.pick(
+                &keys::GIVE_UP_AFTER,
+                None,
+                By {
+                    file: file.retry.give_up_after.map(|wait| Some(wait.0)),
+                    run: run.give_up_after.map(Some),
+                    flag: self.dispatch.give_up_after.map(Some),
                     ..By::nobody()
                 },
             ),

@@ -5,10 +5,14 @@ use std::time::Duration;
 use fastrand::Rng;
 use proptest::prelude::*;
 
-use super::{RetrySettings, Step, Verdict, decide};
+use super::{RetrySettings, Standing, Step, Verdict, decide};
 use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
 
 const SEEDS: u64 = 2_000;
+const WORKING: Standing = Standing {
+    lane_works: true,
+    age: Duration::ZERO,
+};
 
 fn judge(class: ErrorClass, evidence: &Evidence, history: JobHistory, seed: u64) -> Verdict {
     let settings = RetrySettings::default();
@@ -17,6 +21,7 @@ fn judge(class: ErrorClass, evidence: &Evidence, history: JobHistory, seed: u64)
         class,
         evidence,
         history,
+        WORKING,
         &mut Rng::with_seed(seed),
     )
 }
@@ -177,14 +182,21 @@ fn scale_multiplies_our_waits_and_not_the_hint() {
             let history = JobHistory::default();
             let ours = waited(judge(class, &Evidence::default(), history, seed));
             let rng = &mut Rng::with_seed(seed);
-            let scaled = waited(decide(&fast, class, &Evidence::default(), history, rng));
+            let scaled = waited(decide(
+                &fast,
+                class,
+                &Evidence::default(),
+                history,
+                WORKING,
+                rng,
+            ));
             let off = scaled.abs_diff(ours / 100);
             assert!(
                 off <= Duration::from_nanos(20),
                 "{class}: {ours:?} {scaled:?}"
             );
             let rng = &mut Rng::with_seed(seed);
-            assert!(waited(decide(&fast, class, &hinting(hint), history, rng)) >= hint);
+            assert!(waited(decide(&fast, class, &hinting(hint), history, WORKING, rng)) >= hint);
         }
     }
 }
@@ -364,7 +376,14 @@ fn with_one_attempt_every_retryable_failure_fails_at_once() {
         for class in classes(Treatment::Retry) {
             for evidence in [Evidence::default(), hinting(Duration::from_secs(1))] {
                 let rng = &mut Rng::with_seed(0);
-                let verdict = decide(&settings, class, &evidence, JobHistory::default(), rng);
+                let verdict = decide(
+                    &settings,
+                    class,
+                    &evidence,
+                    JobHistory::default(),
+                    WORKING,
+                    rng,
+                );
                 assert_eq!(verdict.step, Step::Fail, "{class}");
             }
         }
@@ -421,7 +440,7 @@ proptest! {
         let mut rng = Rng::with_seed(seed);
         let mut history = JobHistory::default();
         for (class, evidence) in attempts {
-            let verdict = decide(&settings, class, &evidence, history, &mut rng);
+            let verdict = decide(&settings, class, &evidence, history, WORKING, &mut rng);
             history = verdict.history;
             prop_assert!(history.counted <= max_attempts);
             match verdict.step {
@@ -451,11 +470,11 @@ proptest! {
             // Limits in between are waited for and change nothing.
             for _ in 0..limit_answers.min(max_attempts as usize - 1) {
                 let limit = ErrorClass::RateLimited;
-                let verdict = decide(&settings, limit, &Evidence::default(), history, &mut rng);
+                let verdict = decide(&settings, limit, &Evidence::default(), history, WORKING, &mut rng);
                 prop_assert!(matches!(verdict.step, Step::RetryIn(_)));
                 history = verdict.history;
             }
-            let verdict = decide(&settings, class, &Evidence::default(), history, &mut rng);
+            let verdict = decide(&settings, class, &Evidence::default(), history, WORKING, &mut rng);
             failures += 1;
             history = verdict.history;
             if verdict.step == Step::Fail {
@@ -474,5 +493,52 @@ proptest! {
             judge(class, &evidence, history, seed),
             judge(class, &evidence, history, seed)
         );
+    }
+}
+
+#[test]
+fn while_the_lane_does_not_work_its_failures_cost_a_job_nothing() {
+    let (settings, rng) = (RetrySettings::default(), &mut Rng::with_seed(1));
+    let down = Standing {
+        lane_works: false,
+        ..WORKING
+    };
+    let mut history = JobHistory::default();
+    for failure in 1..=500 {
+        let verdict = decide(
+            &settings,
+            ErrorClass::Unavailable,
+            &Evidence::default(),
+            history,
+            down,
+            rng,
+        );
+        assert!(matches!(verdict.step, Step::RetryIn(_)));
+        history = verdict.history;
+        assert_eq!((history.counted, history.faults_in_row), (0, failure));
+    }
+}
+
+#[test]
+fn a_job_is_given_up_when_its_time_is_over_and_not_before() {
+    let settings = RetrySettings {
+        give_up_after: Some(Duration::from_mins(10)),
+        ..RetrySettings::default()
+    };
+    for (seconds, gives_up) in [(599, false), (600, true)] {
+        let old = Standing {
+            lane_works: false,
+            age: Duration::from_secs(seconds),
+        };
+        let (evidence, rng) = (Evidence::default(), &mut Rng::with_seed(1));
+        let verdict = decide(
+            &settings,
+            ErrorClass::Overloaded,
+            &evidence,
+            JobHistory::default(),
+            old,
+            rng,
+        );
+        assert_eq!(verdict.step == Step::Fail, gives_up);
     }
 }

@@ -11,6 +11,9 @@ pub(super) struct PackedClaim {
     pub(super) attempt: AttemptId,
     pub(super) custom_id: String,
     pub(super) history: JobHistory,
+    pub(super) started_at_ms: i64,
+    pub(super) first_started_at_ms: i64,
+    pub(super) previous_ended_at_ms: Option<i64>,
     pub(super) body: Vec<u8>,
 }
 
@@ -112,16 +115,15 @@ fn start_attempt(
         "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms) VALUES (?1, ?2, 'live', ?3, ?4)",
         params![job.id, n, model, now],
     )?;
-    let changed = tx.execute(
-        "UPDATE jobs SET state = 1, attempts = ?2 WHERE id = ?1 AND state = 0 AND attempts = ?2 - 1",
-        params![job.id, n],
-    )?;
-    if changed != 1 {
-        return Err(StoreError::IllegalTransition(format!(
-            "job {} is not queued",
-            job.id
-        )));
-    }
+    let first_started_at_ms = tx
+        .query(
+            "UPDATE jobs SET state = 1, attempts = ?2, first_started_at_ms = coalesce(first_started_at_ms, ?3)
+             WHERE id = ?1 AND state = 0 AND attempts = ?2 - 1 RETURNING first_started_at_ms",
+            params![job.id, n, now],
+            |row| row.get(0),
+        )?
+        .ok_or_else(|| StoreError::IllegalTransition(format!("job {} is not queued", job.id)))?;
+    let previous_ended_at_ms = previous_end(tx, &job)?;
     tx.moved(run, model, Some(JobState::Queued), Some(JobState::InFlight));
     let body = tx
         .query(
@@ -137,8 +139,23 @@ fn start_attempt(
         },
         custom_id: job.custom_id,
         history: job.history,
+        started_at_ms: now,
+        first_started_at_ms,
+        previous_ended_at_ms,
         body,
     })
+}
+
+fn previous_end(tx: &Tx, job: &Candidate) -> Result<Option<i64>> {
+    if job.attempts == 0 {
+        return Ok(None);
+    }
+    let ended = tx.query(
+        "SELECT ended_at_ms FROM attempts WHERE job_id = ?1 AND n = ?2",
+        params![job.id, job.attempts],
+        |row| row.get(0),
+    )?;
+    Ok(ended.flatten())
 }
 
 fn next_due(tx: &Tx, run: i64, model: i64, now: i64) -> Result<Option<i64>> {

@@ -223,7 +223,7 @@ pub(super) fn retry(
     for (job, model, state) in &page {
         tx.execute(
             "UPDATE jobs SET state = 0, not_before_ms = 0, counted = 0, faults_in_row = 0,
-               rate_limits_in_row = 0, interruptions_in_row = 0
+               rate_limits_in_row = 0, interruptions_in_row = 0, first_started_at_ms = NULL
              WHERE id = ?1 AND state IN (5, 6)",
             [job],
         )?;

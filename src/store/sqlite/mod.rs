@@ -202,5 +202,13 @@ fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
         model: model.to_owned(),
         body: RequestBody::from_json(body),
         history: packed.history,
+        started_at: time(packed.started_at_ms),
+        first_started_at: time(packed.first_started_at_ms),
+        previous_ended_at: packed.previous_ended_at_ms.map(time),
     })
+}
+
+/// A time as the store keeps it; what no time is can only come from a damaged row.
+fn time(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -66,7 +66,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     refuse_network(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
-    take_back_broken_commit(path, &connection)?;
+    take_back_broken_commit(path, &connection).map_err(blame_folder)?;
     match check_version(path, &connection)? {
         0 => Err(StoreError::Missing {
             path: path.to_path_buf(),
@@ -79,6 +79,35 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
         }),
         _ => set_up(path, &connection, READER_PRAGMAS).map(|()| connection),
     }
+}
+
+/// Even reading needs a writable folder: SQLite keeps its write-ahead log beside the store. What
+/// it says where it cannot ("unable to open database file") sends people looking at the path.
+fn blame_folder(error: StoreError) -> StoreError {
+    match error {
+        StoreError::CannotOpen { path, why } => match folder_refuses(&path) {
+            Some(why) => StoreError::ReadOnly { path, why },
+            None => StoreError::CannotOpen { path, why },
+        },
+        other => other,
+    }
+}
+
+/// Why no file can be made beside the store, if that is so.
+#[cfg(unix)]
+fn folder_refuses(path: &Path) -> Option<String> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let refused = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).err()?;
+    Some(std::io::Error::from(refused).to_string())
+}
+
+/// Not asked here.
+#[cfg(not(unix))]
+fn folder_refuses(_: &Path) -> Option<String> {
+    None
 }
 
 /// A crash in the very first start can leave half a commit with the journal that takes it back,

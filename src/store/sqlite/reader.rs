@@ -9,7 +9,9 @@ use super::open::open_reader;
 use super::rows;
 use super::tx::{ids_of, job_id};
 use crate::model::{Run, RunId};
-use crate::store::{AttemptGroup, AttemptRow, Only, Reader, Result, ResultRow, StoreError};
+use crate::store::{
+    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultRow, StoreError,
+};
 
 /// Attempts and results of one page: small enough to hold, large enough to be quick.
 const PAGE_JOBS: u32 = 200;
@@ -117,6 +119,11 @@ impl Reader for SqliteReader {
             params![from, to],
             rows::read_result,
         )
+    }
+
+    async fn hours_of_day(&self, run: RunId) -> Result<Vec<HourOfDay>> {
+        let (first, last) = ids_of(self.run_row(run)?);
+        self.query_all(rows::HOURS_OF_DAY, [first, last], rows::read_hour)
     }
 
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {

@@ -12,7 +12,7 @@ use crate::model::{
     AttemptId, AttemptOutcome, Cost, ErrorClass, Halt, JobCounts, JobId, JobState, Lane, Pico, Run,
     RunId, RunState, Tokens,
 };
-use crate::store::{AttemptGroup, AttemptRow, MinuteGroup, ResultBody, ResultRow};
+use crate::store::{AttemptGroup, AttemptRow, HourOfDay, MinuteGroup, ResultBody, ResultRow};
 
 /// The head of every query for runs.
 pub(super) const RUNS: &str =
@@ -77,6 +77,20 @@ pub(super) fn attempt_groups() -> String {
          GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result
          ORDER BY 1, 2, 3, 4, 5, 6, 7, 8"
     )
+}
+
+/// All attempts between two job ids by hour of day (UTC).
+pub(super) const HOURS_OF_DAY: &str =
+    "SELECT started_at_ms / 3600000 % 24 AS hour, count(*) AS attempts,
+    count(*) FILTER (WHERE http_status >= 500) AS service_failures
+  FROM attempts WHERE job_id BETWEEN ?1 AND ?2 GROUP BY hour ORDER BY hour";
+
+pub(super) fn read_hour(row: &Row<'_>) -> rusqlite::Result<HourOfDay> {
+    Ok(HourOfDay {
+        hour: row.get("hour")?,
+        attempts: row.get("attempts")?,
+        service_failures: row.get("service_failures")?,
+    })
 }
 
 pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<(i64, Run)> {

@@ -571,6 +571,29 @@ async fn attempt_groups_add_up_to_the_ledger() {
 }
 
 #[tokio::test]
+async fn failures_of_the_service_are_told_by_hour_of_day() {
+    let bench = Bench::with_jobs(3).await;
+    let hour = 3_600_000;
+    for (n, start) in [0, 24 * hour, 25 * hour].into_iter().enumerate() {
+        let claimed = bench.claim(1, at(start)).await;
+        let job = &claimed.jobs[0];
+        let finish = if n == 0 {
+            retry(job, at(99 * hour))
+        } else {
+            success(job)
+        };
+        bench.finish(finish).await;
+    }
+    let hours = bench.reader().hours_of_day(bench.run).await.unwrap();
+    let first = hours[0].hour;
+    let told: Vec<_> = hours
+        .iter()
+        .map(|hour| (hour.hour - first, hour.attempts, hour.service_failures))
+        .collect();
+    assert_eq!(told, [(0, 2, 1), (1, 1, 0)]);
+}
+
+#[tokio::test]
 async fn a_repeated_submit_is_found_by_its_fingerprint_until_the_run_ends() {
     let bench = Bench::with_jobs(1).await;
     let reader = bench.reader();

@@ -1,0 +1,44 @@
+//! The real binary, driven as a person or a script drives it, against a simulator of the API.
+//!
+//! What is asserted here is what users rely on: commands, flags, exit codes, the shape of every
+//! output, and that nothing is lost whatever happens to the process, its disk or its endpoint.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says what it expects by panicking, and why it skips on standard error"
+)]
+
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/daily.rs"]
+mod daily;
+#[path = "cli/disks.rs"]
+mod disks;
+#[path = "cli/endpoint.rs"]
+mod endpoint;
+#[path = "cli/export.rs"]
+mod export;
+#[path = "cli/harness.rs"]
+mod harness;
+#[path = "cli/money.rs"]
+mod money;
+#[path = "cli/program.rs"]
+mod program;
+#[path = "cli/resume.rs"]
+mod resume;
+#[path = "cli/retries.rs"]
+mod retries;
+#[path = "cli/second_process.rs"]
+mod second_process;
+#[path = "cli/secrets.rs"]
+mod secrets;
+#[path = "cli/signals.rs"]
+mod signals;
+#[path = "cli/store_files.rs"]
+mod store_files;
+#[path = "cli/streams.rs"]
+mod streams;

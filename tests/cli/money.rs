@@ -1,0 +1,216 @@
+//! The report: every key, and money that adds up to the last digit.
+
+use claude_run::model::{Pico, Tokens, Usage};
+use claude_run::policy::PriceTable;
+use claude_run::simulator::LedgerRow;
+use serde_json::{Value, json};
+
+use crate::harness::{Desk, assert_keys, jobs};
+
+fn dollars(value: &Value) -> Pico {
+    let text = value.as_str().expect("money is a decimal string");
+    text.parse().unwrap()
+}
+
+/// What the simulator's own ledger costs at our prices.
+fn bill(desk: &Desk) -> Pico {
+    let (table, now) = (
+        PriceTable::embedded(),
+        claude_run::clock::Clock::system().now(),
+    );
+    let ledger = desk.simulator.stats().ledger;
+    let costs = ledger.iter().map(|(model, row)| {
+        let usage = Usage {
+            tokens: tokens(row),
+            ..Usage::default()
+        };
+        let cost = table.cost(model, &usage, now);
+        assert!(!cost.unknown_price, "{model} has no price");
+        cost.total
+    });
+    costs.sum()
+}
+
+fn tokens(row: &LedgerRow) -> Tokens {
+    Tokens {
+        input: row.input_tokens,
+        output: row.output_tokens,
+        cache_read: row.cache_read_tokens,
+        cache_write_5m: row.cache_write_5m_tokens,
+        cache_write_1h: row.cache_write_1h_tokens,
+    }
+}
+
+/// A prompt whose system text is cached for that long.
+fn cached(ttl: &str, n: usize) -> String {
+    let system = json!([{
+        "type": "text",
+        "text": format!("{ttl}: {}", "Know this by heart. ".repeat(1_500)),
+        "cache_control": {"type": "ephemeral", "ttl": ttl},
+    }]);
+    let messages = json!([{"role": "user", "content": format!("Question {n}.")}]);
+    let params = json!({"model": "claude-sonnet-4-6", "max_tokens": 200, "system": system, "messages": messages});
+    json!({"custom_id": format!("cached-{ttl}-{n}"), "params": params}).to_string()
+}
+
+fn mixed() -> String {
+    let mut lines = vec![jobs([
+        "Hello",
+        "[[sim: 529*2, ok]]",
+        "[[sim: 500, ok]]",
+        "[[sim: 400]]",
+        "[[sim: refusal-with-output]]",
+        "[[sim: max-tokens-stop]]",
+    ])];
+    for (n, model) in ["claude-sonnet-5-5", "claude-opus-5", "claude-haiku-5-5"]
+        .iter()
+        .enumerate()
+    {
+        let line = json!({"custom_id": format!("other-{n}"), "model": model, "prompt": "Tell me more.", "max_tokens": 77});
+        lines.push(line.to_string() + "\n");
+    }
+    for ttl in ["5m", "1h"] {
+        lines.extend((0..3).map(|n| cached(ttl, n) + "\n"));
+    }
+    lines.concat()
+}
+
+#[test]
+fn the_report_equals_the_endpoint_s_own_ledger_to_the_last_digit() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", mixed());
+    // One at a time, so that the cache is written once and then read.
+    let flags = ["--concurrency", "1", "--retry-scale", "0.001"];
+    desk.run(&[&["submit", "jobs.jsonl"], &flags[..]].concat())
+        .expect(3);
+    let report = desk.report();
+    let cost = &report["cost_usd"];
+    let total = dollars(&cost["total"]);
+    assert_eq!(total, bill(&desk));
+    assert!(total > Pico::ZERO);
+
+    assert_eq!(dollars(&cost["live"]) + dollars(&cost["batch"]), total);
+    let of = |rows: &Value| -> Pico {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| dollars(&row["cost_usd"])).sum()
+    };
+    assert_eq!(of(&report["by_model"]), total);
+    assert_eq!(of(&json!(desk.attempts())), total);
+    let results = desk.results();
+    let exported = results.iter().map(|line| dollars(&line["run"]["cost_usd"]));
+    assert_eq!(exported.sum::<Pico>(), total);
+
+    let ledger = desk.simulator.stats().ledger;
+    let sum = |of: fn(&LedgerRow) -> u64| ledger.values().map(of).sum::<u64>();
+    assert_eq!(
+        report["tokens"],
+        json!({
+            "input": sum(|row| row.input_tokens),
+            "output": sum(|row| row.output_tokens),
+            "cache_read": sum(|row| row.cache_read_tokens),
+            "cache_write_5m": sum(|row| row.cache_write_5m_tokens),
+            "cache_write_1h": sum(|row| row.cache_write_1h_tokens),
+        })
+    );
+    for kind in ["cache_read", "cache_write_5m", "cache_write_1h"] {
+        assert_ne!(report["tokens"][kind], 0, "{kind}");
+    }
+}
+
+#[test]
+fn the_report_has_every_key_of_the_contract() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", mixed());
+    desk.run(&["submit", "jobs.jsonl", "--retry-scale", "0.001"])
+        .expect(3);
+    let report = desk.report();
+    assert_keys(
+        &report,
+        "run_id jobs attempts tokens cost_usd by_model duration_s price_table",
+    );
+    assert_keys(
+        &report["jobs"],
+        "total succeeded failed canceled pending in_flight in_batch",
+    );
+    assert_keys(
+        &report["attempts"],
+        "total by_class interrupted maybe_billed",
+    );
+    assert_keys(
+        &report["cost_usd"],
+        "total live batch saved_by_batch saved_by_cache wasted_on_retries unknown_price_attempts",
+    );
+    assert_eq!(
+        report["price_table"]["version"],
+        PriceTable::embedded().version()
+    );
+    assert!(report["duration_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["jobs"]["total"], 15);
+    assert_eq!(report["jobs"]["failed"], 2);
+    let by_class = &report["attempts"]["by_class"];
+    assert_eq!(by_class["overloaded"], 2);
+    assert_eq!(by_class["server_error"], 1);
+    assert_eq!(by_class["invalid_request"], 1);
+    assert_eq!(by_class["refused"], 1);
+    assert_eq!(by_class["truncated"], 1);
+    assert_eq!(report["attempts"]["total"], 18);
+    let either = desk.run(&["report", "--json"]).expect(0);
+    assert_eq!(either.json_lines(), [report]);
+}
+
+/// A price table for the model of plain jobs that holds from that day on.
+fn own_prices(from: &str) -> String {
+    format!(
+        "version = \"mine-7\"\n\n[[model]]\nid = \"claude-haiku-4-5-20251001\"\naliases = [\"claude-haiku-4-5\"]\n\
+         context_window = 200_000\nmax_output_tokens = 64_000\nstatus = \"current\"\n\
+         [[model.price]]\nfrom = {from}\ninput = \"7.000001\"\noutput = \"70\"\n\
+         cache_write_5m = \"9\"\ncache_write_1h = \"14\"\ncache_read = \"0.70\"\n"
+    )
+}
+
+#[test]
+fn the_user_s_own_prices_replace_ours() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", jobs(["Hello", "Good morning"]));
+    desk.write("claude-run.toml", "[prices]\nfile = \"prices.toml\"\n");
+    desk.write("prices.toml", own_prices("2020-01-01"));
+    desk.run(&["submit", "jobs.jsonl"]).expect(0);
+    let ledger = desk.simulator.stats().ledger;
+    let row = ledger.values().next().unwrap();
+    let expected = row.input_tokens * 7_000_001 + row.output_tokens * 70_000_000;
+    let report = desk.report();
+    assert_eq!(
+        dollars(&report["cost_usd"]["total"]),
+        Pico(i128::from(expected))
+    );
+    let version = report["price_table"]["version"].as_str().unwrap();
+    assert!(version.contains("mine-7"), "{version}");
+}
+
+#[test]
+fn an_answer_without_a_known_price_is_counted_and_said_and_never_free() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", jobs(["Hello", "Good morning"]));
+    desk.write("claude-run.toml", "[prices]\nfile = \"prices.toml\"\n");
+    desk.write("prices.toml", own_prices("2999-01-01"));
+    desk.run(&["submit", "jobs.jsonl"])
+        .expect(0)
+        .says(&["without a known price"]);
+    let report = desk.report();
+    assert_eq!(report["cost_usd"]["unknown_price_attempts"], 2);
+    assert_eq!(report["cost_usd"]["total"], "0.00");
+    let text = desk.run(&["report"]).expect(0).stdout;
+    assert!(text.contains("PRICE UNKNOWN"), "{text}");
+}
+
+#[test]
+fn a_price_table_that_cannot_be_used_is_named() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", jobs(["Hello"]));
+    desk.run(&["submit", "jobs.jsonl"]).expect(0);
+    desk.write("claude-run.toml", "[prices]\nfile = \"none.toml\"\n");
+    for args in [&["report"][..], &["submit", "jobs.jsonl", "--new-run"]] {
+        desk.run(args).expect(2).clear_error().says(&["none.toml"]);
+    }
+    assert_eq!(desk.simulator.stats().requests, 1);
+}
