@@ -33,8 +33,8 @@ pub struct MinuteGroup {
 pub struct Place {
     /// The folder exists.
     pub exists: bool,
-    /// This process may make files in it; none where the system cannot be asked.
-    pub writable: Option<bool>,
+    /// This process may make files in it; true where the system cannot be asked.
+    pub writable: bool,
     /// Room left for this user; none where the system cannot be asked.
     pub free_bytes: Option<u64>,
     /// The kind of network file system it lies on, if it does.

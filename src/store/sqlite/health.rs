@@ -63,14 +63,14 @@ pub fn place_of(store: &Path) -> Place {
 }
 
 #[cfg(unix)]
-fn writable(folder: &Path) -> Option<bool> {
+fn writable(folder: &Path) -> bool {
     use rustix::fs::{Access, access};
-    Some(access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok())
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 #[cfg(not(unix))]
-fn writable(_: &Path) -> Option<bool> {
-    None
+fn writable(_: &Path) -> bool {
+    true
 }
 
 #[cfg(unix)]

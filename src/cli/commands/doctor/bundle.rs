@@ -84,7 +84,7 @@ struct FailureFacts {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Hour {
     /// Its beginning.
-    hour: Timestamp,
+    begins: Timestamp,
     /// Attempts that ended in it.
     attempts: u64,
     /// Those that server or network failed.
@@ -219,9 +219,9 @@ fn downtime(minutes: &[MinuteGroup]) -> Vec<Hour> {
     let mut hours: Vec<Hour> = Vec::new();
     for minute in minutes.chunk_by(|a, b| a.minute == b.minute) {
         let hour = hour_of(minute[0].minute);
-        if hours.last().is_none_or(|last| last.hour != hour) {
+        if hours.last().is_none_or(|last| last.begins != hour) {
             hours.push(Hour {
-                hour,
+                begins: hour,
                 attempts: 0,
                 faults: 0,
                 minutes_down: 0,
@@ -273,7 +273,7 @@ mod tests {
             group("11:59", down, 4),
         ]);
         let hour = |hour: &str, attempts, faults, minutes_down| Hour {
-            hour: format!("2026-11-22T{hour}:00:00Z").parse().unwrap(),
+            begins: format!("2026-11-22T{hour}:00:00Z").parse().unwrap(),
             attempts,
             faults,
             minutes_down,

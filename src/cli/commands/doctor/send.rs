@@ -64,15 +64,15 @@ pub(super) async fn check(
 
 /// The id of the model whose answer costs least: of those listed, or of all that are current.
 fn cheapest<'a>(prices: &'a PriceTable, listed: &[String], now: Timestamp) -> Option<&'a str> {
-    let priced = || {
+    let by_price = || {
         prices.models().iter().filter_map(|model| {
             let prices = model.prices(now, TOKENS, false)?;
             Some((prices.input + prices.output, model))
         })
     };
     let is_listed = |id: &str| listed.iter().any(|listed| listed == id);
-    let of_listed = priced().filter(|(_, model)| model.names().any(is_listed));
-    let of_current = priced().filter(|(_, model)| model.status == ModelStatus::Current);
+    let of_listed = by_price().filter(|(_, model)| model.names().any(is_listed));
+    let of_current = by_price().filter(|(_, model)| model.status == ModelStatus::Current);
     let cheapest = of_listed.min_by_key(|(price, _)| *price);
     let cheapest = cheapest.or_else(|| of_current.min_by_key(|(price, _)| *price));
     cheapest.map(|(_, model)| model.id.as_str())

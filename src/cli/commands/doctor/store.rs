@@ -1,6 +1,6 @@
 //! The store: its place, its health, who works on it, and what waits in it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::finding::Finding;
@@ -32,7 +32,7 @@ pub(super) async fn check(path: &Path, limit: Duration) -> Vec<Finding> {
 
 const STORE: &str = "store";
 
-fn inspect(path: &PathBuf) -> Result<(SqliteReader, StoreHealth), StoreError> {
+fn inspect(path: &Path) -> Result<(SqliteReader, StoreHealth), StoreError> {
     let reader = SqliteReader::open(path)?;
     let health = reader.health()?;
     Ok((reader, health))
@@ -85,10 +85,7 @@ fn unfinished_check(path: &Path, limit: Duration) -> Finding {
         path.display(),
         limit.as_secs_f32()
     );
-    let remedy = format!(
-        "It is large, or another process holds it; `sqlite3 {} \"PRAGMA quick_check\"` takes its time.",
-        path.display()
-    );
+    let remedy = "It is large, or another process holds it: look again when the machine is idle.";
     Finding::warning(STORE, found, remedy)
 }
 
@@ -109,7 +106,7 @@ fn place(path: &Path, place: &Place) -> Finding {
             format!("{folder} lies on a network file system ({kind}), where SQLite is not safe");
         return Finding::failed(NAME, found, format!("Use a local disk: {elsewhere}."));
     }
-    if place.writable == Some(false) {
+    if !place.writable {
         let remedy = format!("Correct the permissions, or {elsewhere}.");
         return Finding::failed(NAME, format!("the folder {folder} is not writable"), remedy);
     }
@@ -197,7 +194,7 @@ mod tests {
     fn a_place_must_be_local_writable_and_roomy() {
         let good = Place {
             exists: true,
-            writable: Some(true),
+            writable: true,
             free_bytes: Some(super::LITTLE_ROOM),
             network: None,
         };
@@ -210,7 +207,7 @@ mod tests {
             (good.clone(), Ok),
             (but(|place| place.free_bytes = None), Ok),
             (but(|place| place.free_bytes = Some(999_999_999)), Warning),
-            (but(|place| place.writable = Some(false)), Failed),
+            (but(|place| place.writable = false), Failed),
             (but(|place| place.network = Some("NFS".to_owned())), Failed),
             (Place::default(), Failed),
         ] {

@@ -3,7 +3,8 @@
 use std::io::{Seek, SeekFrom, Write};
 
 use super::{Bench, at, failure, retry, success};
-use crate::model::{AttemptOutcome, ErrorClass};
+use crate::model::AttemptOutcome::{self, Errored, Succeeded};
+use crate::model::ErrorClass;
 use crate::store::sqlite::place_of;
 use crate::store::{Finish, MinuteGroup, StoreError};
 
@@ -62,13 +63,12 @@ async fn failures_are_told_newest_first_and_by_minute() {
     assert_eq!(told(50), [(1, 2), (2, 1), (1, 1)]);
     assert_eq!(told(1), [(1, 2)]);
 
-    let group = |minute, outcome, error_class| MinuteGroup {
+    let group = |minute, outcome: AttemptOutcome, error_class| MinuteGroup {
         minute: at(minute),
         outcome,
         error_class,
         attempts: 1,
     };
-    use AttemptOutcome::{Errored, Succeeded};
     assert_eq!(
         reader.attempts_by_minute(bench.run).unwrap(),
         [
@@ -87,6 +87,6 @@ fn a_folder_is_described_whether_the_store_exists_or_not() {
     assert!(place.exists);
     assert_eq!(place.network, None);
     #[cfg(unix)]
-    assert!(place.writable == Some(true) && place.free_bytes > Some(0));
+    assert!(place.writable && place.free_bytes > Some(0));
     assert!(!place_of(&folder.path().join("no/store.db")).exists);
 }
