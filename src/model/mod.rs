@@ -16,6 +16,7 @@ pub mod money;
 pub mod observer;
 pub mod raw_object;
 pub mod run;
+pub mod status_page;
 pub mod usage;
 
 pub use attempt::{AttemptOutcome, AttemptRecord};
@@ -29,4 +30,5 @@ pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use money::{Cost, Pico};
 pub use observer::Observer;
 pub use run::{DispatchOptions, Halt, JobCounts, OnHalt, Run, RunState, Shaping};
+pub use status_page::{Indicator, PageStatus};
 pub use usage::{Tokens, Usage};

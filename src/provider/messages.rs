@@ -3,13 +3,14 @@
 //! Owns the exchange: what is sent, how much is read, how long it may take. What the answer means
 //! is for `classify` to say.
 
+mod models;
+
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Client;
-use reqwest::Url;
 use reqwest::header::HeaderMap;
+use reqwest::{Client, RequestBuilder, Url};
 use tokio::time::Instant;
 
 use super::classify::Answer;
@@ -22,6 +23,8 @@ use super::{
 use crate::clock::Clock;
 use crate::model::duration::format_duration;
 use crate::model::{RateLimits, RequestBody};
+
+pub use models::ModelsReply;
 
 /// Most bytes of an answer that are read. The longest output of any model is a few MB; generated
 /// files and search results may come with it.
@@ -63,14 +66,12 @@ impl MessagesClient {
         &self.base
     }
 
-    async fn exchange(&self, body: RequestBody, seen: &mut Seen) -> Result<(), reqwest::Error> {
-        let mut response = self
-            .client
-            .post(self.url.clone())
-            .headers(self.headers.clone())
-            .body(Bytes::from_owner(BodyBytes(body)))
-            .send()
-            .await?;
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        seen: &mut Seen,
+    ) -> Result<(), reqwest::Error> {
+        let mut response = request.headers(self.headers.clone()).send().await?;
         let headers = std::mem::take(response.headers_mut());
         seen.head = Some((response.status().as_u16(), headers));
         while let Some(chunk) = response.chunk().await? {
@@ -123,7 +124,9 @@ impl Provider for MessagesClient {
     async fn send(&self, request: Request) -> Reply {
         let started = Instant::now();
         let mut seen = Seen::default();
-        let exchange = self.exchange(request.body, &mut seen);
+        let body = Bytes::from_owner(BodyBytes(request.body));
+        let post = self.client.post(self.url.clone()).body(body);
+        let exchange = self.exchange(post, &mut seen);
         let broken = match tokio::time::timeout(request.timeout, exchange).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(describe_transport(&error)),

@@ -4,8 +4,9 @@
 //! call of [`Provider::send`] is one request on the wire, because every attempt is a row of the
 //! ledger.
 //!
-//! `classify`, `rules`, `wire`, `usage`, `retry_after`, `rate_limits`, `base_url` and `redact` are
-//! pure; `http` and `messages` are the only places that touch the network.
+//! `classify`, `rules`, `wire`, `usage`, `retry_after`, `rate_limits`, `base_url`, `proxy` and
+//! `redact` are pure; `http`, `messages`, `status_page` and `reach` are the only places that touch
+//! the network.
 
 mod base_url;
 mod classify;
@@ -13,11 +14,14 @@ mod credentials;
 mod headers;
 mod http;
 mod messages;
+mod proxy;
 mod rate_limits;
+mod reach;
 mod redact;
 mod retry_after;
 mod rules;
 mod settings;
+mod status_page;
 mod text;
 mod transport;
 mod usage;
@@ -29,24 +33,33 @@ pub use classify::{
 };
 pub use credentials::{Credentials, clean_secret};
 pub use headers::HeaderView;
-pub use messages::{MAX_RESPONSE_BYTES, MessagesClient};
+pub use messages::{MAX_RESPONSE_BYTES, MessagesClient, ModelsReply};
+pub use proxy::ProxyRules;
 pub use rate_limits::rate_limits;
+pub use reach::{connect, resolve};
 pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
 pub use rules::{ErrorFacts, status_of};
 pub use settings::{ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_VERSION, Http};
+pub use status_page::{PAGE_TIMEOUT, STATUS_PAGES, StatusPage};
 pub use transport::Broken;
 
 use std::future::Future;
 use std::time::Duration;
 
-use crate::model::{ErrorClass, Evidence, RateLimits, RequestBody, Usage};
+use crate::model::{ErrorClass, Evidence, PageStatus, RateLimits, RequestBody, Usage};
 
 /// Sends requests of the live lane.
 pub trait Provider: Send + Sync + 'static {
     /// Sends one request, once, and classifies what comes back. Never fails: what goes wrong is
     /// part of the reply. Dropping the future abandons the request; it may be billed all the same.
     fn send(&self, request: Request) -> impl Future<Output = Reply> + Send;
+}
+
+/// Tells what the API's public status page says.
+pub trait StatusSource: Send + Sync + 'static {
+    /// Looks once. Never fails: what cannot be read is `Indicator::Unknown`. Bounded in time.
+    fn ask(&self) -> impl Future<Output = PageStatus> + Send;
 }
 
 /// One request of the live lane.

@@ -45,6 +45,9 @@ ca_bundle = "ca.pem"
 X-Team = "red"
 [store]
 path = "s.db"
+[status]
+enabled = false
+url = "https://status.test"
 [prices]
 file = "p.toml"
 [output]
@@ -59,7 +62,8 @@ quiet = true
         ("retry.scale", 11),
         ("retry.overloaded.waits", 14),
         ("api.headers", 21),
-        ("output.quiet", 29),
+        ("status.url", 27),
+        ("output.quiet", 32),
     ] {
         assert_eq!(
             file.origin(key),
@@ -106,7 +110,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, retry, api, prices, output
+      because: the top level takes store, dispatch, retry, api, status, prices, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -120,7 +124,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, retry, api, prices, output
+      because: the top level takes store, dispatch, retry, api, status, prices, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
