@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod explain;
 pub mod input;
 pub mod model;
 pub mod policy;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use claude_run::cli::commands::DoctorReport;
 use claude_run::cli::config_file::{self, ConfigFile};
+use claude_run::explain::Explained;
 use claude_run::input::{InputLine, Item, JobReader, Source};
 use claude_run::model::{Event, Shaping};
 use claude_run::report::{AttemptLine, Report, ResultLine, StatusLine};
@@ -22,7 +23,7 @@ use serde_json::Value;
 const UPDATE: &str = "UPDATE_SCHEMAS";
 
 /// Every documented shape, by the name of its file.
-fn schemas() -> [(&'static str, Value); 8] {
+fn schemas() -> [(&'static str, Value); 9] {
     [
         ("input-line", schema_of::<InputLine>()),
         ("result-line", schema_of::<ResultLine>()),
@@ -31,6 +32,7 @@ fn schemas() -> [(&'static str, Value); 8] {
         ("status", schema_of::<StatusLine>()),
         ("event", schema_of::<Event>()),
         ("config", schema_of::<ConfigFile>()),
+        ("explanation", schema_of::<Explained>()),
         ("doctor", schema_of::<DoctorReport>()),
     ]
 }

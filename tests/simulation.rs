@@ -256,7 +256,7 @@ fn an_unknown_model_holds_its_own_jobs_alone() {
             };
             assert_eq!(halt.class, ErrorClass::ModelNotFound);
             assert!(
-                halt.message.ends_with("did you mean claude-haiku-5-5?"),
+                halt.message.contains("; did you mean claude-haiku-5-5"),
                 "{}",
                 halt.message
             );

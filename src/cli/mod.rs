@@ -101,8 +101,10 @@ fn prepare(cli: &Cli, env: Environment) -> Result<Context, Failure> {
 }
 
 fn dispatch(ctx: &Context, command: Command) -> Result<Exit, Failure> {
-    if let Command::Config(args) = &command {
-        return commands::config(ctx, args);
+    match &command {
+        Command::Config(args) => return commands::config(ctx, args),
+        Command::Explain(args) => return commands::explain(ctx, args),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -133,6 +135,7 @@ async fn command_future(ctx: &Context, command: Command) -> Result<Exit, Failure
         Command::Check(args) => commands::check(ctx, args).await,
         Command::Doctor(args) => commands::doctor(ctx, &args).await,
         Command::Simulate(args) => commands::simulate(ctx, args).await,
+        Command::Explain(args) => commands::explain(ctx, &args),
         Command::Config(args) => commands::config(ctx, &args),
         Command::Completions(args) => commands::completions::run(&args, Out::stdout()),
     }

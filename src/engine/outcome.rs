@@ -210,7 +210,8 @@ fn hold_for(
     let mut halt = halt_for(class, evidence, now);
     let nearest = settings.prices.nearest_model_ids(&job.model);
     if class == ErrorClass::ModelNotFound && !nearest.is_empty() {
-        halt.message = format!("{}; did you mean {}?", halt.message, nearest.join(" or "));
+        let said = halt.message.trim_end_matches('.');
+        halt.message = format!("{said}; did you mean {}?", nearest.join(" or "));
     }
     halt
 }

@@ -39,7 +39,7 @@ pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};
 pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
-pub use rules::ErrorFacts;
+pub use rules::{ErrorFacts, status_of};
 pub use settings::{ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_VERSION, Http};
 pub use status_page::{PAGE_TIMEOUT, STATUS_PAGES, StatusPage};
 pub use transport::Broken;

@@ -195,8 +195,9 @@ pub(super) fn by_status(status: u16) -> Option<C> {
     row.map(|(_, _, class)| *class)
 }
 
-/// The status that an `error.type` stands for.
-pub(super) fn status_of(kind: &str) -> Option<u16> {
+/// The status that an `error.type` stands for, if it is one of the API's.
+#[must_use]
+pub fn status_of(kind: &str) -> Option<u16> {
     let row = TYPES.iter().find(|(known, _)| *known == kind);
     row.map(|(_, status)| *status)
 }

@@ -86,7 +86,8 @@ fn classes(report: &Report) -> String {
     if !wrong.is_empty() {
         text += "\nWhat went wrong\n";
         text += &class_table(report, &wrong);
-        text += "  FINAL: no other try followed.\n";
+        text +=
+            "  FINAL: no other try followed. `claude-run explain CLASS` says more of a class.\n";
     }
     if !marked.is_empty() {
         text += "\nAnswers to look at\n";
@@ -392,7 +393,7 @@ mod tests {
           overloaded            120      0  The API has no capacity left for this model just now; it is not your limit.
           prompt_too_long         4      4  The prompt has more tokens than the model's context window.
           stream_cut              3      0  A stream ended before its last event; what had come was thrown away, but may have been billed.
-          FINAL: no other try followed.
+          FINAL: no other try followed. `claude-run explain CLASS` says more of a class.
 
         Answers to look at
           CLASS      ATTEMPTS  FINAL  MEANING

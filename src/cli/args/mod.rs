@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use dispatch::{DispatchArgs, ResumeArgs, SubmitArgs};
 pub use input::{CheckArgs, ShapingArgs};
 pub use reading::{
-    AttemptsArgs, CancelArgs, CompletionsArgs, ConfigArgs, DoctorArgs, ExportArgs, ExportFormat,
-    ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs,
+    AttemptsArgs, CancelArgs, CompletionsArgs, ConfigArgs, DoctorArgs, ExplainArgs, ExportArgs,
+    ExportFormat, ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -129,6 +129,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Serve a local imitation of the API, with faults and limits
     Simulate(SimulateArgs),
+    /// Say what an error means and what to do
+    Explain(ExplainArgs),
     /// Show every setting, its value and where it came from
     Config(ConfigArgs),
     /// Write a completion script for a shell

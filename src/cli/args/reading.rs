@@ -175,6 +175,17 @@ pub struct SimulateArgs {
     pub lively: bool,
 }
 
+/// `claude-run explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// Class, HTTP status, error type or pasted error; `-` reads standard input
+    #[arg(value_name = "WHAT", required = true, num_args = 1..)]
+    pub what: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `claude-run config`.
 #[derive(Args, Clone, Debug)]
 pub struct ConfigArgs {

@@ -63,6 +63,7 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
             "--lively",
         ]],
     ),
+    ("explain", &[&["WHAT", "--json"]]),
     ("config", &[&["--json"]]),
     ("completions", &[&["SHELL"]]),
 ];
@@ -134,7 +135,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --budget-usd 5",
         "submit f --stream always",
         "resume --fallback-model m",
-        "explain 429",
         "batches",
         "verify",
     ] {

@@ -154,7 +154,11 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
     })
 }
 
-fn retry_settings(settings: &Settings, simulated: bool) -> Result<RetrySettings, Failure> {
+/// When and how often failed attempts are repeated; a simulated run waits less.
+pub(super) fn retry_settings(
+    settings: &Settings,
+    simulated: bool,
+) -> Result<RetrySettings, Failure> {
     let retry = &settings.retry;
     let mut waits = Waits::default();
     for (class, list) in &retry.waits {

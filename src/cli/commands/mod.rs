@@ -9,7 +9,7 @@
 //! status, attempts, export, report, retry, cancel, check
 //!   select              which run is meant
 //! doctor                what is in order, and what is not
-//! simulate, config, completions
+//! simulate, explain, config, completions
 //! ```
 
 mod attempts;
@@ -20,6 +20,7 @@ mod config;
 mod doctor;
 mod drive;
 mod endpoint;
+mod explain;
 mod export;
 mod load;
 mod report;
@@ -36,6 +37,7 @@ pub use cancel::cancel;
 pub use check::check;
 pub use config::config;
 pub use doctor::{DoctorReport, Finding, Level, doctor, doctor_without_settings};
+pub use explain::explain;
 pub use export::export;
 pub use report::report;
 pub use resume::resume;

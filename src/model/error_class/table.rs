@@ -1,242 +1,12 @@
-//! The closed list of what can go wrong, and what each class means for a run.
+//! The rows: everything that is said of a class, in the words that people read.
 //!
-//! One table holds everything that depends on the class alone. What makes an answer belong to a
-//! class is `provider::classify`; how long to wait is `policy::retry`.
+//! `claude-run explain` prints a row, `docs/errors.md` is made from all of them. What a row says
+//! of evidence is what `provider::rules` does; it says it, and decides nothing.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-/// What went wrong with an attempt. The names are stable: they stand in the store, in reports, in
-/// exports and in `retry --class`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ErrorClass {
-    /// The organisation's limit of requests or tokens per minute was reached.
-    RateLimited,
-    /// Usage grew faster than the API allows, although it is below the limit.
-    AccelerationLimited,
-    /// Too many requests were open at the same time.
-    ConcurrencyLimited,
-    /// A spend limit of the organisation or workspace is reached.
-    SpendLimit,
-    /// The account has no credit, or its payment failed.
-    Billing,
-    /// The API does not accept the key.
-    Authentication,
-    /// The key may not do this.
-    Permission,
-    /// The organisation behind the key is disabled.
-    OrganizationDisabled,
-    /// The API knows no model of this name: misspelt, retired, or not open to this key.
-    ModelNotFound,
-    /// Something answered at the base URL, but not the Claude API.
-    WrongEndpoint,
-    /// The endpoint has not answered a single time in this run.
-    Unreachable,
-    /// The API has no capacity left for this model just now; it is not your limit.
-    Overloaded,
-    /// Something failed inside the API.
-    ServerError,
-    /// A gateway in front of the API got no usable answer from it.
-    BadGateway,
-    /// No healthy server stood behind the gateway.
-    Unavailable,
-    /// The API or a gateway in front of it gave up waiting; the work may have been done.
-    GatewayTimeout,
-    /// The network in front of the API (Cloudflare) failed or asked for a browser.
-    EdgeError,
-    /// No answer came within the time allowed; the work may have been done.
-    Timeout,
-    /// No connection could be opened.
-    Connect,
-    /// The host name could not be resolved.
-    Dns,
-    /// The server's TLS certificate was not accepted.
-    Tls,
-    /// The connection broke before the whole answer had come; the work may have been done.
-    ConnectionCut,
-    /// A stream ended before its last event; what had come was thrown away, but may have been billed.
-    StreamCut,
-    /// The answer said success, but was no message: HTML, cut off, too long, or not JSON.
-    BadResponse,
-    /// The server waited too long for the request.
-    RequestTimeout,
-    /// The request met another one at the same resource.
-    Conflict,
-    /// The prompt has more tokens than the model's context window.
-    PromptTooLong,
-    /// The request body is larger than the API takes (32 MB).
-    RequestTooLarge,
-    /// `max_tokens` is more than this model can produce, or than its thinking budget or context leaves room for.
-    MaxTokensTooLarge,
-    /// A `tool_use` and its `tool_result` do not stand next to each other.
-    ToolPairing,
-    /// `cache_control` is used in a way that the API refuses.
-    CacheControl,
-    /// An image or document could not be used: too large, undecodable, or of another type than it says.
-    Image,
-    /// A file that the request names does not exist, or its URL could not be read.
-    FileMissing,
-    /// A tool or output schema was refused.
-    ToolSchema,
-    /// This model does not continue a message of the assistant.
-    PrefillUnsupported,
-    /// This model does not take these thinking settings.
-    ThinkingUnsupported,
-    /// A content filter stopped the output.
-    ContentFiltered,
-    /// The API refused the request as it is; sending it again would not help.
-    InvalidRequest,
-    /// The model declined to answer (`stop_reason` `refusal`).
-    Refused,
-    /// The answer ended at `max_tokens`; it is kept, but incomplete.
-    Truncated,
-    /// The answer ended because the context window was full; it is kept, but incomplete.
-    ContextWindowExceeded,
-    /// A long server-tool turn paused (`stop_reason` `pause_turn`); what had come is kept.
-    Paused,
-    /// The Batches API refused the whole batch.
-    BatchRejected,
-    /// The organisation has too many batch requests waiting.
-    BatchQueueFull,
-    /// A batch ended without a line for this job.
-    ResultMissing,
-    /// The results of a batch were kept for 29 days and are gone.
-    ResultsExpired,
-    /// The batch ran out of its 24 hours before this job was processed; it was not billed.
-    Expired,
-    /// Cancelled before it was processed.
-    Canceled,
-    /// claude-run ended before the answer was recorded; the request may have been billed.
-    Interrupted,
-    /// An error that claude-run does not know; its evidence is kept.
-    Unknown,
-}
-
-/// What happens to the job, or to more than the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Treatment {
-    /// The job is tried again, at its schedule.
-    Retry,
-    /// The job is tried again without a wait of its own.
-    Requeue,
-    /// The job fails: sending it again cannot help.
-    Fail,
-    /// The job succeeded; the class marks its result.
-    Mark,
-    /// No job of this model can succeed now.
-    HoldModel,
-    /// No job of this run can succeed now.
-    Halt,
-}
-
-/// Which of a job's counters an attempt of this class moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Budget {
-    /// Failures of the server or the network: they count towards the attempt limit.
-    Faults,
-    /// Limits: they are waited for and cost the job nothing.
-    RateLimits,
-    /// Our own crashes, which have a limit of their own.
-    Interruptions,
-    /// Nothing is counted.
-    None,
-}
-
-/// A row of the table: everything that follows from the class alone.
-#[derive(Clone, Copy, Debug)]
-pub struct ClassInfo {
-    /// The class.
-    pub class: ErrorClass,
-    /// Its stable name.
-    pub name: &'static str,
-    /// What it does to the job, the model or the run.
-    pub treatment: Treatment,
-    /// What it counts towards.
-    pub budget: Budget,
-    /// Whether such an attempt may have been billed without an answer that tells its usage.
-    pub maybe_billed: bool,
-    /// What happened, in words.
-    pub meaning: &'static str,
-    /// What to do next, in words.
-    pub remedy: &'static str,
-}
-
-impl ErrorClass {
-    /// Every class, in the order of the table.
-    pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(|row| row.class)
-    }
-
-    /// The class's row of the table.
-    #[must_use]
-    pub fn info(self) -> &'static ClassInfo {
-        &TABLE[self as usize]
-    }
-
-    /// The stable name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.info().name
-    }
-
-    /// What it does to the job, the model or the run.
-    #[must_use]
-    pub fn treatment(self) -> Treatment {
-        self.info().treatment
-    }
-
-    /// What it counts towards.
-    #[must_use]
-    pub fn budget(self) -> Budget {
-        self.info().budget
-    }
-}
-
-impl fmt::Display for ErrorClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ErrorClass {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::all()
-            .find(|class| class.as_str() == name)
-            .ok_or_else(|| format!("`{name}` is no error class"))
-    }
-}
-
-impl Serialize for ErrorClass {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for ErrorClass {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl schemars::JsonSchema for ErrorClass {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ErrorClass".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let names: Vec<_> = Self::all().map(Self::as_str).collect();
-        schemars::json_schema!({ "type": "string", "enum": names })
-    }
-}
+use super::{Budget, ClassInfo, ErrorClass, Treatment};
 
 /// In the order of the enum, which `info` relies on.
-const TABLE: &[ClassInfo] = &[
+pub(super) const TABLE: &[ClassInfo] = &[
     ClassInfo {
         class: ErrorClass::RateLimited,
         name: "rate_limited",
@@ -244,6 +14,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::RateLimits,
         maybe_billed: false,
         meaning: "The organisation's limit of requests or tokens per minute was reached.",
+        evidence: "429 (`rate_limit_error`) without the words of another class, with or without `retry-after`.",
+        causes: "More requests or tokens per minute than the limits of your organisation or workspace; all programs of the organisation share them.",
         remedy: "Nothing: claude-run waits as long as the API asks. Lower --concurrency if it happens often, or if other programs share the key.",
     },
     ClassInfo {
@@ -253,7 +25,9 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::RateLimits,
         maybe_billed: false,
         meaning: "Usage grew faster than the API allows, although it is below the limit.",
-        remedy: "Nothing: claude-run waits and starts more slowly.",
+        evidence: "429 with \"usage increase rate\" or \"acceleration limit\" in the message.",
+        causes: "Traffic rose steeply, as at the start of a large run.",
+        remedy: "Nothing: claude-run waits. Lower --concurrency or raise --stagger if it happens often.",
     },
     ClassInfo {
         class: ErrorClass::ConcurrencyLimited,
@@ -262,6 +36,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::RateLimits,
         maybe_billed: false,
         meaning: "Too many requests were open at the same time.",
+        evidence: "429 with \"concurrent connections\" or \"concurrent requests\" in the message.",
+        causes: "--concurrency, together with what other programs have open, is more than the organisation may have.",
         remedy: "Nothing: claude-run waits. Lower --concurrency to avoid it.",
     },
     ClassInfo {
@@ -271,6 +47,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "A spend limit of the organisation or workspace is reached.",
+        evidence: "`details.error_code` `enforced_spend_limit_reached` (429), or \"You have reached your API usage limits\", or \"You have reached your specified ... usage limits\" (400).",
+        causes: "The monthly cap of your tier is used up, or a spend limit that the organisation or workspace has set itself.",
         remedy: "Raise the limit in the Console under Limits, or wait for the time that the message names; then `claude-run resume`.",
     },
     ClassInfo {
@@ -280,6 +58,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The account has no credit, or its payment failed.",
+        evidence: "402 (`billing_error`), or \"credit balance is too low\" at any status; it is seen at 400 too.",
+        causes: "Prepaid credit is used up or a payment failed, or the key belongs to another organisation than the credit.",
         remedy: "Buy credit or repair the payment in the Console under Billing; then `claude-run resume`.",
     },
     ClassInfo {
@@ -289,6 +69,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The API does not accept the key.",
+        evidence: "401 (`authentication_error`).",
+        causes: "The key is missing, misspelt, expired or deleted, or is no key of this endpoint; an OAuth token has expired.",
         remedy: "Set ANTHROPIC_API_KEY to a valid key (Console, API keys); then `claude-run resume`.",
     },
     ClassInfo {
@@ -298,7 +80,9 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The key may not do this.",
-        remedy: "Use a key of a workspace that has access, or ask an administrator; then `claude-run resume`.",
+        evidence: "403 (`permission_error`) that is no HTML page, or a message that asks for the header `anthropic-workspace-id`. If it names the job's model, that model's jobs alone are held.",
+        causes: "The key's workspace may not use what the request names, or the key spans several workspaces and none is chosen.",
+        remedy: "Use a key of a workspace that has access, set ANTHROPIC_WORKSPACE_ID if the message asks for it, or ask an administrator; then `claude-run resume`.",
     },
     ClassInfo {
         class: ErrorClass::OrganizationDisabled,
@@ -307,6 +91,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The organisation behind the key is disabled.",
+        evidence: "\"organization has been disabled\" at any status; it is seen at 400.",
+        causes: "The organisation was closed or suspended, or the key is one of a former organisation.",
         remedy: "Use a key of another organisation, or ask Anthropic's support; then `claude-run resume`.",
     },
     ClassInfo {
@@ -316,6 +102,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The API knows no model of this name: misspelt, retired, or not open to this key.",
+        evidence: "404 (`not_found_error`) with `model: ID`, or with words that say that a model is not found or does not exist.",
+        causes: "A typing error, a retired model, a model that is not open to this key, or another provider's name for it.",
         remedy: "Correct the model in the input and submit again, or use a key that may use it and `claude-run resume`.",
     },
     ClassInfo {
@@ -325,6 +113,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "Something answered at the base URL, but not the Claude API.",
+        evidence: "A redirect (3xx), 405, 407 or 421; 404, 410 or 426 without an error object; a 404 whose message names the path.",
+        causes: "A typing error or a path too much in the base URL, a gateway that does not serve the Messages API, or a login page.",
         remedy: "Correct --base-url or ANTHROPIC_BASE_URL (the root, without /v1); then `claude-run resume`.",
     },
     ClassInfo {
@@ -334,6 +124,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The endpoint has not answered a single time in this run.",
+        evidence: "No answer of any kind within 60 s (times --retry-scale) from the start of the run.",
+        causes: "No network, a firewall, a missing proxy setting, or a wrong base URL.",
         remedy: "Check the network, the proxy variables and --base-url; then `claude-run resume`.",
     },
     ClassInfo {
@@ -343,6 +135,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: false,
         meaning: "The API has no capacity left for this model just now; it is not your limit.",
+        evidence: "529, or `overloaded_error` without a status (inside a stream or a batch result).",
+        causes: "Many people use this model at this hour. Capacity is per model, so another model may work.",
         remedy: "Nothing: claude-run tries again. If it lasts, run at another hour or use another model.",
     },
     ClassInfo {
@@ -352,6 +146,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: false,
         meaning: "Something failed inside the API.",
+        evidence: "500, 501 and other 5xx without a class of their own, or `api_error` without a status.",
+        causes: "A fault inside the API; if one job alone gets it again and again, something in its request.",
         remedy: "Nothing: claude-run tries again. If one job alone keeps failing, report its request id to Anthropic.",
     },
     ClassInfo {
@@ -361,6 +157,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: false,
         meaning: "A gateway in front of the API got no usable answer from it.",
+        evidence: "502, whatever the body is.",
+        causes: "A server of the API restarted or crashed, or a gateway of your own cannot reach the API.",
         remedy: "Nothing: claude-run tries again.",
     },
     ClassInfo {
@@ -370,6 +168,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: false,
         meaning: "No healthy server stood behind the gateway.",
+        evidence: "503, whatever the body is, such as `no healthy upstream` or `upstream connect error`.",
+        causes: "An outage, a deployment, or too much traffic in front of the API.",
         remedy: "Nothing: claude-run tries again, and goes on when the service is back.",
     },
     ClassInfo {
@@ -379,6 +179,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: true,
         meaning: "The API or a gateway in front of it gave up waiting; the work may have been done.",
+        evidence: "504, or `timeout_error` without a status.",
+        causes: "A long answer, or a slow hour of the API.",
         remedy: "Nothing: claude-run tries again. Lower max_tokens if it keeps happening to one job.",
     },
     ClassInfo {
@@ -386,8 +188,10 @@ const TABLE: &[ClassInfo] = &[
         name: "edge_error",
         treatment: Treatment::Retry,
         budget: Budget::Faults,
-        maybe_billed: false,
-        meaning: "The network in front of the API (Cloudflare) failed or asked for a browser.",
+        maybe_billed: true,
+        meaning: "The network in front of the API (Cloudflare) failed or asked for a browser; the work may have been done.",
+        evidence: "520 to 527 and 530 (Cloudflare), or 403 with an HTML page or the header `cf-mitigated`.",
+        causes: "A fault between Cloudflare and the API, or a VPN or proxy that is taken for a robot. At 520 and 524 the API may have done the work.",
         remedy: "Nothing: claude-run tries again. If it lasts, check proxies and VPNs.",
     },
     ClassInfo {
@@ -397,6 +201,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: true,
         meaning: "No answer came within the time allowed; the work may have been done.",
+        evidence: "The connection was open, but the whole answer had not come within --timeout.",
+        causes: "A long answer (a large max_tokens), a slow hour of the API, or a connection that died silently.",
         remedy: "Raise --timeout or lower max_tokens if it keeps happening.",
     },
     ClassInfo {
@@ -406,6 +212,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: false,
         meaning: "No connection could be opened.",
+        evidence: "The connection was refused, unreachable or not open within 10 s, the TLS handshake broke off, or the proxy refused.",
+        causes: "The network, a firewall, the proxy settings, or a server that restarts.",
         remedy: "Check the network and the proxy variables if it lasts.",
     },
     ClassInfo {
@@ -415,6 +223,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: false,
         meaning: "The host name could not be resolved.",
+        evidence: "The look-up of the host name failed.",
+        causes: "No network, a broken resolver, or a typing error in the base URL.",
         remedy: "Check the network, the DNS settings and --base-url if it lasts.",
     },
     ClassInfo {
@@ -424,6 +234,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The server's TLS certificate was not accepted.",
+        evidence: "The check of the certificate failed: unknown issuer, expired, or made for another name.",
+        causes: "A company proxy or virus scanner that inspects traffic, a wrong clock, or missing CA certificates.",
         remedy: "If a company proxy inspects traffic, give its certificate with --ca-bundle; check the clock; then `claude-run resume`.",
     },
     ClassInfo {
@@ -433,6 +245,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: true,
         meaning: "The connection broke before the whole answer had come; the work may have been done.",
+        evidence: "The connection was reset or closed after the request had begun to leave, at a status that does not ask for a retry by itself.",
+        causes: "An unstable network, a VPN, a proxy that closes idle connections, or a server that restarts.",
         remedy: "Nothing: claude-run tries again.",
     },
     ClassInfo {
@@ -442,6 +256,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: true,
         meaning: "A stream ended before its last event; what had come was thrown away, but may have been billed.",
+        evidence: "A streamed answer that ends without `message_stop`.",
+        causes: "An unstable network, a proxy that closes idle connections, or a fault of the API in mid-answer.",
         remedy: "Nothing: claude-run tries again.",
     },
     ClassInfo {
@@ -451,6 +267,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: true,
         meaning: "The answer said success, but was no message: HTML, cut off, too long, or not JSON.",
+        evidence: "A success status with an HTML page, an empty or cut body, JSON that is no message, broken compression, or more than 64 MB.",
+        causes: "A login page, a proxy or a gateway that answers in place of the API.",
         remedy: "Check what stands between you and the API (a proxy or gateway) if it lasts.",
     },
     ClassInfo {
@@ -460,6 +278,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: false,
         meaning: "The server waited too long for the request.",
+        evidence: "408.",
+        causes: "A slow upload: large images or documents over a thin line.",
         remedy: "Nothing: claude-run tries again. Check the upload speed if it lasts.",
     },
     ClassInfo {
@@ -469,6 +289,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: false,
         meaning: "The request met another one at the same resource.",
+        evidence: "409 (`conflict_error`).",
+        causes: "Two requests changed the same thing at the same time.",
         remedy: "Nothing: claude-run tries again.",
     },
     ClassInfo {
@@ -478,6 +300,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The prompt has more tokens than the model's context window.",
+        evidence: "\"prompt is too long\" in the message (400, 413).",
+        causes: "A long document or conversation; images and tools count too.",
         remedy: "Shorten or split the prompt, or use a model with a larger window, and submit it again.",
     },
     ClassInfo {
@@ -487,6 +311,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The request body is larger than the API takes (32 MB).",
+        evidence: "413 (`request_too_large`), as JSON, text or HTML.",
+        causes: "Images or documents inside the request; base64 adds a third to their size.",
         remedy: "Use smaller or fewer images and documents, or upload them with the Files API.",
     },
     ClassInfo {
@@ -495,8 +321,10 @@ const TABLE: &[ClassInfo] = &[
         treatment: Treatment::Fail,
         budget: Budget::None,
         maybe_billed: false,
-        meaning: "max_tokens is more than this model can produce, or than its thinking budget or context leaves room for.",
-        remedy: "Lower max_tokens and submit the job again.",
+        meaning: "max_tokens is more than this model can produce, or than the prompt leaves room for in its context window.",
+        evidence: "\"maximum allowed number of output tokens\", or \"input length and max_tokens exceed context limit\" in the message (400).",
+        causes: "A max_tokens taken over from another model, or a prompt that nearly fills the context window.",
+        remedy: "Lower max_tokens (or shorten the prompt) and submit the job again.",
     },
     ClassInfo {
         class: ErrorClass::ToolPairing,
@@ -505,6 +333,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "A tool_use and its tool_result do not stand next to each other.",
+        evidence: "A message (400) that speaks of `tool_use` without `tool_result`, or of an unexpected `tool_use_id`.",
+        causes: "A conversation that was cut, reordered or edited between a tool call and its result.",
         remedy: "Give every tool_use a tool_result in the very next message.",
     },
     ClassInfo {
@@ -514,6 +344,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "cache_control is used in a way that the API refuses.",
+        evidence: "`cache_control` in the message (400).",
+        causes: "More than four breakpoints, mixed lifetimes in the wrong order, or a breakpoint on empty text.",
         remedy: "Use at most four breakpoints, one-hour ones before five-minute ones, and none on empty text.",
     },
     ClassInfo {
@@ -523,6 +355,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "An image or document could not be used: too large, undecodable, or of another type than it says.",
+        evidence: "`image.source`, \"image exceeds\", \"image dimensions exceed\", \"could not process image\" or the like for PDF files in the message (400).",
+        causes: "A file over 10 MB or 8000 pixels (2000 with more than 20 images), a damaged file, a wrong media_type, or too many pages.",
         remedy: "Correct or resize the file and submit the job again.",
     },
     ClassInfo {
@@ -532,6 +366,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "A file that the request names does not exist, or its URL could not be read.",
+        evidence: "\"file_... not found\", \"file not found\" or \"unable to download the file\" in the message (400, 404).",
+        causes: "A file that was deleted, has expired or is in another workspace; a URL that is not public.",
         remedy: "Upload the file again, or correct its id or URL.",
     },
     ClassInfo {
@@ -541,6 +377,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "A tool or output schema was refused.",
+        evidence: "422, or a message (400) about `input_schema`, `output_config.format` or a schema that is invalid or too complex.",
+        causes: "A JSON Schema with a mistake, or with more than the API supports.",
         remedy: "Correct the schema: see the message.",
     },
     ClassInfo {
@@ -550,6 +388,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "This model does not continue a message of the assistant.",
+        evidence: "\"does not support assistant message prefill\" or \"conversation must end with a user message\" in the message (400).",
+        causes: "The last message is one of the assistant; newer models do not continue it.",
         remedy: "End the conversation with a user message; use output_config.format for structured output.",
     },
     ClassInfo {
@@ -559,6 +399,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "This model does not take these thinking settings.",
+        evidence: "`thinking.type` with \"not supported\", or \"does not support thinking\" in the message (400).",
+        causes: "Settings of another model: older ones take `enabled`, newer ones `adaptive`.",
         remedy: "Use the kind of thinking that the model's page names.",
     },
     ClassInfo {
@@ -568,6 +410,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: true,
         meaning: "A content filter stopped the output.",
+        evidence: "\"blocked by content filtering policy\" in the message, at any status or inside a stream.",
+        causes: "The output would have repeated protected text or other forbidden content.",
         remedy: "Rephrase the prompt.",
     },
     ClassInfo {
@@ -577,6 +421,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The API refused the request as it is; sending it again would not help.",
+        evidence: "400, 404 and other 4xx with an error object (`invalid_request_error`, `not_found_error`) without the words of another class.",
+        causes: "A field that is missing, unknown, of the wrong kind or out of range, or one that this API version or model does not take.",
         remedy: "Correct what the message names and submit the job again.",
     },
     ClassInfo {
@@ -586,6 +432,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The model declined to answer (stop_reason `refusal`).",
+        evidence: "200 with `stop_reason` `refusal`.",
+        causes: "The safety classifiers of the model; `stop_details` names the category.",
         remedy: "Rephrase the prompt or use another model; the same request will nearly always be refused again.",
     },
     ClassInfo {
@@ -595,6 +443,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The answer ended at max_tokens; it is kept, but incomplete.",
+        evidence: "200 with `stop_reason` `max_tokens`.",
+        causes: "max_tokens is too small for the answer; thinking counts too.",
         remedy: "Raise max_tokens for this job if the rest matters.",
     },
     ClassInfo {
@@ -604,6 +454,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The answer ended because the context window was full; it is kept, but incomplete.",
+        evidence: "200 with `stop_reason` `model_context_window_exceeded`.",
+        causes: "A long prompt and a long answer together.",
         remedy: "Shorten the prompt or use a model with a larger window.",
     },
     ClassInfo {
@@ -613,6 +465,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "A long server-tool turn paused (stop_reason `pause_turn`); what had come is kept.",
+        evidence: "200 with `stop_reason` `pause_turn` or `compaction`.",
+        causes: "A turn with many calls of server tools such as web search.",
         remedy: "Continue the conversation with the answer appended.",
     },
     ClassInfo {
@@ -622,6 +476,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The Batches API refused the whole batch.",
+        evidence: "A 4xx of the Batches API when a batch is created.",
+        causes: "Custom ids that are doubled, too long or of other letters than a-z, A-Z, 0-9, _ and -; or an empty batch.",
         remedy: "See the message; it names the entry at fault.",
     },
     ClassInfo {
@@ -631,6 +487,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::RateLimits,
         maybe_billed: false,
         meaning: "The organisation has too many batch requests waiting.",
+        evidence: "A 429 of the Batches API when a batch is created.",
+        causes: "Large batches of this or other programs that have not been processed yet.",
         remedy: "Nothing: claude-run waits until there is room.",
     },
     ClassInfo {
@@ -640,6 +498,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: true,
         meaning: "A batch ended without a line for this job.",
+        evidence: "No line with the job's id in the results of its batch.",
+        causes: "A fault of the Batches API, or a download that was incomplete.",
         remedy: "Nothing: claude-run tries again.",
     },
     ClassInfo {
@@ -649,6 +509,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Faults,
         maybe_billed: true,
         meaning: "The results of a batch were kept for 29 days and are gone.",
+        evidence: "A batch that has ended, but whose results are archived.",
+        causes: "The results were fetched more than 29 days after the batch was created.",
         remedy: "Nothing: claude-run sends the job again; the lost answer was paid for.",
     },
     ClassInfo {
@@ -658,6 +520,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The batch ran out of its 24 hours before this job was processed; it was not billed.",
+        evidence: "A batch result of type `expired`.",
+        causes: "Too much traffic: the batch was not processed within 24 hours.",
         remedy: "Nothing: claude-run tries again.",
     },
     ClassInfo {
@@ -667,6 +531,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "Cancelled before it was processed.",
+        evidence: "`claude-run cancel`, or a batch result of type `canceled`.",
+        causes: "You, or somebody in the Console.",
         remedy: "`claude-run retry` puts it back.",
     },
     ClassInfo {
@@ -676,6 +542,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::Interruptions,
         maybe_billed: true,
         meaning: "claude-run ended before the answer was recorded; the request may have been billed.",
+        evidence: "An attempt that was open when claude-run ended or its time after Ctrl-C was over.",
+        causes: "A kill, a crash, a power cut, too little memory, or a --grace that was too short.",
         remedy: "Nothing: claude-run tries again. If it repeats, find out what kills the process.",
     },
     ClassInfo {
@@ -685,36 +553,8 @@ const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "An error that claude-run does not know; its evidence is kept.",
+        evidence: "Whatever no rule knows: a new error type, a new status, a 4xx that is no error object. A new stop reason only marks the answer.",
+        causes: "Something new in the API, or a gateway with errors of its own.",
         remedy: "Read the message with `claude-run attempts --job ID`, and report it if it should be known.",
     },
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::{ErrorClass, TABLE};
-
-    #[test]
-    fn the_table_is_in_the_order_of_the_enum() {
-        for (index, row) in TABLE.iter().enumerate() {
-            assert_eq!(row.class as usize, index, "{}", row.name);
-        }
-    }
-
-    #[test]
-    fn every_name_is_read_back() {
-        for class in ErrorClass::all() {
-            assert_eq!(class.as_str().parse(), Ok(class));
-        }
-    }
-
-    #[test]
-    fn every_class_is_explained() {
-        for row in TABLE {
-            assert!(
-                row.meaning.ends_with('.') && row.remedy.ends_with('.'),
-                "{}",
-                row.name
-            );
-        }
-    }
-}
