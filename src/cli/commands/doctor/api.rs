@@ -31,21 +31,29 @@ pub(super) fn findings(base: &BaseUrl, reply: &ModelsReply, now: Timestamp) -> V
 }
 
 /// The same checks of an endpoint that was not reached.
-pub(super) fn unreached() -> Vec<Finding> {
-    NAMES.map(not_reached).into()
+pub(super) fn unreached(base: &BaseUrl) -> Vec<Finding> {
+    let mut findings = Vec::from(NAMES.map(not_reached));
+    if !base.is_https() {
+        findings[0] = without_tls();
+    }
+    findings
 }
 
 /// The same checks when no client could be made.
 pub(super) fn without_client(failure: &crate::cli::failure::Failure) -> Vec<Finding> {
-    let mut findings = unreached();
+    let mut findings = Vec::from(NAMES.map(not_reached));
     findings[0] = Finding::from_failure(NAMES[0], failure);
     findings
+}
+
+fn without_tls() -> Finding {
+    Finding::ok(NAMES[0], "none: the base URL begins with http://")
 }
 
 fn tls(base: &BaseUrl, reply: &ModelsReply) -> Finding {
     let name = NAMES[0];
     if !base.is_https() {
-        return Finding::ok(name, "none: the base URL begins with http://");
+        return without_tls();
     }
     if reply.status.is_some() {
         let took = reply.latency.as_millis();

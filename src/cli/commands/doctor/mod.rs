@@ -75,8 +75,11 @@ pub async fn doctor(ctx: &Context, args: &DoctorArgs) -> Result<Exit, Failure> {
 
 /// The same when the settings cannot be read, so that there is nothing to check with.
 pub fn doctor_without_settings(args: &DoctorArgs, failure: &Failure) -> Result<Exit, Failure> {
-    let report = DoctorReport::new(vec![Finding::from_failure(CONFIGURATION, failure)]);
-    show(&report, args.json, Out::stdout())
+    show(&without_settings(failure), args.json, Out::stdout())
+}
+
+fn without_settings(failure: &Failure) -> DoctorReport {
+    DoctorReport::new(vec![Finding::from_failure(CONFIGURATION, failure)])
 }
 
 fn show(report: &DoctorReport, json: bool, mut out: Out) -> Result<Exit, Failure> {
@@ -148,7 +151,7 @@ async fn endpoint(
         Err(failure) => return api::without_client(&failure),
     };
     if !reached {
-        return api::unreached();
+        return api::unreached(base);
     }
     let reply = client.models(limits.models).await;
     let mut findings = api::findings(base, &reply, clock.now());

@@ -1,6 +1,7 @@
 //! The report for people: one line for each check, with a remedy below where one is needed.
 
 use super::finding::{DoctorReport, Finding, Level};
+use crate::progress::plural;
 
 /// The lines, without a newline at the end.
 pub(super) fn text(report: &DoctorReport) -> String {
@@ -27,8 +28,8 @@ fn totals(report: &DoctorReport) -> String {
         checks.filter(|check| check.level == level).count()
     };
     format!(
-        "{} checks: {} ok, {} warning, {} failed",
-        report.checks.len(),
+        "{}: {} ok, {} warning, {} failed",
+        plural(report.checks.len() as u64, "check"),
         count(Level::Ok),
         count(Level::Warning),
         count(Level::Failed)

@@ -9,9 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{
-    DoctorReport, Finding, LIMITS, Level, Limits, bundle, doctor_without_settings, examine, show,
+    DoctorReport, Finding, LIMITS, Level, Limits, bundle, examine, show, without_settings,
 };
-use crate::cli::args::DoctorArgs;
 use crate::cli::console::testing::Captured;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -212,10 +211,17 @@ async fn an_endpoint_that_is_not_reached_fails_what_needs_it_and_nothing_else() 
     drop(listener);
     let findings = examined(&url, KEY).await;
     assert_of(&findings, "tcp", Level::Failed, "refused");
-    for name in ["tls", "clock", "authentication", "limits"] {
+    for name in ["clock", "authentication", "limits"] {
         assert_of(&findings, name, Level::Failed, "not checked");
     }
-    for name in ["configuration", "credential", "base_url", "store", "disk"] {
+    for name in [
+        "configuration",
+        "credential",
+        "base_url",
+        "tls",
+        "store",
+        "disk",
+    ] {
         assert_eq!(of(&findings, name).level, Level::Ok, "{name}");
     }
 }
@@ -496,6 +502,7 @@ fn json_is_one_object_with_every_check() {
 #[test]
 fn settings_that_cannot_be_read_are_a_finding() {
     let failure = Failure::usage("c.toml:3:1: unknown key", "remove it");
-    let exit = doctor_without_settings(&DoctorArgs::default(), &failure).unwrap();
+    let (exit, text) = shown(&without_settings(&failure), false);
     assert_eq!(exit, Exit::Internal);
+    assert!(text.starts_with("failed   configuration  c.toml:3:1: unknown key\n"));
 }
