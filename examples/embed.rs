@@ -121,6 +121,7 @@ async fn run_to_its_end(
             ..RetrySettings::default()
         },
         timeout: Duration::from_mins(10),
+        stream: claude_run::model::StreamMode::Auto,
         grace: Duration::from_secs(30),
         prices: Arc::new(PriceTable::embedded()),
         seed: None,
@@ -194,6 +195,7 @@ fn overloaded() -> Failure {
             ..Evidence::default()
         },
         message: None,
+        partial: None,
     }
 }
 

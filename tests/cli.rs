@@ -40,5 +40,7 @@ mod secrets;
 mod signals;
 #[path = "cli/store_files.rs"]
 mod store_files;
+#[path = "cli/streamed.rs"]
+mod streamed;
 #[path = "cli/streams.rs"]
 mod streams;

@@ -58,7 +58,7 @@ fn read(env: &Environment, name: &'static str) -> Result<Option<SecretString>, F
     let Some(text) = env.text(name)? else {
         return Ok(None);
     };
-    clean_secret(&text, name).map_err(|_| {
+    clean_secret(text, name).map_err(|_| {
         Failure::usage(
             format!("the value of {name} cannot be a key"),
             format!("copy the key anew, on one line, into {name}"),

@@ -20,6 +20,7 @@ use super::settings::EngineSettings;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
 use crate::model::{ClaimedJob, EventKind, Halt, Observer, Run};
+use crate::policy::{max_tokens_of, streams};
 use crate::provider::{Provider, Reply, Request};
 use crate::store::{Claimed, Finish, Pulse, Store, StoreError};
 
@@ -232,13 +233,17 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     fn start(&mut self, job: ClaimedJob, now: Timestamp) {
         self.observer.observe(&self.events.started(now, &job));
         let provider = Arc::clone(&self.provider);
-        let request = Request {
-            body: job.body.clone(),
-            timeout: self.settings.timeout,
-        };
-        let task = self
-            .requests
-            .spawn(async move { provider.send(request).await });
+        let (body, last) = (job.body.clone(), job.last_class);
+        let (timeout, mode) = (self.settings.timeout, self.settings.stream);
+        // Looking into a large body takes a while, so the task does it and not this loop.
+        let task = self.requests.spawn(async move {
+            let request = Request {
+                stream: streams(mode, max_tokens_of(&body), last),
+                body,
+                timeout,
+            };
+            provider.send(request).await
+        });
         self.on_wire.insert(task.id(), job);
     }
 

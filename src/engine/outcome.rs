@@ -106,6 +106,7 @@ fn failed(
         class,
         evidence,
         message,
+        partial,
     } = failure;
     let verdict = decide(
         &settings.retry,
@@ -131,8 +132,14 @@ fn failed(
             result: error_result(class, &evidence, message.as_ref()),
         }),
     };
-    let usage = message.as_ref().map(|message| message.usage.clone());
-    let answered_by = message.and_then(|message| message.model);
+    // A stream that broke told what it had used until then. Whether that is billed is not
+    // documented; it is presumed, so that a budget is kept to, and `maybe_billed` says that nobody
+    // knows.
+    let maybe_billed = partial.is_some() || (class.info().maybe_billed && message.is_none());
+    let used = message.map(|message| (message.model, message.usage));
+    let used = used.or(partial.map(|partial| (partial.model, partial.usage)));
+    let (answered_by, usage) = used.unzip();
+    let answered_by = answered_by.flatten();
     let record = AttemptRecord {
         attempt: job.attempt,
         ended_at: now,
@@ -143,7 +150,7 @@ fn failed(
             cost(settings, job, answered_by.as_deref(), usage, now)
         }),
         answered_by,
-        maybe_billed: class.info().maybe_billed && usage.is_none(),
+        maybe_billed,
         usage: usage.unwrap_or_default(),
         latency: None,
     };

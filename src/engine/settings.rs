@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::OnHalt;
+use crate::model::{OnHalt, StreamMode};
 use crate::policy::{PriceTable, RetrySettings};
 
 /// An endpoint that has never answered is given so long, times the retry scale.
@@ -20,6 +20,8 @@ pub struct EngineSettings {
     pub retry: RetrySettings,
     /// Time allowed for one request.
     pub timeout: Duration,
+    /// When answers are streamed.
+    pub stream: StreamMode,
     /// Time that requests in flight get to finish when the run is stopped.
     pub grace: Duration,
     /// What answers cost.

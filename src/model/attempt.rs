@@ -81,7 +81,8 @@ pub struct AttemptRecord {
     pub usage: Usage,
     /// What it cost.
     pub cost: Cost,
-    /// It may have been billed although we hold no answer that says so.
+    /// It may have been billed although we hold no whole answer that says so; usage and cost are
+    /// what a broken stream told, else zero.
     pub maybe_billed: bool,
     /// From the first byte sent to the last byte read.
     pub latency: Option<Duration>,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::body::RequestBody;
+use super::error_class::ErrorClass;
 use super::ids::{AttemptId, JobId};
 
 /// The road a request takes.
@@ -159,6 +160,8 @@ pub struct ClaimedJob {
     pub body: RequestBody,
     /// What earlier tries have used up.
     pub history: JobHistory,
+    /// The class of the attempt before, if it ended with one.
+    pub last_class: Option<ErrorClass>,
     /// When this attempt was claimed.
     pub started_at: Timestamp,
     /// When its first attempt began (since it was last put back by hand).

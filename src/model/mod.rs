@@ -17,6 +17,7 @@ pub mod observer;
 pub mod raw_object;
 pub mod run;
 pub mod status_page;
+pub mod stream_mode;
 pub mod usage;
 
 pub use attempt::{AttemptOutcome, AttemptRecord};
@@ -31,4 +32,5 @@ pub use money::{Cost, Pico};
 pub use observer::Observer;
 pub use run::{DispatchOptions, Halt, JobCounts, OnHalt, Run, RunState, Shaping};
 pub use status_page::{Indicator, PageStatus};
+pub use stream_mode::StreamMode;
 pub use usage::{Tokens, Usage};

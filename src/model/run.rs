@@ -10,6 +10,7 @@ use super::error_class::ErrorClass;
 use super::ids::RunId;
 use super::job::{JobState, Lane};
 use super::money::Pico;
+use super::stream_mode::StreamMode;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -138,6 +139,8 @@ pub struct DispatchOptions {
     pub timeout: Option<Duration>,
     /// Time that requests in flight get to finish when the run is stopped.
     pub grace: Option<Duration>,
+    /// When answers are streamed.
+    pub stream: Option<StreamMode>,
     /// Root of the API.
     pub base_url: Option<String>,
     /// Certificates to trust besides the system's.
@@ -164,6 +167,7 @@ impl DispatchOptions {
             deadline: newer.deadline.or(self.deadline),
             timeout: newer.timeout.or(self.timeout),
             grace: newer.grace.or(self.grace),
+            stream: newer.stream.or(self.stream),
             base_url: newer.base_url.or(self.base_url),
             ca_bundle: newer.ca_bundle.or(self.ca_bundle),
             seed: newer.seed.or(self.seed),

@@ -83,10 +83,12 @@ pub fn classify_transport(broken: Broken, message: &str) -> Box<Failure> {
             ..Evidence::default()
         },
         message: None,
+        partial: None,
     })
 }
 
 /// An answer, whole or as far as it came.
+#[derive(Clone, Copy)]
 pub(super) struct Answer<'a> {
     pub(super) status: u16,
     pub(super) headers: HeaderView<'a>,
@@ -130,7 +132,7 @@ impl Answer<'_> {
     }
 
     fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
+        is_success(self.status)
     }
 
     fn success(&self, wire: &WireMessage) -> Result<Message, Box<Failure>> {
@@ -172,6 +174,22 @@ impl Answer<'_> {
         failure
     }
 
+    /// An error that came as an event of a stream, `body` being its data. Without the API's shape,
+    /// only known words say more than that the stream broke.
+    pub(super) fn classify_event(&self) -> Box<Failure> {
+        let text = match read_body(self.body) {
+            Body::Error(error) => return self.api_error(&error),
+            Body::OtherJson(Some(message)) => message,
+            _ => self.describe(),
+        };
+        let words = rules::by_words(&ErrorFacts {
+            message: Some(&text),
+            ..ErrorFacts::default()
+        });
+        let message = format!("the stream ended with an error: {text}");
+        self.failure(words.unwrap_or(ErrorClass::StreamCut), &message)
+    }
+
     /// A success status without a message: a login page, a broken proxy, a cut body.
     fn bad_response(&self, body: &Body) -> Box<Failure> {
         let what = match body {
@@ -180,7 +198,7 @@ impl Answer<'_> {
                 format!("the body is {}", self.describe())
             }
             Body::NotJson(_) if self.body.trim_ascii().is_empty() => "the body is empty".to_owned(),
-            Body::NotJson(_) if self.is_event_stream() => {
+            Body::NotJson(_) if is_event_stream(self.headers) => {
                 "the body is an event stream; the request must not set `stream`".to_owned()
             }
             Body::NotJson(reason) => format!("the body is no message: {reason}"),
@@ -224,12 +242,6 @@ impl Answer<'_> {
         rules::by_status(self.status).unwrap_or(ErrorClass::Unknown)
     }
 
-    fn is_event_stream(&self) -> bool {
-        self.headers
-            .get("content-type")
-            .is_some_and(|kind| kind.starts_with("text/event-stream"))
-    }
-
     fn describe(&self) -> String {
         describe_body(self.headers, self.body, MAX_ERROR_TEXT)
     }
@@ -242,7 +254,7 @@ impl Answer<'_> {
             .then(|| location.split(['?', '#']).next().unwrap_or_default())
     }
 
-    fn failure(&self, class: ErrorClass, message: &str) -> Box<Failure> {
+    pub(super) fn failure(&self, class: ErrorClass, message: &str) -> Box<Failure> {
         Box::new(Failure {
             class,
             evidence: Evidence {
@@ -255,6 +267,7 @@ impl Answer<'_> {
                 raw_error: None,
             },
             message: None,
+            partial: None,
         })
     }
 
@@ -267,6 +280,18 @@ impl Answer<'_> {
     fn kept_id(&self, id: &str) -> String {
         one_line(&self.redactor.redact(id), MAX_ID)
     }
+}
+
+/// Whether an answer of this status should hold a message.
+pub(super) fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// Whether the head announces server-sent events.
+pub(super) fn is_event_stream(headers: HeaderView<'_>) -> bool {
+    headers
+        .get("content-type")
+        .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
 /// Masked first and cut then, so that no half of a secret stays at the cut.

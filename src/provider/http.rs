@@ -107,7 +107,7 @@ fn base_builder() -> ClientBuilder {
 }
 
 fn api_builder(settings: &ClientSettings) -> ClientBuilder {
-    let mut builder = base_builder()
+    let builder = base_builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(settings.connect_timeout)
         .pool_max_idle_per_host(settings.max_connections)
@@ -115,9 +115,6 @@ fn api_builder(settings: &ClientSettings) -> ClientBuilder {
         .tcp_keepalive(KEEPALIVE)
         .tcp_keepalive_interval(KEEPALIVE)
         .tcp_keepalive_retries(KEEPALIVE_RETRIES);
-    if let Some(idle) = settings.idle_timeout {
-        builder = builder.read_timeout(idle);
-    }
     match settings.http {
         Http::Auto => builder,
         Http::Http1 => builder.http1_only(),

@@ -13,8 +13,10 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Url};
 use tokio::time::Instant;
 
-use super::classify::Answer;
+use super::classify::{Answer, is_event_stream, is_success};
 use super::http::{build_client, redactor_of, request_headers};
+use super::payload::Payload;
+use super::stream::EventStream;
 use super::transport::{Broken, describe_transport};
 use super::{
     BaseUrl, ClientError, ClientSettings, Failure, HeaderView, Message, Provider, Redactor, Reply,
@@ -30,6 +32,13 @@ pub use models::ModelsReply;
 /// files and search results may come with it.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
+/// A stream may take so many times the timeout of a plain answer: with the default of ten minutes an
+/// hour, in which the longest output of any model (128,000 tokens) is said to be done.
+pub const STREAM_TIMEOUTS: u32 = 6;
+
+/// How long the end of a stream is waited for once its message is whole.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// A client of `POST /v1/messages`. Cheap to share behind an `Arc`.
 pub struct MessagesClient {
     client: Client,
@@ -38,6 +47,7 @@ pub struct MessagesClient {
     headers: HeaderMap,
     redactor: Redactor,
     clock: Clock,
+    idle_timeout: Duration,
     max_response_bytes: usize,
 }
 
@@ -56,6 +66,7 @@ impl MessagesClient {
             redactor: redactor_of(&headers),
             headers,
             clock: settings.clock,
+            idle_timeout: settings.idle_timeout,
             max_response_bytes: MAX_RESPONSE_BYTES,
         })
     }
@@ -66,48 +77,120 @@ impl MessagesClient {
         &self.base
     }
 
+    async fn post(&self, request: Request, seen: &mut Seen) -> Result<(), Break> {
+        let terms = Terms {
+            timeout: request.timeout,
+            stream: request.stream,
+        };
+        let body = Bytes::from_owner(BodyBytes(wire_body(&request)?));
+        let post = self.client.post(self.url.clone()).body(body);
+        self.exchange(post, terms, seen).await
+    }
+
+    /// Sends the request and takes in what comes, until there is no more to come.
     async fn exchange(
         &self,
         request: RequestBuilder,
+        terms: Terms,
         seen: &mut Seen,
-    ) -> Result<(), reqwest::Error> {
-        let mut response = request.headers(self.headers.clone()).send().await?;
+    ) -> Result<(), Break> {
+        let opening = request.headers(self.headers.clone()).send();
+        let mut response = within(terms.timeout, opening, timeout_words).await?;
         let headers = std::mem::take(response.headers_mut());
-        seen.head = Some((response.status().as_u16(), headers));
-        while let Some(chunk) = response.chunk().await? {
-            let room = self.max_response_bytes - seen.body.len();
-            seen.oversized = chunk.len() > room;
-            seen.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if seen.oversized {
-                break;
+        seen.begin(response.status().as_u16(), headers, terms, self);
+        let idle = self.idle_timeout.min(terms.timeout);
+        while !seen.payload.is_decided() {
+            let next = response.chunk();
+            let chunk = if seen.is_stream {
+                within(idle, next, silence_words).await?
+            } else {
+                next.await.map_err(|error| describe_transport(&error))?
+            };
+            match chunk {
+                Some(chunk) => seen.payload.take(&chunk),
+                None => return Ok(()),
             }
+        }
+        // Read to its end, the connection can be used again; but the message is here.
+        if seen.payload.events().is_some_and(EventStream::is_complete) {
+            while let Ok(Some(_)) = within(LINGER, response.chunk(), silence_words).await {}
         }
         Ok(())
     }
 
-    fn result(
-        &self,
-        seen: &Seen,
-        broken: Option<(Broken, String)>,
-    ) -> Result<Message, Box<Failure>> {
-        let answer = seen.head.as_ref().map(|(status, headers)| Answer {
+    fn result(&self, seen: &Seen, broken: Option<Break>) -> Result<Message, Box<Failure>> {
+        let Some((status, headers)) = &seen.head else {
+            let (broken, why) = broken.unwrap_or((Broken::Cut, String::new()));
+            return Err(classify_transport(broken, &self.redactor.redact(&why)));
+        };
+        let answer = Answer {
             status: *status,
             headers: HeaderView::new(headers),
-            body: &seen.body,
+            body: seen.payload.bytes(),
             now: self.clock.now(),
             redactor: &self.redactor,
-        });
-        match (answer, broken) {
-            (Some(answer), None) if seen.oversized => {
+        };
+        if let Some(stream) = seen.payload.events() {
+            tell_unknown(stream);
+            return stream.classify(answer, self.why_cut(seen, broken).as_deref());
+        }
+        match broken {
+            None if seen.payload.is_oversized() => {
                 Err(answer.classify_oversized(self.max_response_bytes))
             }
-            (Some(answer), None) => answer.classify(),
-            (Some(answer), Some((broken, why))) => Err(answer.classify_broken(broken, &why)),
-            (None, broken) => {
-                let (broken, why) = broken.unwrap_or((Broken::Cut, String::new()));
-                Err(classify_transport(broken, &self.redactor.redact(&why)))
-            }
+            None => answer.classify(),
+            Some((broken, why)) => Err(answer.classify_broken(broken, &why)),
         }
+    }
+
+    fn why_cut(&self, seen: &Seen, broken: Option<Break>) -> Option<String> {
+        let limit = self.max_response_bytes;
+        seen.payload
+            .is_oversized()
+            .then(|| format!("the stream is longer than {limit} bytes"))
+            .or(broken.map(|(_, why)| why))
+    }
+}
+
+/// What the API added since: nothing is lost by it, but whoever looks for it finds it.
+fn tell_unknown(stream: &EventStream) {
+    let kinds: Vec<&str> = stream.unknown().collect();
+    if !kinds.is_empty() {
+        tracing::debug!(
+            ?kinds,
+            "a stream had events of unknown kinds; they were passed over"
+        );
+    }
+}
+
+/// The body as it is sent: how the answer travels is the only thing added to it.
+fn wire_body(request: &Request) -> Result<RequestBody, Break> {
+    if !request.stream {
+        return Ok(request.body.clone());
+    }
+    let streamed = request.body.with_member("stream", &true.into());
+    streamed.map_err(|error| (Broken::Unsendable, error.to_string()))
+}
+
+/// How an exchange goes: the time until its answer begins, and whether events may come.
+#[derive(Clone, Copy)]
+struct Terms {
+    timeout: Duration,
+    stream: bool,
+}
+
+/// Where an exchange broke, and why.
+type Break = (Broken, String);
+
+/// Waits for a step of the exchange, but not for ever.
+async fn within<T>(
+    limit: Duration,
+    step: impl Future<Output = Result<T, reqwest::Error>>,
+    words: fn(Duration) -> String,
+) -> Result<T, Break> {
+    match tokio::time::timeout(limit, step).await {
+        Ok(done) => done.map_err(|error| describe_transport(&error)),
+        Err(_) => Err((Broken::Timeout, words(limit))),
     }
 }
 
@@ -124,14 +207,14 @@ impl Provider for MessagesClient {
     async fn send(&self, request: Request) -> Reply {
         let started = Instant::now();
         let mut seen = Seen::default();
-        let body = Bytes::from_owner(BodyBytes(request.body));
-        let post = self.client.post(self.url.clone()).body(body);
-        let exchange = self.exchange(post, &mut seen);
-        let broken = match tokio::time::timeout(request.timeout, exchange).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(describe_transport(&error)),
-            Err(_) => Some((Broken::Timeout, timeout_words(request.timeout))),
+        let times = if request.stream { STREAM_TIMEOUTS } else { 1 };
+        let limit = request.timeout.saturating_mul(times);
+        let exchange = self.post(request, &mut seen);
+        let broken = match tokio::time::timeout(limit, exchange).await {
+            Ok(ended) => ended.err(),
+            Err(_) => Some((Broken::Timeout, timeout_words(limit))),
         };
+        seen.payload.finish();
         let latency = started.elapsed();
         Reply {
             limits: seen.limits(),
@@ -146,15 +229,28 @@ fn timeout_words(timeout: Duration) -> String {
     format!("no complete answer came within {limit}")
 }
 
+fn silence_words(idle: Duration) -> String {
+    let limit = format_duration(idle);
+    format!("the stream was silent for {limit}")
+}
+
 /// What has come of an answer; it outlives an exchange that is dropped at its timeout.
 #[derive(Default)]
 struct Seen {
     head: Option<(u16, HeaderMap)>,
-    body: Vec<u8>,
-    oversized: bool,
+    payload: Payload,
+    /// The head announces events, as it was asked for.
+    is_stream: bool,
 }
 
 impl Seen {
+    fn begin(&mut self, status: u16, headers: HeaderMap, terms: Terms, to: &MessagesClient) {
+        let view = HeaderView::new(&headers);
+        self.is_stream = terms.stream && is_success(status) && is_event_stream(view);
+        self.payload = Payload::new(self.is_stream, to.max_response_bytes);
+        self.head = Some((status, headers));
+    }
+
     fn limits(&self) -> RateLimits {
         let headers = self.head.as_ref().map(|(_, headers)| headers);
         headers.map_or_else(RateLimits::default, |headers| {

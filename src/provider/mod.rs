@@ -5,15 +5,21 @@
 //! ledger.
 //!
 //! `classify`, `rules`, `wire`, `usage`, `retry_after`, `rate_limits`, `base_url`, `proxy` and
-//! `redact` are pure; `http`, `messages`, `status_page` and `reach` are the only places that touch
-//! the network.
+//! `redact` are pure, and so is the reading of streams: `sse` cuts bytes into events, `fold` makes a
+//! message of events, `stream` says what came of it. `http`, `messages`, `status_page` and `reach`
+//! are the only places that touch the network.
 
 mod base_url;
 mod classify;
 mod credentials;
+mod fold;
+mod fold_block;
 mod headers;
 mod http;
+mod json_object;
+mod json_text;
 mod messages;
+mod payload;
 mod proxy;
 mod rate_limits;
 mod reach;
@@ -21,7 +27,9 @@ mod redact;
 mod retry_after;
 mod rules;
 mod settings;
+mod sse;
 mod status_page;
+mod stream;
 mod text;
 mod transport;
 mod usage;
@@ -33,15 +41,19 @@ pub use classify::{
 };
 pub use credentials::{Credentials, clean_secret};
 pub use headers::HeaderView;
-pub use messages::{MAX_RESPONSE_BYTES, MessagesClient, ModelsReply};
+pub use messages::{MAX_RESPONSE_BYTES, MessagesClient, ModelsReply, STREAM_TIMEOUTS};
 pub use proxy::ProxyRules;
 pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};
 pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
 pub use rules::{ErrorFacts, status_of};
-pub use settings::{ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_VERSION, Http};
+pub use settings::{
+    ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_IDLE_TIMEOUT, DEFAULT_VERSION, Http,
+};
+pub use sse::MAX_EVENT_BYTES;
 pub use status_page::{PAGE_TIMEOUT, STATUS_PAGES, StatusPage};
+pub use stream::classify_stream;
 pub use transport::Broken;
 
 use std::future::Future;
@@ -67,8 +79,11 @@ pub trait StatusSource: Send + Sync + 'static {
 pub struct Request {
     /// The complete Messages API body.
     pub body: RequestBody,
-    /// Time allowed from the first byte sent to the last byte read.
+    /// Time allowed from the first byte sent to the last byte read. Of a stream: until it begins;
+    /// as a whole it may take [`STREAM_TIMEOUTS`] times as long.
     pub timeout: Duration,
+    /// Ask for the answer as a stream of events. What comes of it is the same message.
+    pub stream: bool,
 }
 
 /// What came back, and what its headers told of the limits.
@@ -85,7 +100,8 @@ pub struct Reply {
 /// A complete message of HTTP status 200.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// The message object, byte for byte as the API sent it.
+    /// The message object, byte for byte as the API sent it; put together out of its events if it
+    /// was streamed.
     pub raw: String,
     /// The model that answered (an alias is resolved to its dated id).
     pub model: Option<String>,
@@ -109,4 +125,15 @@ pub struct Failure {
     pub evidence: Evidence,
     /// A message that came all the same: a refusal is one, and may have been paid for.
     pub message: Option<Message>,
+    /// What a stream told of its usage before it broke. Some of it may have been billed.
+    pub partial: Option<Partial>,
+}
+
+/// What is known of a message that was begun and never came whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Partial {
+    /// The model that was answering.
+    pub model: Option<String>,
+    /// What it had used, as far as it told. Output is counted at the end, so it is mostly too low.
+    pub usage: Usage,
 }

@@ -16,6 +16,10 @@ pub const DEFAULT_VERSION: &str = "2023-06-01";
 /// Long enough for a slow proxy, short enough not to hold a slot of the concurrency.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The API sends pings through the longest thinking; twice a minute of silence means that nobody is
+/// there any more.
+pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_mins(2);
+
 /// As many idle connections as the official SDKs keep.
 const MAX_CONNECTIONS: usize = 100;
 
@@ -50,9 +54,9 @@ pub struct ClientSettings {
     pub workspace_id: Option<String>,
     /// Time allowed for name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// Longest silence while an answer is awaited or read. None for plain answers: they are silent
-    /// until they are complete, so the total timeout of the request rules.
-    pub idle_timeout: Option<Duration>,
+    /// Longest silence between two pieces of a stream; never longer than the request's timeout.
+    /// Plain answers are silent until they are complete, so only their timeout counts.
+    pub idle_timeout: Duration,
     /// Most idle connections kept for reuse. What is in flight is bounded by the engine.
     pub max_connections: usize,
     /// A PEM file of further trusted certificates.
@@ -77,7 +81,7 @@ impl ClientSettings {
             custom_headers: Vec::new(),
             workspace_id: None,
             connect_timeout: CONNECT_TIMEOUT,
-            idle_timeout: None,
+            idle_timeout: DEFAULT_IDLE_TIMEOUT,
             max_connections: MAX_CONNECTIONS,
             ca_bundle: None,
             no_proxy_for_loopback: true,

@@ -62,7 +62,8 @@ pub struct AttemptLine {
     pub cost_usd: Usd,
     /// Its model has no known price: `cost_usd` leaves it out.
     pub unknown_price: bool,
-    /// It may have been billed although no answer says so; `cost_usd` leaves that out.
+    /// It may have been billed although no answer says so; `cost_usd` holds what a broken stream
+    /// told, and else nothing.
     pub maybe_billed: bool,
     /// Time on the wire.
     pub latency_ms: Option<u64>,

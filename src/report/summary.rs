@@ -88,7 +88,8 @@ pub struct AttemptSums {
     pub results_by_class: BTreeMap<ErrorClass, u64>,
     /// Those cut off by an end of claude-run itself.
     pub interrupted: u64,
-    /// Those that may have been billed although no answer says so. They are in no sum of money.
+    /// Those that may have been billed although no answer says so. The sums of money hold what
+    /// broken streams told, and else nothing of them.
     pub maybe_billed: u64,
 }
 

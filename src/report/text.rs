@@ -292,13 +292,15 @@ fn unknown_prices(report: &Report) -> Option<String> {
 }
 
 fn maybe_billed(report: &Report) -> Option<String> {
-    let (were, are) = match report.attempts.maybe_billed {
+    let (were, they) = match report.attempts.maybe_billed {
         0 => return None,
-        1 => ("attempt was", "it may have been billed and is"),
-        _ => ("attempts were", "they may have been billed and are"),
+        1 => ("attempt was", "it may have been billed for more"),
+        _ => ("attempts were", "they may have been billed for more"),
     };
     let n = grouped(report.attempts.maybe_billed);
-    Some(format!("\n{n} {were} cut off; {are} not in the total.\n"))
+    Some(format!(
+        "\n{n} {were} cut off; {they} than the total counts.\n"
+    ))
 }
 
 #[cfg(test)]
@@ -418,7 +420,7 @@ mod tests {
 
         PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out 2 attempts by claude-next.
 
-        3 attempts were cut off; they may have been billed and are not in the total.
+        3 attempts were cut off; they may have been billed for more than the total counts.
 
         Prices: table 2026-03-01
         ");

@@ -22,7 +22,8 @@ pub struct LoggedRequest {
     pub method: String,
     /// The path without a query.
     pub path: String,
-    /// Sixteen hex digits that stand for the exact bytes of the body; empty without a body.
+    /// Sixteen hex digits that stand for the exact bytes of the body, but for `stream`; empty
+    /// without a body.
     pub body_hash: String,
     /// The first characters of the last user message; empty if there is none.
     pub prompt: String,

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::answer::Question;
-use super::cache;
+use super::body_hash::body_hash;
 use super::dice::{Dice, Purpose};
 use super::errors::ApiError;
 use super::faults::{self, Case, CaseOptions, Script};
@@ -60,7 +60,7 @@ pub(super) async fn create(
     cutter: &Cutter,
 ) -> Result<Response<Body>, Dropped> {
     let body = body.unwrap_or_default();
-    let hash = cache::first_u64(blake3::hash(&body).as_bytes());
+    let hash = body_hash(&body);
     let attempt = shared.records.arrived(hash);
     let plan = plan(&shared, &arrival, &body, hash, open.count);
     shared.records.count(plan.reply.told_status(), plan.case);

@@ -29,6 +29,7 @@
 //! `should-retry=true|false`, `no-request-id`, `details`, `delay=200ms`, `regain=2026-12-01`.
 
 mod answer;
+mod body_hash;
 mod bucket;
 mod cache;
 mod dice;

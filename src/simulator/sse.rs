@@ -4,6 +4,7 @@
 //! How and when they are sent is not decided here.
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::errors::ApiError;
@@ -126,10 +127,17 @@ fn start(message: &Message) -> Bytes {
     empty.stop_details = None;
     empty.usage.output_tokens = 1;
     empty.usage.output_tokens_details.thinking_tokens = 0;
-    event(
+    frame(
         "message_start",
-        &json!({"type": "message_start", "message": empty}),
+        &with_part("\"type\":\"message_start\",\"message\"", &empty),
     )
+}
+
+/// An object that ends with this part: a part of a message keeps the order of its keys, which a
+/// `Value` would sort.
+fn with_part(before: &str, part: &impl Serialize) -> String {
+    let part = serde_json::to_string(part).unwrap_or_default();
+    format!("{{{before}:{part}}}")
 }
 
 /// The last word on stop reason and usage; counts are cumulative.
@@ -157,7 +165,9 @@ fn delta_of(message: &Message) -> Bytes {
 fn block_events(events: &mut Vec<Bytes>, index: usize, block: &Block) {
     let (opening, deltas) = match block {
         Block::Text { text } => (
-            json!({"type": "text", "text": ""}),
+            Block::Text {
+                text: String::new(),
+            },
             deltas("text_delta", "text", text),
         ),
         Block::Thinking {
@@ -166,24 +176,31 @@ fn block_events(events: &mut Vec<Bytes>, index: usize, block: &Block) {
         } => {
             let mut parts = deltas("thinking_delta", "thinking", thinking);
             parts.push(json!({"type": "signature_delta", "signature": signature}));
-            (
-                json!({"type": "thinking", "thinking": "", "signature": ""}),
-                parts,
-            )
+            let empty = Block::Thinking {
+                thinking: String::new(),
+                signature: String::new(),
+            };
+            (empty, parts)
         }
         Block::ToolUse { id, name, input } => (
-            json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
+            Block::ToolUse {
+                id: id.clone(),
+                name: name.clone(),
+                input: json!({}),
+            },
             input_deltas(input),
         ),
         Block::ServerToolUse { id, name, input } => (
-            json!({"type": "server_tool_use", "id": id, "name": name, "input": {}}),
+            Block::ServerToolUse {
+                id: id.clone(),
+                name: name.clone(),
+                input: json!({}),
+            },
             input_deltas(input),
         ),
     };
-    events.push(event(
-        "content_block_start",
-        &json!({"type": "content_block_start", "index": index, "content_block": opening}),
-    ));
+    let before = format!("\"type\":\"content_block_start\",\"index\":{index},\"content_block\"");
+    events.push(frame("content_block_start", &with_part(&before, &opening)));
     for (count, delta) in deltas.into_iter().enumerate() {
         if count > 0 && count.is_multiple_of(PING_EVERY) {
             events.push(Bytes::from_static(PING.as_bytes()));

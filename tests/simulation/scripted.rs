@@ -240,5 +240,6 @@ fn failure(class: ErrorClass, retry_after: Option<Duration>) -> Box<Failure> {
         class,
         evidence,
         message: None,
+        partial: None,
     })
 }

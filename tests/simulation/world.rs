@@ -10,7 +10,7 @@ use claude_run::clock::Clock;
 use claude_run::engine::{Ending, EngineError, EngineSettings, Stop, Stopper, dispatch};
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, Event, JobCounts, JobState, NewJob, Observer, RequestBody,
-    Run, RunId, RunState, Shaping,
+    Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{PriceTable, RetrySettings};
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
@@ -274,6 +274,7 @@ impl World {
                 ..RetrySettings::default()
             },
             timeout: Duration::from_mins(10),
+            stream: StreamMode::Auto,
             grace: Duration::from_secs(30),
             prices: Arc::new(PriceTable::embedded()),
             seed: Some(self.plan.seed),

@@ -7,8 +7,8 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::cli::values;
-use crate::model::OnHalt;
 use crate::model::duration::parse_duration;
+use crate::model::{OnHalt, StreamMode};
 
 use super::input::ShapingArgs;
 use super::parse;
@@ -74,7 +74,10 @@ pub struct DispatchArgs {
     /// Least time between two starts, such as 50ms [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch")]
     pub stagger: Option<Duration>,
-    /// Time for one request before it counts as failed [default: 10m]
+    /// When answers are streamed [default: auto, those that may take long]
+    #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), help_heading = "Dispatch")]
+    pub stream: Option<StreamMode>,
+    /// Time for one request; a stream may take six times as long [default: 10m]
     #[arg(long, value_name = "DURATION", value_parser = values::positive_duration, help_heading = "Dispatch")]
     pub timeout: Option<Duration>,
     /// Time for requests in flight to finish after Ctrl-C [default: 30s]

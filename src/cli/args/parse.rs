@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::values;
-use crate::model::ErrorClass;
+use crate::model::{ErrorClass, StreamMode};
 
 fn whole(text: &str) -> Result<i64, String> {
     text.parse()
@@ -53,4 +53,10 @@ pub(super) fn run_name(text: &str) -> Result<String, String> {
 pub(super) fn error_class() -> impl TypedValueParser<Value = ErrorClass> {
     PossibleValuesParser::new(ErrorClass::all().map(ErrorClass::as_str))
         .try_map(|name| name.parse::<ErrorClass>())
+}
+
+/// The names of the stream modes.
+pub(super) fn stream_mode() -> impl TypedValueParser<Value = StreamMode> {
+    PossibleValuesParser::new(StreamMode::ALL.map(StreamMode::as_str))
+        .try_map(|name| name.parse::<StreamMode>())
 }

@@ -15,6 +15,7 @@ const DISPATCH: &[&str] = &[
     "--max-attempts",
     "--retry-scale",
     "--timeout",
+    "--stream",
     "--grace",
     "--base-url",
     "--ca-bundle",
@@ -133,7 +134,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --lane batch",
         "submit f --deadline 6h",
         "submit f --budget-usd 5",
-        "submit f --stream always",
         "resume --fallback-model m",
         "batches",
         "verify",
@@ -165,6 +165,7 @@ fn values_out_of_range_are_refused() {
         "retry --class overlaoded",
         "simulate --port 70000",
         "status --quiet -v",
+        "submit f --stream sometimes",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }

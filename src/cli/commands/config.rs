@@ -147,6 +147,8 @@ mod tests {
         dispatch.concurrency    8                        file c.toml:2
         dispatch.stagger        0s                       default
         dispatch.timeout        10m                      default
+        dispatch.stream         auto                     default
+        dispatch.idle_timeout   2m                       default
         dispatch.grace          30s                      default
         dispatch.on_halt        exit                     default
         dispatch.seed           -                        default

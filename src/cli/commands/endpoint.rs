@@ -99,6 +99,7 @@ pub(super) fn client_settings(
         workspace_id: api.workspace_id.value.clone(),
         ca_bundle: api.ca_bundle.value.clone(),
         max_connections: settings.dispatch.concurrency.value as usize,
+        idle_timeout: settings.dispatch.idle_timeout.value,
         clock,
         ..ClientSettings::new(api.base_url.value.expose(), credentials)
     }
@@ -146,6 +147,7 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         stagger: settings.dispatch.stagger.value,
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,
+        stream: settings.dispatch.stream.value,
         grace: settings.dispatch.grace.value,
         prices: Arc::new(prices(settings)?),
         seed: settings.dispatch.seed.value,

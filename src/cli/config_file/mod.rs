@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::OnHalt;
+use crate::model::{OnHalt, StreamMode};
 
 pub use checked::{
     AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale, Wait, Waits,
@@ -52,8 +52,12 @@ pub struct DispatchTable {
     pub concurrency: Option<Concurrency>,
     /// Least time between two starts.
     pub stagger: Option<Wait>,
-    /// Time for one request before it counts as failed.
+    /// Time for one request before it counts as failed; a stream may take six times as long.
     pub timeout: Option<PositiveWait>,
+    /// When answers are streamed: `auto` (those that may take long), `always` or `never`.
+    pub stream: Option<StreamMode>,
+    /// Longest silence within a streamed answer; at most the timeout counts.
+    pub idle_timeout: Option<PositiveWait>,
     /// Time for requests in flight to finish after Ctrl-C.
     pub grace: Option<Wait>,
     /// Seed of every random choice.

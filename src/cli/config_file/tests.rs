@@ -26,6 +26,8 @@ fn a_complete_file_is_read_with_its_lines() {
 concurrency = 8
 stagger = "50ms"
 timeout = "5m"
+stream = "always"
+idle_timeout = "30s"
 grace = "0s"
 seed = 7
 on_halt = "wait"
@@ -58,12 +60,12 @@ quiet = true
     .unwrap();
     for (key, line) in [
         ("dispatch.concurrency", 3),
-        ("dispatch.seed", 7),
-        ("retry.scale", 11),
-        ("retry.overloaded.waits", 14),
-        ("api.headers", 21),
-        ("status.url", 27),
-        ("output.quiet", 32),
+        ("dispatch.seed", 9),
+        ("retry.scale", 13),
+        ("retry.overloaded.waits", 16),
+        ("api.headers", 23),
+        ("status.url", 29),
+        ("output.quiet", 34),
     ] {
         assert_eq!(
             file.origin(key),
@@ -95,7 +97,7 @@ fn an_empty_file_says_nothing() {
 fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     insta::assert_snapshot!(mistake("[dispatch]\nstagger = \"1s\"\n  concurency = 8\n"), @r#"
     c.toml:3:3: unknown key `concurency` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, grace, on_halt, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, seed
       next: did you mean `concurrency`?
     "#);
     insta::assert_snapshot!(mistake("[retry]\nmax-attempts = 8\n"), @r#"
@@ -129,7 +131,7 @@ fn a_key_in_the_wrong_table_is_told_the_right_one() {
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
     c.toml:2:1: unknown key `max_attempts` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, grace, on_halt, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, seed
       next: write it under [retry]
     "#);
 }

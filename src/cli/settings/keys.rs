@@ -110,8 +110,24 @@ pub const TIMEOUT: Key = Key {
     name: "dispatch.timeout",
     flag: Some("--timeout"),
     env: None,
-    about: "Time for one request before it counts as failed",
+    about: "Time for one request before it counts as failed; a stream may take six times as long",
     rows: |s| one(&s.dispatch.timeout, duration),
+};
+/// When answers are streamed.
+pub const STREAM: Key = Key {
+    name: "dispatch.stream",
+    flag: Some("--stream"),
+    env: None,
+    about: "Stream answers: auto (those that may take long), always or never",
+    rows: |s| one(&s.dispatch.stream, |mode| json!(mode)),
+};
+/// Longest silence within a stream.
+pub const IDLE_TIMEOUT: Key = Key {
+    name: "dispatch.idle_timeout",
+    flag: None,
+    env: None,
+    about: "Longest silence within a streamed answer; at most the timeout counts",
+    rows: |s| one(&s.dispatch.idle_timeout, duration),
 };
 /// Time to finish when stopped.
 pub const GRACE: Key = Key {
@@ -287,12 +303,14 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 24] = [
+pub const ALL: [&Key; 26] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
     &STAGGER,
     &TIMEOUT,
+    &STREAM,
+    &IDLE_TIMEOUT,
     &GRACE,
     &ON_HALT,
     &SEED,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass, OnHalt};
+use crate::model::{DispatchOptions, ErrorClass, OnHalt, StreamMode};
 
 pub use headers::{CustomHeader, parse_headers};
 pub use keys::{Key, Row};
@@ -53,6 +53,10 @@ pub struct DispatchSettings {
     pub stagger: Setting<Duration>,
     /// Time for one request; never zero.
     pub timeout: Setting<Duration>,
+    /// When answers are streamed.
+    pub stream: Setting<StreamMode>,
+    /// Longest silence within a stream; never zero.
+    pub idle_timeout: Setting<Duration>,
     /// Time for requests in flight to finish when the run is stopped.
     pub grace: Setting<Duration>,
     /// Seed of every random choice; none draws one.
@@ -124,6 +128,7 @@ impl Settings {
             max_attempts: self.retry.max_attempts.given_by_flag().copied(),
             retry_scale: self.retry.scale.given_by_flag().copied(),
             timeout: self.dispatch.timeout.given_by_flag().copied(),
+            stream: self.dispatch.stream.given_by_flag().copied(),
             grace: self.dispatch.grace.given_by_flag().copied(),
             on_halt: self.dispatch.on_halt.given_by_flag().copied(),
             give_up_after: self.retry.give_up_after.given_by_flag().copied().flatten(),

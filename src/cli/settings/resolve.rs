@@ -15,7 +15,8 @@ use crate::cli::config_file::ConfigFile;
 use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
-use crate::model::{DispatchOptions, ErrorClass, OnHalt};
+use crate::model::{DispatchOptions, ErrorClass, OnHalt, StreamMode};
+use crate::provider::DEFAULT_IDLE_TIMEOUT;
 
 const DEFAULT_STORE: &str = "./claude-run.db";
 const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
@@ -61,6 +62,24 @@ impl Layers {
                     file: file.dispatch.timeout.map(|wait| wait.0),
                     run: run.timeout,
                     flag: self.dispatch.timeout,
+                    ..By::nobody()
+                },
+            ),
+            stream: self.pick(
+                &keys::STREAM,
+                StreamMode::Auto,
+                By {
+                    file: file.dispatch.stream,
+                    run: run.stream,
+                    flag: self.dispatch.stream,
+                    ..By::nobody()
+                },
+            ),
+            idle_timeout: self.pick(
+                &keys::IDLE_TIMEOUT,
+                DEFAULT_IDLE_TIMEOUT,
+                By {
+                    file: file.dispatch.idle_timeout.map(|wait| wait.0),
                     ..By::nobody()
                 },
             ),

@@ -14,7 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::model::{DispatchOptions, ErrorClass};
+use crate::model::{DispatchOptions, ErrorClass, StreamMode};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
 /// environment.
@@ -74,6 +74,7 @@ fn each_layer_beats_the_ones_below() {
         max_attempts: Some(3),
         retry_scale: Some(3.0),
         timeout: Some(Duration::from_secs(3)),
+        stream: Some(StreamMode::Never),
         grace: Some(Duration::from_secs(3)),
         base_url: Some("http://run.test".to_owned()),
         ca_bundle: Some("/run.pem".to_owned()),
@@ -85,6 +86,7 @@ fn each_layer_beats_the_ones_below() {
 concurrency = 2
 stagger = \"2s\"
 timeout = \"2s\"
+stream = \"always\"
 grace = \"2s\"
 seed = 2
 [retry]
@@ -94,7 +96,7 @@ scale = 2
 base_url = \"http://file.test\"
 ca_bundle = \"/file.pem\"
 ";
-    let flags = "submit f --concurrency 4 --stagger 4s --timeout 4s --grace 4s --seed 4 \
+    let flags = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 \
                  --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem";
     let env: &[(&str, &str)] = &[("ANTHROPIC_BASE_URL", "http://env.test")];
     let situation = |line, file, env| Given { line, file, env };
@@ -107,6 +109,7 @@ ca_bundle = \"/file.pem\"
         (&keys::CONCURRENCY, ["64", "2", "2", "3", "4"]),
         (&keys::STAGGER, ["0s", "2s", "2s", "3s", "4s"]),
         (&keys::TIMEOUT, ["10m", "2s", "2s", "3s", "4s"]),
+        (&keys::STREAM, ["auto", "always", "always", "never", "auto"]),
         (&keys::GRACE, ["30s", "2s", "2s", "3s", "4s"]),
         (&keys::SEED, ["null", "2", "2", "3", "4"]),
         (&keys::MAX_ATTEMPTS, ["8", "2", "2", "3", "4"]),

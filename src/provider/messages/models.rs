@@ -10,9 +10,9 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{MessagesClient, Seen, timeout_words};
+use super::{MessagesClient, Seen, Terms, timeout_words};
 use crate::model::RateLimits;
-use crate::provider::transport::{Broken, describe_transport};
+use crate::provider::transport::Broken;
 use crate::provider::{Failure, HeaderView};
 
 /// Most that the API lists at once; there are far fewer models.
@@ -43,10 +43,13 @@ impl MessagesClient {
         let mut seen = Seen::default();
         let mut url = self.base.endpoint("/v1/models");
         url.query_pairs_mut().append_pair("limit", PAGE_SIZE);
-        let exchange = self.exchange(self.client.get(url), &mut seen);
+        let terms = Terms {
+            timeout,
+            stream: false,
+        };
+        let exchange = self.exchange(self.client.get(url), terms, &mut seen);
         let broken = match tokio::time::timeout(timeout, exchange).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(describe_transport(&error)),
+            Ok(ended) => ended.err(),
             Err(_) => Some((Broken::Timeout, timeout_words(timeout))),
         };
         let latency = started.elapsed();
@@ -75,10 +78,10 @@ impl Seen {
     /// The ids of a list of models, if the answer is a 200 with one.
     fn model_ids(&self) -> Option<Vec<String>> {
         let is_ok = self.head.as_ref().is_some_and(|(status, _)| *status == 200);
-        if !is_ok || self.oversized {
+        if !is_ok || self.payload.is_oversized() {
             return None;
         }
-        let list: Value = serde_json::from_slice(&self.body).ok()?;
+        let list: Value = serde_json::from_slice(self.payload.bytes()).ok()?;
         let ids = list.get("data")?.as_array()?.iter();
         ids.map(|model| Some(model.get("id")?.as_str()?.to_owned()))
             .collect()

@@ -10,6 +10,7 @@ use crate::model::{ErrorClass as C, RequestBody};
 use crate::provider::{ClientSettings, Credentials, Provider, Reply, Request};
 
 const BODY: &str = r#"{"model":"m",  "max_tokens":1,"messages":[]}"#;
+const STREAMED_BODY: &str = r#"{"stream":true,"model":"m",  "max_tokens":1,"messages":[]}"#;
 const MESSAGE: &str = r#"{"type":"message","content":[],"model":"m-1","stop_reason":"end_turn","usage":{"input_tokens":2,"output_tokens":1}}"#;
 
 /// What the server does with the connection once the request is read.
@@ -62,7 +63,7 @@ async fn read_request(socket: &mut TcpStream) -> String {
         let n = socket.read(&mut buffer).await.unwrap();
         seen.extend_from_slice(&buffer[..n]);
         let text = String::from_utf8_lossy(&seen);
-        if n == 0 || text.ends_with(BODY) {
+        if n == 0 || text.ends_with(BODY) || text.ends_with(STREAMED_BODY) {
             return text.into_owned();
         }
     }
@@ -75,8 +76,29 @@ fn client(base_url: &str) -> MessagesClient {
 
 async fn send_within(client: &MessagesClient, timeout: Duration) -> Reply {
     let body = RequestBody::from_json(BODY);
-    client.send(Request { body, timeout }).await
+    let request = Request {
+        body,
+        timeout,
+        stream: false,
+    };
+    client.send(request).await
 }
+
+/// Sends the request as a stream; `idle` is the longest silence that is taken.
+async fn stream(address: &str, idle: Duration, timeout: Duration) -> Reply {
+    let mut settings = ClientSettings::new(address, Credentials::default());
+    settings.idle_timeout = idle;
+    let request = Request {
+        body: RequestBody::from_json(BODY),
+        timeout,
+        stream: true,
+    };
+    let client = MessagesClient::new(&settings).unwrap();
+    client.send(request).await
+}
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(50);
 
 async fn send(client: &MessagesClient) -> Reply {
     send_within(client, Duration::from_secs(20)).await
@@ -219,15 +241,6 @@ async fn silence_is_timeout_and_what_was_seen_is_kept() {
 }
 
 #[tokio::test]
-async fn an_idle_timeout_is_timeout() {
-    let (address, _server) = serve(Then::SayAndHang(Vec::new())).await;
-    let mut settings = ClientSettings::new(address, Credentials::default());
-    settings.idle_timeout = Some(Duration::from_millis(50));
-    let client = MessagesClient::new(&settings).unwrap();
-    assert_eq!(send(&client).await.result.unwrap_err().class, C::Timeout);
-}
-
-#[tokio::test]
 async fn an_error_whose_body_hangs_is_classified_by_its_status() {
     let head = b"HTTP/1.1 503 X\r\nretry-after: 9\r\ncontent-length: 90\r\n\r\n{".to_vec();
     let (address, _server) = serve(Then::SayAndHang(head)).await;
@@ -270,4 +283,156 @@ async fn tls_to_a_server_that_speaks_none_is_connect() {
     let failure = send(&client).await.result.unwrap_err();
     assert_eq!(failure.class, C::Connect, "{:?}", failure.evidence.message);
     server.await.unwrap();
+}
+
+const EVENTS: &str = concat!(
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"type\":\"message\",\"content\":[],\"model\":\"m-1\",\"stop_reason\":null,\"usage\":{\"input_tokens\":2,\"output_tokens\":0}}}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":1}}\n\n",
+);
+const LAST_EVENT: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+/// A stream with status 200 that says this; its end is the connection's.
+fn events(text: &str) -> Vec<u8> {
+    let head =
+        "HTTP/1.1 200 OK\r\nrequest-id: req_1\r\ncontent-type: text/event-stream; charset=utf-8";
+    format!("{head}\r\n\r\n{text}").into_bytes()
+}
+
+#[tokio::test]
+async fn a_stream_brings_the_plain_message_and_adds_only_itself_to_the_body() {
+    let (address, server) = serve(Then::Say(events(&format!("{EVENTS}{LAST_EVENT}")))).await;
+    let message = stream(&address, LONG, LONG).await.result.unwrap();
+    assert_eq!(message.raw, MESSAGE);
+    assert_eq!(message.request_id.as_deref(), Some("req_1"));
+    let request = server.await.unwrap();
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, STREAMED_BODY);
+}
+
+#[tokio::test]
+async fn what_breaks_within_a_stream_is_stream_cut_with_its_usage() {
+    let garbage = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\nzz";
+    for (then, idle, timeout, words, began) in [
+        (
+            Then::Say(events(EVENTS)),
+            LONG,
+            LONG,
+            "before its message was whole",
+            true,
+        ),
+        (
+            Then::SayAndReset(events(EVENTS)),
+            LONG,
+            LONG,
+            "the connection broke",
+            true,
+        ),
+        (
+            Then::SayAndHang(events(EVENTS)),
+            SHORT,
+            LONG,
+            "silent for 50ms",
+            true,
+        ),
+        // A silence longer than the timeout is too long, whatever the idle timeout.
+        (
+            Then::SayAndHang(events(EVENTS)),
+            LONG,
+            SHORT,
+            "silent for 50ms",
+            true,
+        ),
+        (
+            Then::Say(events("")),
+            LONG,
+            LONG,
+            "before its message was whole",
+            false,
+        ),
+        (Then::Say(garbage.into()), LONG, LONG, "broke", false),
+    ] {
+        let (address, _server) = serve(then).await;
+        let failure = stream(&address, idle, timeout).await.result.unwrap_err();
+        let said = failure.evidence.message.unwrap();
+        assert_eq!(failure.class, C::StreamCut, "{said}");
+        assert!(said.contains(words), "{said}");
+        let used = failure.partial.map(|partial| partial.usage.tokens.input);
+        assert_eq!(used, began.then_some(2), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_whole_stands_whatever_comes_after_it() {
+    let whole = events(&format!("{EVENTS}{LAST_EVENT}"));
+    for then in [
+        Then::SayAndReset(whole.clone()),
+        Then::SayAndHang(whole.clone()),
+        Then::Say([whole, b"data: {\n\n".to_vec()].concat()),
+    ] {
+        let (address, _server) = serve(then).await;
+        assert_eq!(
+            stream(&address, LONG, LONG).await.result.unwrap().raw,
+            MESSAGE
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_begin_in_time_is_timeout() {
+    let (address, _server) = serve(Then::SayAndHang(Vec::new())).await;
+    let failure = stream(&address, LONG, SHORT).await.result.unwrap_err();
+    assert_eq!(failure.class, C::Timeout);
+    assert!(failure.evidence.message.unwrap().contains("within 50ms"));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_stream_is_read_as_a_plain_one() {
+    let json = "content-type: application/json\r\n";
+    let sse = "content-type: text/event-stream\r\n";
+    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#;
+    for (status, headers, body, class) in [
+        ("200 OK", json, MESSAGE, None),
+        ("200 OK", sse, MESSAGE, None),
+        ("200 OK", json, overloaded, Some(C::Overloaded)),
+        ("200 OK", sse, overloaded, Some(C::Overloaded)),
+        (
+            "200 OK",
+            sse,
+            "<html><title>hi</title>",
+            Some(C::BadResponse),
+        ),
+        ("200 OK", json, "", Some(C::BadResponse)),
+        ("529 X", sse, overloaded, Some(C::Overloaded)),
+        ("503 X", "", "no healthy upstream", Some(C::Unavailable)),
+    ] {
+        let (address, _server) = serve(Then::Say(answer(status, headers, body))).await;
+        let result = stream(&address, LONG, LONG).await.result;
+        assert_eq!(
+            result.err().map(|failure| failure.class),
+            class,
+            "{status} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_end_is_bounded() {
+    let flood = events(&": ping\n".repeat(500_000));
+    let (address, _server) = serve(Then::Say(flood)).await;
+    let mut client = client(&address);
+    client.max_response_bytes = 1_000_000;
+    let request = Request {
+        body: RequestBody::from_json(BODY),
+        timeout: LONG,
+        stream: true,
+    };
+    let failure = client.send(request).await.result.unwrap_err();
+    assert_eq!(failure.class, C::StreamCut);
+    assert!(
+        failure
+            .evidence
+            .message
+            .unwrap()
+            .contains("longer than 1000000 bytes")
+    );
 }

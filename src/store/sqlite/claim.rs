@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::tx::Tx;
-use crate::model::{AttemptId, JobHistory, JobId, JobState, RunId};
+use crate::model::{AttemptId, ErrorClass, JobHistory, JobId, JobState, RunId};
 use crate::store::{Claim, Result, StoreError};
 
 /// A claimed job as it is read: its body still packed, to be unpacked off the writer's thread.
@@ -11,6 +11,7 @@ pub(super) struct PackedClaim {
     pub(super) attempt: AttemptId,
     pub(super) custom_id: String,
     pub(super) history: JobHistory,
+    pub(super) last_class: Option<ErrorClass>,
     pub(super) started_at_ms: i64,
     pub(super) first_started_at_ms: i64,
     pub(super) previous_ended_at_ms: Option<i64>,
@@ -30,9 +31,10 @@ struct Candidate {
     body_bytes: u64,
     custom_id: String,
     history: JobHistory,
+    last_class: Option<ErrorClass>,
 }
 
-const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row";
+const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class";
 
 pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
     let (run, model) = (tx.run_row(claim.run)?, tx.model_row(&claim.model)?);
@@ -85,6 +87,11 @@ fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
             rate_limits_in_row: row.get(6)?,
             interruptions_in_row: row.get(7)?,
         },
+        // A class of a later version is no reason not to try the job.
+        last_class: row
+            .get_ref(8)?
+            .as_str_or_null()?
+            .and_then(|name| name.parse().ok()),
     })
 }
 
@@ -139,6 +146,7 @@ fn start_attempt(
         },
         custom_id: job.custom_id,
         history: job.history,
+        last_class: job.last_class,
         started_at_ms: now,
         first_started_at_ms,
         previous_ended_at_ms,

@@ -202,6 +202,7 @@ fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
         model: model.to_owned(),
         body: RequestBody::from_json(body),
         history: packed.history,
+        last_class: packed.last_class,
         started_at: time(packed.started_at_ms),
         first_started_at: time(packed.first_started_at_ms),
         previous_ended_at: packed.previous_ended_at_ms.map(time),

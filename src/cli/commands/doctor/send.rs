@@ -36,6 +36,7 @@ pub(super) async fn check(
     });
     let reply = client.send(Request {
         body: RequestBody::from_json(body.to_string()),
+        stream: false,
         timeout: limit,
     });
     let reply = reply.await;

@@ -1,0 +1,227 @@
+//! The events of a stream, folded into the message that a plain call would have brought.
+//!
+//! Pure and incremental: frames in, and in the end a message, an error, or the reason why it is
+//! neither. Promises the keys and values of `message_start`'s message in their order, with content,
+//! stop reason and usage filled in. Unknown events, block kinds and fields survive or are passed
+//! over; what contradicts itself (a delta for no block, a second beginning) is refused, because a
+//! message put together from it would be wrong without anybody seeing it. Source of the order of
+//! events: the API's streaming page.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Partial;
+use super::fold_block::{Block, raw, text_of};
+use super::json_object::JsonObject;
+use super::json_text::compact;
+use super::sse::Frame;
+use super::usage::read_usage;
+use super::wire::{Body, read_body};
+use crate::model::raw_object::{Member, members, unquote};
+
+/// Most kinds of unknown events and deltas that are remembered: they are for one line of the log.
+const MAX_UNKNOWN: usize = 8;
+
+/// How a stream ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The message is whole.
+    Complete,
+    /// With an error; this is its JSON text.
+    Error(String),
+    /// With nonsense; this is what is wrong with it.
+    Nonsense(String),
+}
+
+/// A message in the making.
+#[derive(Debug, Default)]
+pub(super) struct Fold {
+    /// The message as `message_start` told it and `message_delta` completed it, without content.
+    head: Option<JsonObject>,
+    usage: JsonObject,
+    blocks: BTreeMap<u64, Block>,
+    end: Option<End>,
+    unknown: BTreeSet<String>,
+}
+
+impl Fold {
+    /// Takes the next frame; what comes after the end is passed over.
+    pub(super) fn take(&mut self, frame: Frame) {
+        if self.end.is_some() {
+            return;
+        }
+        match frame {
+            Frame::Event { name, data } => {
+                if let Err(why) = self.event(&name, &data) {
+                    self.end = Some(End::Nonsense(why));
+                }
+            }
+            Frame::Bare(text) => {
+                if is_error(&text) {
+                    self.end = Some(End::Error(text));
+                }
+            }
+        }
+    }
+
+    /// How the stream ended, if it has.
+    pub(super) fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// Kinds of events and deltas that were passed over because they are not known.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.unknown.iter().map(String::as_str)
+    }
+
+    /// The message as far as it came, as JSON text. None before it has begun.
+    pub(super) fn message(&self) -> Option<String> {
+        let mut message = self.head.clone()?;
+        let blocks: Vec<String> = self.blocks.values().map(Block::to_json).collect();
+        message.set("content", format!("[{}]", blocks.join(",")));
+        if !self.usage.is_empty() {
+            message.set("usage", self.usage.to_json());
+        }
+        Some(compact(&message.to_json()))
+    }
+
+    /// What was used as far as the events told. None before the message has begun.
+    pub(super) fn partial(&self) -> Option<Partial> {
+        let head = self.head.as_ref()?;
+        let usage = serde_json::from_str(&self.usage.to_json()).unwrap_or_default();
+        let model = head.get("model").and_then(|raw| unquote(raw).ok());
+        Some(Partial {
+            model: model.map(std::borrow::Cow::into_owned),
+            usage: read_usage(&usage),
+        })
+    }
+
+    fn event(&mut self, name: &str, data: &str) -> Result<(), String> {
+        if name == "error" {
+            self.end = Some(End::Error(data.to_owned()));
+            return Ok(());
+        }
+        let event = match members(data) {
+            Ok(event) => event,
+            Err(_) if is_foreign(name, data) => return Ok(()),
+            Err(why) => return Err(format!("an event of the stream cannot be read: {why}")),
+        };
+        // The type in the data equals the name; gateways leave out the one or the other.
+        let kind = text_of(&event, "type").unwrap_or(name.into());
+        match &*kind {
+            "message_start" => self.start_message(raw(&event, "message")?)?,
+            "content_block_start" => self.start_block(&event)?,
+            "content_block_delta" => self.add_delta(&event)?,
+            "message_delta" => self.complete_head(&event)?,
+            "message_stop" => {
+                self.begun()?;
+                self.end = Some(End::Complete);
+            }
+            "content_block_stop" | "ping" => {}
+            "error" => self.end = Some(End::Error(data.to_owned())),
+            // Only an error has neither: an unknown event may well speak of one.
+            _ if raw(&event, "type").is_err() && is_error(data) => {
+                self.end = Some(End::Error(data.to_owned()));
+            }
+            other => self.pass_over(other.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn start_message(&mut self, message: &str) -> Result<(), String> {
+        if self.head.is_some() {
+            return Err("the stream began a second message".to_owned());
+        }
+        let head = object(message)?;
+        self.usage = match head.get("usage") {
+            Some(usage) if usage.starts_with('{') => object(usage)?,
+            _ => JsonObject::default(),
+        };
+        self.head = Some(head);
+        Ok(())
+    }
+
+    fn begun(&mut self) -> Result<&mut JsonObject, String> {
+        let head = self.head.as_mut();
+        head.ok_or_else(|| "the stream went on with a message that it had not begun".to_owned())
+    }
+
+    fn start_block(&mut self, event: &[Member<'_>]) -> Result<(), String> {
+        self.begun()?;
+        let index = index_of(event)?;
+        let block = Block::new(object(raw(event, "content_block")?)?);
+        match self.blocks.insert(index, block) {
+            None => Ok(()),
+            Some(_) => Err(format!("the stream began content block {index} twice")),
+        }
+    }
+
+    fn add_delta(&mut self, event: &[Member<'_>]) -> Result<(), String> {
+        let index = index_of(event)?;
+        let delta = read(raw(event, "delta")?)?;
+        let block = self.blocks.get_mut(&index);
+        let block = block.ok_or_else(|| {
+            format!("the stream went on with content block {index}, which it had not begun")
+        })?;
+        if !block.add(&delta)? {
+            self.pass_over(text_of(&delta, "type")?.into_owned());
+        }
+        Ok(())
+    }
+
+    /// Stop reason and usage. Counts are cumulative, so they replace what was there; fields that
+    /// are not in the event keep what `message_start` said.
+    fn complete_head(&mut self, event: &[Member<'_>]) -> Result<(), String> {
+        let delta = object(raw(event, "delta")?)?;
+        let own = ["type", "delta", "usage"];
+        let beside: JsonObject = event
+            .iter()
+            .filter(|member| !own.contains(&&*member.key))
+            .collect();
+        let head = self.begun()?;
+        head.merge(&delta);
+        head.merge(&beside);
+        if let Ok(usage) = raw(event, "usage")
+            && usage.starts_with('{')
+        {
+            self.usage.merge(&object(usage)?);
+        }
+        Ok(())
+    }
+
+    fn pass_over(&mut self, kind: String) {
+        if self.unknown.len() < MAX_UNKNOWN {
+            self.unknown.insert(kind);
+        }
+    }
+}
+
+fn index_of(event: &[Member<'_>]) -> Result<u64, String> {
+    let index = raw(event, "index")?;
+    let index = index.parse();
+    index.map_err(|_| "`index` of an event is no number".to_owned())
+}
+
+fn object(text: &str) -> Result<JsonObject, String> {
+    JsonObject::parse(text).map_err(|why| format!("an event of the stream cannot be read: {why}"))
+}
+
+fn read(text: &str) -> Result<Vec<Member<'_>>, String> {
+    members(text).map_err(|why| format!("an event of the stream cannot be read: {why}"))
+}
+
+/// Data that is no object and belongs to none of our events: `[DONE]`, say.
+fn is_foreign(name: &str, data: &str) -> bool {
+    let ours = name.starts_with("message_") || name.starts_with("content_block_");
+    !ours && !data.trim_ascii_start().starts_with('{')
+}
+
+/// Whether JSON text reports an error: in the API's shape or another.
+fn is_error(text: &str) -> bool {
+    matches!(
+        read_body(text.as_bytes()),
+        Body::Error(_) | Body::OtherJson(Some(_))
+    )
+}
+
+#[cfg(test)]
+mod tests;
