@@ -49,9 +49,9 @@ fn page() -> String {
     for class in ErrorClass::all() {
         let handling = handling(class, &settings);
         let waits: Vec<_> = handling.waits.into_iter().map(format_duration).collect();
-        write!(
+        writeln!(
             page,
-            "| [`{class}`](#{class}) | {} | {} | {} | {} |\n",
+            "| [`{class}`](#{class}) | {} | {} | {} | {} |",
             treatment(class),
             counts(class),
             billed(handling.billed),
@@ -61,16 +61,17 @@ fn page() -> String {
     }
     for class in ErrorClass::all() {
         let info = class.info();
-        write!(page,
-            "\n## {class}\n\n{}\n\n- Known by: {}\n- Usual causes: {}\n- claude-run: {} {}\n- You: {}\n",
-            info.meaning,
-            info.evidence,
-            info.causes,
-            handling(class, &settings).what_happens,
-            handling(class, &settings).billed.words(),
-            info.remedy
-        )
-        .unwrap();
+        let handling = handling(class, &settings);
+        writeln!(page, "\n## {class}\n\n{}\n", info.meaning).unwrap();
+        for (what, words) in [
+            ("Known by", info.evidence),
+            ("Usual causes", info.causes),
+            ("claude-run", &handling.what_happens),
+            ("Money", handling.billed.words()),
+            ("You", info.remedy),
+        ] {
+            writeln!(page, "- {what}: {words}").unwrap();
+        }
     }
     page
 }

@@ -33,7 +33,7 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn what_is_known_is_explained_on_standard_output() {
-    let body = br#"anthropic.InternalServerError: Error code: 529 - {'type': 'error', 'error': {'details': None, 'type': 'overloaded_error', 'message': 'Overloaded'}, 'request_id': 'req_011C'}"#;
+    let body = br"anthropic.InternalServerError: Error code: 529 - {'type': 'error', 'error': {'details': None, 'type': 'overloaded_error', 'message': 'Overloaded'}, 'request_id': 'req_011C'}";
     for (args, input) in [
         (&["529"][..], &b""[..]),
         (&["HTTP", "529"], b""),

@@ -7,11 +7,7 @@ use secrecy::SecretString;
 
 use super::environment::{self, Environment};
 use super::failure::Failure;
-
-/// What surrounds a key that was copied from a .env file or a web page.
-const PASTED: [char; 8] = [
-    '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{feff}',
-];
+use crate::provider::clean_secret;
 
 /// What authenticates a request. Both may be set; then both headers are sent, as the SDKs do.
 #[derive(Clone, Debug, Default)]
@@ -58,22 +54,17 @@ impl Credentials {
     }
 }
 
-fn read(env: &Environment, name: &str) -> Result<Option<SecretString>, Failure> {
+fn read(env: &Environment, name: &'static str) -> Result<Option<SecretString>, Failure> {
     let Some(text) = env.text(name)? else {
         return Ok(None);
     };
-    let bare = text.trim_matches(|c: char| c.is_whitespace() || PASTED.contains(&c));
-    if bare.is_empty() {
-        return Ok(None);
-    }
-    if !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::usage(
+    clean_secret(text, name).map_err(|_| {
+        Failure::usage(
             format!("the value of {name} cannot be a key"),
             format!("copy the key anew, on one line, into {name}"),
         )
-        .because("it holds a blank, a line break or a letter outside ASCII"));
-    }
-    Ok(Some(bare.into()))
+        .because("it holds a blank, a line break or a letter outside ASCII")
+    })
 }
 
 #[cfg(test)]

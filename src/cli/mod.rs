@@ -62,7 +62,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Environment) -> Exit {
     let console = early_console(&cli, &env);
     let ended = match cli.command {
         Command::Completions(args) => commands::completions::run(&args, Out::stdout()),
-        _ => prepare(&cli, env).and_then(|ctx| dispatch(&ctx, cli.command)),
+        _ => match (prepare(&cli, env), &cli.command) {
+            (Err(failure), Command::Doctor(args)) => {
+                commands::doctor_without_settings(args, &failure)
+            }
+            (ctx, _) => ctx.and_then(|ctx| dispatch(&ctx, cli.command)),
+        },
     };
     ended.unwrap_or_else(|failure| {
         console.error(&failure);
@@ -128,6 +133,7 @@ async fn command_future(ctx: &Context, command: Command) -> Result<Exit, Failure
         Command::Retry(args) => commands::retry(ctx, args).await,
         Command::Cancel(args) => commands::cancel(ctx, args).await,
         Command::Check(args) => commands::check(ctx, args).await,
+        Command::Doctor(args) => commands::doctor(ctx, &args).await,
         Command::Simulate(args) => commands::simulate(ctx, args).await,
         Command::Explain(args) => commands::explain(ctx, &args),
         Command::Config(args) => commands::config(ctx, &args),

@@ -1,6 +1,6 @@
 //! Texts without a body: messages, exceptions, lines of logs.
 
-use super::recognise::{Recognised, as_word, one_word};
+use super::recognise::{Recognised, as_word, one_word, stop_reason};
 use super::{exceptions, status, transport};
 use crate::model::ErrorClass;
 use crate::provider::{Broken, ErrorFacts, classify_error, status_of};
@@ -85,7 +85,6 @@ const MESSAGES: &[(u16, &[&str])] = &[
             "is not supported in the message batches api",
             "is not supported on this model",
             "cannot be deleted",
-            "messages:",
         ],
     ),
 ];
@@ -149,6 +148,8 @@ fn by_message(text: &str) -> Option<Recognised> {
         Some((status, _)) => *status,
         // The whole message is `model: ID`.
         None if start.starts_with("model:") => 404,
+        // `messages.0.content: ...` and other paths into the request.
+        None if start.starts_with("messages:") || start.starts_with("messages.") => 400,
         None => return None,
     };
     let reading = format!("a message of the API that comes with HTTP status {status}");
@@ -193,9 +194,14 @@ fn by_names(text: &str) -> Option<Recognised> {
         .find_map(|name| one_word(&name.to_ascii_lowercase()))
 }
 
-/// A row of `claude-run attempts`, or a line of its log: the class follows a fixed word.
+/// A row of `claude-run attempts`, or a line of its log: the class follows a fixed word. So does a
+/// stop reason.
 fn by_row(text: &str) -> Option<Recognised> {
     let words: Vec<_> = names(text).collect();
+    let mut reasons = words.windows(2).filter(|pair| pair[0] == "stop_reason");
+    if let Some(found) = reasons.find_map(|pair| stop_reason(pair[1])) {
+        return Some(found);
+    }
     let mut pairs = words.windows(2).filter(|pair| {
         matches!(
             pair[0],

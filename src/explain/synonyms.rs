@@ -123,6 +123,7 @@ const SYNONYMS: &[(&str, &[C], &str)] = &[
     ("network_error", &[C::Connect, C::ConnectionCut, C::Dns, C::Tls], COMMON),
     ("connection_error", &[C::Connect, C::ConnectionCut, C::Dns, C::Tls], COMMON),
     ("fetch_failed", &[C::Connect, C::ConnectionCut, C::Dns, C::Tls], "what Node.js says when a connection fails; the `cause` below it says more"),
+    ("terminated", &[C::ConnectionCut, C::Interrupted], "what Node.js says of an answer that broke off"),
     ("connection_lost", &[C::ConnectionCut], COMMON),
     ("ssl_error", &[C::Tls, C::Connect], COMMON),
     ("certificate_error", &[C::Tls], COMMON),

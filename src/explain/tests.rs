@@ -109,6 +109,8 @@ fn error_types_codes_and_stop_reasons_are_explained() {
     ] {
         assert_eq!(classes(word)[0], expected, "{word}");
     }
+    assert_eq!(class("stop_reason: refusal"), C::Refused);
+    assert_eq!(class("\"stop_reason\": \"pause_turn\","), C::Paused);
     for word in ["end_turn", "stop_sequence", "tool_use"] {
         assert!(classes(word).is_empty(), "{word}");
     }
@@ -432,6 +434,7 @@ fn failed_connections_are_explained_in_every_runtimes_words() {
         C::Connect
     );
     assert_eq!(classes("TypeError: fetch failed")[0], C::Connect);
+    assert_eq!(classes("TypeError: terminated")[0], C::ConnectionCut);
 }
 
 #[test]
@@ -477,6 +480,7 @@ fn what_is_no_error_is_not_explained() {
         "[1]",
         r#"{"hello":"world"}"#,
         "I paid 500 dollars",
+        "I have three messages: here they are",
         "{'a': 1}",
         "the model answered",
     ] {

@@ -69,6 +69,7 @@ const FRAGMENTS: &[(Broken, &[&str])] = &[
             "tunnel connection failed",
             "tls handshake",
             "ssl handshake",
+            "ssl_connect",
             "wrong_version_number",
             "wrong version number",
             "all connection attempts failed",
@@ -114,7 +115,9 @@ const FRAGMENTS: &[(Broken, &[&str])] = &[
             "connection broke before",
             "unexpected eof",
             "premature close",
-            "terminated",
+            "goaway",
+            "stream error received",
+            "http2 error",
         ],
     ),
 ];

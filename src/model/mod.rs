@@ -16,6 +16,7 @@ pub mod money;
 pub mod observer;
 pub mod raw_object;
 pub mod run;
+pub mod status_page;
 pub mod stream_mode;
 pub mod usage;
 
@@ -30,5 +31,6 @@ pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use money::{Cost, Pico};
 pub use observer::Observer;
 pub use run::{DispatchOptions, Halt, JobCounts, OnHalt, Run, RunState, Shaping};
+pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;
 pub use usage::{Tokens, Usage};

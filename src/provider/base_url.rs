@@ -6,6 +6,9 @@ use reqwest::Url;
 
 use super::ClientError;
 
+/// The host of [`super::DEFAULT_BASE_URL`].
+const FIRST_PARTY_HOST: &str = "api.anthropic.com";
+
 /// A base URL: `http` or `https`, no user info, no query, no trailing slash, no `/v1`. A path is
 /// kept, because gateways live under one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,16 +74,27 @@ impl BaseUrl {
         self.root.scheme() == "https"
     }
 
+    /// The host, without the brackets of an IPv6 address, and the port.
+    #[must_use]
+    pub fn host_and_port(&self) -> (&str, u16) {
+        let host = self.root.host_str().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        (host, self.root.port_or_known_default().unwrap_or_default())
+    }
+
+    /// Whether it is Anthropic's own API, with nothing in between.
+    #[must_use]
+    pub fn is_first_party(&self) -> bool {
+        self.root.host_str() == Some(FIRST_PARTY_HOST)
+    }
+
     /// Whether the host is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let Some(host) = self.root.host_str() else {
-            return false;
-        };
-        let address = host.trim_start_matches('[').trim_end_matches(']');
+        let (host, _) = self.host_and_port();
         host == "localhost"
             || host.ends_with(".localhost")
-            || address
+            || host
                 .parse::<std::net::IpAddr>()
                 .is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
@@ -134,6 +148,30 @@ mod tests {
         for (text, expected) in cases {
             let base = BaseUrl::parse(text).unwrap();
             assert_eq!(base.endpoint("/v1/messages").as_str(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn host_and_port_are_those_of_a_socket() {
+        for (text, host, port, first_party) in [
+            ("https://api.anthropic.com/", "api.anthropic.com", 443, true),
+            (
+                "https://API.anthropic.com:8443",
+                "api.anthropic.com",
+                8443,
+                true,
+            ),
+            ("http://[::1]/x", "::1", 80, false),
+            (
+                "https://api.anthropic.com.test",
+                "api.anthropic.com.test",
+                443,
+                false,
+            ),
+        ] {
+            let base = BaseUrl::parse(text).unwrap();
+            assert_eq!(base.host_and_port(), (host, port));
+            assert_eq!(base.is_first_party(), first_party, "{text}");
         }
     }
 

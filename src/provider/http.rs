@@ -50,11 +50,37 @@ pub(super) fn build_client(
     base: &BaseUrl,
 ) -> Result<Client, ClientError> {
     let local = base.is_loopback() && settings.no_proxy_for_loopback;
+    build(
+        || api_builder(settings),
+        base,
+        local,
+        settings.ca_bundle.as_deref(),
+    )
+}
+
+/// Builds a client that reads a public page: it follows a few redirects and carries no credentials.
+pub(super) fn build_page_client(
+    page: &BaseUrl,
+    ca_bundle: Option<&Path>,
+    redirects: usize,
+) -> Result<Client, ClientError> {
+    let redirects = || reqwest::redirect::Policy::limited(redirects);
+    let builder = || base_builder().redirect(redirects()).http1_only();
+    build(builder, page, page.is_loopback(), ca_bundle)
+}
+
+/// Adds proxies and certificates. `local`: the connection never leaves this machine.
+fn build(
+    builder: impl Fn() -> ClientBuilder,
+    base: &BaseUrl,
+    local: bool,
+    ca_bundle: Option<&Path>,
+) -> Result<Client, ClientError> {
     let builder = || {
-        let builder = plain_builder(settings);
+        let builder = builder();
         if local { builder.no_proxy() } else { builder }
     };
-    let bundle = match &settings.ca_bundle {
+    let bundle = match ca_bundle {
         Some(path) => read_bundle(path)?,
         None => Vec::new(),
     };
@@ -71,13 +97,18 @@ pub(super) fn build_client(
     }
 }
 
-fn plain_builder(settings: &ClientSettings) -> ClientBuilder {
-    let builder = Client::builder()
+/// What holds for every client.
+fn base_builder() -> ClientBuilder {
+    Client::builder()
         .retry(reqwest::retry::never())
-        .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .gzip(true)
         .user_agent(USER_AGENT)
+}
+
+fn api_builder(settings: &ClientSettings) -> ClientBuilder {
+    let builder = base_builder()
+        .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(settings.connect_timeout)
         .pool_max_idle_per_host(settings.max_connections)
         .tcp_nodelay(true)

@@ -3,13 +3,14 @@
 //! Owns the exchange: what is sent, how much is read, how long it may take. What the answer means
 //! is for `classify` to say.
 
+mod models;
+
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Client;
-use reqwest::Url;
 use reqwest::header::HeaderMap;
+use reqwest::{Client, RequestBuilder, Url};
 use tokio::time::Instant;
 
 use super::classify::{Answer, is_event_stream, is_success};
@@ -24,6 +25,8 @@ use super::{
 use crate::clock::Clock;
 use crate::model::duration::format_duration;
 use crate::model::{RateLimits, RequestBody};
+
+pub use models::ModelsReply;
 
 /// Most bytes of an answer that are read. The longest output of any model is a few MB; generated
 /// files and search results may come with it.
@@ -74,19 +77,28 @@ impl MessagesClient {
         &self.base
     }
 
+    async fn post(&self, request: Request, seen: &mut Seen) -> Result<(), Break> {
+        let terms = Terms {
+            timeout: request.timeout,
+            stream: request.stream,
+        };
+        let body = Bytes::from_owner(BodyBytes(wire_body(&request)?));
+        let post = self.client.post(self.url.clone()).body(body);
+        self.exchange(post, terms, seen).await
+    }
+
     /// Sends the request and takes in what comes, until there is no more to come.
-    async fn exchange(&self, request: Request, seen: &mut Seen) -> Result<(), Break> {
-        let body = wire_body(&request)?;
-        let opening = self
-            .client
-            .post(self.url.clone())
-            .headers(self.headers.clone())
-            .body(Bytes::from_owner(BodyBytes(body)))
-            .send();
-        let mut response = within(request.timeout, opening, timeout_words).await?;
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        terms: Terms,
+        seen: &mut Seen,
+    ) -> Result<(), Break> {
+        let opening = request.headers(self.headers.clone()).send();
+        let mut response = within(terms.timeout, opening, timeout_words).await?;
         let headers = std::mem::take(response.headers_mut());
-        seen.begin(response.status().as_u16(), headers, &request, self);
-        let idle = self.idle_timeout.min(request.timeout);
+        seen.begin(response.status().as_u16(), headers, terms, self);
+        let idle = self.idle_timeout.min(terms.timeout);
         while !seen.payload.is_decided() {
             let next = response.chunk();
             let chunk = if seen.is_stream {
@@ -160,6 +172,13 @@ fn wire_body(request: &Request) -> Result<RequestBody, Break> {
     streamed.map_err(|error| (Broken::Unsendable, error.to_string()))
 }
 
+/// How an exchange goes: the time until its answer begins, and whether events may come.
+#[derive(Clone, Copy)]
+struct Terms {
+    timeout: Duration,
+    stream: bool,
+}
+
 /// Where an exchange broke, and why.
 type Break = (Broken, String);
 
@@ -190,7 +209,7 @@ impl Provider for MessagesClient {
         let mut seen = Seen::default();
         let times = if request.stream { STREAM_TIMEOUTS } else { 1 };
         let limit = request.timeout.saturating_mul(times);
-        let exchange = self.exchange(request, &mut seen);
+        let exchange = self.post(request, &mut seen);
         let broken = match tokio::time::timeout(limit, exchange).await {
             Ok(ended) => ended.err(),
             Err(_) => Some((Broken::Timeout, timeout_words(limit))),
@@ -225,9 +244,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn begin(&mut self, status: u16, headers: HeaderMap, request: &Request, to: &MessagesClient) {
+    fn begin(&mut self, status: u16, headers: HeaderMap, terms: Terms, to: &MessagesClient) {
         let view = HeaderView::new(&headers);
-        self.is_stream = request.stream && is_success(status) && is_event_stream(view);
+        self.is_stream = terms.stream && is_success(status) && is_event_stream(view);
         self.payload = Payload::new(self.is_stream, to.max_response_bytes);
         self.head = Some((status, headers));
     }

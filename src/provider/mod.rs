@@ -4,10 +4,10 @@
 //! call of [`Provider::send`] is one request on the wire, because every attempt is a row of the
 //! ledger.
 //!
-//! `classify`, `rules`, `wire`, `usage`, `retry_after`, `rate_limits`, `base_url` and `redact` are
-//! pure, and so is the reading of streams: `sse` cuts bytes into events, `fold` makes a message of
-//! events, `stream` says what came of it. `http` and `messages` are the only places that touch the
-//! network.
+//! `classify`, `rules`, `wire`, `usage`, `retry_after`, `rate_limits`, `base_url`, `proxy` and
+//! `redact` are pure, and so is the reading of streams: `sse` cuts bytes into events, `fold` makes a
+//! message of events, `stream` says what came of it. `http`, `messages`, `status_page` and `reach`
+//! are the only places that touch the network.
 
 mod base_url;
 mod classify;
@@ -20,12 +20,15 @@ mod json_object;
 mod json_text;
 mod messages;
 mod payload;
+mod proxy;
 mod rate_limits;
+mod reach;
 mod redact;
 mod retry_after;
 mod rules;
 mod settings;
 mod sse;
+mod status_page;
 mod stream;
 mod text;
 mod transport;
@@ -38,8 +41,10 @@ pub use classify::{
 };
 pub use credentials::{Credentials, clean_secret};
 pub use headers::HeaderView;
-pub use messages::{MAX_RESPONSE_BYTES, MessagesClient, STREAM_TIMEOUTS};
+pub use messages::{MAX_RESPONSE_BYTES, MessagesClient, ModelsReply, STREAM_TIMEOUTS};
+pub use proxy::ProxyRules;
 pub use rate_limits::rate_limits;
+pub use reach::{connect, resolve};
 pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
 pub use rules::{ErrorFacts, status_of};
@@ -47,19 +52,26 @@ pub use settings::{
     ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_IDLE_TIMEOUT, DEFAULT_VERSION, Http,
 };
 pub use sse::MAX_EVENT_BYTES;
+pub use status_page::{PAGE_TIMEOUT, STATUS_PAGES, StatusPage};
 pub use stream::classify_stream;
 pub use transport::Broken;
 
 use std::future::Future;
 use std::time::Duration;
 
-use crate::model::{ErrorClass, Evidence, RateLimits, RequestBody, Usage};
+use crate::model::{ErrorClass, Evidence, PageStatus, RateLimits, RequestBody, Usage};
 
 /// Sends requests of the live lane.
 pub trait Provider: Send + Sync + 'static {
     /// Sends one request, once, and classifies what comes back. Never fails: what goes wrong is
     /// part of the reply. Dropping the future abandons the request; it may be billed all the same.
     fn send(&self, request: Request) -> impl Future<Output = Reply> + Send;
+}
+
+/// Tells what the API's public status page says.
+pub trait StatusSource: Send + Sync + 'static {
+    /// Looks once. Never fails: what cannot be read is `Indicator::Unknown`. Bounded in time.
+    fn ask(&self) -> impl Future<Output = PageStatus> + Send;
 }
 
 /// One request of the live lane.

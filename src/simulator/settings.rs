@@ -74,10 +74,10 @@ impl SimulatorSettings {
             },
             faults: lively_faults(),
             limits: Some(RateLimits::same_for_all(ClassLimits {
-                requests_per_minute: 3_600,
+                requests_per_minute: 1_500,
                 input_tokens_per_minute: 400_000,
                 output_tokens_per_minute: 1_000_000,
-                // 120 requests at once, then 60 a second: 64 at a time with 0.6 s each ask for more.
+                // 50 requests at once, then 25 a second: 64 at a time ask for more.
                 burst: Duration::from_secs(2),
             })),
             ..Self::default()

@@ -6,6 +6,7 @@
 //! and is durable when its call returns; a call that returned an error may still have happened.
 
 mod error;
+mod health;
 pub mod sqlite;
 mod verbs;
 
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use crate::model::{AttemptId, DispatchOptions, Run, RunId};
 
 pub use error::StoreError;
+pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
     AttemptGroup, AttemptRow, Claim, Claimed, DuplicateId, Finish, HourOfDay, JobEnd, LaneLoad,
     NewRun, Next, Only, Pulse, Recovered, ResultBody, ResultRow, RetryFilter,

@@ -52,6 +52,7 @@ const ENGINE: &[&str] = &[
     "provider::Provider",
     "provider::Reply",
     "provider::Request",
+    "provider::StatusSource",
     "store",
 ];
 

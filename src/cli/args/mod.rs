@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use dispatch::{DispatchArgs, ResumeArgs, SubmitArgs};
 pub use input::{CheckArgs, ShapingArgs};
 pub use reading::{
-    AttemptsArgs, CancelArgs, CompletionsArgs, ConfigArgs, ExplainArgs, ExportArgs, ExportFormat,
-    ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs,
+    AttemptsArgs, CancelArgs, CompletionsArgs, ConfigArgs, DoctorArgs, ExplainArgs, ExportArgs,
+    ExportFormat, ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -125,6 +125,8 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Say what submit would refuse or remark, without storing or sending anything
     Check(CheckArgs),
+    /// Check credentials, network, endpoint, status page and store, one line each
+    Doctor(DoctorArgs),
     /// Serve a local imitation of the API, with faults and limits
     Simulate(SimulateArgs),
     /// Say what an error means and what to do
@@ -142,6 +144,11 @@ impl Command {
         match self {
             Self::Submit(args) => args.dispatch.clone(),
             Self::Resume(args) => args.dispatch.clone(),
+            Self::Doctor(args) => DispatchArgs {
+                base_url: args.base_url.clone(),
+                ca_bundle: args.ca_bundle.clone(),
+                ..DispatchArgs::default()
+            },
             _ => DispatchArgs::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
+use secrecy::SecretString;
 
 use crate::model::ErrorClass;
 use crate::model::duration::parse_duration;
@@ -191,6 +192,39 @@ pub struct ConfigArgs {
     /// Print a JSON array of {key, value, origin}
     #[arg(long)]
     pub json: bool,
+}
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  claude-run doctor                        what is in order, what is not, and what to do about it
+  claude-run doctor --send                 also see whether the account can pay
+  claude-run doctor --bundle support.json  a file for a support ticket, without secrets or prompts
+
+Exit codes: 0 nothing failed (warnings aside), 1 something did.";
+
+/// `claude-run doctor`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Also send one real message of 10 tokens to the cheapest model
+    #[arg(long)]
+    pub send: bool,
+    /// Write what a support ticket needs to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+    /// Root of the API. It may hold a password by mistake, so it is checked where nothing echoes it.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "API root [default: https://api.anthropic.com] [env: ANTHROPIC_BASE_URL]"
+    )]
+    pub base_url: Option<SecretString>,
+    /// Trust the certificates of this PEM file too
+    #[arg(long, value_name = "FILE")]
+    pub ca_bundle: Option<PathBuf>,
 }
 
 /// `claude-run completions`.

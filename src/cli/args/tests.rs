@@ -48,6 +48,10 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
     ("cancel", &[&["RUN"]]),
     ("check", &[&["FILE", "--json"], SHAPING]),
     (
+        "doctor",
+        &[&["--json", "--send", "--bundle", "--base-url", "--ca-bundle"]],
+    ),
+    (
         "simulate",
         &[&[
             "--port",
@@ -131,7 +135,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --deadline 6h",
         "submit f --budget-usd 5",
         "resume --fallback-model m",
-        "doctor",
         "batches",
         "verify",
     ] {

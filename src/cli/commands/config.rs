@@ -33,7 +33,7 @@ fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> 
     Ok(Exit::Success)
 }
 
-fn as_json(row: &Row) -> Value {
+pub(super) fn as_json(row: &Row) -> Value {
     json!({ "key": row.key, "value": row.value, "origin": row.origin.to_string() })
 }
 
@@ -61,7 +61,7 @@ fn credential_rows(credentials: &Credentials) -> [Row; 2] {
 }
 
 /// The proxy variables that are set; the first of a pair is the one that counts.
-fn proxy_rows(env: &Environment) -> Vec<Row> {
+pub(super) fn proxy_rows(env: &Environment) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for variable in environment::PROXIES {
         let Some(value) = env.path(variable) else {
@@ -162,6 +162,8 @@ mod tests {
         api.workspace_id        -                        default
         api.headers             X-Gate                   environment ANTHROPIC_CUSTOM_HEADERS
         api.ca_bundle           -                        default
+        status.enabled          true                     default
+        status.url              -                        default
         prices.file             -                        default
         output.color            never                    environment NO_COLOR
         output.quiet            false                    default

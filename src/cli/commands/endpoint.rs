@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::engine::EngineSettings;
 use crate::model::{Run, RunState};
 use crate::policy::{PriceTable, RetrySettings, Waits};
-use crate::provider::{ClientSettings, Credentials, MessagesClient};
+use crate::provider::{BaseUrl, ClientSettings, Credentials, MessagesClient, STATUS_PAGES};
 use crate::simulator::{Simulator, SimulatorSettings};
 
 /// What a simulated run multiplies its waits by, unless the user says otherwise: a demonstration
@@ -75,7 +75,7 @@ impl Endpoint {
 }
 
 /// A gateway's own header may take the place of the key.
-fn carries_credentials(settings: &Settings) -> bool {
+pub(super) fn carries_credentials(settings: &Settings) -> bool {
     let names = ["authorization", "x-api-key"];
     let headers = &settings.api.headers.value;
     headers
@@ -83,7 +83,11 @@ fn carries_credentials(settings: &Settings) -> bool {
         .any(|header| names.contains(&header.name.to_ascii_lowercase().as_str()))
 }
 
-fn client_settings(settings: &Settings, credentials: Credentials, clock: Clock) -> ClientSettings {
+pub(super) fn client_settings(
+    settings: &Settings,
+    credentials: Credentials,
+    clock: Clock,
+) -> ClientSettings {
     let api = &settings.api;
     let headers = api.headers.value.iter();
     ClientSettings {
@@ -98,6 +102,21 @@ fn client_settings(settings: &Settings, credentials: Credentials, clock: Clock) 
         idle_timeout: settings.dispatch.idle_timeout.value,
         clock,
         ..ClientSettings::new(api.base_url.value.expose(), credentials)
+    }
+}
+
+/// The status pages to ask: the user's, or those of the first-party API for that API alone; none if
+/// they are switched off.
+pub(super) fn status_pages(settings: &Settings) -> Vec<String> {
+    let status = &settings.status;
+    let first_party = || {
+        BaseUrl::parse(settings.api.base_url.value.expose()).is_ok_and(|base| base.is_first_party())
+    };
+    match &status.url.value {
+        _ if !status.enabled.value => Vec::new(),
+        Some(url) => vec![url.expose().to_owned()],
+        None if first_party() => STATUS_PAGES.map(str::to_owned).to_vec(),
+        None => Vec::new(),
     }
 }
 
@@ -165,4 +184,28 @@ pub(super) fn retry_settings(
 /// Whether a simulated run shortens its own waits: unless the user set the scale.
 pub(super) fn scales_down(settings: &Settings, simulated: bool) -> bool {
     simulated && settings.retry.scale.origin == Origin::Default
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STATUS_PAGES, status_pages};
+    use crate::cli::settings::tests::Given;
+
+    #[test]
+    fn the_status_page_is_the_user_s_or_that_of_the_first_party_api() {
+        let own = "[status]\nurl = \"https://status.test/\"\n";
+        let off = "[status]\nenabled = false\nurl = \"https://status.test/\"\n";
+        let gateway: &[_] = &[("ANTHROPIC_BASE_URL", "https://gate.test")];
+        for (file, env, pages) in [
+            ("", &[][..], STATUS_PAGES.to_vec()),
+            ("", gateway, vec![]),
+            (own, &[][..], vec!["https://status.test"]),
+            (own, gateway, vec!["https://status.test"]),
+            (off, &[][..], vec![]),
+        ] {
+            let line = "status";
+            let settings = Given { line, file, env }.settings().unwrap();
+            assert_eq!(status_pages(&settings), pages, "{file} {env:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@
 //!   endpoint            where requests go: the API, or a simulator inside the process
 //! status, attempts, export, report, retry, cancel, check
 //!   select              which run is meant
+//! doctor                what is in order, and what is not
 //! simulate, explain, config, completions
 //! ```
 
@@ -16,6 +17,7 @@ mod cancel;
 mod check;
 pub(crate) mod completions;
 mod config;
+mod doctor;
 mod drive;
 mod endpoint;
 mod explain;
@@ -34,6 +36,7 @@ pub use attempts::attempts;
 pub use cancel::cancel;
 pub use check::check;
 pub use config::config;
+pub use doctor::{DoctorReport, Finding, Level, doctor, doctor_without_settings};
 pub use explain::explain;
 pub use export::export;
 pub use report::report;

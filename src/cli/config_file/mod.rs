@@ -36,6 +36,8 @@ pub struct ConfigFile {
     pub api: ApiTable,
     /// Where runs are kept.
     pub store: StoreTable,
+    /// Which status page is asked.
+    pub status: StatusTable,
     /// What requests cost.
     pub prices: PricesTable,
     /// What standard error shows.
@@ -88,6 +90,16 @@ pub struct ApiTable {
 pub struct StoreTable {
     /// File that holds runs, jobs and results; relative to this file's folder.
     pub path: Option<PathBuf>,
+}
+
+/// `[status]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StatusTable {
+    /// Whether the status page is asked at all.
+    pub enabled: Option<bool>,
+    /// Root of the status page, for an endpoint that is not the first-party API.
+    pub url: Option<BaseUrlText>,
 }
 
 /// `[prices]`

@@ -47,6 +47,9 @@ ca_bundle = "ca.pem"
 X-Team = "red"
 [store]
 path = "s.db"
+[status]
+enabled = false
+url = "https://status.test"
 [prices]
 file = "p.toml"
 [output]
@@ -61,7 +64,8 @@ quiet = true
         ("retry.scale", 13),
         ("retry.overloaded.waits", 16),
         ("api.headers", 23),
-        ("output.quiet", 31),
+        ("status.url", 29),
+        ("output.quiet", 34),
     ] {
         assert_eq!(
             file.origin(key),
@@ -108,7 +112,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, retry, api, prices, output
+      because: the top level takes store, dispatch, retry, api, status, prices, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -122,7 +126,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, retry, api, prices, output
+      because: the top level takes store, dispatch, retry, api, status, prices, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"

@@ -249,6 +249,26 @@ pub const CA_BUNDLE: Key = Key {
     about: "PEM file of further certificates to trust",
     rows: |s| one(&s.api.ca_bundle, path),
 };
+/// Whether the status page is asked.
+pub const STATUS_ENABLED: Key = Key {
+    name: "status.enabled",
+    flag: None,
+    env: None,
+    about: "Whether the API's status page is asked",
+    rows: |s| one(&s.status.enabled, |on| json!(on)),
+};
+/// Root of the status page.
+pub const STATUS_URL: Key = Key {
+    name: "status.url",
+    flag: None,
+    env: None,
+    about: "Root of the status page; by default the first-party API's, for that API alone",
+    rows: |s| {
+        one(&s.status.url, |url| {
+            json!(url.as_ref().map(ToString::to_string))
+        })
+    },
+};
 /// Price table.
 pub const PRICES: Key = Key {
     name: "prices.file",
@@ -283,7 +303,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 24] = [
+pub const ALL: [&Key; 26] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -304,6 +324,8 @@ pub const ALL: [&Key; 24] = [
     &WORKSPACE_ID,
     &HEADERS,
     &CA_BUNDLE,
+    &STATUS_ENABLED,
+    &STATUS_URL,
     &PRICES,
     &COLOR,
     &QUIET,

@@ -36,6 +36,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// Where requests go, and with which headers.
     pub api: ApiSettings,
+    /// Which status page is asked.
+    pub status: StatusSettings,
     /// Price table laid over the built-in one, model by model.
     pub prices: Setting<Option<PathBuf>>,
     /// What standard error shows.
@@ -91,6 +93,15 @@ pub struct ApiSettings {
     pub headers: Setting<Vec<CustomHeader>>,
     /// PEM file of further certificates to trust.
     pub ca_bundle: Setting<Option<PathBuf>>,
+}
+
+/// Which status page is asked.
+#[derive(Clone, Debug)]
+pub struct StatusSettings {
+    /// Whether one is asked at all.
+    pub enabled: Setting<bool>,
+    /// Its root; none is that of the first-party API, for that API alone.
+    pub url: Setting<Option<BaseUrl>>,
 }
 
 /// What standard error shows.

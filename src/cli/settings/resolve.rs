@@ -8,8 +8,8 @@ use secrecy::ExposeSecret;
 
 use super::layers::{By, Layers};
 use super::{
-    ApiSettings, CustomHeader, DispatchSettings, OutputSettings, RetrySettings, Setting, keys,
-    parse_headers,
+    ApiSettings, CustomHeader, DispatchSettings, OutputSettings, RetrySettings, Setting,
+    StatusSettings, keys, parse_headers,
 };
 use crate::cli::config_file::ConfigFile;
 use crate::cli::environment;
@@ -193,6 +193,28 @@ impl Layers {
                 0,
                 By {
                     flag: Some(self.global.verbose).filter(|count| *count > 0),
+                    ..By::nobody()
+                },
+            ),
+        }
+    }
+
+    pub(super) fn status(&self, file: &ConfigFile) -> StatusSettings {
+        let url = file.status.url.as_ref().map(|url| Some(url.0.clone()));
+        StatusSettings {
+            enabled: self.pick(
+                &keys::STATUS_ENABLED,
+                true,
+                By {
+                    file: file.status.enabled,
+                    ..By::nobody()
+                },
+            ),
+            url: self.pick(
+                &keys::STATUS_URL,
+                None,
+                By {
+                    file: url,
                     ..By::nobody()
                 },
             ),

@@ -80,7 +80,7 @@ pub(super) const TABLE: &[ClassInfo] = &[
         budget: Budget::None,
         maybe_billed: false,
         meaning: "The key may not do this.",
-        evidence: "403 (`permission_error`) that is no HTML page, or a message that asks for the header `anthropic-workspace-id`.",
+        evidence: "403 (`permission_error`) that is no HTML page, or a message that asks for the header `anthropic-workspace-id`. If it names the job's model, that model's jobs alone are held.",
         causes: "The key's workspace may not use what the request names, or the key spans several workspaces and none is chosen.",
         remedy: "Use a key of a workspace that has access, set ANTHROPIC_WORKSPACE_ID if the message asks for it, or ask an administrator; then `claude-run resume`.",
     },

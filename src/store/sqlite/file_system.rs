@@ -36,18 +36,24 @@ pub(super) fn refuse_network(path: &Path) -> Result<()> {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn network_kind(path: &Path) -> Option<&'static str> {
-    let folder = match path.parent() {
+/// The folder that a store of this path lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    let magic = u64::try_from(rustix::fs::statfs(folder).ok()?.f_type).ok()? & 0xFFFF_FFFF;
+    }
+}
+
+/// The kind of network file system that the folder of `path` lies on, if it does.
+#[cfg(target_os = "linux")]
+pub(super) fn network_kind(path: &Path) -> Option<&'static str> {
+    let magic = u64::try_from(rustix::fs::statfs(folder_of(path)).ok()?.f_type).ok()? & 0xFFFF_FFFF;
     kind_of_magic(magic)
 }
 
+/// Elsewhere the system is not asked.
 #[cfg(not(target_os = "linux"))]
-fn network_kind(_: &Path) -> Option<&'static str> {
+pub(super) fn network_kind(_: &Path) -> Option<&'static str> {
     None
 }
 

@@ -51,11 +51,18 @@ impl DispatchLock {
     /// Whether some process dispatches from the store now.
     #[must_use]
     pub fn is_held(store: &Path) -> bool {
-        let Ok(file) = File::open(beside(store, ENDING)) else {
-            return false;
-        };
+        Self::held_by(store).is_some()
+    }
+
+    /// The pid of the process that dispatches from the store now, as it wrote itself down.
+    #[must_use]
+    pub fn held_by(store: &Path) -> Option<String> {
+        let mut file = File::open(beside(store, ENDING)).ok()?;
         // A shared lock, so that two onlookers do not take each other for a dispatcher.
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
+            _ => None,
+        }
     }
 }
 
@@ -225,6 +232,8 @@ mod tests {
         assert!(!DispatchLock::is_held(&store));
         let held = DispatchLock::acquire(&store).unwrap();
         assert!(DispatchLock::is_held(&store));
+        let pid = std::process::id().to_string();
+        assert_eq!(DispatchLock::held_by(&store), Some(pid));
         let refused = DispatchLock::acquire(&store).unwrap_err();
         let me = std::process::id().to_string();
         assert!(matches!(refused, StoreError::Held { pid, .. } if pid == me));

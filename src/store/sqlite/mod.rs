@@ -16,6 +16,7 @@
 //! claim, finish   the life of an attempt
 //! control         start, pulse, leave, cancel, retry
 //! reader, rows    pages for reports and exports
+//! health          what doctor asks
 //! ```
 
 mod blob;
@@ -24,6 +25,7 @@ mod control;
 mod errors;
 mod file_system;
 mod finish;
+mod health;
 mod load;
 mod lock;
 mod migrate;
@@ -45,6 +47,7 @@ use crate::store::{
     StoreError,
 };
 
+pub use health::place_of;
 pub use lock::{DispatchLock, LoadLock};
 pub use reader::SqliteReader;
 

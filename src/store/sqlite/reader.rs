@@ -19,8 +19,8 @@ const PAGE_JOBS: u32 = 200;
 /// Reads a store that another process, or this one, may be writing to.
 #[derive(Debug)]
 pub struct SqliteReader {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
 }
 
 impl SqliteReader {
@@ -38,7 +38,7 @@ impl SqliteReader {
         })
     }
 
-    fn query_all<T>(
+    pub(super) fn query_all<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -50,7 +50,7 @@ impl SqliteReader {
             .map_err(|error| explain(&self.path, &error))
     }
 
-    fn run_row(&self, run: RunId) -> Result<i64> {
+    pub(super) fn run_row(&self, run: RunId) -> Result<i64> {
         let row = self
             .connection
             .query_row(

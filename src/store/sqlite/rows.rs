@@ -12,7 +12,7 @@ use crate::model::{
     AttemptId, AttemptOutcome, Cost, ErrorClass, Halt, JobCounts, JobId, JobState, Lane, Pico, Run,
     RunId, RunState, Tokens,
 };
-use crate::store::{AttemptGroup, AttemptRow, HourOfDay, ResultBody, ResultRow};
+use crate::store::{AttemptGroup, AttemptRow, HourOfDay, MinuteGroup, ResultBody, ResultRow};
 
 /// The head of every query for runs.
 pub(super) const RUNS: &str =
@@ -29,6 +29,18 @@ pub(super) fn attempts_of_page(page: &str) -> String {
          ORDER BY page.id, attempts.n"
     )
 }
+
+/// The newest failures between two job ids. Job, then number of the try, settles ties.
+pub(super) const LAST_FAILURES: &str = "SELECT attempts.job_id AS id, custom_id, models.name AS model, attempts.*
+     FROM attempts JOIN jobs ON jobs.id = attempts.job_id JOIN models ON models.id = attempts.model_id
+     WHERE attempts.job_id BETWEEN ?1 AND ?2 AND outcome <> 'succeeded'
+     ORDER BY attempts.ended_at_ms DESC, attempts.job_id DESC, attempts.n DESC LIMIT ?3";
+
+/// Ended attempts between two job ids by the minute of their end.
+pub(super) const BY_MINUTE: &str =
+    "SELECT ended_at_ms / 60000 * 60000 AS minute_ms, outcome, error_class, count(*) AS attempts
+     FROM attempts WHERE job_id BETWEEN ?1 AND ?2 AND ended_at_ms IS NOT NULL
+     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
 
 /// The results of a page of jobs, each with the sums of its attempts and what tells of the last one.
 pub(super) fn results_of_page(page: &str) -> String {
@@ -119,6 +131,15 @@ pub(super) fn read_tally(row: &Row<'_>) -> rusqlite::Result<(JobState, u64)> {
     let state = JobState::from_code(row.get(0)?)
         .ok_or_else(|| unreadable(0, Type::Integer, "an unknown job state"))?;
     Ok((state, row.get(1)?))
+}
+
+pub(super) fn read_minute(row: &Row<'_>) -> rusqlite::Result<MinuteGroup> {
+    Ok(MinuteGroup {
+        minute: time(row, "minute_ms")?.unwrap_or(Timestamp::UNIX_EPOCH),
+        outcome: word(row, "outcome", AttemptOutcome::parse)?,
+        error_class: class(row, "error_class")?,
+        attempts: row.get("attempts")?,
+    })
 }
 
 pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {

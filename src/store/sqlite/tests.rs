@@ -1,5 +1,7 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
+mod health;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

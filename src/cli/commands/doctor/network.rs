@@ -1,0 +1,102 @@
+//! The way to the endpoint below HTTP: base URL, proxy, name resolution, TCP.
+
+use std::time::Duration;
+
+use super::finding::Finding;
+use crate::cli::context::Context;
+use crate::provider::{BaseUrl, ProxyRules, connect, resolve};
+
+/// Addresses that are listed; large services have many.
+const MAX_ADDRESSES: usize = 4;
+
+/// The base URL, and what is to be said of it.
+pub(super) fn base_url(ctx: &Context) -> (Option<BaseUrl>, Finding) {
+    const NAME: &str = "base_url";
+    let setting = &ctx.settings.api.base_url;
+    let base = match BaseUrl::parse(setting.value.expose()) {
+        Ok(base) => base,
+        Err(error) => return (None, Finding::from_failure(NAME, &error.into())),
+    };
+    let shown = format!("{} ({})", base.as_str(), setting.origin);
+    let finding = if !base.is_https() && !base.is_loopback() {
+        Finding::warning(
+            NAME,
+            format!("{shown} is not encrypted: key and prompts can be read on the way"),
+            "Use https:// if the endpoint has it.",
+        )
+    } else if base.note().is_some() {
+        let remedy = "Give the root without /v1; what stood behind it is taken off.";
+        Finding::warning(NAME, shown, remedy)
+    } else {
+        Finding::ok(NAME, shown)
+    };
+    (Some(base), finding)
+}
+
+/// The proxy for the base URL, if there is one.
+pub(super) fn proxy(ctx: &Context, base: &BaseUrl) -> (Option<BaseUrl>, Finding) {
+    const NAME: &str = "proxy";
+    let env = &ctx.layers.env;
+    let variable = |name: &str| Some(env.path(name)?.to_string_lossy().into_owned());
+    let proxy = ProxyRules::of_variables(variable).proxy_for(base);
+    let found = match &proxy {
+        Some(proxy) => {
+            let (host, port) = proxy.host_and_port();
+            format!("{host}:{port}, from the environment")
+        }
+        None if base.is_loopback() => "none for this machine itself".to_owned(),
+        None => "none for this base URL".to_owned(),
+    };
+    (proxy, Finding::ok(NAME, found))
+}
+
+/// Name resolution, then TCP, to whatever the first connection goes to. True if it was opened.
+pub(super) async fn way(gate: &BaseUrl, limit: Duration) -> (bool, Vec<Finding>) {
+    const NAMES: [&str; 2] = ["name_resolution", "tcp"];
+    let (host, port) = gate.host_and_port();
+    let addresses = match resolve(host, port, limit).await {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            let remedy =
+                "Check the network, the DNS settings, the proxy variables and the base URL.";
+            let failed = [
+                Finding::failed(NAMES[0], format!("{host}: {error}"), remedy),
+                not_reached(NAMES[1]),
+            ];
+            return (false, failed.into());
+        }
+    };
+    let shown: Vec<_> = addresses
+        .iter()
+        .take(MAX_ADDRESSES)
+        .map(|a| a.ip().to_string())
+        .collect();
+    let more = addresses.len().saturating_sub(MAX_ADDRESSES);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    let resolved = Finding::ok(NAMES[0], format!("{host}: {}{more}", shown.join(", ")));
+    let connected = match connect(&addresses, limit).await {
+        Ok((peer, took)) => Finding::ok(
+            NAMES[1],
+            format!("{peer} answers after {} ms", took.as_millis()),
+        ),
+        Err(error) => {
+            let found = format!("{host} port {port}: {error}");
+            let remedy = "Check that the endpoint or proxy runs, and that no firewall is in between; behind a proxy set HTTPS_PROXY.";
+            return (
+                false,
+                vec![resolved, Finding::failed(NAMES[1], found, remedy)],
+            );
+        }
+    };
+    (true, vec![resolved, connected])
+}
+
+/// A check that needs a step which failed before it.
+pub(super) fn not_reached(name: &'static str) -> Finding {
+    let remedy = "Repair what failed above, then run `claude-run doctor` again.";
+    Finding::failed(name, "not checked: the endpoint was not reached", remedy)
+}
