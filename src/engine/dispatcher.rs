@@ -369,9 +369,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     }
 
     fn on_recorded(&mut self, group: &Group) {
+        let now = self.clock.now();
         for (job, finish) in group {
             self.scheduler.on_recorded(&job.model, &finish.next);
-            let (attempt_ended, job_ended) = self.events.finished(job, finish);
+            let (attempt_ended, job_ended) = self.events.finished(now, job, finish);
             self.observer.observe(&attempt_ended);
             if let Some(job_ended) = job_ended {
                 self.observer.observe(&job_ended);

@@ -37,8 +37,14 @@ impl EventMaker {
         self.make(at, kind)
     }
 
-    /// The end of the attempt, and of its job if it has ended.
-    pub(super) fn finished(&self, job: &ClaimedJob, finish: &Finish) -> (Event, Option<Event>) {
+    /// The end of the attempt, and of its job if it has ended; told when both are recorded, so that
+    /// events stand in the order of their times.
+    pub(super) fn finished(
+        &self,
+        at: Timestamp,
+        job: &ClaimedJob,
+        finish: &Finish,
+    ) -> (Event, Option<Event>) {
         let record = &finish.record;
         let attempt = EventKind::AttemptEnded {
             custom_id: job.custom_id.clone(),
@@ -68,7 +74,6 @@ impl EventMaker {
             }),
             _ => None,
         };
-        let at = record.ended_at;
         (
             self.make(at, attempt),
             job_ended.map(|kind| self.make(at, kind)),

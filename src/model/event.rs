@@ -12,7 +12,7 @@ use super::job::Lane;
 /// One thing that happened; one line of `--events FILE`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
-    /// When it happened.
+    /// When it happened; an end happens when it is recorded.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
     /// The run it belongs to.
