@@ -5,6 +5,14 @@ use std::time::Duration;
 /// Reads `200ms`, `1.5s`, `90s`, `15m`, `6h` or `2d`. A number without a unit is refused, because
 /// it would be a guess.
 ///
+/// ```
+/// use claude_run::model::duration::parse_duration;
+/// use std::time::Duration;
+///
+/// assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1_500)));
+/// assert!(parse_duration("90").is_err());
+/// ```
+///
 /// # Errors
 ///
 /// Says what was wrong and what would have been right.
@@ -30,6 +38,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes a duration in the largest unit that divides it: `200ms`, `90s`, `15m`, `6h`.
+///
+/// ```
+/// use claude_run::model::duration::format_duration;
+/// use std::time::Duration;
+///
+/// assert_eq!(format_duration(Duration::from_mins(15)), "15m");
+/// assert_eq!(format_duration(Duration::from_secs(90)), "90s");
+/// ```
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
