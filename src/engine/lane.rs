@@ -20,8 +20,9 @@ pub(super) struct Lane {
     pub(super) circuit: Circuit,
     /// Claimed and not yet sent.
     ready: VecDeque<ClaimedJob>,
-    /// On the wire, or answered and not yet recorded.
-    away: u64,
+    /// Jobs that have not ended. Unlike `queued` a claim does not change it, so a pulse that is
+    /// a moment old does not make it wrong.
+    left: u64,
     /// A limit was reached: nothing is started before.
     paused_until: Option<Timestamp>,
     /// When a job of this lane succeeded last.
@@ -44,10 +45,10 @@ impl Lane {
         Self {
             model: load.model,
             queued: load.queued,
+            left: load.queued + load.in_flight,
             blocked: false,
             circuit: Circuit::default(),
             ready: VecDeque::new(),
-            away: 0,
             paused_until: None,
             last_success: None,
             suspects: 0,
@@ -62,6 +63,7 @@ impl Lane {
     /// put jobs back.
     pub(super) fn refresh(&mut self, load: &LaneLoad) {
         self.queued = load.queued;
+        self.left = load.queued + load.in_flight;
         self.dry = false;
     }
 
@@ -107,7 +109,6 @@ impl Lane {
             return None;
         }
         let job = self.ready.pop_front()?;
-        self.away += 1;
         self.circuit.sent(job.job());
         Some(job)
     }
@@ -145,11 +146,10 @@ impl Lane {
     pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp) -> Standing {
         let since = job.previous_ended_at.unwrap_or(job.started_at);
         let another_succeeded = self.last_success.is_some_and(|at| at >= since);
-        let left = self.queued + self.ready.len() as u64 + self.away;
-        let only_suspects_left = self.suspects >= left;
+        let only_suspects_left = self.suspects >= self.left;
         let age = now.duration_since(job.first_started_at);
         Standing {
-            lane_works: another_succeeded || left <= 1 || only_suspects_left,
+            lane_works: another_succeeded || self.left <= 1 || only_suspects_left,
             age: age.try_into().unwrap_or_default(),
         }
     }
@@ -181,7 +181,6 @@ impl Lane {
 
     /// The end of an attempt is stored.
     pub(super) fn recorded(&mut self, next: &Next) {
-        self.away = self.away.saturating_sub(1);
         match next {
             Next::RetryAt(due) => {
                 self.queued += 1;
@@ -192,7 +191,7 @@ impl Lane {
                 self.queued += 1;
                 self.dry = false;
             }
-            Next::Hold | Next::End(_) => {}
+            Next::Hold | Next::End(_) => self.left = self.left.saturating_sub(1),
         }
     }
 }
