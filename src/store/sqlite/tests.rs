@@ -1,8 +1,10 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
 mod health;
+mod opening;
+mod reading;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -534,81 +536,6 @@ async fn retry_goes_page_by_page() {
 }
 
 #[tokio::test]
-async fn readers_page_through_results_with_the_sums_of_all_attempts() {
-    let bench = Bench::with_jobs(450).await;
-    let first = bench.claim(1, at(0)).await;
-    bench.finish(retry(&first.jobs[0], at(1))).await;
-    let all = bench.claim(450, at(10)).await;
-    for job in &all.jobs {
-        bench.finish(success(job)).await;
-    }
-    let (reader, mut lines, mut after) = (bench.reader(), Vec::new(), 0);
-    loop {
-        let page = reader.results(bench.run, Only::All, after).await.unwrap();
-        let Some(last) = page.last() else { break };
-        after = last.line;
-        lines.extend(page.iter().map(|row| row.line));
-        if lines.len() == page.len() {
-            assert_eq!((page[0].attempts, page[0].cost.total), (2, Pico(7_000_000)));
-            assert_eq!(page[1].metadata.as_deref(), Some(r#"{"row":17}"#));
-        }
-    }
-    assert_eq!(lines, (1..=450).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn attempt_groups_add_up_to_the_ledger() {
-    let bench = Bench::with_jobs(3).await;
-    let claimed = bench.claim(2, at(0)).await;
-    bench.finish(retry(&claimed.jobs[0], at(1))).await;
-    bench.finish(success(&claimed.jobs[1])).await;
-    let groups = bench.reader().attempt_groups(bench.run).await.unwrap();
-    let total: Pico = groups.iter().map(|group| group.cost.total).sum();
-    assert_eq!(total, Pico(7_000_000));
-    assert_eq!(groups.iter().map(|group| group.attempts).sum::<u64>(), 2);
-    let wasted = groups.iter().find(|group| !group.is_result).unwrap();
-    assert_eq!(wasted.error_class, Some(ErrorClass::Overloaded));
-}
-
-#[tokio::test]
-async fn failures_of_the_service_are_told_by_hour_of_day() {
-    let bench = Bench::with_jobs(3).await;
-    let hour = 3_600_000;
-    for (n, start) in [0, 24 * hour, 25 * hour].into_iter().enumerate() {
-        let claimed = bench.claim(1, at(start)).await;
-        let job = &claimed.jobs[0];
-        let finish = if n == 0 {
-            retry(job, at(99 * hour))
-        } else {
-            success(job)
-        };
-        bench.finish(finish).await;
-    }
-    let hours = bench.reader().hours_of_day(bench.run).await.unwrap();
-    let first = hours[0].hour;
-    let told: Vec<_> = hours
-        .iter()
-        .map(|hour| (hour.hour - first, hour.attempts, hour.service_failures))
-        .collect();
-    assert_eq!(told, [(0, 2, 1), (1, 1, 0)]);
-}
-
-#[tokio::test]
-async fn a_repeated_submit_is_found_by_its_fingerprint_until_the_run_ends() {
-    let bench = Bench::with_jobs(1).await;
-    let reader = bench.reader();
-    assert_eq!(reader.unfinished_run(&[8; 32]).await.unwrap(), None);
-    assert_eq!(
-        reader.unfinished_run(&[7; 32]).await.unwrap().unwrap().id,
-        bench.run
-    );
-    let claimed = bench.claim(1, at(0)).await;
-    bench.finish(success(&claimed.jobs[0])).await;
-    bench.store.leave_run(bench.run, at(1), None).await.unwrap();
-    assert_eq!(reader.unfinished_run(&[7; 32]).await.unwrap(), None);
-}
-
-#[tokio::test]
 async fn a_second_process_may_submit_while_a_dispatcher_runs() {
     let bench = Bench::with_jobs(1).await;
     let second = SqliteStore::open(&bench.path).unwrap();
@@ -633,80 +560,4 @@ async fn a_closed_store_is_one_file_and_takes_no_more_calls() {
     let refused = bench.store.pulse(bench.run).await.unwrap_err();
     assert!(matches!(refused, StoreError::Closed), "{refused}");
     assert_eq!(bench.counts().await.pending, 3);
-}
-
-fn open_error(path: &Path) -> StoreError {
-    SqliteStore::open(path).unwrap_err()
-}
-
-#[test]
-fn files_that_are_no_store_are_refused_with_the_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = folder.path().join("notes.txt");
-    std::fs::write(
-        &text,
-        "just some notes, longer than a header of a hundred bytes".repeat(9),
-    )
-    .unwrap();
-    assert!(matches!(open_error(&text), StoreError::NotAStore { .. }));
-    let foreign = folder.path().join("foreign.db");
-    let other = rusqlite::Connection::open(&foreign).unwrap();
-    other.execute_batch("CREATE TABLE t (x)").unwrap();
-    let refused = open_error(&foreign);
-    assert!(refused.to_string().contains("another program"), "{refused}");
-    assert!(matches!(
-        open_error(&folder.path().join("no/such/folder.db")),
-        StoreError::CannotOpen { .. }
-    ));
-    let missing = SqliteReader::open(&folder.path().join("missing.db")).unwrap_err();
-    assert!(matches!(missing, StoreError::Missing { .. }));
-}
-
-#[test]
-fn a_store_of_a_newer_version_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.db");
-    drop(super::open::open_writer(&path).unwrap());
-    let newer = rusqlite::Connection::open(&path).unwrap();
-    newer.pragma_update(None, "user_version", 999).unwrap();
-    assert!(matches!(
-        open_error(&path),
-        StoreError::TooNew { found: 999, .. }
-    ));
-    assert!(matches!(
-        SqliteReader::open(&path).unwrap_err(),
-        StoreError::TooNew { .. }
-    ));
-}
-
-#[test]
-fn commits_wait_for_the_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let connection = super::open::open_writer(&folder.path().join("store.db")).unwrap();
-    let pragma = |name: &str| {
-        connection
-            .pragma_query_value(None, name, |row| {
-                row.get::<_, String>(0)
-                    .or_else(|_| row.get::<_, i64>(0).map(|value| value.to_string()))
-            })
-            .unwrap()
-    };
-    assert_eq!(
-        (
-            pragma("journal_mode").as_str(),
-            pragma("synchronous").as_str()
-        ),
-        ("wal", "2")
-    );
-    assert_eq!(pragma("foreign_keys"), "1");
-}
-
-#[test]
-fn the_store_is_readable_by_its_owner_alone() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.db");
-    drop(super::open::open_writer(&path).unwrap());
-    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
 }

@@ -1,0 +1,78 @@
+//! What readers see: pages, sums, and runs found again.
+
+use super::*;
+
+#[tokio::test]
+async fn readers_page_through_results_with_the_sums_of_all_attempts() {
+    let bench = Bench::with_jobs(450).await;
+    let first = bench.claim(1, at(0)).await;
+    bench.finish(retry(&first.jobs[0], at(1))).await;
+    let all = bench.claim(450, at(10)).await;
+    for job in &all.jobs {
+        bench.finish(success(job)).await;
+    }
+    let (reader, mut lines, mut after) = (bench.reader(), Vec::new(), 0);
+    loop {
+        let page = reader.results(bench.run, Only::All, after).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.line;
+        lines.extend(page.iter().map(|row| row.line));
+        if lines.len() == page.len() {
+            assert_eq!((page[0].attempts, page[0].cost.total), (2, Pico(7_000_000)));
+            assert_eq!(page[1].metadata.as_deref(), Some(r#"{"row":17}"#));
+        }
+    }
+    assert_eq!(lines, (1..=450).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn attempt_groups_add_up_to_the_ledger() {
+    let bench = Bench::with_jobs(3).await;
+    let claimed = bench.claim(2, at(0)).await;
+    bench.finish(retry(&claimed.jobs[0], at(1))).await;
+    bench.finish(success(&claimed.jobs[1])).await;
+    let groups = bench.reader().attempt_groups(bench.run).await.unwrap();
+    let total: Pico = groups.iter().map(|group| group.cost.total).sum();
+    assert_eq!(total, Pico(7_000_000));
+    assert_eq!(groups.iter().map(|group| group.attempts).sum::<u64>(), 2);
+    let wasted = groups.iter().find(|group| !group.is_result).unwrap();
+    assert_eq!(wasted.error_class, Some(ErrorClass::Overloaded));
+}
+
+#[tokio::test]
+async fn failures_of_the_service_are_told_by_hour_of_day() {
+    let bench = Bench::with_jobs(3).await;
+    let hour = 3_600_000;
+    for (n, start) in [0, 24 * hour, 25 * hour].into_iter().enumerate() {
+        let claimed = bench.claim(1, at(start)).await;
+        let job = &claimed.jobs[0];
+        let finish = if n == 0 {
+            retry(job, at(99 * hour))
+        } else {
+            success(job)
+        };
+        bench.finish(finish).await;
+    }
+    let hours = bench.reader().hours_of_day(bench.run).await.unwrap();
+    let first = hours[0].hour;
+    let told: Vec<_> = hours
+        .iter()
+        .map(|hour| (hour.hour - first, hour.attempts, hour.service_failures))
+        .collect();
+    assert_eq!(told, [(0, 2, 1), (1, 1, 0)]);
+}
+
+#[tokio::test]
+async fn a_repeated_submit_is_found_by_its_fingerprint_until_the_run_ends() {
+    let bench = Bench::with_jobs(1).await;
+    let reader = bench.reader();
+    assert_eq!(reader.unfinished_run(&[8; 32]).await.unwrap(), None);
+    assert_eq!(
+        reader.unfinished_run(&[7; 32]).await.unwrap().unwrap().id,
+        bench.run
+    );
+    let claimed = bench.claim(1, at(0)).await;
+    bench.finish(success(&claimed.jobs[0])).await;
+    bench.store.leave_run(bench.run, at(1), None).await.unwrap();
+    assert_eq!(reader.unfinished_run(&[7; 32]).await.unwrap(), None);
+}
