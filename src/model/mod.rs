@@ -4,6 +4,7 @@
 //! room: every other room speaks in these words.
 
 pub mod attempt;
+pub mod batch;
 pub mod body;
 pub mod duration;
 pub mod error_class;
@@ -21,6 +22,7 @@ pub mod stream_mode;
 pub mod usage;
 
 pub use attempt::{AttemptOutcome, AttemptRecord};
+pub use batch::{BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, RequestCounts};
 pub use body::RequestBody;
 pub use error_class::{Budget, ErrorClass, Treatment};
 pub use error_object::error_object;

@@ -10,6 +10,7 @@
 //! are the only places that touch the network.
 
 mod base_url;
+mod batches;
 mod classify;
 mod credentials;
 mod fold;
@@ -36,6 +37,7 @@ mod usage;
 mod wire;
 
 pub use base_url::BaseUrl;
+pub use batches::{BatchApi, BatchPage, BatchUpload, ItemResult, Polled, ResultLine};
 pub use classify::{
     MAX_ERROR_TEXT, MAX_RAW_ERROR, classify_error, classify_response, classify_transport,
 };

@@ -5,6 +5,7 @@
 //! and no type of a database crosses this line. Every write is one transaction, is idempotent,
 //! and is durable when its call returns; a call that returned an error may still have happened.
 
+mod batches;
 mod error;
 mod health;
 pub mod sqlite;
@@ -16,6 +17,10 @@ use jiff::Timestamp;
 
 use crate::model::{AttemptId, DispatchOptions, Run, RunId};
 
+pub use batches::{
+    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
+    RESULTS_KEPT_FOR, RouteRule, Routed,
+};
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{

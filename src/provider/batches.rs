@@ -1,0 +1,93 @@
+//! The Message Batches API: what the engine asks of it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{Failure, Message};
+use crate::model::RemoteBatch;
+
+/// The body of a create call: its exact length, and its bytes as they are read from the store. A
+/// sender that is dropped early breaks the call off.
+#[derive(Debug)]
+pub struct BatchUpload {
+    /// Bytes of the whole body.
+    pub bytes: u64,
+    /// The bytes, in order.
+    pub chunks: mpsc::Receiver<Bytes>,
+}
+
+/// A look at a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Polled {
+    /// What the API says.
+    pub batch: RemoteBatch,
+    /// When it wants to be asked again at the earliest.
+    pub retry_after: Option<Duration>,
+}
+
+/// A page of the list of batches, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BatchPage {
+    /// The batches.
+    pub batches: Vec<RemoteBatch>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// One line of a batch's results.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultLine {
+    /// The entry's `custom_id`; none if the line cannot be read.
+    pub custom_id: Option<String>,
+    /// What became of the entry.
+    pub result: ItemResult,
+}
+
+/// What became of an entry of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemResult {
+    /// It was answered.
+    Succeeded(Box<Message>),
+    /// It failed, or its answer is a refusal.
+    Errored(Box<Failure>),
+    /// It was cancelled before it was processed.
+    Canceled,
+    /// Time ran out before it was processed.
+    Expired,
+    /// The line is no JSON, or its result is of a kind that is not known; the beginning of it, for
+    /// people.
+    Unreadable(String),
+}
+
+/// The calls of the Message Batches API. Each is one request on the wire (results: one download).
+pub trait BatchApi: Send + Sync + 'static {
+    /// Creates a batch. After a failure whose evidence has no HTTP status nobody knows whether it
+    /// exists.
+    fn create(
+        &self,
+        upload: BatchUpload,
+    ) -> impl Future<Output = Result<RemoteBatch, Box<Failure>>> + Send;
+
+    /// Looks at a batch.
+    fn retrieve(&self, id: &str) -> impl Future<Output = Result<Polled, Box<Failure>>> + Send;
+
+    /// Lists batches, newest first, after the given one.
+    fn list(
+        &self,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<BatchPage, Box<Failure>>> + Send;
+
+    /// Asks for a batch to be cancelled.
+    fn cancel(&self, id: &str) -> impl Future<Output = Result<RemoteBatch, Box<Failure>>> + Send;
+
+    /// Downloads the results of a batch line by line, in whatever order they come, and returns how
+    /// many there were. A download that breaks off is a failure; the lines until then have been sent.
+    fn results(
+        &self,
+        id: &str,
+        lines: mpsc::Sender<ResultLine>,
+    ) -> impl Future<Output = Result<u64, Box<Failure>>> + Send;
+}
