@@ -183,7 +183,9 @@ fn new_job(line: u64, model: &str) -> NewJob {
         line,
         custom_id: format!("id-{line}"),
         model: model.to_owned(),
-        body: RequestBody::from_json(format!(r#"{{"model":"{model}","id":"id-{line}"}}"#)),
+        body: RequestBody::from_json(format!(
+            r#"{{"model":"{model}","id":"id-{line}","max_tokens":100,"messages":[{{"role":"user"}}]}}"#
+        )),
         lane: None,
         deadline: None,
         metadata: None,
