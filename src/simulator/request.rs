@@ -206,10 +206,10 @@ impl<'a> Ask<'a> {
 
     /// How often the turn that is to be continued has paused; 0 if none is.
     pub(super) fn pauses(&self) -> u32 {
-        let paused = self.turns.last().filter(|turn| turn.is_paused());
-        let blocks = paused.map_or(&[][..], |turn| turn.content.blocks());
-        let pauses = blocks.iter().filter(|block| block.known.kind == PAUSES_AT);
-        u32::try_from(pauses.count()).unwrap_or(u32::MAX)
+        let turn = self.turns.last().filter(|turn| turn.is_paused());
+        let blocks = turn.map_or(&[][..], |turn| turn.content.blocks());
+        let pauses_at = |block: &&Block<'_>| block.known.kind == PAUSES_AT;
+        u32::try_from(blocks.iter().filter(pauses_at).count()).unwrap_or(u32::MAX)
     }
 
     /// Whether the last message answers a tool call.

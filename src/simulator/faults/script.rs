@@ -64,7 +64,7 @@ impl Script {
         let holds = |step: &&Step| step.options.holds_for(model, max_tokens);
         let steps = || self.steps.iter().filter(holds);
         let mut left = nth;
-        let mut chosen = steps().last();
+        let mut chosen = steps().next_back();
         for step in steps() {
             if left < step.times {
                 chosen = Some(step);
