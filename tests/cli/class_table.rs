@@ -129,6 +129,8 @@ fn check(rows: &[Row], flags: &[&str], code: i32) {
     let args = [&submit[..], &["--concurrency", "2"], flags].concat();
     desk.run(&args).expect(code);
 
+    desk.run(&["verify"]).expect(0);
+
     let attempts = by_custom_id(desk.attempts());
     let results = by_custom_id(desk.results());
     let arrivals = arrivals(&desk);
