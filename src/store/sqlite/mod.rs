@@ -18,6 +18,7 @@
 //! control         start, pulse, leave, cancel, retry
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
+//! verify          the invariants, held against every row
 //! ```
 
 mod amend;
@@ -37,6 +38,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod verify;
 mod writer;
 
 use std::path::Path;

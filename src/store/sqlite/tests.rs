@@ -4,6 +4,7 @@ mod amending;
 mod health;
 mod opening;
 mod reading;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
