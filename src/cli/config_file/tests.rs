@@ -66,7 +66,6 @@ quiet = true
         ("dispatch.seed", 9),
         ("retry.scale", 14),
         ("retry.overloaded.waits", 17),
-        ("fallback.models", 19),
         ("api.headers", 26),
         ("status.url", 32),
         ("output.quiet", 37),

@@ -32,7 +32,7 @@ fn amended(job: &ClaimedJob, amendment: Amendment, put_aside: Option<&str>) -> F
     Finish {
         record: record(job.attempt, outcome, Some(class)),
         next: Next::Amend {
-            at: at(1_000),
+            at: at(500),
             amended: Box::new(Amended {
                 amendment,
                 put_aside: put_aside.map(str::to_owned),
@@ -57,7 +57,7 @@ impl Bench {
             model: model.to_owned(),
             max_jobs: 9,
             max_bytes: u64::MAX,
-            now: at(2_000),
+            now: at(600),
         };
         self.store.claim(claim).await.unwrap().jobs.pop()
     }
@@ -78,6 +78,8 @@ impl Bench {
 
     /// The only amendment as it is stored: what it asks, and what is put aside.
     fn kept(&self) -> Option<(bool, bool)> {
+        let told = self.reader().verify(&[self.run]).unwrap();
+        assert!(told.holds(), "{told:#?}");
         let connection = rusqlite::Connection::open(&self.path).unwrap();
         let row = connection.query_row(
             "SELECT amendment_blob IS NOT NULL, put_aside_blob IS NOT NULL FROM amendments",
@@ -106,7 +108,7 @@ async fn an_amended_job_waits_in_the_lane_of_its_next_model() {
     let attempts = bench.reader().attempts(bench.run, None, 0).await.unwrap();
     let models: Vec<_> = attempts.iter().map(|row| row.model.as_str()).collect();
     assert_eq!(models, [MODEL, OTHER]);
-    assert_eq!(attempts[0].next_try_at, Some(at(1_000)));
+    assert_eq!(attempts[0].next_try_at, Some(at(500)));
 }
 
 #[tokio::test]
@@ -264,4 +266,22 @@ async fn a_cancelled_job_keeps_nothing() {
     assert!(!bench.store.cancel(bench.run, at(3_000)).await.unwrap());
     assert_eq!(bench.counts().await.canceled, 1);
     assert_eq!(bench.kept(), Some((false, false)));
+}
+
+#[tokio::test]
+async fn an_amendment_that_does_not_fit_its_job_is_found() {
+    for damage in [
+        "UPDATE jobs SET amended = 0",
+        "DELETE FROM amendments",
+        "UPDATE amendments SET amendment_blob = NULL",
+        "UPDATE jobs SET state = 6",
+    ] {
+        let bench = Bench::amended(more_room(), Some(TRUNCATED)).await;
+        let connection = rusqlite::Connection::open(&bench.path).unwrap();
+        connection.execute(damage, []).unwrap();
+        let told = bench.reader().verify(&[bench.run]).unwrap();
+        let broken = told.runs[0].1.iter().filter(|check| !check.holds());
+        let names: Vec<_> = broken.map(|check| check.name).collect();
+        assert!(names.contains(&"amendments"), "{damage}: {names:?}");
+    }
 }
