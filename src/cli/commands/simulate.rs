@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::simulator::{
-    Case, ClassLimits, FaultRate, Latency, RateLimits, Simulator, SimulatorSettings,
+    BatchSettings, Case, ClassLimits, FaultRate, Latency, RateLimits, Simulator, SimulatorSettings,
 };
 
 use super::session::Signals;
@@ -52,6 +52,7 @@ fn settings(args: &SimulateArgs) -> Result<SimulatorSettings, Failure> {
             ..settings.latency
         };
     }
+    set_batches(&mut settings.batches, args);
     let faults = args
         .faults
         .iter()
@@ -70,6 +71,14 @@ fn settings(args: &SimulateArgs) -> Result<SimulatorSettings, Failure> {
         }));
     }
     Ok(settings)
+}
+
+fn set_batches(batches: &mut BatchSettings, args: &SimulateArgs) {
+    batches.takes = args.batch_takes.unwrap_or(batches.takes);
+    batches.clock = args.batch_clock.unwrap_or(batches.clock);
+    batches.stall_at = args.batch_stall.or(batches.stall_at);
+    batches.queue_limit = args.batch_queue_limit.or(batches.queue_limit);
+    batches.script = args.batch_script.clone().or_else(|| batches.script.take());
 }
 
 /// `CASE=RATE`, such as `529=0.05`.
