@@ -51,11 +51,11 @@ pub(super) struct CacheUse {
 
 impl CacheUse {
     /// What was used some time ago, with nothing left to store.
-    pub(super) fn settled([read, write_5m, write_1h]: [u32; 3]) -> Self {
+    pub(super) fn settled([read, short, long]: [u32; 3]) -> Self {
         Self {
             read,
-            write_5m,
-            write_1h,
+            write_5m: short,
+            write_1h: long,
             touched: Vec::new(),
         }
     }

@@ -179,7 +179,7 @@ pub struct SimulateArgs {
     pub batch_stall: Option<f64>,
     /// Most requests that may wait in all batches together
     #[arg(long, value_name = "N")]
-    pub batch_queue_limit: Option<u32>,
+    pub batch_queue: Option<u32>,
     /// What befalls the first, second, ... batch created, such as "lost-answer, ok"
     #[arg(long, value_name = "SCRIPT")]
     pub batch_script: Option<BatchScript>,

@@ -63,7 +63,7 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
             "--batch-takes",
             "--batch-clock",
             "--batch-stall",
-            "--batch-queue-limit",
+            "--batch-queue",
             "--batch-script",
             "--fault",
             "--lively",

@@ -77,7 +77,7 @@ fn set_batches(batches: &mut BatchSettings, args: &SimulateArgs) {
     batches.takes = args.batch_takes.unwrap_or(batches.takes);
     batches.clock = args.batch_clock.unwrap_or(batches.clock);
     batches.stall_at = args.batch_stall.or(batches.stall_at);
-    batches.queue_limit = args.batch_queue_limit.or(batches.queue_limit);
+    batches.queue_limit = args.batch_queue.or(batches.queue_limit);
     batches.script = args.batch_script.clone().or_else(|| batches.script.take());
 }
 
