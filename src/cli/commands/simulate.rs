@@ -101,3 +101,37 @@ fn fault(text: &str) -> Result<FaultRate, Failure> {
     let case: Case = case.parse().map_err(wrong)?;
     Ok(FaultRate { case, probability })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn of(flags: &str) -> SimulatorSettings {
+        let line = ["claude-run", "simulate"];
+        let cli = Cli::parse_from(line.into_iter().chain(flags.split_whitespace()));
+        let Command::Simulate(args) = cli.command else {
+            panic!("not `simulate`");
+        };
+        settings(&args).unwrap()
+    }
+
+    #[test]
+    fn the_flags_of_batches_reach_the_simulator() {
+        let quiet = SimulatorSettings::default().batches;
+        assert_eq!(of("").batches, quiet);
+        let told = BatchSettings {
+            takes: Duration::from_hours(1),
+            clock: 360.0,
+            stall_at: Some(0.4),
+            queue_limit: Some(7),
+            script: Some("lost-answer".parse().unwrap()),
+            ..quiet
+        };
+        let flags = "--batch-takes 1h --batch-clock 360 --batch-stall 0.4 --batch-queue 7 --batch-script lost-answer";
+        assert_eq!(of(flags).batches, told);
+        assert_eq!(of("--lively").batches, SimulatorSettings::lively(0).batches);
+    }
+}
