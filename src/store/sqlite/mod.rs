@@ -11,6 +11,7 @@
 //! ```text
 //! schema          ../../../schemas/sqlite/*.sql, applied by migrate
 //! open            what must be true of a file, pragmas
+//! backup          a copy before the schema changes
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
 //! claim, finish   the life of an attempt; finish serves both lanes
@@ -26,6 +27,7 @@
 //! health          what doctor asks
 //! ```
 
+mod backup;
 mod batch_store;
 mod batches;
 mod blob;
@@ -88,6 +90,15 @@ impl SqliteStore {
         Ok(Self {
             writer: Writer::spawn(tx)?,
         })
+    }
+
+    /// Brings the store at `path`, which is of an older version, up to date, behind a backup.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`].
+    pub fn upgrade(path: &Path) -> Result<()> {
+        open::open_writer(path).map(drop)
     }
 
     /// The same store without the writer's thread: every call works on the caller's thread, so

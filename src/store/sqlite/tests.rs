@@ -1,8 +1,10 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
+mod batches;
 mod health;
 mod opening;
 mod reading;
+mod upgrading;
 
 use std::path::PathBuf;
 use std::time::Duration;
