@@ -20,6 +20,7 @@ enum Verb {
     Begin,
     Fill(usize, u32),
     Move(usize, BatchState),
+    Send(usize),
     Note(usize, RemoteStatus),
     CancelBatch(usize),
     Dissolve(usize, Lane, bool),
@@ -48,7 +49,8 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => Just(Verb::Unroute),
         3 => Just(Verb::Begin),
         5 => (0..4_usize, 1..4_u32).prop_map(|(batch, most)| Verb::Fill(batch, most)),
-        6 => (0..4_usize, state).prop_map(|(batch, to)| Verb::Move(batch, to)),
+        4 => (0..4_usize).prop_map(Verb::Send),
+        4 => (0..4_usize, state).prop_map(|(batch, to)| Verb::Move(batch, to)),
         4 => (0..4_usize, status).prop_map(|(batch, status)| Verb::Note(batch, status)),
         1 => (0..4_usize).prop_map(Verb::CancelBatch),
         1 => (0..4_usize, lane(), any::<bool>()).prop_map(|(b, lane, keep)| Verb::Dissolve(b, lane, keep)),
@@ -104,6 +106,12 @@ impl Bench {
             Verb::Move(n, to) => {
                 let Some(batch) = chosen(n) else { return };
                 or_refused(store.move_batch(batch, to, at(20)).await);
+            }
+            Verb::Send(n) => {
+                let Some(batch) = chosen(n) else { return };
+                for to in [BatchState::Ready, BatchState::Sending] {
+                    or_refused(store.move_batch(batch, to, at(20)).await);
+                }
             }
             Verb::Note(n, status) => {
                 let Some(batch) = chosen(n) else { return };
