@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::harness::{BINARY, Desk, jobs, plain_jobs, stuck_jobs, wait_until};
 
 /// Every command that opens a store.
-const OPENERS: [&[&str]; 8] = [
+const OPENERS: [&[&str]; 9] = [
     &["submit", "jobs.jsonl"],
     &["resume"],
     &["status", "--json"],
@@ -20,6 +20,7 @@ const OPENERS: [&[&str]; 8] = [
     &["report"],
     &["retry"],
     &["cancel"],
+    &["verify"],
 ];
 
 /// Asserts that every command refuses the store with code 1 and these words, and leaves it alone.
@@ -279,7 +280,11 @@ fn a_user_without_rights_is_told_so() {
 
 #[test]
 fn a_store_of_an_older_version_is_copied_brought_up_to_date_and_read() {
-    for args in [&["status"][..], &["resume", "first"], &["export", "first", "-o", "-"]] {
+    for args in [
+        &["status"][..],
+        &["resume", "first"],
+        &["export", "first", "-o", "-"],
+    ] {
         let desk = Desk::new();
         let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/v1.db");
         fs::copy(stored, desk.path("claude-run.db")).unwrap();
@@ -289,4 +294,22 @@ fn a_store_of_an_older_version_is_copied_brought_up_to_date_and_read() {
         assert!(desk.path("claude-run.db.v1.backup").exists(), "{args:?}");
         assert_eq!(desk.status().len(), 3, "{args:?}");
     }
+}
+
+#[test]
+fn verify_says_what_is_sound_and_what_is_not() {
+    let desk = Desk::new();
+    desk.run(&["verify"]).expect(2).says(&["no run"]);
+    desk.write("jobs.jsonl", plain_jobs(3));
+    desk.run(&["submit", "jobs.jsonl"]).expect(0);
+    let sound = desk.run(&["verify"]).expect(0);
+    assert!(!sound.stdout.contains("broken"), "{sound}");
+
+    let connection = Connection::open(desk.path("claude-run.db")).unwrap();
+    let damage = "UPDATE runs SET cost_pico = cost_pico + 1";
+    connection.execute(damage, []).unwrap();
+    let broken = desk.run(&["verify", "latest"]).expect(1).clear_error();
+    assert!(broken.stdout.contains("broken  money"), "{broken}");
+    let told = desk.run(&["verify", "--json"]).expect(1).json_lines();
+    assert_eq!(told[0]["ok"], false);
 }

@@ -25,6 +25,7 @@
 //! dissolve        ... batches that are taken apart
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
+//! verify          the invariants, held against every row
 //! ```
 
 mod backup;
@@ -51,6 +52,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod verify;
 mod writer;
 
 use std::path::Path;

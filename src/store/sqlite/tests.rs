@@ -8,6 +8,7 @@ mod health;
 mod opening;
 mod reading;
 mod upgrading;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
