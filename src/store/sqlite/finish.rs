@@ -124,10 +124,16 @@ fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<bool> {
 fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish) -> Result<()> {
     let (to, history) = (state_after(&finish.next), &finish.history);
     let AttemptId { job, n } = finish.record.attempt;
-    let model = tx.query(
+    let illegal = || {
+        StoreError::IllegalTransition(format!(
+            "job {} cannot become {to}: it is not in flight",
+            job.0
+        ))
+    };
+    let moved = tx.execute(
         "UPDATE jobs SET state = ?3, not_before_ms = ?4, error_class = ?5, counted = ?6,
            faults_in_row = ?7, rate_limits_in_row = ?8, interruptions_in_row = ?9
-         WHERE id = ?1 AND attempts = ?2 AND state IN (1, 2) RETURNING model_id",
+         WHERE id = ?1 AND attempts = ?2 AND state IN (1, 2)",
         params![
             job.0,
             n,
@@ -142,14 +148,16 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish) -> Result<()> {
             history.rate_limits_in_row,
             history.interruptions_in_row,
         ],
-        |row| row.get(0),
     )?;
-    let model = model.ok_or_else(|| {
-        StoreError::IllegalTransition(format!(
-            "job {} cannot become {to}: it is not in flight",
-            job.0
-        ))
-    })?;
+    if moved != 1 {
+        return Err(illegal());
+    }
+    // Not RETURNING: for that SQLite opens a temporary table and a statement journal each time.
+    let model = tx
+        .query("SELECT model_id FROM jobs WHERE id = ?1", [job.0], |row| {
+            row.get(0)
+        })?
+        .ok_or_else(illegal)?;
     tx.moved(run, model, Some(JobState::InFlight), Some(to));
     Ok(())
 }
