@@ -107,6 +107,21 @@ pub(crate) fn claude_run(folder: &Path, args: &[&str]) -> Cost {
     measure(&mut command)
 }
 
+/// Runs claude-run for that time and breaks it off; returns the most memory it held, in MB.
+pub(crate) fn claude_run_for(time: Duration, folder: &Path, args: &[&str]) -> f64 {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_claude-run"));
+    command.current_dir(folder).args(args);
+    command.env("ANTHROPIC_API_KEY", "durable");
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    std::thread::sleep(time);
+    assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+    let peak_mb = peak_of(&format!("/proc/{}/status", child.id()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    peak_mb
+}
+
 /// What claude-run prints, as JSON.
 pub(crate) fn ask_claude_run(folder: &Path, args: &[&str]) -> serde_json::Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claude-run"));
