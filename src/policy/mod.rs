@@ -4,6 +4,7 @@
 //! Nothing here does I/O, reads a clock or keeps a random source: the time and the source are
 //! arguments, so every decision can be repeated. `engine` acts on what is decided here.
 
+pub mod batch;
 pub mod circuit;
 pub mod halt;
 pub mod prices;
@@ -11,6 +12,7 @@ pub mod retry;
 pub mod stream;
 pub mod waits;
 
+pub use batch::BatchSettings;
 pub use circuit::{Changed, Circuit, speaks_of_the_lane};
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
 pub use retry::{RetrySettings, Standing, Step, Verdict, decide, probe_wait};
