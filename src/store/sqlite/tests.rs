@@ -1,8 +1,10 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
+mod batches;
 mod health;
 mod opening;
 mod reading;
+mod upgrading;
 mod verify;
 
 use std::path::PathBuf;
@@ -57,6 +59,7 @@ fn job(line: u64) -> NewJob {
         body: RequestBody::from_json(format!(r#"{{"model":"{MODEL}","line":{line}}}"#)),
         lane: None,
         deadline: None,
+        live_only: false,
         metadata: (line == 2).then(|| r#"{"row":17}"#.to_owned()),
     }
 }
