@@ -152,6 +152,11 @@ impl Command {
                 ca_bundle: args.ca_bundle.clone(),
                 ..DispatchArgs::default()
             },
+            Self::Check(args) => DispatchArgs {
+                lane: args.lane,
+                deadline: args.deadline,
+                ..DispatchArgs::default()
+            },
             _ => DispatchArgs::default(),
         }
     }

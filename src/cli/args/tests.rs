@@ -132,8 +132,6 @@ fn every_flag_fits_on_one_line_of_help() {
 fn flags_of_later_stages_are_absent() {
     for line in [
         "submit f --rpm 5",
-        "submit f --lane batch",
-        "submit f --deadline 6h",
         "submit f --budget-usd 5",
         "resume --fallback-model m",
         "batches",

@@ -3,6 +3,7 @@
 //! ```text
 //! submit, resume        change the queue and run it
 //!   load                an input file into the store
+//!   lanes               what a line's lane means for what is remarked about it
 //!   session             what a dispatching process holds: store, lock, signals
 //!   drive               one run under dispatch: provider, engine, progress, summary
 //!   endpoint            where requests go: the API, or a simulator inside the process
@@ -23,6 +24,7 @@ mod drive;
 mod endpoint;
 mod explain;
 mod export;
+mod lanes;
 mod load;
 mod report;
 mod resume;
