@@ -134,7 +134,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --rpm 5",
         "submit f --budget-usd 5",
         "resume --fallback-model m",
-        "batches",
         "verify",
     ] {
         let error = parse(line).unwrap_err();

@@ -7,7 +7,7 @@
 //!   session             what a dispatching process holds: store, lock, signals
 //!   drive               one run under dispatch: provider, engine, progress, summary
 //!   endpoint            where requests go: the API, or a simulator inside the process
-//! status, attempts, export, report, retry, cancel, check
+//! status, batches, attempts, export, report, retry, cancel, check
 //!   select              which run is meant
 //! doctor                what is in order, and what is not
 //! verify                the invariants of the store
@@ -15,6 +15,7 @@
 //! ```
 
 mod attempts;
+mod batches;
 mod cancel;
 mod check;
 pub(crate) mod completions;
@@ -37,6 +38,7 @@ mod submit;
 mod verify;
 
 pub use attempts::attempts;
+pub use batches::batches;
 pub use cancel::cancel;
 pub use check::check;
 pub use config::config;
