@@ -90,7 +90,7 @@ pub struct DispatchArgs {
     /// Write every event to this file, one JSON object per line
     #[arg(long, value_name = "FILE", help_heading = "Dispatch")]
     pub events: Option<PathBuf>,
-    /// Lane: auto (the cheapest that keeps the deadline), live or batch [default: auto]
+    /// Lane: auto (by deadline), live or batch (half the price) [default: auto]
     #[arg(long, value_name = "LANE", value_parser = parse::lane(), hide_possible_values = true, help_heading = "Batches")]
     pub lane: Option<LaneChoice>,
     /// When the answers are wanted: 6h (from now on), or a time

@@ -198,15 +198,20 @@ pub(super) fn retry_settings(
     }
     Ok(RetrySettings {
         max_attempts: retry.max_attempts.value,
-        scale: if scales_down(settings, simulated) {
-            SIMULATED_RETRY_SCALE
-        } else {
-            retry.scale.value
-        },
+        scale: retry_scale(settings, simulated),
         waits,
         give_up_after: retry.give_up_after.value,
         ..RetrySettings::default()
     })
+}
+
+/// What waits are multiplied by.
+pub(super) fn retry_scale(settings: &Settings, simulated: bool) -> f64 {
+    if scales_down(settings, simulated) {
+        SIMULATED_RETRY_SCALE
+    } else {
+        settings.retry.scale.value
+    }
 }
 
 /// Whether a simulated run shortens its own waits: unless the user set the scale.

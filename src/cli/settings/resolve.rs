@@ -90,16 +90,7 @@ impl Layers {
             ),
             lane: self.lane(file, run),
             deadline: self.deadline(run),
-            seed: self.pick(
-                &keys::SEED,
-                None,
-                By {
-                    file: file.dispatch.seed.map(Some),
-                    run: run.seed.map(Some),
-                    flag: self.dispatch.seed.map(Some),
-                    ..By::nobody()
-                },
-            ),
+            seed: self.seed(file, run),
         }
     }
 
@@ -111,6 +102,16 @@ impl Layers {
             ..By::nobody()
         };
         self.pick(&keys::STREAM, StreamMode::Auto, by)
+    }
+
+    fn seed(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<Option<u64>> {
+        let by = By {
+            file: file.dispatch.seed.map(Some),
+            run: run.seed.map(Some),
+            flag: self.dispatch.seed.map(Some),
+            ..By::nobody()
+        };
+        self.pick(&keys::SEED, None, by)
     }
 
     fn lane(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<LaneChoice> {
