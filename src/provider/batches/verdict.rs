@@ -18,8 +18,8 @@ pub fn may_have_been_created(failure: &Failure) -> bool {
     }
 }
 
-/// Which entry the API refused a batch for, from 0, if its message says so ("requests.7.custom_id:
-/// ..."; seen live).
+/// Which entry the API refused a batch for, from 0, if its message says so (it begins with
+/// `requests.7.custom_id`, say; seen live).
 #[must_use]
 pub fn rejected_entry(failure: &Failure) -> Option<usize> {
     let message = failure.evidence.message.as_deref()?;
