@@ -151,6 +151,7 @@ mod tests {
         dispatch.idle_timeout   2m                       default
         dispatch.grace          30s                      default
         dispatch.on_halt        exit                     default
+        dispatch.on_truncated   keep                     default
         dispatch.lane           auto                     default
         deadline                -                        default
         dispatch.seed           -                        default
@@ -166,6 +167,7 @@ mod tests {
         retry.scale             1.0                      default
         retry.give_up_after     -                        default
         retry.overloaded.waits  2s, 1m                   file c.toml:4
+        fallback.models         -                        default
         api.base_url            https://h.test/v         environment ANTHROPIC_BASE_URL
         api.version             2023-06-01               default
         api.beta                a, b                     file c.toml:6

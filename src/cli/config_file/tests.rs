@@ -28,6 +28,7 @@ idle_timeout = "30s"
 grace = "0s"
 seed = 7
 on_halt = "wait"
+on_truncated = "raise"
 lane = "batch"
 [batch]
 size = 9
@@ -44,6 +45,8 @@ scale = 0
 give_up_after = "1h"
 [retry.overloaded]
 waits = ["2s", "1m"]
+[fallback]
+models = ["claude-opus-5"]
 [api]
 base_url = "https://h.test/"
 version = "2026-10-21"
@@ -70,12 +73,12 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
-        ("batch.size", 13),
-        ("retry.scale", 23),
-        ("retry.overloaded.waits", 26),
-        ("api.headers", 33),
-        ("status.url", 39),
-        ("output.quiet", 44),
+        ("batch.size", 14),
+        ("retry.scale", 24),
+        ("retry.overloaded.waits", 27),
+        ("api.headers", 36),
+        ("status.url", 42),
+        ("output.quiet", 47),
     ] {
         assert_eq!(
             file.origin(key),
@@ -107,7 +110,7 @@ fn an_empty_file_says_nothing() {
 fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     insta::assert_snapshot!(mistake("[dispatch]\nstagger = \"1s\"\n  concurency = 8\n"), @r#"
     c.toml:3:3: unknown key `concurency` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, lane, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, lane, seed
       next: did you mean `concurrency`?
     "#);
     insta::assert_snapshot!(mistake("[retry]\nmax-attempts = 8\n"), @r#"
@@ -122,7 +125,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, batch, retry, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, api, status, prices, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -136,12 +139,12 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, batch, retry, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, api, status, prices, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
     c.toml:2:1: unknown key `max_attempts` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, lane, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, lane, seed
       next: write it under [retry]
     "#);
 }
