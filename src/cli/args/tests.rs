@@ -142,7 +142,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --budget-usd 5",
         "resume --fallback-model m",
         "batches",
-        "verify",
     ] {
         let error = parse(line).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line}");
