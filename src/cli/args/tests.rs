@@ -140,7 +140,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --lane batch",
         "submit f --deadline 6h",
         "submit f --budget-usd 5",
-        "resume --fallback-model m",
         "batches",
     ] {
         let error = parse(line).unwrap_err();
