@@ -9,6 +9,7 @@ pub mod body;
 pub mod duration;
 pub mod error_class;
 pub mod error_object;
+pub mod estimate;
 pub mod event;
 pub mod evidence;
 pub mod ids;
@@ -26,6 +27,7 @@ pub use batch::{BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, Re
 pub use body::RequestBody;
 pub use error_class::{Budget, ErrorClass, Treatment};
 pub use error_object::error_object;
+pub use estimate::{ERROR_BINS, Estimate, EstimateErrors, error_bin};
 pub use event::{Event, EventKind};
 pub use evidence::{Evidence, Limit, RateLimits};
 pub use ids::{AttemptId, JobId, RunId};
