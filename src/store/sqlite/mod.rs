@@ -17,6 +17,7 @@
 //! control         start, pulse, leave, cancel, retry
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
+//! verify          the invariants, held against every row
 //! ```
 
 mod blob;
@@ -35,6 +36,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod verify;
 mod writer;
 
 use std::path::Path;

@@ -3,6 +3,7 @@
 mod health;
 mod opening;
 mod reading;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
