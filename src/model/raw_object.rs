@@ -89,6 +89,28 @@ pub fn members(text: &str) -> Result<Vec<Member<'_>>, ObjectError> {
         .collect()
 }
 
+/// The object that `text` is with the member `key` set to this JSON: its value replaced in place, or
+/// the member put right after the opening brace. Everything else stays byte for byte. Of several
+/// members of that name the first is set.
+///
+/// # Errors
+///
+/// When `text` is not one JSON object.
+pub fn with_raw_member(text: &str, key: &str, value: &str) -> Result<String, ObjectError> {
+    let members = members(text)?;
+    Ok(match members.iter().find(|member| member.key == key) {
+        Some(member) => {
+            let (before, after) = (&text[..member.value_offset], &text[member.end()..]);
+            format!("{before}{value}{after}")
+        }
+        None => {
+            let inside = text.trim_ascii_start().strip_prefix('{').unwrap_or("}");
+            let comma = if members.is_empty() { "" } else { "," };
+            format!("{{{}:{value}{comma}{inside}", serde_json::Value::from(key))
+        }
+    })
+}
+
 /// What kind of JSON value starts with this text, worded for a sentence: `a string`. None for
 /// text that starts no value.
 #[must_use]

@@ -1,9 +1,11 @@
-//! Pure decisions on values: what happens to a job after a failure, what an answer cost, whether it
-//! is streamed, what may be sent now and what it will need.
+//! Pure decisions on values: what happens to a job after a failure, whether it is asked a little
+//! differently then, what an answer cost, whether it is streamed, what may be sent now and what it
+//! will need.
 //!
 //! Nothing here does I/O, reads a clock or keeps a random source: the time and the source are
 //! arguments, so every decision can be repeated. `engine` acts on what is decided here.
 
+pub mod amend;
 pub mod cache_warm;
 pub mod circuit;
 pub mod concurrency;
@@ -18,6 +20,7 @@ pub mod retry;
 pub mod stream;
 pub mod waits;
 
+pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
 pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, speaks_of_the_lane};
 pub use concurrency::{Concurrency, Signal};
@@ -27,6 +30,6 @@ pub use model_classes::ModelClasses;
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
 pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
-pub use retry::{RetrySettings, Standing, Step, Verdict, decide, probe_wait};
+pub use retry::{RetrySettings, Standing, Step, Verdict, decide, no_more_retries, probe_wait};
 pub use stream::{LONGEST_PLAIN_OUTPUT, max_tokens_of, streams};
 pub use waits::{Waits, WaitsError};

@@ -217,7 +217,7 @@ fn plan_for(
         },
         Ok(headers) => {
             let nth = shared.records.admitted(hash);
-            let (case, options) = choose(shared, script, ask.stream, hash, nth)?;
+            let (case, options) = choose(shared, script, ask, hash, nth)?;
             let question = Question {
                 ask,
                 prompt_tokens,
@@ -313,17 +313,17 @@ fn admit(
 fn choose(
     shared: &Shared,
     script: Option<Script>,
-    streams: bool,
+    ask: &Ask<'_>,
     hash: u64,
     nth: u32,
 ) -> Result<(Case, CaseOptions), ApiError> {
     let settings = &shared.settings;
     let Some(script) = script else {
-        let case = faults::draw(&settings.faults, settings.seed, hash, nth, streams);
+        let case = faults::draw(&settings.faults, settings.seed, hash, nth, ask.stream);
         return Ok((case, CaseOptions::default()));
     };
-    let (case, options) = script.step(nth);
-    if case.needs_stream() && !streams {
+    let (case, options) = script.step(nth, ask.model, ask.max_tokens);
+    if case.needs_stream() && !ask.stream {
         return Err(ApiError::invalid(format!(
             "The simulator's case `{case}` needs a request with \"stream\": true."
         )));

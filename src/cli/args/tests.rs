@@ -135,7 +135,6 @@ fn flags_of_later_stages_are_absent() {
         "submit f --lane batch",
         "submit f --deadline 6h",
         "submit f --budget-usd 5",
-        "resume --fallback-model m",
         "batches",
         "verify",
     ] {

@@ -11,11 +11,14 @@
 //! | `details` | an `error.details` object |
 //! | `delay=200ms` | waits that long before it answers |
 //! | `regain=2026-12-01` | the day in spend-limit messages |
+//! | `model=ID` | the step is there only for requests to this model, by id or alias |
+//! | `max-tokens=N` | the step is there only for requests with this `max_tokens` |
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::simulator::models::Model;
 use crate::simulator::time::parse_duration;
 
 /// What the options of one step say.
@@ -28,6 +31,8 @@ pub(in crate::simulator) struct CaseOptions {
     pub(in crate::simulator) details: bool,
     pub(in crate::simulator) delay: Option<Duration>,
     pub(in crate::simulator) regain: Option<String>,
+    pub(in crate::simulator) model: Option<String>,
+    pub(in crate::simulator) max_tokens: Option<u32>,
 }
 
 /// A `retry-after` header.
@@ -42,6 +47,14 @@ pub(in crate::simulator) enum RetryAfter {
 }
 
 impl CaseOptions {
+    /// Whether a step with these options is there for such a request.
+    pub(in crate::simulator) fn holds_for(&self, model: &Model, max_tokens: u32) -> bool {
+        self.model
+            .as_deref()
+            .is_none_or(|name| model.is_named(name))
+            && self.max_tokens.is_none_or(|wanted| wanted == max_tokens)
+    }
+
     /// Takes one more word in. The error says what is wrong with it.
     pub(super) fn add(&mut self, word: &str) -> Result<(), String> {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
@@ -53,6 +66,8 @@ impl CaseOptions {
             "details" if value.is_empty() => self.details = true,
             "delay" => self.delay = Some(duration(word, value)?),
             "regain" => self.regain = Some(header_text(word, value)?),
+            "model" => self.model = Some(header_text(word, value)?),
+            "max-tokens" => self.max_tokens = Some(count(word, value)?),
             _ => return Err(format!("there is no option `{word}`")),
         }
         Ok(())
@@ -80,6 +95,12 @@ fn header_text(word: &str, value: &str) -> Result<String, String> {
         return Err(format!("`{word}` needs a value"));
     }
     Ok(value.to_owned())
+}
+
+fn count(word: &str, value: &str) -> Result<u32, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`{word}` must be a whole number"))
 }
 
 fn flag(word: &str, value: &str) -> Result<bool, String> {
@@ -126,6 +147,8 @@ mod tests {
             "delay=soon",
             "speed=3",
             "details=1",
+            "model=",
+            "max-tokens=many",
         ] {
             assert!(read(word).unwrap_err().contains('`'), "{word}");
         }

@@ -2,9 +2,11 @@
 //!
 //! Steps are separated by commas. A step is a case's name, perhaps `*N` right behind it to stand
 //! for N requests, and then options. The n-th request with the same body gets the n-th step; the
-//! last step repeats for ever.
+//! last step repeats for ever. A step whose options name a model or a `max_tokens` is there for
+//! those requests alone; without any step left the request is answered well.
 
 use super::{Case, CaseOptions};
+use crate::simulator::models::Model;
 
 const OPEN: &str = "[[sim:";
 const CLOSE: &str = "]]";
@@ -52,11 +54,18 @@ impl Script {
         Ok(Self { steps })
     }
 
-    /// What the `nth` request (from 0) gets.
-    pub(in crate::simulator) fn step(&self, nth: u32) -> (Case, CaseOptions) {
+    /// What the `nth` request (from 0) of those to that model with that `max_tokens` gets.
+    pub(in crate::simulator) fn step(
+        &self,
+        nth: u32,
+        model: &Model,
+        max_tokens: u32,
+    ) -> (Case, CaseOptions) {
+        let holds = |step: &&Step| step.options.holds_for(model, max_tokens);
+        let steps = || self.steps.iter().filter(holds);
         let mut left = nth;
-        let mut chosen = self.steps.last();
-        for step in &self.steps {
+        let mut chosen = steps().last();
+        for step in steps() {
             if left < step.times {
                 chosen = Some(step);
                 break;
@@ -103,10 +112,13 @@ mod tests {
 
     use super::*;
     use crate::simulator::faults::RetryAfter;
+    use crate::simulator::models;
 
     fn names(text: &str, requests: u32) -> Vec<&'static str> {
         let script = Script::find(text).unwrap().unwrap();
-        (0..requests).map(|nth| script.step(nth).0.name()).collect()
+        let haiku = models::find("claude-haiku-4-5").unwrap();
+        let case = |nth| script.step(nth, haiku, 100).0;
+        (0..requests).map(|nth| case(nth).name()).collect()
     }
 
     #[test]
@@ -119,15 +131,27 @@ mod tests {
     }
 
     #[test]
+    fn a_step_may_be_there_for_some_requests_alone() {
+        let haiku = "[[sim: 529 model=claude-haiku-4-5, 500]]";
+        assert_eq!(names(haiku, 2), ["529", "500"]);
+        let opus = "[[sim: 529 model=claude-opus-5, 500]]";
+        assert_eq!(names(opus, 2), ["500", "500"]);
+        let other_room = "[[sim: max-tokens-stop max-tokens=50, 500 max-tokens=100]]";
+        assert_eq!(names(other_room, 2), ["500", "500"]);
+        assert_eq!(names("[[sim: refusal model=claude-opus-5]]", 1), ["ok"]);
+    }
+
+    #[test]
     fn options_belong_to_their_step() {
         let script = Script::find("[[sim: 429 retry-after=7 details, ok]]")
             .unwrap()
             .unwrap();
-        let (case, options) = script.step(0);
+        let haiku = models::find("claude-haiku-4-5").unwrap();
+        let (case, options) = script.step(0, haiku, 100);
         assert_eq!(case.name(), "429");
         assert_eq!(options.retry_after, Some(RetryAfter::Text("7".into())));
         assert!(options.details);
-        assert_eq!(script.step(1).1, CaseOptions::default());
+        assert_eq!(script.step(1, haiku, 100).1, CaseOptions::default());
     }
 
     #[test]
