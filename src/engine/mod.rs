@@ -5,6 +5,7 @@
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
 //! ceiling      how much may be open at once
+//! reach        whether the endpoint answers at all
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
@@ -21,6 +22,7 @@ mod dispatcher;
 mod events;
 mod lane;
 mod outcome;
+mod reach;
 mod scheduler;
 mod settings;
 mod stop;
