@@ -126,6 +126,7 @@ async fn run_to_its_end(
         prices: Arc::new(PriceTable::embedded()),
         seed: None,
         after_halt: false,
+        status: None,
         on_halt: claude_run::model::OnHalt::Exit,
     };
     // Keep the stopper, and `escalate` ends the run early: on Ctrl-C, say.

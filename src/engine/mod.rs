@@ -10,6 +10,7 @@
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
 //! events       what happened, as events for those who watch
+//! status       when the status page is asked, and how long it is believed
 //! stop         how the run is told to stop
 //! ```
 //!
@@ -25,8 +26,10 @@ mod outcome;
 mod reach;
 mod scheduler;
 mod settings;
+mod status;
 mod stop;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use settings::EngineSettings;
+pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};

@@ -5,6 +5,7 @@
 //! so a million of them cost it nothing.
 
 mod claims;
+mod page;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::lane::Lane;
 use super::outcome::{Outcome, halt_for};
 use super::reach::Reach;
 use super::settings::EngineSettings;
+use super::status::PageWatch;
 use super::stop::Stop;
 use crate::clock::add;
 use crate::model::{
@@ -40,6 +42,8 @@ pub(super) enum Effect {
     Release(Vec<AttemptId>),
     /// Ask the store how the run stands.
     Pulse,
+    /// Ask the status page.
+    AskPage,
     /// Leave the run.
     Leave(Leave),
 }
@@ -78,6 +82,7 @@ pub(super) struct Scheduler {
     planned_at: Timestamp,
     pace: Pace,
     reach: Reach,
+    page: PageWatch,
     /// After a halt one request goes first; the rest follow if it does not halt again.
     probing: bool,
     /// Lowered when the API says that too much is open at once.
@@ -125,6 +130,7 @@ impl Scheduler {
             planned_at: Timestamp::MIN,
             pace: Pace::default(),
             reach: Reach::new(pulse.answered),
+            page: PageWatch::new(settings.status.is_some()),
             probing: settings.after_halt,
             pulse_asked: false,
             held_because: None,
@@ -255,8 +261,11 @@ impl Scheduler {
         let changed = match class.filter(|class| speaks_of_the_lane(*class)) {
             Some(class) => {
                 let wait = probe_wait(retry, class, lane.circuit.next_probe_failure(), rng);
-                lane.circuit
-                    .failed(job.job(), class, wait, retry.scale, now)
+                let changed = lane
+                    .circuit
+                    .failed(job.job(), class, wait, retry.scale, now);
+                self.page.slow_down(&mut lane.circuit, retry.scale, now);
+                changed
             }
             None => lane.circuit.answered(),
         };
@@ -326,6 +335,7 @@ impl Scheduler {
                 self.plan_claims(&mut effects, now);
             }
             self.plan_end(&mut effects);
+            self.plan_look(&mut effects, now);
         }
         effects
     }
@@ -344,6 +354,7 @@ impl Scheduler {
             .chain(start)
             .chain(self.reach.unreachable_at(self.unreachable_after))
             .chain(self.waiting)
+            .chain(self.next_look())
             .filter(|at| *at > self.planned_at)
             .min()
     }
