@@ -16,6 +16,10 @@
 
 #[path = "simulation/flaky.rs"]
 mod flaky;
+#[path = "simulation/outages.rs"]
+mod outages;
+#[path = "simulation/page.rs"]
+mod page;
 #[path = "simulation/scripted.rs"]
 mod scripted;
 #[path = "simulation/world.rs"]

@@ -17,12 +17,13 @@ use super::events::EventMaker;
 use super::outcome::{abandoned, outcome};
 use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
 use super::settings::EngineSettings;
+use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{ClaimedJob, EventKind, Halt, Observer, Run};
+use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
 use crate::policy::{max_tokens_of, streams};
 use crate::provider::{Provider, Reply, Request};
-use crate::store::{Claimed, Finish, Pulse, Store, StoreError};
+use crate::store::{Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
 /// Control changes by other processes are seen within this time.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
@@ -81,7 +82,7 @@ pub async fn dispatch<S: Store, P: Provider>(
         cost_usd: run.cost.to_string(),
     };
     observer.observe(&events.make(clock.now(), started));
-    let seed = settings.seed;
+    let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
         scheduler: Scheduler::new(run.id, &settings, pulse),
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
@@ -99,6 +100,7 @@ pub async fn dispatch<S: Store, P: Provider>(
         unsaved: Vec::new(),
         trouble: None,
         abandon_at: None,
+        lookout,
     };
     dispatcher.run().await
 }
@@ -123,6 +125,7 @@ struct Dispatcher<'a, S, P> {
     trouble: Option<StoreError>,
     /// When requests that are still in flight are given up, once the run is stopped.
     abandon_at: Option<Timestamp>,
+    lookout: Lookout,
 }
 
 /// A finished call of the store.
@@ -135,7 +138,8 @@ enum Called {
         group: Group,
         result: Result<(), StoreError>,
     },
-    Released(Result<(), StoreError>),
+    /// Claims were given back, or a change of the status page was written down.
+    Kept(Result<(), StoreError>),
     Pulsed(Result<Pulse, StoreError>),
 }
 
@@ -149,6 +153,7 @@ type Answer = Result<Box<(Id, Reply)>, JoinError>;
 enum Happening {
     Answer(Answer),
     Called(Result<Called, JoinError>),
+    Status(PageStatus),
     PulseIsDue,
     TickIsDue,
     WakeUp,
@@ -167,6 +172,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(lost)) => self.on_lost_call(&lost),
+                Happening::Status(status) => self.on_status(status),
                 Happening::PulseIsDue => self.ask_for_pulse(),
                 Happening::TickIsDue => self.observer.tick(self.clock.now()),
                 Happening::WakeUp => self.abandon_if_due(),
@@ -196,6 +202,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             stop = self.stop.changed() => Happening::Stop(stop),
             Some(called) = self.calls.join_next() => Happening::Called(called),
             Some(answer) = self.requests.join_next_with_id() => Happening::Answer(answer.map(Box::new)),
+            status = self.lookout.told() => Happening::Status(status),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
             _ = tick.tick() => Happening::TickIsDue,
@@ -218,12 +225,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Effect::Release(attempts) => {
                     let run = self.run.id;
                     self.call(move |store| async move {
-                        Called::Released(store.release(run, attempts).await)
+                        Called::Kept(store.release(run, attempts).await)
                     });
                 }
                 Effect::Pulse => self.ask_for_pulse(),
+                Effect::AskPage => self.lookout.ask(),
                 Effect::Leave(leave) if self.calls.is_empty() => return Some(leave),
-                // A release is still under way; its end brings us back here.
+                // A call of the store is still under way; its end brings us back here.
                 Effect::Leave(_) => {}
             }
         }
@@ -344,11 +352,24 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 self.trouble.get_or_insert(error);
             }
             Called::Pulsed(Ok(pulse)) => self.scheduler.on_pulse(pulse),
-            Called::Released(Ok(())) => {}
-            Called::Pulsed(Err(error)) | Called::Released(Err(error)) => {
+            Called::Kept(Ok(())) => {}
+            Called::Pulsed(Err(error)) | Called::Kept(Err(error)) => {
                 self.scheduler.on_store_failed();
                 self.trouble.get_or_insert(error);
             }
+        }
+    }
+
+    /// A look at the status page came back: each change of its indicator is written down and told.
+    fn on_status(&mut self, status: PageStatus) {
+        let now = self.clock.now();
+        if self.scheduler.on_status(status.clone(), now) {
+            let event = self.events.status_page(now, status.clone());
+            self.observer.observe(&event);
+            let (run, change) = (self.run.id, StatusChange { at: now, status });
+            self.call(
+                move |store| async move { Called::Kept(store.note_status(run, change).await) },
+            );
         }
     }
 

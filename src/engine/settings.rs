@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::status::StatusProbe;
 use crate::model::{OnHalt, StreamMode};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 
@@ -34,6 +35,8 @@ pub struct EngineSettings {
     pub after_halt: bool,
     /// What to do when no job can succeed.
     pub on_halt: OnHalt,
+    /// Asks the API's status page during an outage; none asks nobody.
+    pub status: Option<StatusProbe>,
 }
 
 impl EngineSettings {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attempt::AttemptOutcome;
 use super::error_class::ErrorClass;
 use super::job::Lane;
+use super::status_page::PageStatus;
 
 /// One thing that happened; one line of `--events FILE`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -115,6 +116,8 @@ pub enum EventKind {
         /// The model.
         model: String,
     },
+    /// The API's status page, which is asked while a model keeps failing, says something new.
+    StatusPage(PageStatus),
     /// No job can succeed now, and the run waits as it was told to.
     HaltWaiting {
         /// Why.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::numbers::approximate;
 use super::rate::RateWindow;
-use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Pico};
+use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, PageStatus, Pico};
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.
 const ENOUGH_FOR_ETA: u64 = 10;
@@ -85,6 +85,8 @@ pub struct Tally {
     pub phase: Phase,
     /// Models that keep failing, and how: they are only probed.
     pub outages: BTreeMap<String, ErrorClass>,
+    /// What the API's status page said last in this dispatch.
+    pub page: Option<PageStatus>,
     started_at: Option<Timestamp>,
     ended_here: u64,
     window: RateWindow,
@@ -119,6 +121,7 @@ impl Tally {
             EventKind::CircuitClosed { model } => {
                 self.outages.remove(model);
             }
+            EventKind::StatusPage(status) => self.page = Some(status.clone()),
             EventKind::HaltWaiting {
                 error_class,
                 next_try_at,

@@ -4,13 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shape;
 use super::status::ShownState;
 use super::usd::Usd;
-use crate::model::{ErrorClass, JobCounts, Lane, Tokens};
-use crate::store::HourOfDay;
+use crate::model::{ErrorClass, Indicator, JobCounts, Lane, PageStatus, Tokens};
+use crate::store::{HourOfDay, StatusChange};
 
 /// What a run did, what went wrong, and what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +43,9 @@ pub struct Report {
     /// Attempts by the hour of day (UTC) in which they began, and how many of them the service
     /// failed (HTTP 5xx and 529): when to run, and when not. Hours without attempts are left out.
     pub by_hour: Vec<HourSums>,
+    /// What the API's status page said while models kept failing: one entry for each change of its
+    /// indicator, oldest first.
+    pub status_page: Vec<StatusLook>,
     /// From the first dispatch to the last end (or to the halt), pauses included; null before the
     /// first dispatch and while jobs are left.
     pub duration_s: Option<f64>,
@@ -66,6 +71,38 @@ impl From<HourOfDay> for HourSums {
             hour: hour.hour,
             attempts: hour.attempts,
             service_failures: hour.service_failures,
+        }
+    }
+}
+
+/// What the status page said from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusLook {
+    /// When it was noticed: RFC 3339 in UTC.
+    #[serde(with = "shape::time")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// How bad the page said it was.
+    pub indicator: Indicator,
+    /// The name of the worst open incident, or of the maintenance under way.
+    pub incident: Option<String>,
+    /// The status of the API's own component.
+    pub component: Option<String>,
+}
+
+impl From<StatusChange> for StatusLook {
+    fn from(change: StatusChange) -> Self {
+        let PageStatus {
+            indicator,
+            incident,
+            component,
+        } = change.status;
+        Self {
+            at: change.at,
+            indicator,
+            incident,
+            component,
         }
     }
 }

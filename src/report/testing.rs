@@ -8,7 +8,8 @@ use crate::model::{
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultBody, ResultRow, StoreError,
+    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultBody, ResultRow, StatusChange,
+    StoreError,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -18,6 +19,7 @@ pub(super) struct MemoryReader {
     pub(super) attempts: Vec<AttemptRow>,
     pub(super) groups: Vec<AttemptGroup>,
     pub(super) hours: Vec<HourOfDay>,
+    pub(super) status_changes: Vec<StatusChange>,
     /// The page (from 1) at which reading fails.
     pub(super) fails_at: Option<usize>,
     /// Pages asked for.
@@ -95,6 +97,10 @@ impl Reader for MemoryReader {
 
     async fn hours_of_day(&self, _: RunId) -> Result<Vec<HourOfDay>> {
         Ok(self.hours.clone())
+    }
+
+    async fn status_changes(&self, _: RunId) -> Result<Vec<StatusChange>> {
+        Ok(self.status_changes.clone())
     }
 
     async fn attempt_groups(&self, _: RunId) -> Result<Vec<AttemptGroup>> {

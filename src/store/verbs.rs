@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, JobHistory, JobState, Lane, RunId, Shaping, Tokens,
+    ErrorClass, JobHistory, JobState, Lane, PageStatus, RunId, Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -282,6 +282,15 @@ pub struct HourOfDay {
     pub attempts: u64,
     /// Those that the service failed: HTTP 5xx, 529 included.
     pub service_failures: u64,
+}
+
+/// A change of what the API's status page says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusChange {
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// What the page said from then on.
+    pub status: PageStatus,
 }
 
 /// Attempts that are alike, summed up.

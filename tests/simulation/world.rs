@@ -7,19 +7,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
-use claude_run::engine::{Ending, EngineError, EngineSettings, Stop, Stopper, dispatch};
+use claude_run::engine::{
+    Ending, EngineError, EngineSettings, StatusProbe, Stop, Stopper, dispatch,
+};
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, ErrorClass, Event, JobCounts, JobState, NewJob, Observer,
     OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{AmendSettings, PriceTable, RetrySettings};
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
-use claude_run::store::{AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, Store};
+use claude_run::store::{
+    AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, StatusChange, Store,
+};
 use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::flaky::Flaky;
+use crate::page::{Asked, Page};
 use crate::scripted::Scripted;
 
 /// A world in the making.
@@ -33,6 +38,8 @@ pub struct Plan {
     latency_ms: u64,
     on_halt: claude_run::model::OnHalt,
     amend: AmendSettings,
+    asks_page: bool,
+    retry_scale: f64,
 }
 
 /// A run with its surroundings.
@@ -48,6 +55,7 @@ pub struct World {
     chance: std::cell::RefCell<Rng>,
     most_open: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
+    pub page: Arc<Page>,
     _folder: tempfile::TempDir,
 }
 
@@ -64,6 +72,8 @@ impl World {
             latency_ms: 1_000,
             on_halt: claude_run::model::OnHalt::Exit,
             amend: AmendSettings::default(),
+            asks_page: false,
+            retry_scale: 1.0,
         }
     }
 }
@@ -112,6 +122,17 @@ impl Plan {
         self
     }
 
+    /// There is a status page: [`World::page`].
+    pub fn with_status_page(mut self) -> Self {
+        self.asks_page = true;
+        self
+    }
+
+    pub fn retry_scale(mut self, scale: f64) -> Self {
+        self.retry_scale = scale;
+        self
+    }
+
     pub fn latency(mut self, median_ms: u64) -> Self {
         self.latency_ms = median_ms;
         self
@@ -154,6 +175,7 @@ impl Plan {
             chance: Rng::with_seed(self.seed ^ 0x5EED).into(),
             most_open: Arc::default(),
             outages: Arc::default(),
+            page: Arc::default(),
             plan: self,
             _folder: folder,
         }
@@ -195,6 +217,7 @@ struct OpenCounter {
     open: u64,
     most: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
+    page: Arc<Page>,
 }
 
 impl Observer for OpenCounter {
@@ -203,6 +226,7 @@ impl Observer for OpenCounter {
         match &event.kind {
             EventKind::AttemptStarted { .. } => self.open += 1,
             EventKind::AttemptEnded { .. } => self.open -= 1,
+            EventKind::StatusPage(status) => self.page.show(status.clone()),
             EventKind::CircuitOpened { .. } => {
                 self.outages.fetch_add(1, Ordering::Relaxed);
             }
@@ -282,6 +306,7 @@ impl World {
             retry: RetrySettings {
                 max_attempts: self.plan.max_attempts,
                 give_up_after: self.plan.give_up_after,
+                scale: self.plan.retry_scale,
                 ..RetrySettings::default()
             },
             timeout: Duration::from_mins(10),
@@ -292,11 +317,16 @@ impl World {
             seed: Some(self.plan.seed),
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
+            status: self
+                .plan
+                .asks_page
+                .then(|| StatusProbe::new(Asked(Arc::clone(&self.page)))),
         };
         let mut observer = OpenCounter {
             open: 0,
             most: Arc::clone(&self.most_open),
             outages: Arc::clone(&self.outages),
+            page: Arc::clone(&self.page),
         };
         let (store, provider) = (Arc::clone(&self.store), Arc::clone(&self.provider));
         dispatch(
@@ -349,6 +379,11 @@ impl World {
 
     pub async fn counts(&self) -> JobCounts {
         self.run().await.jobs
+    }
+
+    /// What is stored of the status page.
+    pub async fn status_changes(&self) -> Vec<StatusChange> {
+        self.reader.status_changes(self.run).await.unwrap()
     }
 
     pub async fn ledger(&self) -> Vec<AttemptRow> {

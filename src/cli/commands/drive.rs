@@ -32,7 +32,7 @@ pub(super) async fn drive(
     } else {
         Endpoint::api(ctx, &settings, session.clock)?
     };
-    let engine = engine_settings(&settings, run)?;
+    let engine = engine_settings(&settings, run, &endpoint)?;
     if run.started_at.is_some() {
         tell_going_on(&ctx.console, run);
     }

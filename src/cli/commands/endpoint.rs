@@ -9,10 +9,12 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::EngineSettings;
+use crate::engine::{EngineSettings, StatusProbe};
 use crate::model::{Run, RunState};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings, Waits};
-use crate::provider::{BaseUrl, ClientSettings, Credentials, MessagesClient, STATUS_PAGES};
+use crate::provider::{
+    BaseUrl, ClientSettings, Credentials, MessagesClient, STATUS_PAGES, StatusPage,
+};
 use crate::simulator::{Simulator, SimulatorSettings};
 
 /// What a simulated run multiplies its waits by, unless the user says otherwise: a demonstration
@@ -24,7 +26,7 @@ const SIMULATED_KEY: &str = "simulated";
 /// A client, and the simulator behind it if there is one: it serves for as long as it is held.
 pub(super) struct Endpoint {
     pub(super) client: Arc<MessagesClient>,
-    _simulator: Option<Simulator>,
+    simulator: Option<Simulator>,
 }
 
 impl Endpoint {
@@ -50,7 +52,7 @@ impl Endpoint {
         }
         Ok(Self {
             client: Arc::new(client),
-            _simulator: None,
+            simulator: None,
         })
     }
 
@@ -69,8 +71,26 @@ impl Endpoint {
         client.base_url = simulator.base_url();
         Ok(Self {
             client: Arc::new(MessagesClient::new(&client)?),
-            _simulator: Some(simulator),
+            simulator: Some(simulator),
         })
+    }
+
+    /// The way to ask the status page, if one is to be asked: that of the simulator, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The page's address or the certificates cannot be used.
+    pub(super) fn status_probe(&self, settings: &Settings) -> Result<Option<StatusProbe>, Failure> {
+        let pages = match &self.simulator {
+            Some(simulator) if settings.status.enabled.value => vec![simulator.base_url()],
+            Some(_) => Vec::new(),
+            None => status_pages(settings),
+        };
+        if pages.is_empty() {
+            return Ok(None);
+        }
+        let page = StatusPage::new(&pages, settings.api.ca_bundle.value.as_deref())?;
+        Ok(Some(StatusProbe::new(page)))
     }
 }
 
@@ -141,7 +161,11 @@ pub(super) fn prices(settings: &Settings) -> Result<PriceTable, Failure> {
 }
 
 /// What the dispatcher goes by.
-pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSettings, Failure> {
+pub(super) fn engine_settings(
+    settings: &Settings,
+    run: &Run,
+    endpoint: &Endpoint,
+) -> Result<EngineSettings, Failure> {
     Ok(EngineSettings {
         concurrency: settings.dispatch.concurrency.value,
         stagger: settings.dispatch.stagger.value,
@@ -157,6 +181,7 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
         on_halt: settings.dispatch.on_halt.value,
+        status: endpoint.status_probe(settings)?,
     })
 }
 

@@ -47,8 +47,8 @@ use jiff::Timestamp;
 
 use crate::model::{AttemptId, ClaimedJob, DispatchOptions, Halt, NewJob, RequestBody, RunId};
 use crate::store::{
-    Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter, Store,
-    StoreError,
+    Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter,
+    StatusChange, Store, StoreError,
 };
 
 pub use health::place_of;
@@ -172,6 +172,12 @@ impl Store for SqliteStore {
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         self.writer.call(move |tx| control::pulse(tx, run)).await
+    }
+
+    async fn note_status(&self, run: RunId, change: StatusChange) -> Result<()> {
+        self.writer
+            .call(move |tx| control::note_status(tx, run, &change))
+            .await
     }
 
     async fn leave_run(&self, run: RunId, now: Timestamp, halt: Option<Halt>) -> Result<()> {

@@ -10,7 +10,7 @@ use super::rows;
 use super::tx::{ids_of, job_id};
 use crate::model::{Run, RunId};
 use crate::store::{
-    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultRow, StoreError,
+    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultRow, StatusChange, StoreError,
 };
 
 /// Attempts and results of one page: small enough to hold, large enough to be quick.
@@ -124,6 +124,11 @@ impl Reader for SqliteReader {
     async fn hours_of_day(&self, run: RunId) -> Result<Vec<HourOfDay>> {
         let (first, last) = ids_of(self.run_row(run)?);
         self.query_all(rows::HOURS_OF_DAY, [first, last], rows::read_hour)
+    }
+
+    async fn status_changes(&self, run: RunId) -> Result<Vec<StatusChange>> {
+        let row = self.run_row(run)?;
+        self.query_all(rows::STATUS_CHANGES, [row], rows::read_status_change)
     }
 
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {

@@ -2,6 +2,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 
+use super::super::migrate::known_version;
 use super::{Bench, at, failure, retry, success};
 use crate::model::AttemptOutcome::{self, Errored, Succeeded};
 use crate::model::ErrorClass;
@@ -13,7 +14,7 @@ async fn a_sound_store_has_no_complaints() {
     let bench = Bench::with_jobs(3).await;
     let health = bench.reader().health().unwrap();
     assert_eq!(health.complaints, Vec::<String>::new());
-    assert_eq!(health.schema_version, super::super::migrate::known_version());
+    assert_eq!(health.schema_version, known_version());
     assert!(health.bytes > 10_000, "{}", health.bytes);
 }
 
