@@ -21,7 +21,7 @@ use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
 use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
-use crate::policy::{max_tokens_of, streams};
+use crate::policy::{Prompt, max_tokens_of, streams};
 use crate::provider::{Provider, Reply, Request};
 use crate::store::{Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
@@ -84,7 +84,7 @@ pub async fn dispatch<S: Store, P: Provider>(
     observer.observe(&events.make(clock.now(), started));
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
-        scheduler: Scheduler::new(run.id, &settings, pulse),
+        scheduler: Scheduler::new(run.id, &settings, pulse, clock.now()),
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
         provider,
@@ -133,6 +133,7 @@ enum Called {
     Claimed {
         model: String,
         result: Result<Claimed, StoreError>,
+        prompts: Vec<Prompt>,
     },
     Finished {
         group: Group,
@@ -173,7 +174,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(lost)) => self.on_lost_call(&lost),
                 Happening::Status(status) => self.on_status(status),
-                Happening::PulseIsDue => self.ask_for_pulse(),
+                Happening::PulseIsDue => self.pulse(),
                 Happening::TickIsDue => self.observer.tick(self.clock.now()),
                 Happening::WakeUp => self.abandon_if_due(),
                 Happening::Stop(Stop::Now) => {
@@ -217,9 +218,14 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Effect::Start(job) => self.start(job, now),
                 Effect::Claim(claim) => self.call(move |store| async move {
                     let model = claim.model.clone();
+                    let result = store.claim(claim).await;
+                    // Large bodies take a while to count, so the task does it and not this loop.
+                    let jobs = result.iter().flat_map(|claimed| &claimed.jobs);
+                    let prompts = jobs.map(|job| Prompt::read(&job.body)).collect();
                     Called::Claimed {
                         model,
-                        result: store.claim(claim).await,
+                        result,
+                        prompts,
                     }
                 }),
                 Effect::Release(attempts) => {
@@ -228,6 +234,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                         Called::Kept(store.release(run, attempts).await)
                     });
                 }
+                Effect::Tell(kind) => self.tell(now, kind),
                 Effect::Pulse => self.ask_for_pulse(),
                 Effect::AskPage => self.lookout.ask(),
                 Effect::Leave(leave) if self.calls.is_empty() => return Some(leave),
@@ -262,6 +269,18 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.calls.spawn(call(Arc::clone(&self.store)));
     }
 
+    fn pulse(&mut self) {
+        let now = self.clock.now();
+        for news in self.scheduler.news_of_pace() {
+            self.tell(now, news);
+        }
+        self.ask_for_pulse();
+    }
+
+    fn tell(&mut self, at: Timestamp, kind: EventKind) {
+        self.observer.observe(&self.events.make(at, kind));
+    }
+
     fn ask_for_pulse(&mut self) {
         let run = self.run.id;
         self.call(move |store| async move { Called::Pulsed(store.pulse(run).await) });
@@ -288,8 +307,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
                 let around = self.scheduler.surroundings(&job, now);
+                let limits = reply.limits;
                 let rng = &mut self.rng;
                 let outcome = outcome(&self.settings, &job, reply, around, now, rng);
+                self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
                 Some((job, outcome.finish))
@@ -297,7 +318,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             // The task panicked or was given up: nobody knows whether the request was served.
             Err(lost) => {
                 let job = self.on_wire.remove(&lost.id())?;
-                self.scheduler.on_abandoned(&job);
+                self.scheduler.on_abandoned(&job, now);
                 let finish = abandoned(&job, now);
                 Some((job, finish))
             }
@@ -330,10 +351,12 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Called::Claimed {
                 model,
                 result: Ok(claimed),
-            } => self.scheduler.on_claimed(&model, claimed),
+                prompts,
+            } => self.scheduler.on_claimed(&model, claimed, prompts),
             Called::Claimed {
                 model,
                 result: Err(error),
+                ..
             } => {
                 self.scheduler.on_claim_failed(&model);
                 self.trouble.get_or_insert(error);

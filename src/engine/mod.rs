@@ -4,7 +4,7 @@
 //! ```text
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
-//! ceiling      how much may be open at once
+//! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
 //! reach        whether the endpoint answers at all
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
@@ -21,7 +21,6 @@
 //! is not stored, and counts nothing as done that is not.
 
 mod again;
-mod ceiling;
 mod dispatcher;
 mod error_result;
 mod events;
@@ -32,8 +31,10 @@ mod scheduler;
 mod settings;
 mod status;
 mod stop;
+mod throttle;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use settings::EngineSettings;
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
+pub use throttle::LimitSettings;

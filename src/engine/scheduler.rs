@@ -5,6 +5,7 @@
 //! so a million of them cost it nothing.
 
 mod claims;
+mod limits;
 mod page;
 
 use std::time::Duration;
@@ -12,19 +13,19 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::ceiling::Ceiling;
 use super::lane::Lane;
 use super::outcome::{Outcome, Surroundings, halt_for};
 use super::reach::Reach;
 use super::settings::EngineSettings;
 use super::status::PageWatch;
 use super::stop::Stop;
+use super::throttle::Throttle;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, Budget, ClaimedJob, ErrorClass, Halt, OnHalt, RunId,
+    AttemptId, AttemptOutcome, ClaimedJob, ErrorClass, EventKind, Halt, OnHalt, RunId,
 };
 use crate::policy::halt::next_try;
-use crate::policy::{Changed, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
+use crate::policy::{Changed, Prompt, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
 use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
 use claims::Pace;
 
@@ -40,6 +41,8 @@ pub(super) enum Effect {
     Start(ClaimedJob),
     /// Give these claims back: their requests never left.
     Release(Vec<AttemptId>),
+    /// Tell those who watch.
+    Tell(EventKind),
     /// Ask the store how the run stands.
     Pulse,
     /// Ask the status page.
@@ -85,8 +88,10 @@ pub(super) struct Scheduler {
     page: PageWatch,
     /// After a halt one request goes first; the rest follow if it does not halt again.
     probing: bool,
-    /// Lowered when the API says that too much is open at once.
-    ceiling: Ceiling,
+    /// What holds starts back although a slot is free.
+    throttle: Throttle,
+    /// The hours allow no request before.
+    closed_until: Option<Timestamp>,
     /// No job can succeed, and the user wants to wait: nothing is started before.
     waiting: Option<Timestamp>,
     pulse_asked: bool,
@@ -112,14 +117,15 @@ pub(super) enum LaneChange {
 }
 
 impl Scheduler {
-    pub(super) fn new(run: RunId, settings: &EngineSettings, pulse: Pulse) -> Self {
+    pub(super) fn new(run: RunId, settings: &EngineSettings, pulse: Pulse, now: Timestamp) -> Self {
         let mut scheduler = Self {
             run,
             stagger: settings.stagger,
             unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
             on_halt: settings.on_halt,
-            ceiling: Ceiling::new(settings.concurrency.max(1)),
+            throttle: Throttle::new(&settings.limits, settings.concurrency, now),
+            closed_until: None,
             waiting: None,
             lanes: Vec::new(),
             turn: 0,
@@ -161,7 +167,8 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn on_claimed(&mut self, model: &str, claimed: Claimed) {
+    pub(super) fn on_claimed(&mut self, model: &str, claimed: Claimed, prompts: Vec<Prompt>) {
+        self.throttle.claimed(&claimed.jobs, prompts);
         self.open_bytes += claimed.jobs.iter().map(bytes).sum::<u64>();
         if let Some(lane) = self.lane_mut(model) {
             lane.claimed(claimed);
@@ -217,8 +224,9 @@ impl Scheduler {
     }
 
     /// A request was abandoned: it is off the wire, and its end is on the way into the store.
-    pub(super) fn on_abandoned(&mut self, job: &ClaimedJob) {
+    pub(super) fn on_abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
         self.off_the_wire(job);
+        self.throttle.abandoned(job, now);
         if let Some(lane) = self.lane_mut(&job.model) {
             lane.abandoned(job.job());
         }
@@ -297,17 +305,6 @@ impl Scheduler {
         };
         if finish.record.outcome == AttemptOutcome::Succeeded {
             lane.succeeded(now);
-            self.ceiling.raise();
-        }
-        if let (Some(class), Next::RetryAt(until)) = (class, &finish.next)
-            && class.budget() == Budget::RateLimits
-            && lane.pause(*until, now)
-            && matches!(
-                class,
-                ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited
-            )
-        {
-            self.ceiling.lower();
         }
         match (changed, lane.circuit.open()) {
             (Changed::Opened, Some(open)) => LaneChange::Opened {
@@ -354,7 +351,9 @@ impl Scheduler {
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
-            let held_back = self.waiting.is_some_and(|until| until > now);
+            let closed = self.throttle.begin_plan(now);
+            self.tell_hours(&mut effects, closed);
+            let held_back = closed.is_some() || self.waiting.is_some_and(|until| until > now);
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
                 self.plan_starts(&mut effects, now, rng);
@@ -380,6 +379,7 @@ impl Scheduler {
             .chain(start)
             .chain(self.reach.unreachable_at(self.unreachable_after))
             .chain(self.waiting)
+            .chain(self.throttle.wakes_at())
             .chain(self.next_look())
             .filter(|at| *at > self.planned_at)
             .min()
@@ -399,6 +399,9 @@ impl Scheduler {
         let lanes = self.lanes.iter_mut().filter(|lane| of(lane));
         let ready: Vec<_> = lanes.flat_map(Lane::take_ready).collect();
         if !ready.is_empty() {
+            for job in &ready {
+                self.throttle.released(job.job());
+            }
             self.open_bytes = self
                 .open_bytes
                 .saturating_sub(ready.iter().map(bytes).sum());
@@ -413,6 +416,7 @@ impl Scheduler {
             let Some(job) = self.next_ready(now) else {
                 return;
             };
+            self.throttle.started(&job, now, rng);
             self.on_wire += 1;
             self.pace.started();
             self.reach.started(now);
@@ -433,7 +437,11 @@ impl Scheduler {
     }
 
     fn limit(&self) -> u32 {
-        if self.probing { 1 } else { self.ceiling.now() }
+        if self.probing {
+            1
+        } else {
+            self.throttle.ceiling()
+        }
     }
 
     fn free_slots(&self) -> u32 {
@@ -469,7 +477,9 @@ impl Scheduler {
         let count = self.lanes.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
-            if let Some(job) = self.lanes[index].send(now) {
+            let throttle = &mut self.throttle;
+            let sent = self.lanes[index].send(now, |job| throttle.verdict(job, now));
+            if let Some(job) = sent {
                 self.turn = index + 1;
                 return Some(job);
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::status::StatusProbe;
+use super::throttle::LimitSettings;
 use crate::model::{OnHalt, StreamMode};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 
@@ -17,6 +18,8 @@ pub struct EngineSettings {
     pub concurrency: u32,
     /// Least time between two starts; a jitter of up to a fifth is added.
     pub stagger: Duration,
+    /// How fast requests are sent besides.
+    pub limits: LimitSettings,
     /// When and how often failures are retried.
     pub retry: RetrySettings,
     /// Time allowed for one request.

@@ -62,9 +62,13 @@ impl<W: Write + Send> Observer for Plain<W> {
                 self.last_line_at = Some(event.at);
                 self.say(lines::start(&event.run_id, &self.tally));
             }
+            EventKind::HoursOpened {} => {
+                self.say("the hours of --only-between have begun".to_owned())
+            }
             EventKind::CircuitClosed { model } => self.say(format!("{model} works again")),
             EventKind::RunHalted { .. }
             | EventKind::Draining { .. }
+            | EventKind::HoursClosed { .. }
             | EventKind::CircuitOpened { .. }
             | EventKind::HaltWaiting { .. } => {
                 if let Some(line) = lines::phase(&self.tally) {
@@ -82,7 +86,8 @@ impl<W: Write + Send> Observer for Plain<W> {
             }
             EventKind::AttemptStarted { .. }
             | EventKind::AttemptEnded { .. }
-            | EventKind::JobEnded { .. } => {}
+            | EventKind::JobEnded { .. }
+            | EventKind::Pace { .. } => {}
         }
     }
 

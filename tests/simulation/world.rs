@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use claude_run::clock::Clock;
 use claude_run::engine::{
-    Ending, EngineError, EngineSettings, StatusProbe, Stop, Stopper, dispatch,
+    Ending, EngineError, EngineSettings, LimitSettings, StatusProbe, Stop, Stopper, dispatch,
 };
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, ErrorClass, Event, JobCounts, JobState, NewJob, Observer,
     OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{AmendSettings, PriceTable, RetrySettings};
+use claude_run::provider::Provider;
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
 use claude_run::store::{
     AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, StatusChange, Store,
@@ -38,6 +39,8 @@ pub struct Plan {
     latency_ms: u64,
     on_halt: claude_run::model::OnHalt,
     amend: AmendSettings,
+    limits: LimitSettings,
+    body: fn(u64, &str) -> String,
     asks_page: bool,
     retry_scale: f64,
 }
@@ -72,6 +75,11 @@ impl World {
             latency_ms: 1_000,
             on_halt: claude_run::model::OnHalt::Exit,
             amend: AmendSettings::default(),
+            limits: LimitSettings {
+                cache_warm: true,
+                ..LimitSettings::default()
+            },
+            body: |line, model| format!(r#"{{"model":"{model}","id":"id-{line}"}}"#),
             asks_page: false,
             retry_scale: 1.0,
         }
@@ -122,6 +130,17 @@ impl Plan {
         self
     }
 
+    pub fn limits(mut self, limits: LimitSettings) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The request bodies, by line and model.
+    pub fn bodies(mut self, body: fn(u64, &str) -> String) -> Self {
+        self.body = body;
+        self
+    }
+
     /// There is a status page: [`World::page`].
     pub fn with_status_page(mut self) -> Self {
         self.asks_page = true;
@@ -161,7 +180,7 @@ impl Plan {
         let total: u64 = self.jobs.iter().map(|(_, count)| count).sum();
         let jobs = (1..=total)
             .zip(self.models())
-            .map(|(line, model)| new_job(line, model));
+            .map(|(line, model)| new_job(line, model, (self.body)(line, model)));
         store.add_jobs(run, jobs.collect()).await.unwrap();
         store.finish_load(run, [0; 32]).await.unwrap();
         World {
@@ -200,12 +219,12 @@ fn new_run(id: RunId, created_at: Timestamp) -> NewRun {
     }
 }
 
-fn new_job(line: u64, model: &str) -> NewJob {
+fn new_job(line: u64, model: &str, body: String) -> NewJob {
     NewJob {
         line,
         custom_id: format!("id-{line}"),
         model: model.to_owned(),
-        body: RequestBody::from_json(format!(r#"{{"model":"{model}","id":"id-{line}"}}"#)),
+        body: RequestBody::from_json(body),
         lane: None,
         deadline: None,
         metadata: None,
@@ -242,7 +261,7 @@ impl World {
     }
 
     pub async fn try_dispatch(&self) -> Result<Ending, EngineError> {
-        self.dispatch_with(Stopper::new().1).await
+        self.dispatch_with(Stopper::new().1, &self.provider).await
     }
 
     /// Dispatches, and crashes after that long: nothing is recorded from then on. None if it did
@@ -261,7 +280,7 @@ impl World {
                 stopper.escalate();
             }
         };
-        let (ending, ()) = tokio::join!(self.dispatch_with(signal), stop_later);
+        let (ending, ()) = tokio::join!(self.dispatch_with(signal, &self.provider), stop_later);
         ending.unwrap()
     }
 
@@ -295,14 +314,22 @@ impl World {
         ending
     }
 
-    async fn dispatch_with(
+    /// Dispatches with another provider than the scripted one.
+    pub async fn dispatch_to<P: Provider>(&self, provider: &Arc<P>) -> Ending {
+        let signal = Stopper::new().1;
+        self.dispatch_with(signal, provider).await.unwrap()
+    }
+
+    async fn dispatch_with<P: Provider>(
         &self,
         signal: claude_run::engine::StopSignal,
+        provider: &Arc<P>,
     ) -> Result<Ending, EngineError> {
         let run = self.run().await;
         let settings = EngineSettings {
             concurrency: self.plan.concurrency,
             stagger: self.plan.stagger,
+            limits: self.plan.limits.clone(),
             retry: RetrySettings {
                 max_attempts: self.plan.max_attempts,
                 give_up_after: self.plan.give_up_after,
@@ -328,7 +355,7 @@ impl World {
             outages: Arc::clone(&self.outages),
             page: Arc::clone(&self.page),
         };
-        let (store, provider) = (Arc::clone(&self.store), Arc::clone(&self.provider));
+        let (store, provider) = (Arc::clone(&self.store), Arc::clone(provider));
         dispatch(
             store,
             provider,

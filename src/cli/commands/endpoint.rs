@@ -9,9 +9,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::{EngineSettings, StatusProbe};
-use crate::model::{Run, RunState};
-use crate::policy::{AmendSettings, PriceTable, RetrySettings, Waits};
+use crate::engine::{EngineSettings, LimitSettings, StatusProbe};
+use crate::model::{CacheWarm, Run, RunState};
+use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
     BaseUrl, ClientSettings, Credentials, MessagesClient, STATUS_PAGES, StatusPage,
 };
@@ -169,6 +169,15 @@ pub(super) fn engine_settings(
     Ok(EngineSettings {
         concurrency: settings.dispatch.concurrency.value,
         stagger: settings.dispatch.stagger.value,
+        limits: LimitSettings {
+            ceilings: Ceilings {
+                rpm: settings.limits.rpm.value,
+                itpm: settings.limits.itpm.value,
+                otpm: settings.limits.otpm.value,
+            },
+            only_between: settings.limits.only_between.value.clone(),
+            cache_warm: settings.limits.cache_warm.value == CacheWarm::Auto,
+        },
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,
         amend: AmendSettings {

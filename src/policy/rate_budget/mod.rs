@@ -220,6 +220,13 @@ impl RateBudget {
         told.max(ours).max(paced)
     }
 
+    /// Whether it is the user's own ceiling, which all classes share, that such a start must wait for.
+    #[must_use]
+    pub fn is_over_ceiling(&self, class: ClassId, want: Demand, now: Timestamp) -> bool {
+        let flight = self.classes[class.0].flight;
+        self.ours.free(want, flight, now) != Free::Now
+    }
+
     /// How many such requests could start within that time; what is claimed ahead is bounded by it.
     #[must_use]
     pub fn worth(&self, class: ClassId, want: Demand, within: Duration, now: Timestamp) -> u32 {
