@@ -274,6 +274,12 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         for news in self.scheduler.news_of_pace() {
             self.tell(now, news);
         }
+        let (run, sums) = (self.run.id, self.scheduler.take_estimates());
+        if !sums.is_empty() {
+            self.call(
+                move |store| async move { Called::Kept(store.note_estimates(run, sums).await) },
+            );
+        }
         self.ask_for_pulse();
     }
 
@@ -471,6 +477,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Leave::Stopped => (Ending::Interrupted, None),
             Leave::Broken => return Err(self.last_words().await),
         };
+        let sums = self.scheduler.take_estimates();
+        if !sums.is_empty() {
+            self.store.note_estimates(run, sums).await?;
+        }
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }

@@ -20,6 +20,7 @@ use crate::policy::{
     CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
     Known, ModelClasses, Prompt, Ramp, RateBudget, Signal, Ticket,
 };
+use crate::store::{EstimateKind, EstimateSums};
 
 /// Jobs are claimed for so long ahead, so that the wire does not wait for the disk.
 const LOOK_AHEAD: Duration = Duration::from_millis(250);
@@ -332,9 +333,18 @@ impl Throttle {
         output.add(estimate.output, used.output);
     }
 
-    /// How far estimates were off since this was asked last, input and output of each model.
-    pub(super) fn take_errors(&mut self) -> Vec<(String, [EstimateErrors; 2])> {
-        self.errors.drain().collect()
+    /// How far estimates were off since this was asked last.
+    pub(super) fn take_estimates(&mut self) -> Vec<EstimateSums> {
+        let kinds = [EstimateKind::Input, EstimateKind::Output];
+        let sums = self.errors.drain().flat_map(|(model, errors)| {
+            let pairs = kinds.into_iter().zip(errors);
+            pairs.map(move |(kind, errors)| EstimateSums {
+                model: model.clone(),
+                kind,
+                errors,
+            })
+        });
+        sums.collect()
     }
 
     /// Whether both models draw on the same limits.

@@ -49,6 +49,16 @@ impl EstimateErrors {
         self.bins[error_bin(estimated, actual)] += 1;
     }
 
+    /// Adds those comparisons to these.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.estimated = self.estimated.saturating_add(other.estimated);
+        self.actual = self.actual.saturating_add(other.actual);
+        for (ours, theirs) in self.bins.iter_mut().zip(other.bins) {
+            *ours += theirs;
+        }
+    }
+
     /// What came for each token estimated; none before anything was compared.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {

@@ -8,8 +8,8 @@ use crate::model::{
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultBody, ResultRow, StatusChange,
-    StoreError,
+    AttemptGroup, AttemptRow, EstimateSums, HourOfDay, Only, Reader, Result, ResultBody, ResultRow,
+    StatusChange, StoreError,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -19,6 +19,7 @@ pub(super) struct MemoryReader {
     pub(super) attempts: Vec<AttemptRow>,
     pub(super) groups: Vec<AttemptGroup>,
     pub(super) hours: Vec<HourOfDay>,
+    pub(super) estimates: Vec<EstimateSums>,
     pub(super) status_changes: Vec<StatusChange>,
     /// The page (from 1) at which reading fails.
     pub(super) fails_at: Option<usize>,
@@ -97,6 +98,10 @@ impl Reader for MemoryReader {
 
     async fn hours_of_day(&self, _: RunId) -> Result<Vec<HourOfDay>> {
         Ok(self.hours.clone())
+    }
+
+    async fn estimates(&self, _: RunId) -> Result<Vec<EstimateSums>> {
+        Ok(self.estimates.clone())
     }
 
     async fn status_changes(&self, _: RunId) -> Result<Vec<StatusChange>> {

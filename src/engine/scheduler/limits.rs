@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::{Effect, Scheduler};
 use crate::clock::add;
 use crate::engine::outcome::Outcome;
-use crate::model::{ClaimedJob, EstimateErrors, EventKind, RateLimits};
-use crate::store::Next;
+use crate::model::{ClaimedJob, EventKind, RateLimits};
+use crate::store::{EstimateSums, Next};
 
 /// A hint is spread by up to this part of itself, upwards only.
 const HINT_JITTER: f64 = 0.1;
@@ -63,8 +63,8 @@ impl Scheduler {
         self.throttle.news()
     }
 
-    /// How far estimates were off since this was asked last, input and output of each model.
-    pub(in crate::engine) fn take_estimate_errors(&mut self) -> Vec<(String, [EstimateErrors; 2])> {
-        self.throttle.take_errors()
+    /// How far estimates were off since this was asked last.
+    pub(in crate::engine) fn take_estimates(&mut self) -> Vec<EstimateSums> {
+        self.throttle.take_estimates()
     }
 }

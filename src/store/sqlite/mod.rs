@@ -26,6 +26,7 @@ mod blob;
 mod claim;
 mod control;
 mod errors;
+mod estimates;
 mod file_system;
 mod finish;
 mod health;
@@ -47,8 +48,8 @@ use jiff::Timestamp;
 
 use crate::model::{AttemptId, ClaimedJob, DispatchOptions, Halt, NewJob, RequestBody, RunId};
 use crate::store::{
-    Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter,
-    StatusChange, Store, StoreError,
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
+    RetryFilter, StatusChange, Store, StoreError,
 };
 
 pub use health::place_of;
@@ -172,6 +173,12 @@ impl Store for SqliteStore {
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         self.writer.call(move |tx| control::pulse(tx, run)).await
+    }
+
+    async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
+        self.writer
+            .call(move |tx| estimates::note(tx, run, &sums))
+            .await
     }
 
     async fn note_status(&self, run: RunId, change: StatusChange) -> Result<()> {
