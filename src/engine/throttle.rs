@@ -255,12 +255,14 @@ impl Throttle {
         self.end(job, None, &RateLimits::default(), false, now);
     }
 
-    /// A request was answered, or broke. True if it was refused for a limit.
+    /// A request was answered, or broke. True if it was refused for a limit. `outage`: nothing else
+    /// succeeds at its model.
     pub(super) fn answered(
         &mut self,
         job: &ClaimedJob,
         outcome: &Outcome,
         limits: &RateLimits,
+        outage: bool,
         now: Timestamp,
     ) -> bool {
         let record = &outcome.finish.record;
@@ -274,6 +276,7 @@ impl Throttle {
             return refused;
         };
         let signal = match record.error_class {
+            _ if outage => Signal::Nothing,
             _ if good => Signal::Good(record.latency.unwrap_or_default()),
             Some(ErrorClass::Overloaded) => Signal::Overloaded,
             Some(ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited) => {

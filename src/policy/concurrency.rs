@@ -21,7 +21,7 @@ const LATENCY_WEIGHT: f64 = 1.0 / 32.0;
 /// What was best is forgotten slowly, since long prompts may have come after short ones.
 const BEST_DRIFT: f64 = 1.002;
 /// A step up is this part of what is allowed at most.
-const STEPS: u32 = 64;
+const STEPS: u32 = 32;
 
 /// What an answer says about how much is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

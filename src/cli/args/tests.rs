@@ -131,7 +131,6 @@ fn every_flag_fits_on_one_line_of_help() {
 #[test]
 fn flags_of_later_stages_are_absent() {
     for line in [
-        "submit f --rpm 5",
         "submit f --lane batch",
         "submit f --deadline 6h",
         "submit f --budget-usd 5",

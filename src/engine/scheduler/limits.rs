@@ -23,7 +23,11 @@ impl Scheduler {
         now: Timestamp,
         rng: &mut Rng,
     ) {
-        let refused = self.throttle.answered(job, outcome, limits, now);
+        let mut lanes = self.lanes.iter();
+        let lane = lanes.find(|lane| lane.model == job.model);
+        // In an outage one probe at a time goes out: it says nothing about how much is too much.
+        let outage = lane.is_some_and(|lane| lane.circuit.open().is_some());
+        let refused = self.throttle.answered(job, outcome, limits, outage, now);
         let finish = &outcome.finish;
         if let (true, Next::RetryAt(due)) = (refused, &finish.next) {
             let hint = finish.record.evidence.retry_after;

@@ -42,6 +42,8 @@ pub(super) struct Told {
 pub(super) struct Bucket {
     per_minute: f64,
     capacity: f64,
+    /// The least of what answers have told the capacity to be at most.
+    bound: f64,
     level: f64,
     margin: f64,
     /// What others are thought to take, per second.
@@ -57,6 +59,7 @@ impl Bucket {
         Self {
             per_minute,
             capacity,
+            bound: f64::INFINITY,
             level: capacity,
             margin: 0.0,
             foreign: 0.0,
@@ -166,16 +169,18 @@ impl Bucket {
         (low.min(self.capacity), high)
     }
 
-    /// A bucket may hold less than a minute's worth: what remains now and what comes in until it is
-    /// full is its size.
+    /// A bucket may hold less than a minute's worth: what remains and what comes in until it is full
+    /// is its size, give or take the rounding of that time, so the least such sum is nearest.
     fn resize(&mut self, told: &Told, now: Timestamp) {
         let (limit, remaining) = (count(told.limit.limit), count(told.limit.remaining));
         let per_second = limit / SECONDS_PER_MINUTE;
-        let capacity = told.limit.full_at.map_or(limit, |full_at| {
+        let bound = told.limit.full_at.map_or(limit, |full_at| {
             let until_full = full_at.duration_since(told.since.min(now)).as_secs_f64();
             remaining + told.rounding + per_second * (until_full + RESET_ROUNDING_S)
         });
-        self.capacity = capacity.clamp(remaining.max(per_second).max(1.0).min(limit), limit);
+        self.bound = self.bound.min(bound);
+        let least = remaining.max(per_second).max(1.0).min(limit);
+        self.capacity = self.bound.clamp(least, limit);
         self.margin = (MARGIN * self.capacity + told.rounding).min(self.capacity / 20.0);
     }
 }
