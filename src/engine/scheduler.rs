@@ -250,18 +250,16 @@ impl Scheduler {
         if let Some(lane) = self.lane_mut(from) {
             lane.left_the_lane();
         }
-        match self.lane_mut(to) {
-            Some(lane) => lane.joined(next),
-            None => {
-                let mut lane = Lane::new(LaneLoad {
-                    model: to.to_owned(),
-                    queued: 0,
-                    in_flight: 0,
-                    held: 0,
-                });
-                lane.joined(next);
-                self.lanes.push(lane);
-            }
+        if self.lane_mut(to).is_none() {
+            self.lanes.push(Lane::new(LaneLoad {
+                model: to.to_owned(),
+                queued: 0,
+                in_flight: 0,
+                held: 0,
+            }));
+        }
+        if let Some(lane) = self.lane_mut(to) {
+            lane.joined(next);
         }
     }
 

@@ -98,17 +98,14 @@ pub fn members(text: &str) -> Result<Vec<Member<'_>>, ObjectError> {
 /// When `text` is not one JSON object.
 pub fn with_raw_member(text: &str, key: &str, value: &str) -> Result<String, ObjectError> {
     let members = members(text)?;
-    Ok(match members.iter().find(|member| member.key == key) {
-        Some(member) => {
-            let (before, after) = (&text[..member.value_offset], &text[member.end()..]);
-            format!("{before}{value}{after}")
-        }
-        None => {
-            let inside = text.trim_ascii_start().strip_prefix('{').unwrap_or("}");
-            let comma = if members.is_empty() { "" } else { "," };
-            format!("{{{}:{value}{comma}{inside}", serde_json::Value::from(key))
-        }
-    })
+    if let Some(member) = members.iter().find(|member| member.key == key) {
+        let (before, after) = (&text[..member.value_offset], &text[member.end()..]);
+        return Ok(format!("{before}{value}{after}"));
+    }
+    let inside = text.trim_ascii_start().strip_prefix('{').unwrap_or("}");
+    let comma = if members.is_empty() { "" } else { "," };
+    let key = serde_json::Value::from(key);
+    Ok(format!("{{{key}:{value}{comma}{inside}"))
 }
 
 /// What kind of JSON value starts with this text, worded for a sentence: `a string`. None for

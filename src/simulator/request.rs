@@ -129,7 +129,11 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    fn required<T: Deserialize<'a>>(&self, name: &str, should_be: &str) -> Result<T, ApiError> {
+    pub(super) fn required<T: Deserialize<'a>>(
+        &self,
+        name: &str,
+        should_be: &str,
+    ) -> Result<T, ApiError> {
         self.read(name, should_be)?
             .ok_or_else(|| ApiError::invalid(format!("{name}: Field required")))
     }
@@ -159,8 +163,11 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
 /// Reads the top level of a body.
 pub(super) fn fields(body: &[u8]) -> Result<Fields<'_>, ApiError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::invalid(format!("The request body is not valid JSON: {error}")))
+    serde_json::from_slice(body).map_err(|error| not_json(&error))
+}
+
+pub(super) fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::invalid(format!("The request body is not valid JSON: {error}"))
 }
 
 impl<'a> Ask<'a> {
@@ -206,10 +213,10 @@ impl<'a> Ask<'a> {
 
     /// How often the turn that is to be continued has paused; 0 if none is.
     pub(super) fn pauses(&self) -> u32 {
-        let paused = self.turns.last().filter(|turn| turn.is_paused());
-        let blocks = paused.map_or(&[][..], |turn| turn.content.blocks());
-        let pauses = blocks.iter().filter(|block| block.known.kind == PAUSES_AT);
-        u32::try_from(pauses.count()).unwrap_or(u32::MAX)
+        let turn = self.turns.last().filter(|turn| turn.is_paused());
+        let blocks = turn.map_or(&[][..], |turn| turn.content.blocks());
+        let pauses_at = |block: &&Block<'_>| block.known.kind == PAUSES_AT;
+        u32::try_from(blocks.iter().filter(pauses_at).count()).unwrap_or(u32::MAX)
     }
 
     /// Whether the last message answers a tool call.

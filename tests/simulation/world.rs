@@ -79,7 +79,11 @@ impl World {
                 cache_warm: true,
                 ..LimitSettings::default()
             },
-            body: |line, model| format!(r#"{{"model":"{model}","id":"id-{line}"}}"#),
+            body: |line, model| {
+                format!(
+                    r#"{{"model":"{model}","id":"id-{line}","max_tokens":100,"messages":[{{"role":"user"}}]}}"#
+                )
+            },
             asks_page: false,
             retry_scale: 1.0,
         }

@@ -117,8 +117,14 @@ pub struct DispatchArgs {
     /// What to do when no job can succeed [default: exit]
     #[arg(long, value_name = "exit|wait", value_parser = on_halt, help_heading = "Retries")]
     pub on_halt: Option<OnHalt>,
-    /// Answers cut at max_tokens: keep, or raise it once [default: keep]
-    #[arg(long, value_name = "keep|raise", value_parser = on_truncated, help_heading = "Retries")]
+    /// What to do with an answer cut at `max_tokens`.
+    #[arg(
+        long,
+        value_name = "keep|raise",
+        value_parser = on_truncated,
+        help_heading = "Retries",
+        help = "Answers cut at max_tokens: keep, or raise it once [default: keep]"
+    )]
     pub on_truncated: Option<OnTruncated>,
     /// Model to ask after a refusal or two overloads; repeat for more
     #[arg(long = "fallback-model", value_name = "ID", value_parser = parse::model_id, help_heading = "Retries")]

@@ -78,16 +78,7 @@ impl Layers {
                     ..By::nobody()
                 },
             ),
-            on_halt: self.pick(
-                &keys::ON_HALT,
-                OnHalt::default(),
-                By {
-                    file: file.dispatch.on_halt,
-                    run: run.on_halt,
-                    flag: self.dispatch.on_halt,
-                    ..By::nobody()
-                },
-            ),
+            on_halt: self.on_halt(file, run),
             on_truncated: self.on_truncated(file, run),
             seed: self.pick(
                 &keys::SEED,
@@ -100,6 +91,16 @@ impl Layers {
                 },
             ),
         }
+    }
+
+    fn on_halt(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<OnHalt> {
+        let by = By {
+            file: file.dispatch.on_halt,
+            run: run.on_halt,
+            flag: self.dispatch.on_halt,
+            ..By::nobody()
+        };
+        self.pick(&keys::ON_HALT, OnHalt::default(), by)
     }
 
     fn on_truncated(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<OnTruncated> {

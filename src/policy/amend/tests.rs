@@ -1,3 +1,5 @@
+//! Tables and properties of what is asked next.
+
 use std::time::Duration;
 
 use proptest::prelude::*;
