@@ -17,12 +17,13 @@ use super::events::EventMaker;
 use super::outcome::{abandoned, outcome};
 use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
 use super::settings::EngineSettings;
+use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{ClaimedJob, EventKind, Halt, Observer, Run};
-use crate::policy::{max_tokens_of, streams};
+use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
+use crate::policy::{Prompt, max_tokens_of, streams};
 use crate::provider::{Provider, Reply, Request};
-use crate::store::{Claimed, Finish, Pulse, Store, StoreError};
+use crate::store::{Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
 /// Control changes by other processes are seen within this time.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
@@ -86,9 +87,9 @@ pub async fn dispatch<S: Store, P: Provider>(
         cost_usd: run.cost.to_string(),
     };
     observer.observe(&events.make(clock.now(), started));
-    let seed = settings.seed;
+    let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
-        scheduler: Scheduler::new(run.id, &settings, pulse),
+        scheduler: Scheduler::new(run.id, &settings, pulse, clock.now()),
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
         provider,
@@ -108,6 +109,7 @@ pub async fn dispatch<S: Store, P: Provider>(
         trouble: None,
         abandon_at: None,
         largest_stall: Duration::ZERO,
+        lookout,
     };
     dispatcher.run().await
 }
@@ -140,6 +142,7 @@ struct Dispatcher<'a, S, P> {
     abandon_at: Option<Timestamp>,
     /// The longest time in which this loop listened to nothing.
     largest_stall: Duration,
+    lookout: Lookout,
 }
 
 /// A finished call of the store.
@@ -147,12 +150,14 @@ enum Called {
     Claimed {
         model: String,
         result: Result<Claimed, StoreError>,
+        prompts: Vec<Prompt>,
     },
     Finished {
         group: Group,
         result: Result<(), StoreError>,
     },
-    Released(Result<(), StoreError>),
+    /// Claims were given back, or a change of the status page was written down.
+    Kept(Result<(), StoreError>),
     Pulsed(Result<Pulse, StoreError>),
 }
 
@@ -166,6 +171,7 @@ type Answer = Result<Box<(Id, Reply)>, JoinError>;
 enum Happening {
     Answer(Answer),
     Called(Result<Called, JoinError>),
+    Status(PageStatus),
     PulseIsDue,
     /// Since then.
     TickIsDue(Instant),
@@ -189,7 +195,8 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(lost)) => self.on_lost_call(&lost),
-                Happening::PulseIsDue => self.ask_for_pulse(),
+                Happening::Status(status) => self.on_status(status),
+                Happening::PulseIsDue => self.pulse(),
                 Happening::TickIsDue(due) => {
                     self.note_stall_since(due);
                     self.observer.tick(self.clock.now());
@@ -223,6 +230,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Some(called) = self.calls.join_next() => Happening::Called(called),
             Some(answer) = self.requests.join_next_with_id(), if listening => Happening::Answer(answer.map(Box::new)),
             () = sleep_until(self.listen_at), if !listening => Happening::WakeUp,
+            status = self.lookout.told() => Happening::Status(status),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
             due = tick.tick() => Happening::TickIsDue(due),
@@ -237,20 +245,27 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Effect::Start(job) => self.start(job, now),
                 Effect::Claim(claim) => self.call(move |store| async move {
                     let model = claim.model.clone();
+                    let result = store.claim(claim).await;
+                    // Large bodies take a while to count, so the task does it and not this loop.
+                    let jobs = result.iter().flat_map(|claimed| &claimed.jobs);
+                    let prompts = jobs.map(|job| Prompt::read(&job.body)).collect();
                     Called::Claimed {
                         model,
-                        result: store.claim(claim).await,
+                        result,
+                        prompts,
                     }
                 }),
                 Effect::Release(attempts) => {
                     let run = self.run.id;
                     self.call(move |store| async move {
-                        Called::Released(store.release(run, attempts).await)
+                        Called::Kept(store.release(run, attempts).await)
                     });
                 }
+                Effect::Tell(kind) => self.tell(now, kind),
                 Effect::Pulse => self.ask_for_pulse(),
+                Effect::AskPage => self.lookout.ask(),
                 Effect::Leave(leave) if self.calls.is_empty() => return Some(leave),
-                // A release is still under way; its end brings us back here.
+                // A call of the store is still under way; its end brings us back here.
                 Effect::Leave(_) => {}
             }
         }
@@ -279,6 +294,24 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         F: Future<Output = Called> + Send + 'static,
     {
         self.calls.spawn(call(Arc::clone(&self.store)));
+    }
+
+    fn pulse(&mut self) {
+        let now = self.clock.now();
+        for news in self.scheduler.news_of_pace() {
+            self.tell(now, news);
+        }
+        let (run, sums) = (self.run.id, self.scheduler.take_estimates());
+        if !sums.is_empty() {
+            self.call(
+                move |store| async move { Called::Kept(store.note_estimates(run, sums).await) },
+            );
+        }
+        self.ask_for_pulse();
+    }
+
+    fn tell(&mut self, at: Timestamp, kind: EventKind) {
+        self.observer.observe(&self.events.make(at, kind));
     }
 
     fn ask_for_pulse(&mut self) {
@@ -311,8 +344,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
                 let around = self.scheduler.surroundings(&job, now);
+                let limits = reply.limits;
                 let rng = &mut self.rng;
                 let outcome = outcome(&self.settings, &job, reply, around, now, rng);
+                self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
                 Some((job, outcome.finish))
@@ -320,7 +355,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             // The task panicked or was given up: nobody knows whether the request was served.
             Err(lost) => {
                 let job = self.on_wire.remove(&lost.id())?;
-                self.scheduler.on_abandoned(&job);
+                self.scheduler.on_abandoned(&job, now);
                 let finish = abandoned(&job, now);
                 Some((job, finish))
             }
@@ -370,21 +405,36 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Called::Claimed {
                 model,
                 result: Ok(claimed),
-            } => self.scheduler.on_claimed(&model, claimed),
+                prompts,
+            } => self.scheduler.on_claimed(&model, claimed, prompts),
             Called::Claimed {
                 model,
                 result: Err(error),
+                ..
             } => {
                 self.scheduler.on_claim_failed(&model);
                 self.trouble.get_or_insert(error);
             }
             Called::Finished { group, result } => self.on_finished(group, result),
             Called::Pulsed(Ok(pulse)) => self.scheduler.on_pulse(pulse),
-            Called::Released(Ok(())) => {}
-            Called::Pulsed(Err(error)) | Called::Released(Err(error)) => {
+            Called::Kept(Ok(())) => {}
+            Called::Pulsed(Err(error)) | Called::Kept(Err(error)) => {
                 self.scheduler.on_store_failed();
                 self.trouble.get_or_insert(error);
             }
+        }
+    }
+
+    /// A look at the status page came back: each change of its indicator is written down and told.
+    fn on_status(&mut self, status: PageStatus) {
+        let now = self.clock.now();
+        if self.scheduler.on_status(status.clone(), now) {
+            let event = self.events.status_page(now, status.clone());
+            self.observer.observe(&event);
+            let (run, change) = (self.run.id, StatusChange { at: now, status });
+            self.call(
+                move |store| async move { Called::Kept(store.note_status(run, change).await) },
+            );
         }
     }
 
@@ -466,6 +516,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Leave::Stopped => (Ending::Interrupted, None),
             Leave::Broken => return Err(self.last_words().await),
         };
+        let sums = self.scheduler.take_estimates();
+        if !sums.is_empty() {
+            self.store.note_estimates(run, sums).await?;
+        }
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }

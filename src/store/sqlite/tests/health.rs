@@ -2,6 +2,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 
+use super::super::migrate::known_version;
 use super::{Bench, at, failure, retry, success};
 use crate::model::AttemptOutcome::{self, Errored, Succeeded};
 use crate::model::ErrorClass;
