@@ -6,7 +6,6 @@ use super::super::migrate::known_version;
 use super::{Bench, at, failure, retry, success};
 use crate::model::AttemptOutcome::{self, Errored, Succeeded};
 use crate::model::ErrorClass;
-use crate::store::sqlite::migrate::known_version;
 use crate::store::sqlite::{SqliteReader, place_of};
 use crate::store::{Finish, MinuteGroup, StoreError};
 
