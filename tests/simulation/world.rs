@@ -188,6 +188,7 @@ fn new_job(line: u64, model: &str) -> NewJob {
         )),
         lane: None,
         deadline: None,
+        live_only: false,
         metadata: None,
     }
 }
