@@ -63,7 +63,7 @@ impl<W: Write + Send> Observer for Plain<W> {
                 self.say(lines::start(&event.run_id, &self.tally));
             }
             EventKind::HoursOpened {} => {
-                self.say("the hours of --only-between have begun".to_owned())
+                self.say("the hours of --only-between have begun".to_owned());
             }
             EventKind::CircuitClosed { model } => self.say(format!("{model} works again")),
             EventKind::RunHalted { .. }

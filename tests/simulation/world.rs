@@ -231,6 +231,7 @@ fn new_job(line: u64, model: &str, body: String) -> NewJob {
         body: RequestBody::from_json(body),
         lane: None,
         deadline: None,
+        live_only: false,
         metadata: None,
     }
 }

@@ -58,7 +58,9 @@ impl Scheduler {
                 .min(wanted)
                 .min(lane.most_per_claim())
                 .min(self.throttle.claimable(&lane.model, ready, now));
-            if max_jobs == 0 || !lane.is_claimable(now) {
+            // A claim that brings less than what is ready can wait and bring more.
+            let worth_it = max_jobs >= ready;
+            if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {
                 continue;
             }
             wanted -= max_jobs;

@@ -155,11 +155,11 @@ impl Account {
     }
 
     /// Sets a bucket of our own for each kind that has one.
-    pub(super) fn bounded_by(mut self, buckets: [Option<Bucket>; 3]) -> Self {
+    pub(super) fn bounded_by(mut self, buckets: &[Option<Bucket>; 3]) -> Self {
         let [requests, input, output] = buckets;
-        self.requests.bucket = requests;
-        self.input.bucket = input;
-        self.output.bucket = output;
+        self.requests.bucket = *requests;
+        self.input.bucket = *input;
+        self.output.bucket = *output;
         self
     }
 

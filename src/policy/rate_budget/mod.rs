@@ -151,7 +151,7 @@ impl RateBudget {
         Self {
             table,
             classes: Vec::new(),
-            ours: Account::new().bounded_by([
+            ours: Account::new().bounded_by(&[
                 bucket(ceilings.rpm, of_requests),
                 bucket(ceilings.itpm, of_tokens),
                 bucket(ceilings.otpm, of_tokens),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::batches::{BATCHES, read_batch};
 use super::errors::explain;
 use super::estimates;
 use super::open::open_reader;
@@ -11,7 +12,7 @@ use super::rows;
 use super::tx::{ids_of, job_id};
 use crate::model::{Run, RunId};
 use crate::store::{
-    AttemptGroup, AttemptRow, EstimateSums, HourOfDay, Only, Reader, Result, ResultRow,
+    AttemptGroup, AttemptRow, BatchRow, EstimateSums, HourOfDay, Only, Reader, Result, ResultRow,
     StatusChange, StoreError,
 };
 
@@ -141,5 +142,11 @@ impl Reader for SqliteReader {
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {
         let (first, last) = ids_of(self.run_row(run)?);
         self.query_all(&rows::attempt_groups(), [first, last], rows::read_group)
+    }
+
+    async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {
+        let row = self.run_row(run)?;
+        let sql = format!("{BATCHES} WHERE run_id = ?1 ORDER BY batches.id");
+        self.query_all(&sql, [row], read_batch)
     }
 }
