@@ -1,3 +1,5 @@
+//! What `verify` finds, damage by damage.
+
 use rusqlite::Connection;
 
 use super::{Bench, at, failure, retry, success};
