@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{OnHalt, StreamMode};
-use crate::policy::{PriceTable, RetrySettings};
+use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 
 /// An endpoint that has never answered is given so long, times the retry scale.
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(1);
@@ -20,6 +20,8 @@ pub struct EngineSettings {
     pub retry: RetrySettings,
     /// Time allowed for one request.
     pub timeout: Duration,
+    /// When the next attempt of a job asks differently.
+    pub amend: AmendSettings,
     /// When answers are streamed.
     pub stream: StreamMode,
     /// Time that requests in flight get to finish when the run is stopped.

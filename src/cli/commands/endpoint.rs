@@ -11,7 +11,7 @@ use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
 use crate::engine::EngineSettings;
 use crate::model::{Run, RunState};
-use crate::policy::{PriceTable, RetrySettings, Waits};
+use crate::policy::{AmendSettings, PriceTable, RetrySettings, Waits};
 use crate::provider::{BaseUrl, ClientSettings, Credentials, MessagesClient, STATUS_PAGES};
 use crate::simulator::{Simulator, SimulatorSettings};
 
@@ -147,6 +147,10 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         stagger: settings.dispatch.stagger.value,
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,
+        amend: AmendSettings {
+            on_truncated: settings.dispatch.on_truncated.value,
+            fallback_models: settings.fallback.models.value.clone(),
+        },
         stream: settings.dispatch.stream.value,
         grace: settings.dispatch.grace.value,
         prices: Arc::new(prices(settings)?),

@@ -16,10 +16,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::{OnHalt, StreamMode};
+use crate::model::{OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
-    AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale, Wait, Waits,
+    AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, ModelId, PositiveWait, Scale,
+    Wait, Waits,
 };
 pub use load::{LoadedFile, load, parse};
 pub use retry::{ClassTable, RetryTable};
@@ -32,6 +33,8 @@ pub struct ConfigFile {
     pub dispatch: DispatchTable,
     /// When and how often failed attempts are repeated.
     pub retry: RetryTable,
+    /// Who is asked instead.
+    pub fallback: FallbackTable,
     /// Where requests go, and with which headers.
     pub api: ApiTable,
     /// Where runs are kept.
@@ -64,6 +67,17 @@ pub struct DispatchTable {
     pub seed: Option<u64>,
     /// What to do when no job can succeed: leave the run, or wait and try again.
     pub on_halt: Option<OnHalt>,
+    /// What to do with an answer cut at `max_tokens`: `keep` it, marked, or `raise` the `max_tokens`
+    /// and try once more.
+    pub on_truncated: Option<OnTruncated>,
+}
+
+/// `[fallback]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FallbackTable {
+    /// Models to ask, in this order, when a job's own refuses or is overloaded twice in a row.
+    pub models: Option<Vec<ModelId>>,
 }
 
 /// `[api]`

@@ -153,6 +153,22 @@ pub const ON_HALT: Key = Key {
     about: "When no job can succeed: exit, or wait and try again now and then",
     rows: |s| one(&s.dispatch.on_halt, |on_halt| json!(on_halt.as_str())),
 };
+/// What to do with a truncated answer.
+pub const ON_TRUNCATED: Key = Key {
+    name: "dispatch.on_truncated",
+    flag: Some("--on-truncated"),
+    env: None,
+    about: "An answer cut at max_tokens: keep it, or raise max_tokens and try once more",
+    rows: |s| one(&s.dispatch.on_truncated, |choice| json!(choice.as_str())),
+};
+/// Models to ask instead.
+pub const FALLBACK_MODELS: Key = Key {
+    name: "fallback.models",
+    flag: Some("--fallback-model"),
+    env: None,
+    about: "Models to ask, in this order, when a job's own refuses or is overloaded twice",
+    rows: |s| one(&s.fallback.models, |models| json!(models)),
+};
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
@@ -303,7 +319,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 26] = [
+pub const ALL: [&Key; 28] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -313,11 +329,13 @@ pub const ALL: [&Key; 26] = [
     &IDLE_TIMEOUT,
     &GRACE,
     &ON_HALT,
+    &ON_TRUNCATED,
     &SEED,
     &MAX_ATTEMPTS,
     &RETRY_SCALE,
     &GIVE_UP_AFTER,
     &WAITS,
+    &FALLBACK_MODELS,
     &BASE_URL,
     &VERSION,
     &BETA,

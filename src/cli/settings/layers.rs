@@ -72,6 +72,7 @@ impl Layers {
             store: self.store(file),
             dispatch: self.dispatch_settings(file, run),
             retry: self.retry_settings(file, run),
+            fallback: self.fallback_settings(file, run),
             api: self.api_settings(file, run)?,
             status: self.status(file),
             prices: self.prices(file),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass, OnHalt, StreamMode};
+use crate::model::{DispatchOptions, ErrorClass, OnHalt, OnTruncated, StreamMode};
 
 pub use headers::{CustomHeader, parse_headers};
 pub use keys::{Key, Row};
@@ -34,6 +34,8 @@ pub struct Settings {
     pub dispatch: DispatchSettings,
     /// When and how often failed attempts are repeated.
     pub retry: RetrySettings,
+    /// Who is asked instead.
+    pub fallback: FallbackSettings,
     /// Where requests go, and with which headers.
     pub api: ApiSettings,
     /// Which status page is asked.
@@ -63,6 +65,8 @@ pub struct DispatchSettings {
     pub seed: Setting<Option<u64>>,
     /// What to do when no job can succeed.
     pub on_halt: Setting<OnHalt>,
+    /// What to do with a truncated answer.
+    pub on_truncated: Setting<OnTruncated>,
 }
 
 /// When and how often failed attempts are repeated.
@@ -76,6 +80,13 @@ pub struct RetrySettings {
     pub give_up_after: Setting<Option<Duration>>,
     /// Waits before the retries of a class, where the user wrote them down; no list is empty.
     pub waits: BTreeMap<ErrorClass, Setting<Vec<Duration>>>,
+}
+
+/// Who is asked instead.
+#[derive(Clone, Debug)]
+pub struct FallbackSettings {
+    /// Models, in the order of their use.
+    pub models: Setting<Vec<String>>,
 }
 
 /// Where requests go, and with which headers.
@@ -131,6 +142,8 @@ impl Settings {
             stream: self.dispatch.stream.given_by_flag().copied(),
             grace: self.dispatch.grace.given_by_flag().copied(),
             on_halt: self.dispatch.on_halt.given_by_flag().copied(),
+            on_truncated: self.dispatch.on_truncated.given_by_flag().copied(),
+            fallback_models: self.fallback.models.given_by_flag().cloned(),
             give_up_after: self.retry.give_up_after.given_by_flag().copied().flatten(),
             base_url: self
                 .api

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::params;
 
+use super::amend::{self, PackedAmended};
 use super::blob::pack;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
-use crate::model::{AttemptId, AttemptRecord, JobHistory, JobState, Lane, Pico, RunId};
+use crate::model::{AttemptId, AttemptRecord, ErrorClass, JobHistory, JobState, Lane, Pico, RunId};
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
 /// A finish with its result packed beforehand, off the writer's thread.
@@ -21,23 +22,29 @@ pub(super) struct PackedFinish {
     route: Route,
     message: Option<Vec<u8>>,
     error: Option<Vec<u8>>,
+    amended: Option<PackedAmended>,
 }
 
 impl PackedFinish {
     /// Packs the results of `finish`; if the job goes again, then by `lane`.
-    pub(super) fn new(mut finish: Finish, lane: Lane) -> Self {
+    pub(super) fn new(mut finish: Finish, lane: Lane) -> Result<Self> {
+        let amended = match &mut finish.next {
+            Next::Amend { amended, .. } => Some(PackedAmended::pack(amended)?),
+            _ => None,
+        };
         let (message, error) = match &mut finish.next {
             Next::End(end) => pack_result(std::mem::replace(&mut end.result, ResultBody::Nothing)),
             _ => (None, None),
         };
-        Self {
+        Ok(Self {
             record: finish.record,
             history: finish.history,
             next: finish.next,
             route: lane.into(),
             message,
             error,
-        }
+            amended,
+        })
     }
 }
 
@@ -121,13 +128,13 @@ fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<Option<Ends>> {
             n,
             record.ended_at.as_millisecond(),
             record.outcome.as_str(),
-            record.error_class.map(crate::model::ErrorClass::as_str),
+            record.error_class.map(ErrorClass::as_str),
             evidence.http_status,
             evidence.error_type,
             evidence.message,
             evidence.request_id,
             evidence.retry_after.map(millis),
-            next_try_at(next).map(Timestamp::as_millisecond),
+            next.next_try_at().map(Timestamp::as_millisecond),
             record.answered_by,
             tokens.input,
             tokens.output,
@@ -162,20 +169,24 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     let history = &finish.history;
     let goes_again = matches!(to, JobState::Queued | JobState::Held);
     let AttemptId { job, n } = finish.record.attempt;
+    let class = match finish.next {
+        Next::EndTruncated => Some(ErrorClass::Truncated),
+        _ => finish.record.error_class,
+    };
     let moved = tx.query(
         "UPDATE jobs SET state = ?3, not_before_ms = ?4, error_class = ?5, counted = ?6,
            faults_in_row = ?7, rate_limits_in_row = ?8, interruptions_in_row = ?9,
-           route = min(coalesce(?11, route), 1 - live_only)
-         WHERE id = ?1 AND attempts = ?2 AND state = ?10 RETURNING model_id, route",
+           route = min(coalesce(?11, route), 1 - live_only, 1 - amended)
+         WHERE id = ?1 AND attempts = ?2 AND state = ?10 RETURNING model_id, route, amended",
         params![
             job.0,
             n,
             to.code(),
-            next_try_at(&finish.next).map_or(0, Timestamp::as_millisecond),
             finish
-                .record
-                .error_class
-                .map(crate::model::ErrorClass::as_str),
+                .next
+                .next_try_at()
+                .map_or(0, Timestamp::as_millisecond),
+            class.map(ErrorClass::as_str),
             history.counted,
             history.faults_in_row,
             history.rate_limits_in_row,
@@ -183,15 +194,22 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
             from.code(),
             goes_again.then_some(finish.route.code()),
         ],
-        |row| Ok((row.get(0)?, Route::read(row, 1)?)),
+        |row| Ok((row.get(0)?, Route::read(row, 1)?, row.get(2)?)),
     )?;
-    let (model, route) = moved.ok_or_else(|| {
+    let (model, route, amended) = moved.ok_or_else(|| {
         StoreError::IllegalTransition(format!(
             "job {} cannot become {to}: it is not {from}",
             job.0
         ))
     })?;
-    tx.moved(run, model, Some(from.into()), Some(Tally::of(to, route)));
+    let tally = Tally::of(to, route);
+    tx.moved(run, model, Some(from.into()), Some(tally));
+    if let Some(packed) = &finish.amended {
+        amend::keep(tx, (run, job.0, n), (model, route), packed)?;
+    }
+    if amended && finish.next.is_end() {
+        amend::settle(tx, job.0, matches!(finish.next, Next::EndTruncated))?;
+    }
     Ok(())
 }
 
@@ -209,16 +227,10 @@ fn keep_result(tx: &Tx, finish: &PackedFinish) -> Result<()> {
 
 fn state_after(next: &Next) -> JobState {
     match next {
-        Next::RetryAt(_) | Next::Requeue => JobState::Queued,
+        Next::RetryAt(_) | Next::Requeue | Next::Amend { .. } => JobState::Queued,
         Next::Hold => JobState::Held,
         Next::End(JobEnd { state, .. }) => *state,
-    }
-}
-
-fn next_try_at(next: &Next) -> Option<Timestamp> {
-    match next {
-        Next::RetryAt(at) => Some(*at),
-        _ => None,
+        Next::EndTruncated => JobState::Succeeded,
     }
 }
 

@@ -73,6 +73,18 @@ pub(super) const INVARIANTS: &[Invariant] = &[
             WHERE job_id BETWEEN ?1 AND ?2 AND attempts.ended_at_ms IS NULL AND n <> jobs.attempts",
     },
     Invariant {
+        name: "amendments",
+        promise: "a job that is marked as amended has an amendment, until it has ended",
+        violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || iif(jobs.amended,
+                ' is marked as amended, which does not fit what is kept for it',
+                ' has an amendment and is not marked')
+            FROM jobs LEFT JOIN amendments ON amendments.job_id = jobs.id
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+              AND (jobs.amended <> (amendments.job_id IS NOT NULL)
+                OR (jobs.amended AND jobs.state < 4) <> (amendment_blob IS NOT NULL)
+                OR (jobs.state >= 4 AND put_aside_blob IS NOT NULL))",
+    },
+    Invariant {
         name: "schedule",
         promise: "no attempt began before the time that was set for it",
         violations: "SELECT 'line ' || (later.job_id & 0xFFFFFFFFFF) || ': attempt ' || later.n || ' began '
