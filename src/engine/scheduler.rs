@@ -459,7 +459,9 @@ impl Scheduler {
         for step in 0..count {
             let lane = &mut self.lanes[(self.turn + step) % count];
             let max_jobs = share.min(wanted).min(lane.most_per_claim());
-            if max_jobs == 0 || !lane.is_claimable(now) {
+            // A claim that brings less than what is ready can wait and bring more.
+            let worth_it = max_jobs as usize >= lane.ready();
+            if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {
                 continue;
             }
             wanted -= max_jobs;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error_class::ErrorClass;
 use super::ids::RunId;
-use super::job::{JobState, Lane};
+use super::job::JobState;
+use super::lane_choice::LaneChoice;
 use super::money::Pico;
 use super::stream_mode::StreamMode;
 
@@ -172,9 +173,11 @@ pub struct DispatchOptions {
     /// Models to ask instead, in the order of their use.
     pub fallback_models: Option<Vec<String>>,
     /// The lane for jobs that name none.
-    pub lane: Option<Lane>,
+    pub lane: Option<LaneChoice>,
     /// When the answers are wanted.
     pub deadline: Option<Timestamp>,
+    /// Requests in one batch.
+    pub batch_size: Option<u32>,
     /// Time allowed for one request.
     pub timeout: Option<Duration>,
     /// Time that requests in flight get to finish when the run is stopped.
@@ -207,6 +210,7 @@ impl DispatchOptions {
             fallback_models: newer.fallback_models.or(self.fallback_models),
             lane: newer.lane.or(self.lane),
             deadline: newer.deadline.or(self.deadline),
+            batch_size: newer.batch_size.or(self.batch_size),
             timeout: newer.timeout.or(self.timeout),
             grace: newer.grace.or(self.grace),
             stream: newer.stream.or(self.stream),
