@@ -20,7 +20,7 @@ use super::settings::EngineSettings;
 use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
+use crate::model::{ClaimedJob, Event, EventKind, Halt, Observer, PageStatus, Run};
 use crate::policy::{max_tokens_of, streams};
 use crate::provider::{Provider, Reply, Request};
 use crate::store::{Claimed, Finish, Pulse, StatusChange, Store, StoreError};
@@ -71,7 +71,7 @@ pub async fn dispatch<S: Store, P: Provider>(
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
     let pulse = store.pulse(run.id).await?;
-    let events = EventMaker::new(run.id);
+    let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
         ended: run.jobs.total - run.jobs.open() + recovered.failed,
@@ -230,6 +230,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 }
                 Effect::Pulse => self.ask_for_pulse(),
                 Effect::AskPage => self.lookout.ask(),
+                Effect::Divert(model, to) => self.tell(self.events.diverted(now, model, to)),
                 Effect::Leave(leave) if self.calls.is_empty() => return Some(leave),
                 // A call of the store is still under way; its end brings us back here.
                 Effect::Leave(_) => {}
@@ -243,12 +244,14 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let provider = Arc::clone(&self.provider);
         let (body, last) = (job.body.clone(), job.last_class);
         let (timeout, mode) = (self.settings.timeout, self.settings.stream);
+        let endpoint = job.endpoint;
         // Looking into a large body takes a while, so the task does it and not this loop.
         let task = self.requests.spawn(async move {
             let request = Request {
                 stream: streams(mode, max_tokens_of(&body), last),
                 body,
                 timeout,
+                endpoint,
             };
             provider.send(request).await
         });
@@ -307,7 +310,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Err(lost) => {
                 let job = self.on_wire.remove(&lost.id())?;
                 self.scheduler.on_abandoned(&job);
-                let finish = abandoned(&job, now);
+                let finish = abandoned(&self.settings, &job, now);
                 Some((job, finish))
             }
         }
@@ -316,8 +319,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     fn tell_change(&mut self, job: &ClaimedJob, change: LaneChange) {
         let now = self.clock.now();
         if let Some(event) = self.events.lane_change(now, &job.model, change) {
-            self.observer.observe(&event);
+            self.tell(event);
         }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "an event is made to be told")]
+    fn tell(&mut self, event: Event) {
+        self.observer.observe(&event);
     }
 
     fn record(&mut self, group: Group) {
@@ -373,8 +381,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     fn on_status(&mut self, status: PageStatus) {
         let now = self.clock.now();
         if self.scheduler.on_status(status.clone(), now) {
-            let event = self.events.status_page(now, status.clone());
-            self.observer.observe(&event);
+            self.tell(self.events.status_page(now, status.clone()));
             let (run, change) = (self.run.id, StatusChange { at: now, status });
             self.call(
                 move |store| async move { Called::Kept(store.note_status(run, change).await) },

@@ -6,6 +6,7 @@
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
 //! ceiling      how much may be open at once
 //! reach        whether the endpoint answers at all
+//! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
@@ -20,6 +21,7 @@
 
 mod ceiling;
 mod dispatcher;
+mod endpoints;
 mod events;
 mod lane;
 mod outcome;
@@ -30,6 +32,7 @@ mod status;
 mod stop;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
+pub use endpoints::SecondEndpoint;
 pub use settings::EngineSettings;
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};

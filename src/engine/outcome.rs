@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, Halt, JobState, Usage,
-    error_object,
+    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, Endpoint, ErrorClass, Evidence, Halt,
+    JobState, Usage, error_object,
 };
 use crate::policy::{Standing, Step, decide};
 use crate::provider::{Failure, Message, Partial, Reply};
@@ -27,8 +27,20 @@ pub(super) struct Outcome {
     pub(super) halt: Option<Halt>,
     /// The jobs of this model must wait, for this reason.
     pub(super) hold: Option<Halt>,
+    /// The second endpoint cannot serve, for this reason: what would halt the run or hold the model
+    /// if the first had said it.
+    pub(super) unfit: Option<Unfit>,
     /// The endpoint answered, whatever it said.
     pub(super) answered: bool,
+}
+
+/// Why the second endpoint cannot serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    /// What it said.
+    pub(super) because: Halt,
+    /// It can serve no model at all, and not only not this one.
+    pub(super) any_model: bool,
 }
 
 /// Decides what the reply means. `standing`: how the job stands in its lane. `ever_answered`: the endpoint has answered before in this run.
@@ -73,6 +85,7 @@ fn succeeded(
             ..Evidence::default()
         },
         cost: cost(settings, job, message.model.as_deref(), &message.usage, now),
+        endpoint: endpoint_of(settings, job),
         answered_by: message.model,
         usage: message.usage,
         maybe_billed: false,
@@ -90,6 +103,7 @@ fn succeeded(
         },
         halt: None,
         hold: None,
+        unfit: None,
         answered: true,
     }
 }
@@ -123,8 +137,10 @@ fn failed(
     };
     let halt = (step == Step::Halt).then(|| halt_for(class, &evidence, now));
     let hold = (step == Step::Hold).then(|| hold_for(settings, class, &evidence, job, now));
+    let (halt, hold, unfit) = at_endpoint(job, halt, hold);
     let next = match step {
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
+        _ if unfit.is_some() => Next::Requeue,
         Step::Requeue | Step::Halt => Next::Requeue,
         Step::Hold => Next::Hold,
         Step::Fail | Step::Done => Next::End(JobEnd {
@@ -143,6 +159,7 @@ fn failed(
         cost: usage.as_ref().map_or_else(Cost::default, |usage| {
             cost(settings, job, answered_by.as_deref(), usage, now)
         }),
+        endpoint: endpoint_of(settings, job),
         answered_by,
         maybe_billed,
         usage: usage.unwrap_or_default(),
@@ -156,8 +173,30 @@ fn failed(
         },
         halt,
         hold,
+        unfit,
         answered,
     }
+}
+
+/// A second endpoint that cannot serve stops nothing: the first may still do.
+fn at_endpoint(
+    job: &ClaimedJob,
+    halt: Option<Halt>,
+    hold: Option<Halt>,
+) -> (Option<Halt>, Option<Halt>, Option<Unfit>) {
+    if job.endpoint == Endpoint::First {
+        return (halt, hold, None);
+    }
+    let any_model = halt.is_some();
+    let unfit = halt.or(hold).map(|because| Unfit { because, any_model });
+    (None, None, unfit)
+}
+
+/// What the ledger says of the endpoint: nothing of the first.
+fn endpoint_of(settings: &EngineSettings, job: &ClaimedJob) -> Option<String> {
+    let second = settings.second.as_ref();
+    let second = second.filter(|_| job.endpoint == Endpoint::Second)?;
+    Some(second.shown.clone())
 }
 
 /// What a failure used, and by which model. A stream that broke told what it had used until then.
@@ -171,7 +210,7 @@ fn used(message: Option<Message>, partial: Option<Partial>) -> (Option<String>, 
 }
 
 /// The record of an attempt that was abandoned when the run was stopped.
-pub(super) fn abandoned(job: &ClaimedJob, now: Timestamp) -> Finish {
+pub(super) fn abandoned(settings: &EngineSettings, job: &ClaimedJob, now: Timestamp) -> Finish {
     let class = ErrorClass::Interrupted;
     Finish {
         record: AttemptRecord {
@@ -183,6 +222,7 @@ pub(super) fn abandoned(job: &ClaimedJob, now: Timestamp) -> Finish {
                 message: Some("claude-run was stopped before the answer came".to_owned()),
                 ..Evidence::default()
             },
+            endpoint: endpoint_of(settings, job),
             answered_by: None,
             usage: Usage::default(),
             cost: Cost::default(),

@@ -6,22 +6,23 @@
 
 mod claims;
 mod page;
+mod second;
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::ceiling::Ceiling;
+use super::endpoints::{SecondEndpoint, Slots};
 use super::lane::Lane;
-use super::outcome::{Outcome, halt_for};
+use super::outcome::{Outcome, Unfit, halt_for};
 use super::reach::Reach;
 use super::settings::EngineSettings;
 use super::status::PageWatch;
 use super::stop::Stop;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, Budget, ClaimedJob, ErrorClass, Halt, OnHalt, RunId,
+    AttemptId, AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt, OnHalt, RunId,
 };
 use crate::policy::halt::next_try;
 use crate::policy::{Changed, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
@@ -44,6 +45,8 @@ pub(super) enum Effect {
     Pulse,
     /// Ask the status page.
     AskPage,
+    /// Tell that this model's requests go to this endpoint now.
+    Divert(String, Endpoint),
     /// Leave the run.
     Leave(Leave),
 }
@@ -74,7 +77,10 @@ pub(super) struct Scheduler {
     lanes: Vec<Lane>,
     /// The lane whose turn it is to start a job.
     turn: usize,
-    on_wire: u32,
+    /// What is on the wire; lowered when the API says that too much is open at once.
+    slots: Slots,
+    /// A second endpoint, until it turns out not to serve.
+    second: Option<SecondEndpoint>,
     /// Answered, and on the way into the store.
     recording: u32,
     open_bytes: u64,
@@ -85,8 +91,6 @@ pub(super) struct Scheduler {
     page: PageWatch,
     /// After a halt one request goes first; the rest follow if it does not halt again.
     probing: bool,
-    /// Lowered when the API says that too much is open at once.
-    ceiling: Ceiling,
     /// No job can succeed, and the user wants to wait: nothing is started before.
     waiting: Option<Timestamp>,
     pulse_asked: bool,
@@ -102,11 +106,14 @@ pub(super) enum LaneChange {
     None,
     /// The lane keeps failing: one probe at a time goes out.
     Opened {
+        at: Endpoint,
         class: ErrorClass,
         next_probe_at: Timestamp,
     },
     /// The lane works again.
-    Closed,
+    Closed { at: Endpoint },
+    /// The second endpoint cannot serve this model, or none, and is left out of account.
+    SecondOff(Unfit),
     /// No job can succeed: everything waits.
     Waiting { halt: Halt, until: Timestamp },
 }
@@ -119,11 +126,11 @@ impl Scheduler {
             unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
             on_halt: settings.on_halt,
-            ceiling: Ceiling::new(settings.concurrency.max(1)),
+            slots: Slots::new(settings.concurrency),
+            second: settings.second.clone(),
             waiting: None,
             lanes: Vec::new(),
             turn: 0,
-            on_wire: 0,
             recording: 0,
             open_bytes: 0,
             next_start: None,
@@ -147,7 +154,7 @@ impl Scheduler {
 
     /// Requests on the wire.
     pub(super) fn on_wire(&self) -> u32 {
-        self.on_wire
+        self.slots.on_wire()
     }
 
     pub(super) fn on_pulse(&mut self, pulse: Pulse) {
@@ -156,7 +163,7 @@ impl Scheduler {
         for load in pulse.lanes {
             match self.lanes.iter_mut().find(|lane| lane.model == load.model) {
                 Some(lane) => lane.refresh(&load),
-                None => self.lanes.push(Lane::new(load)),
+                None => self.lanes.push(Lane::new(load, self.second.as_ref())),
             }
         }
         if pulse.cancel_requested {
@@ -201,7 +208,9 @@ impl Scheduler {
         rng: &mut Rng,
     ) -> LaneChange {
         self.off_the_wire(job);
-        self.reach.note(outcome);
+        if job.endpoint == Endpoint::First {
+            self.reach.note(outcome);
+        }
         let change = self.note_lane(job, outcome, now, rng);
         if let Some(halt) = &outcome.halt {
             return self.halt(halt.clone(), now);
@@ -211,6 +220,9 @@ impl Scheduler {
         }
         if let Some(because) = &outcome.hold {
             self.hold(&job.model, because);
+        }
+        if let Some(unfit) = &outcome.unfit {
+            return self.switch_second_off(&job.model, unfit);
         }
         change
     }
@@ -238,7 +250,7 @@ impl Scheduler {
     }
 
     fn off_the_wire(&mut self, job: &ClaimedJob) {
-        self.on_wire -= 1;
+        self.slots.ended(job.endpoint);
         self.recording += 1;
         self.open_bytes = self.open_bytes.saturating_sub(bytes(job));
     }
@@ -257,38 +269,42 @@ impl Scheduler {
         };
         let ended = matches!(finish.next, Next::End(_));
         lane.suspect(job.history.counted, finish.history.counted, ended);
+        let road = lane.roads.to_mut(job.endpoint);
         let class = finish.record.error_class;
         let changed = match class.filter(|class| speaks_of_the_lane(*class)) {
             Some(class) => {
-                let wait = probe_wait(retry, class, lane.circuit.next_probe_failure(), rng);
-                let changed = lane
+                let wait = probe_wait(retry, class, road.circuit.next_probe_failure(), rng);
+                let changed = road
                     .circuit
                     .failed(job.job(), class, wait, retry.scale, now);
-                self.page.slow_down(&mut lane.circuit, retry.scale, now);
+                if job.endpoint == Endpoint::First {
+                    self.page.slow_down(&mut road.circuit, retry.scale, now);
+                }
                 changed
             }
-            None => lane.circuit.answered(),
+            None => road.circuit.answered(),
         };
         if finish.record.outcome == AttemptOutcome::Succeeded {
-            lane.succeeded(now);
-            self.ceiling.raise();
+            road.last_success = Some(now);
+            self.slots.ceiling(job.endpoint).raise();
         }
         if let (Some(class), Next::RetryAt(until)) = (class, &finish.next)
             && class.budget() == Budget::RateLimits
-            && lane.pause(*until, now)
+            && road.pause(*until, now)
             && matches!(
                 class,
                 ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited
             )
         {
-            self.ceiling.lower();
+            self.slots.ceiling(job.endpoint).lower();
         }
-        match (changed, lane.circuit.open()) {
+        match (changed, road.circuit.open()) {
             (Changed::Opened, Some(open)) => LaneChange::Opened {
+                at: job.endpoint,
                 class: open.class,
                 next_probe_at: open.next_probe_at,
             },
-            (Changed::Closed, _) => LaneChange::Closed,
+            (Changed::Closed, _) => LaneChange::Closed { at: job.endpoint },
             _ => LaneChange::None,
         }
     }
@@ -329,6 +345,7 @@ impl Scheduler {
             self.plan_leave(&mut effects);
         } else {
             let held_back = self.waiting.is_some_and(|until| until > now);
+            self.plan_diversions(&mut effects, now);
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
                 self.plan_starts(&mut effects, now, rng);
@@ -349,10 +366,10 @@ impl Scheduler {
         let start = self
             .next_start
             .filter(|_| self.ready() > 0 && self.free_slots() > 0);
-        let claims = self.lanes.iter().filter_map(Lane::wakes_at);
+        let claims = self.lanes.iter().flat_map(Lane::wakes_at);
         claims
             .chain(start)
-            .chain(self.reach.unreachable_at(self.unreachable_after))
+            .chain(self.unreachable_at())
             .chain(self.waiting)
             .chain(self.next_look())
             .filter(|at| *at > self.planned_at)
@@ -387,7 +404,7 @@ impl Scheduler {
             let Some(job) = self.next_ready(now) else {
                 return;
             };
-            self.on_wire += 1;
+            self.slots.sent(job.endpoint);
             self.pace.started();
             self.reach.started(now);
             if !self.stagger.is_zero() {
@@ -407,11 +424,14 @@ impl Scheduler {
     }
 
     fn limit(&self) -> u32 {
-        if self.probing { 1 } else { self.ceiling.now() }
+        if self.probing {
+            return 1;
+        }
+        self.slots.limit(self.is_diverted())
     }
 
     fn free_slots(&self) -> u32 {
-        self.limit().saturating_sub(self.on_wire)
+        self.limit().saturating_sub(self.on_wire())
     }
 
     fn ready(&self) -> u32 {
@@ -425,7 +445,7 @@ impl Scheduler {
 
     /// Attempts that have begun in the store and have not ended there.
     fn open(&self) -> u32 {
-        self.on_wire + self.recording + self.ready() + self.claiming()
+        self.on_wire() + self.recording + self.ready() + self.claiming()
     }
 
     fn nothing_is_left(&self) -> bool {
@@ -443,7 +463,7 @@ impl Scheduler {
         let count = self.lanes.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
-            if let Some(job) = self.lanes[index].send(now) {
+            if let Some(job) = self.lanes[index].send(&self.slots, now) {
                 self.turn = index + 1;
                 return Some(job);
             }
@@ -479,11 +499,7 @@ impl Scheduler {
     }
 
     fn check_reach(&mut self, now: Timestamp) {
-        if self
-            .reach
-            .unreachable_at(self.unreachable_after)
-            .is_some_and(|at| at <= now)
-        {
+        if self.unreachable_at().is_some_and(|at| at <= now) {
             let failure = self.reach.last_failure.clone().unwrap_or_default();
             self.halt(halt_for(ErrorClass::Unreachable, &failure, now), now);
         }

@@ -62,10 +62,24 @@ impl<W: Write + Send> Observer for Plain<W> {
                 self.last_line_at = Some(event.at);
                 self.say(lines::start(&event.run_id, &self.tally));
             }
-            EventKind::CircuitClosed { model } => self.say(format!("{model} works again")),
+            EventKind::CircuitClosed {
+                model,
+                endpoint: None,
+            } => self.say(format!("{model} works again")),
+            EventKind::CircuitClosed {
+                model,
+                endpoint: Some(endpoint),
+            } => self.say(format!("{model} works again at {endpoint}")),
+            EventKind::EndpointOff { .. } => {
+                let line = lines::endpoint_off(&self.tally);
+                self.say(format!("warning: {}", line.unwrap_or_default()));
+            }
             EventKind::RunHalted { .. }
             | EventKind::Draining { .. }
             | EventKind::CircuitOpened { .. }
+            | EventKind::EndpointSwitched {
+                endpoint: Some(_), ..
+            }
             | EventKind::HaltWaiting { .. } => {
                 if let Some(line) = lines::phase(&self.tally) {
                     self.say(line);
@@ -82,7 +96,9 @@ impl<W: Write + Send> Observer for Plain<W> {
             }
             EventKind::AttemptStarted { .. }
             | EventKind::AttemptEnded { .. }
-            | EventKind::JobEnded { .. } => {}
+            | EventKind::JobEnded { .. }
+            // The circuit that closed has told it.
+            | EventKind::EndpointSwitched { endpoint: None, .. } => {}
         }
     }
 

@@ -20,6 +20,7 @@ mod http;
 mod json_object;
 mod json_text;
 mod messages;
+mod pair;
 mod payload;
 mod proxy;
 mod rate_limits;
@@ -44,6 +45,7 @@ pub use classify::{
 pub use credentials::{Credentials, clean_secret};
 pub use headers::HeaderView;
 pub use messages::{MAX_RESPONSE_BYTES, MessagesClient, ModelsReply, STREAM_TIMEOUTS};
+pub use pair::Pair;
 pub use proxy::ProxyRules;
 pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};
@@ -61,7 +63,7 @@ pub use transport::Broken;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::model::{ErrorClass, Evidence, PageStatus, RateLimits, RequestBody, Usage};
+use crate::model::{Endpoint, ErrorClass, Evidence, PageStatus, RateLimits, RequestBody, Usage};
 
 /// Sends requests of the live lane.
 pub trait Provider: Send + Sync + 'static {
@@ -86,6 +88,8 @@ pub struct Request {
     pub timeout: Duration,
     /// Ask for the answer as a stream of events. What comes of it is the same message.
     pub stream: bool,
+    /// Which endpoint it is for; a provider of one endpoint does not look at it.
+    pub endpoint: Endpoint,
 }
 
 /// What came back, and what its headers told of the limits.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use claude_run::engine::Ending;
-use claude_run::model::{ErrorClass, Indicator};
+use claude_run::model::{ErrorClass, EventKind, Indicator};
 use tokio::time::Instant;
 
 use crate::scripted::Answer;
@@ -173,7 +173,11 @@ fn each_change_of_the_page_is_one_row_and_one_event() {
                 .collect();
             assert_eq!(said, [Indicator::Minor, Indicator::Major, Indicator::None]);
             let told: Vec<_> = changes.into_iter().map(|change| change.status).collect();
-            assert_eq!(told, world.page.shown());
+            let shown = world.events().into_iter().filter_map(|event| match event {
+                EventKind::StatusPage(status) => Some(status),
+                _ => None,
+            });
+            assert_eq!(told, shown.collect::<Vec<_>>());
             assert_eq!(told[1].incident.as_deref(), Some("a major incident"));
             assert_eq!(told[1].component.as_deref(), Some("partial_outage"));
         });

@@ -1,20 +1,21 @@
 //! A world to run the engine in: its store, its provider, its clock, and what must hold in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
 use claude_run::engine::{
-    Ending, EngineError, EngineSettings, StatusProbe, Stop, Stopper, dispatch,
+    Ending, EngineError, EngineSettings, SecondEndpoint, StatusProbe, Stop, Stopper, dispatch,
 };
 use claude_run::model::{
-    AttemptOutcome, DispatchOptions, Event, JobCounts, JobState, NewJob, Observer, RequestBody,
-    Run, RunId, RunState, Shaping, StreamMode,
+    AttemptOutcome, DispatchOptions, Event, EventKind, JobCounts, JobState, NewJob, Observer,
+    RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{PriceTable, RetrySettings};
+use claude_run::provider::Pair;
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
 use claude_run::store::{
     AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, StatusChange, Store,
@@ -26,6 +27,9 @@ use tokio::time::Instant;
 use crate::flaky::Flaky;
 use crate::page::{Asked, Page};
 use crate::scripted::Scripted;
+
+/// What the second endpoint is called.
+pub const SECOND: &str = "https://second.test";
 
 /// A world in the making.
 pub struct Plan {
@@ -39,11 +43,14 @@ pub struct Plan {
     on_halt: claude_run::model::OnHalt,
     asks_page: bool,
     retry_scale: f64,
+    second_after: Option<Duration>,
 }
 
 /// A run with its surroundings.
 pub struct World {
-    pub provider: Arc<Scripted>,
+    pub provider: Scripted,
+    /// The second endpoint.
+    pub second: Scripted,
     store: Arc<Flaky>,
     plain_store: SqliteStore,
     reader: SqliteReader,
@@ -55,6 +62,7 @@ pub struct World {
     most_open: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
     pub page: Arc<Page>,
+    events: Arc<Mutex<Vec<EventKind>>>,
     _folder: tempfile::TempDir,
 }
 
@@ -72,6 +80,7 @@ impl World {
             on_halt: claude_run::model::OnHalt::Exit,
             asks_page: false,
             retry_scale: 1.0,
+            second_after: None,
         }
     }
 }
@@ -117,6 +126,12 @@ impl Plan {
         self
     }
 
+    /// There is a second endpoint: [`World::second`].
+    pub fn with_second_endpoint(mut self, after: Duration) -> Self {
+        self.second_after = Some(after);
+        self
+    }
+
     pub fn retry_scale(mut self, scale: f64) -> Self {
         self.retry_scale = scale;
         self
@@ -154,7 +169,8 @@ impl Plan {
         store.add_jobs(run, jobs.collect()).await.unwrap();
         store.finish_load(run, [0; 32]).await.unwrap();
         World {
-            provider: Arc::new(Scripted::new(self.seed, self.latency_ms)),
+            provider: Scripted::new(self.seed, self.latency_ms),
+            second: Scripted::new(self.seed ^ 2, self.latency_ms),
             store: Arc::new(Flaky::new(store.clone())),
             plain_store: store,
             reader: SqliteReader::open(&path).unwrap(),
@@ -165,6 +181,7 @@ impl Plan {
             most_open: Arc::default(),
             outages: Arc::default(),
             page: Arc::default(),
+            events: Arc::default(),
             plan: self,
             _folder: folder,
         }
@@ -206,16 +223,15 @@ struct OpenCounter {
     open: u64,
     most: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
-    page: Arc<Page>,
+    events: Arc<Mutex<Vec<EventKind>>>,
 }
 
 impl Observer for OpenCounter {
     fn observe(&mut self, event: &Event) {
-        use claude_run::model::EventKind;
+        self.events.lock().unwrap().push(event.kind.clone());
         match &event.kind {
             EventKind::AttemptStarted { .. } => self.open += 1,
             EventKind::AttemptEnded { .. } => self.open -= 1,
-            EventKind::StatusPage(status) => self.page.show(status.clone()),
             EventKind::CircuitOpened { .. } => {
                 self.outages.fetch_add(1, Ordering::Relaxed);
             }
@@ -305,6 +321,10 @@ impl World {
             seed: Some(self.plan.seed),
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
+            second: self.plan.second_after.map(|after| SecondEndpoint {
+                shown: SECOND.to_owned(),
+                after,
+            }),
             status: self
                 .plan
                 .asks_page
@@ -314,9 +334,11 @@ impl World {
             open: 0,
             most: Arc::clone(&self.most_open),
             outages: Arc::clone(&self.outages),
-            page: Arc::clone(&self.page),
+            events: Arc::clone(&self.events),
         };
-        let (store, provider) = (Arc::clone(&self.store), Arc::clone(&self.provider));
+        let store = Arc::clone(&self.store);
+        let (first, second) = (self.provider.clone(), self.second.clone());
+        let provider = Arc::new(Pair::alone(first).with_second(second, BTreeMap::new()));
         dispatch(
             store,
             provider,
@@ -367,6 +389,11 @@ impl World {
 
     pub async fn counts(&self) -> JobCounts {
         self.run().await.jobs
+    }
+
+    /// What those who watch were told.
+    pub fn events(&self) -> Vec<EventKind> {
+        self.events.lock().unwrap().clone()
     }
 
     /// What is stored of the status page.
@@ -424,7 +451,7 @@ impl World {
             .iter()
             .filter(|row| row.outcome == Some(AttemptOutcome::Interrupted))
             .count();
-        let requests = self.provider.requests_of(id);
+        let requests = self.provider.requests_of(id) + self.second.requests_of(id);
         assert!(
             requests <= attempts.len(),
             "seed {seed}, {id}: a request without an attempt"

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
+use super::second::second_client;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::{EngineSettings, StatusProbe};
+use crate::engine::{EngineSettings, SecondEndpoint, StatusProbe};
 use crate::model::{Run, RunState};
 use crate::policy::{PriceTable, RetrySettings, Waits};
 use crate::provider::{
-    BaseUrl, ClientSettings, Credentials, MessagesClient, STATUS_PAGES, StatusPage,
+    BaseUrl, ClientSettings, Credentials, MessagesClient, Pair, STATUS_PAGES, StatusPage,
 };
 use crate::simulator::{Simulator, SimulatorSettings};
 
@@ -25,7 +26,9 @@ const SIMULATED_KEY: &str = "simulated";
 
 /// A client, and the simulator behind it if there is one: it serves for as long as it is held.
 pub(super) struct Endpoint {
-    pub(super) client: Arc<MessagesClient>,
+    pub(super) provider: Arc<Pair<MessagesClient>>,
+    /// The second endpoint, if there is one.
+    second: Option<SecondEndpoint>,
     simulator: Option<Simulator>,
 }
 
@@ -50,8 +53,17 @@ impl Endpoint {
         if let Some(note) = client.base_url().note() {
             ctx.console.note(note);
         }
+        let pair = Pair::alone(client);
+        let (pair, second) = match second_client(ctx, settings, clock)? {
+            Some((client, second)) => {
+                let models = settings.fallback.models.value.clone();
+                (pair.with_second(client, models), Some(second))
+            }
+            None => (pair, None),
+        };
         Ok(Self {
-            client: Arc::new(client),
+            provider: Arc::new(pair),
+            second,
             simulator: None,
         })
     }
@@ -70,7 +82,8 @@ impl Endpoint {
         let mut client = client_settings(settings, credentials, clock);
         client.base_url = simulator.base_url();
         Ok(Self {
-            client: Arc::new(MessagesClient::new(&client)?),
+            provider: Arc::new(Pair::alone(MessagesClient::new(&client)?)),
+            second: None,
             simulator: Some(simulator),
         })
     }
@@ -177,6 +190,7 @@ pub(super) fn engine_settings(
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
         on_halt: settings.dispatch.on_halt.value,
+        second: endpoint.second.clone(),
         status: endpoint.status_probe(settings)?,
     })
 }

@@ -10,6 +10,7 @@ mod position;
 mod retry;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -19,7 +20,8 @@ use super::args::ColorChoice;
 use crate::model::{OnHalt, StreamMode};
 
 pub use checked::{
-    AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale, Wait, Waits,
+    AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale,
+    VariableName, Wait, Waits,
 };
 pub use load::{LoadedFile, load, parse};
 pub use retry::{ClassTable, RetryTable};
@@ -36,6 +38,8 @@ pub struct ConfigFile {
     pub api: ApiTable,
     /// Where runs are kept.
     pub store: StoreTable,
+    /// What takes the place of the first endpoint while that does not work.
+    pub fallback: FallbackTable,
     /// Which status page is asked.
     pub status: StatusTable,
     /// What requests cost.
@@ -82,6 +86,30 @@ pub struct ApiTable {
     pub ca_bundle: Option<PathBuf>,
     /// Headers added to every request. Credentials belong into the environment.
     pub headers: Option<HeaderTable>,
+}
+
+/// `[fallback]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FallbackTable {
+    /// A second endpoint.
+    pub endpoint: SecondEndpointTable,
+}
+
+/// `[fallback.endpoint]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecondEndpointTable {
+    /// Root of the second endpoint's API; without it there is none.
+    pub base_url: Option<BaseUrlText>,
+    /// Name of the environment variable that holds its key.
+    pub api_key_env: Option<VariableName>,
+    /// Headers added to every request to it. Credentials belong into the environment.
+    pub headers: Option<HeaderTable>,
+    /// How long a model must have failed at the first endpoint before this one is used.
+    pub after: Option<Wait>,
+    /// Ids of models here, and what the second endpoint calls them.
+    pub models: Option<BTreeMap<String, String>>,
 }
 
 /// `[store]`

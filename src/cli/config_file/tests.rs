@@ -18,10 +18,8 @@ fn mistake(text: &str) -> String {
     failure.to_string()
 }
 
-#[test]
-fn a_complete_file_is_read_with_its_lines() {
-    let file = read(
-        r#"
+/// Whoever adds a setting adds it here.
+const COMPLETE: &str = r#"
 [dispatch]
 concurrency = 8
 stagger = "50ms"
@@ -45,6 +43,13 @@ workspace_id = "wrkspc_1"
 ca_bundle = "ca.pem"
 [api.headers]
 X-Team = "red"
+[fallback.endpoint]
+base_url = "https://other.test"
+api_key_env = "OTHER_KEY"
+after = "10m"
+models = { "claude-haiku-5-5" = "their-haiku" }
+[fallback.endpoint.headers]
+X-Team = "red"
 [store]
 path = "s.db"
 [status]
@@ -55,17 +60,20 @@ file = "p.toml"
 [output]
 color = "never"
 quiet = true
-"#,
-    )
-    .unwrap();
+"#;
+
+#[test]
+fn a_complete_file_is_read_with_its_lines() {
+    let file = read(COMPLETE).unwrap();
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
         ("retry.scale", 13),
         ("retry.overloaded.waits", 16),
         ("api.headers", 23),
-        ("status.url", 29),
-        ("output.quiet", 34),
+        ("fallback.endpoint.headers", 30),
+        ("status.url", 36),
+        ("output.quiet", 41),
     ] {
         assert_eq!(
             file.origin(key),
@@ -112,7 +120,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, retry, api, status, prices, output
+      because: the top level takes store, dispatch, retry, api, fallback, status, prices, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -126,7 +134,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, retry, api, status, prices, output
+      because: the top level takes store, dispatch, retry, api, fallback, status, prices, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"

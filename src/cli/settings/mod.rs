@@ -4,6 +4,7 @@
 //! stored with a run, flags. Credentials are no settings: they live in `cli::credentials` and are
 //! never printed.
 
+mod fallback;
 mod headers;
 pub mod keys;
 mod layers;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// Where requests go, and with which headers.
     pub api: ApiSettings,
+    /// What takes the place of the first endpoint while that does not work.
+    pub fallback: FallbackSettings,
     /// Which status page is asked.
     pub status: StatusSettings,
     /// Price table laid over the built-in one, model by model.
@@ -93,6 +96,21 @@ pub struct ApiSettings {
     pub headers: Setting<Vec<CustomHeader>>,
     /// PEM file of further certificates to trust.
     pub ca_bundle: Setting<Option<PathBuf>>,
+}
+
+/// The second endpoint.
+#[derive(Clone, Debug)]
+pub struct FallbackSettings {
+    /// Its root; without one there is no second endpoint.
+    pub base_url: Setting<Option<BaseUrl>>,
+    /// Name of the environment variable that holds its key.
+    pub api_key_env: Setting<Option<String>>,
+    /// Headers for it alone.
+    pub headers: Setting<Vec<CustomHeader>>,
+    /// How long a model must have failed at the first endpoint.
+    pub after: Setting<Duration>,
+    /// Ids of models here, and what the second endpoint calls them.
+    pub models: Setting<BTreeMap<String, String>>,
 }
 
 /// Which status page is asked.

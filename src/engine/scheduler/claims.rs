@@ -53,7 +53,7 @@ impl Scheduler {
         let count = self.lanes.len();
         for step in 0..count {
             let lane = &mut self.lanes[(self.turn + step) % count];
-            let max_jobs = share.min(wanted).min(lane.most_per_claim());
+            let max_jobs = share.min(wanted).min(lane.roads.most_per_claim(now));
             if max_jobs == 0 || !lane.is_claimable(now) {
                 continue;
             }
@@ -80,7 +80,7 @@ impl Scheduler {
         let look_ahead = (rate * LOOK_AHEAD_SECONDS).ceil() as u32;
         let limit = self.limit();
         let most = limit.saturating_add(look_ahead.min(limit));
-        let claimed = self.on_wire + self.ready() + self.claiming();
+        let claimed = self.on_wire() + self.ready() + self.claiming();
         let open_room = limit.saturating_mul(2).saturating_sub(self.open());
         most.saturating_sub(claimed).min(open_room)
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Effect, Scheduler};
-use crate::model::PageStatus;
+use crate::model::{Endpoint, PageStatus};
 
 impl Scheduler {
     /// A look at the status page came back; true if the page's indicator changed. A page that
@@ -11,8 +11,9 @@ impl Scheduler {
     pub(in crate::engine) fn on_status(&mut self, status: PageStatus, now: Timestamp) -> bool {
         let changed = self.page.hear(status, now);
         for lane in &mut self.lanes {
+            let first = lane.roads.to_mut(Endpoint::First);
             self.page
-                .slow_down(&mut lane.circuit, self.retry.scale, now);
+                .slow_down(&mut first.circuit, self.retry.scale, now);
         }
         changed
     }
@@ -27,7 +28,10 @@ impl Scheduler {
 
     /// When the page is to be asked next, if things stay as they are.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        let failing = self.lanes.iter().any(|lane| lane.circuit.open().is_some());
+        let failing = self
+            .lanes
+            .iter()
+            .any(|lane| lane.roads.to(Endpoint::First).circuit.open().is_some());
         self.page.next_look().filter(|_| failing)
     }
 }

@@ -41,7 +41,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::model::{AttemptId, ClaimedJob, DispatchOptions, Halt, NewJob, RequestBody, RunId};
+use crate::model::{
+    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, NewJob, RequestBody, RunId,
+};
 use crate::store::{
     Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter,
     StatusChange, Store, StoreError,
@@ -212,6 +214,7 @@ fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
         started_at: time(packed.started_at_ms),
         first_started_at: time(packed.first_started_at_ms),
         previous_ended_at: packed.previous_ended_at_ms.map(time),
+        endpoint: Endpoint::First,
     })
 }
 
