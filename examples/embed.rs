@@ -129,6 +129,7 @@ async fn run_to_its_end(
         second: None,
         status: None,
         on_halt: claude_run::model::OnHalt::Exit,
+        amend: claude_run::policy::AmendSettings::default(),
     };
     // Keep the stopper, and `escalate` ends the run early: on Ctrl-C, say.
     let (_stopper, signal) = Stopper::new();

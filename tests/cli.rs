@@ -12,8 +12,12 @@
     reason = "a test says what it expects by panicking, and why it skips on standard error"
 )]
 
+#[path = "cli/amended.rs"]
+mod amended;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/class_table.rs"]
+mod class_table;
 #[path = "cli/daily.rs"]
 mod daily;
 #[path = "cli/disks.rs"]

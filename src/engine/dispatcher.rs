@@ -74,7 +74,7 @@ pub async fn dispatch<S: Store, P: Provider>(
     let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
-        ended: run.jobs.total - run.jobs.open() + recovered.failed,
+        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.truncated,
         failed: run.jobs.failed + recovered.failed,
         canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,
@@ -290,18 +290,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Ok(answered) => {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
-                let standing = self.scheduler.standing(&job, now);
-                let ever_answered = self.scheduler.ever_answered();
+                let around = self.scheduler.surroundings(&job, now);
                 let rng = &mut self.rng;
-                let outcome = outcome(
-                    &self.settings,
-                    &job,
-                    reply,
-                    standing,
-                    ever_answered,
-                    now,
-                    rng,
-                );
+                let outcome = outcome(&self.settings, &job, reply, around, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
                 Some((job, outcome.finish))

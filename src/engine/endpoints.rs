@@ -126,7 +126,7 @@ impl Roads {
     }
 
     /// The second endpoint takes requests, and answers them as far as we know.
-    fn second_serves(&self, now: Timestamp) -> bool {
+    pub(super) fn second_serves(&self, now: Timestamp) -> bool {
         self.is_diverted(now) && self.second.is_free(now)
     }
 

@@ -9,6 +9,8 @@
 //! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
+//! again        pure: whether the next attempt asks differently
+//! error_result the result of a job that failed
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
 //! events       what happened, as events for those who watch
 //! status       when the status page is asked, and how long it is believed
@@ -19,9 +21,11 @@
 //! in memory: a job that goes again is a row with a time. It never sends a request whose attempt
 //! is not stored, and counts nothing as done that is not.
 
+mod again;
 mod ceiling;
 mod dispatcher;
 mod endpoints;
+mod error_result;
 mod events;
 mod lane;
 mod outcome;

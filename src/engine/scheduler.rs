@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::endpoints::{SecondEndpoint, Slots};
 use super::lane::Lane;
-use super::outcome::{Outcome, Unfit, halt_for};
+use super::outcome::{Outcome, Surroundings, Unfit, halt_for};
 use super::reach::Reach;
 use super::settings::EngineSettings;
 use super::status::PageWatch;
@@ -26,7 +26,7 @@ use crate::model::{
 };
 use crate::policy::halt::next_try;
 use crate::policy::{Changed, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
-use crate::store::{Claim, Claimed, Next, Pulse};
+use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
 use claims::Pace;
 
 /// Up to this part of the stagger is added to it, so that several runs do not march in step.
@@ -147,11 +147,6 @@ impl Scheduler {
         scheduler
     }
 
-    /// The endpoint has answered at least once in this run.
-    pub(super) fn ever_answered(&self) -> bool {
-        self.reach.answered
-    }
-
     /// Requests on the wire.
     pub(super) fn on_wire(&self) -> u32 {
         self.slots.on_wire()
@@ -187,16 +182,21 @@ impl Scheduler {
         self.leave(Leave::Broken);
     }
 
-    /// How a job stands in its lane, which decides whether a failure is held against it.
-    pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp) -> Standing {
+    /// What surrounds a job when an answer of it comes in: how it stands in its lane decides
+    /// whether a failure is held against it.
+    pub(super) fn surroundings(&self, job: &ClaimedJob, now: Timestamp) -> Surroundings {
         let lane = self.lanes.iter().find(|lane| lane.model == job.model);
-        lane.map_or(
-            Standing {
-                lane_works: true,
-                age: Duration::ZERO,
-            },
-            |lane| lane.standing(job, now),
-        )
+        Surroundings {
+            standing: lane.map_or(
+                Standing {
+                    lane_works: true,
+                    age: Duration::ZERO,
+                },
+                |lane| lane.standing(job, now),
+            ),
+            ever_answered: self.reach.answered,
+            outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
+        }
     }
 
     /// A request was answered, or broke. Tells what the lane made of it.
@@ -238,8 +238,32 @@ impl Scheduler {
     /// The end of an attempt is stored.
     pub(super) fn on_recorded(&mut self, model: &str, next: &Next) {
         self.recording -= 1;
+        if let Next::Amend { amended, .. } = next
+            && amended.amendment.model() != model
+        {
+            return self.changed_lanes(model, amended.amendment.model(), next);
+        }
         if let Some(lane) = self.lane_mut(model) {
             lane.recorded(next);
+        }
+    }
+
+    /// A job goes on with another model, of which this run may have had no job before.
+    fn changed_lanes(&mut self, from: &str, to: &str, next: &Next) {
+        if let Some(lane) = self.lane_mut(from) {
+            lane.left_the_lane();
+        }
+        if self.lane_mut(to).is_none() {
+            let load = LaneLoad {
+                model: to.to_owned(),
+                queued: 0,
+                in_flight: 0,
+                held: 0,
+            };
+            self.lanes.push(Lane::new(load, self.second.as_ref()));
+        }
+        if let Some(lane) = self.lane_mut(to) {
+            lane.joined(next);
         }
     }
 
@@ -267,7 +291,7 @@ impl Scheduler {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.model == job.model) else {
             return LaneChange::None;
         };
-        let ended = matches!(finish.next, Next::End(_));
+        let ended = finish.next.is_end();
         lane.suspect(job.history.counted, finish.history.counted, ended);
         let road = lane.roads.to_mut(job.endpoint);
         let class = finish.record.error_class;

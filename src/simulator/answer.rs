@@ -47,6 +47,8 @@ pub(super) struct Question<'a> {
     pub(super) ask: &'a Ask<'a>,
     pub(super) prompt_tokens: u32,
     pub(super) cached: &'a CacheUse,
+    /// `standard` or `batch`.
+    pub(super) service_tier: &'static str,
     pub(super) seed: u64,
     pub(super) body: u64,
     pub(super) nth: u32,
@@ -95,8 +97,14 @@ impl<'a> Draft<'a> {
     fn new(question: &'a Question<'a>) -> Self {
         Self {
             question,
-            // Not by attempt: the same question gets the same answer.
-            dice: Dice::new(question.seed, question.body, 0, Purpose::Text),
+            // Not by attempt: the same question gets the same answer. Each part of a turn that
+            // pauses is its own.
+            dice: Dice::new(
+                question.seed,
+                question.body,
+                question.ask.pauses(),
+                Purpose::Text,
+            ),
             content: Vec::new(),
             stop_reason: "end_turn",
             stop_sequence: None,
@@ -296,7 +304,7 @@ fn usage(question: &Question<'_>, output_tokens: u32, thinking_tokens: u32) -> U
         output_tokens,
         output_tokens_details: OutputDetails { thinking_tokens },
         server_tool_use: ServerToolUse::default(),
-        service_tier: "standard",
+        service_tier: question.service_tier,
         inference_geo: geography(question.ask),
     }
 }

@@ -11,10 +11,10 @@ use claude_run::engine::{
     Ending, EngineError, EngineSettings, SecondEndpoint, StatusProbe, Stop, Stopper, dispatch,
 };
 use claude_run::model::{
-    AttemptOutcome, DispatchOptions, Event, EventKind, JobCounts, JobState, NewJob, Observer,
-    RequestBody, Run, RunId, RunState, Shaping, StreamMode,
+    AttemptOutcome, DispatchOptions, ErrorClass, Event, EventKind, JobCounts, JobState, NewJob,
+    Observer, OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
-use claude_run::policy::{PriceTable, RetrySettings};
+use claude_run::policy::{AmendSettings, PriceTable, RetrySettings};
 use claude_run::provider::Pair;
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
 use claude_run::store::{
@@ -44,6 +44,7 @@ pub struct Plan {
     asks_page: bool,
     retry_scale: f64,
     second_after: Option<Duration>,
+    amend: AmendSettings,
 }
 
 /// A run with its surroundings.
@@ -81,6 +82,7 @@ impl World {
             asks_page: false,
             retry_scale: 1.0,
             second_after: None,
+            amend: AmendSettings::default(),
         }
     }
 }
@@ -134,6 +136,15 @@ impl Plan {
 
     pub fn retry_scale(mut self, scale: f64) -> Self {
         self.retry_scale = scale;
+        self
+    }
+
+    /// Truncated answers get more room once, and these models are asked instead.
+    pub fn amend(mut self, fallback_models: &[&str]) -> Self {
+        self.amend = AmendSettings {
+            on_truncated: OnTruncated::Raise,
+            fallback_models: fallback_models.iter().map(|&id| id.to_owned()).collect(),
+        };
         self
     }
 
@@ -211,7 +222,9 @@ fn new_job(line: u64, model: &str) -> NewJob {
         line,
         custom_id: format!("id-{line}"),
         model: model.to_owned(),
-        body: RequestBody::from_json(format!(r#"{{"model":"{model}","id":"id-{line}"}}"#)),
+        body: RequestBody::from_json(format!(
+            r#"{{"model":"{model}","id":"id-{line}","max_tokens":100,"messages":[{{"role":"user"}}]}}"#
+        )),
         lane: None,
         deadline: None,
         metadata: None,
@@ -315,6 +328,7 @@ impl World {
                 ..RetrySettings::default()
             },
             timeout: Duration::from_mins(10),
+            amend: self.plan.amend.clone(),
             stream: StreamMode::Auto,
             grace: Duration::from_secs(30),
             prices: Arc::new(PriceTable::embedded()),
@@ -426,7 +440,8 @@ impl World {
     }
 
     /// What must hold of every finished run: each job ended once, every request is an attempt, an
-    /// attempt follows its predecessor's schedule, and only an interruption repeats a success.
+    /// attempt follows its predecessor's schedule, and a success is followed by another attempt only
+    /// when it was put aside (truncated) or is gone on with (paused).
     pub async fn check(&self, seed: u64) {
         let (ledger, results) = (self.ledger().await, self.results().await);
         let total: u64 = self.plan.jobs.iter().map(|(_, count)| count).sum();
@@ -475,9 +490,17 @@ impl World {
         }
         let successes = attempts
             .iter()
-            .filter(|row| row.outcome == Some(AttemptOutcome::Succeeded))
+            .filter(|row| row.outcome == Some(AttemptOutcome::Succeeded) && !leads_on(row))
             .count();
-        let expected = usize::from(result.state == JobState::Succeeded);
-        assert_eq!(successes, expected, "seed {seed}, {id}");
+        let expected = result.state == JobState::Succeeded && result.error_class.is_none();
+        assert_eq!(successes, usize::from(expected), "seed {seed}, {id}");
     }
+}
+
+/// Such a success may lead to another attempt.
+fn leads_on(row: &AttemptRow) -> bool {
+    matches!(
+        row.error_class,
+        Some(ErrorClass::Truncated | ErrorClass::Paused)
+    )
 }

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use crate::cli::values;
 use crate::model::duration::parse_duration;
-use crate::model::{OnHalt, StreamMode};
+use crate::model::{OnHalt, OnTruncated, StreamMode};
 
 use super::input::ShapingArgs;
 use super::parse;
@@ -101,6 +101,18 @@ pub struct DispatchArgs {
     /// What to do when no job can succeed [default: exit]
     #[arg(long, value_name = "exit|wait", value_parser = on_halt, help_heading = "Retries")]
     pub on_halt: Option<OnHalt>,
+    /// What to do with an answer cut at `max_tokens`.
+    #[arg(
+        long,
+        value_name = "keep|raise",
+        value_parser = on_truncated,
+        help_heading = "Retries",
+        help = "Answers cut at max_tokens: keep, or raise it once [default: keep]"
+    )]
+    pub on_truncated: Option<OnTruncated>,
+    /// Model to ask after a refusal or two overloads; repeat for more
+    #[arg(long = "fallback-model", value_name = "ID", value_parser = parse::model_id, help_heading = "Retries")]
+    pub fallback_models: Vec<String>,
     /// Root of the API. It may hold a password by mistake, so it is checked where nothing echoes it.
     #[arg(
         long,
@@ -118,5 +130,9 @@ pub struct DispatchArgs {
 }
 
 fn on_halt(text: &str) -> Result<OnHalt, String> {
+    text.parse()
+}
+
+fn on_truncated(text: &str) -> Result<OnTruncated, String> {
     text.parse()
 }

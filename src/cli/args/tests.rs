@@ -51,6 +51,7 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
         "doctor",
         &[&["--json", "--send", "--bundle", "--base-url", "--ca-bundle"]],
     ),
+    ("verify", &[&["RUN", "--json"]]),
     (
         "simulate",
         &[&[
@@ -60,6 +61,11 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
             "--rpm",
             "--itpm",
             "--otpm",
+            "--batch-takes",
+            "--batch-clock",
+            "--batch-stall",
+            "--batch-queue",
+            "--batch-script",
             "--fault",
             "--lively",
         ]],
@@ -134,9 +140,7 @@ fn flags_of_later_stages_are_absent() {
         "submit f --lane batch",
         "submit f --deadline 6h",
         "submit f --budget-usd 5",
-        "resume --fallback-model m",
         "batches",
-        "verify",
     ] {
         let error = parse(line).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line}");
@@ -164,6 +168,9 @@ fn values_out_of_range_are_refused() {
         "report --json --format text",
         "retry --class overlaoded",
         "simulate --port 70000",
+        "simulate --batch-clock 0",
+        "simulate --batch-stall 1.5",
+        "simulate --batch-script explode",
         "status --quiet -v",
         "submit f --stream sometimes",
     ] {

@@ -151,11 +151,13 @@ mod tests {
         dispatch.idle_timeout          2m                       default
         dispatch.grace                 30s                      default
         dispatch.on_halt               exit                     default
+        dispatch.on_truncated          keep                     default
         dispatch.seed                  -                        default
         retry.max_attempts             8                        default
         retry.scale                    1.0                      default
         retry.give_up_after            -                        default
         retry.overloaded.waits         2s, 1m                   file c.toml:4
+        fallback.models                -                        default
         api.base_url                   https://h.test/v         environment ANTHROPIC_BASE_URL
         api.version                    2023-06-01               default
         api.beta                       a, b                     file c.toml:6

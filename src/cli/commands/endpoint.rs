@@ -12,7 +12,7 @@ use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
 use crate::engine::{EngineSettings, SecondEndpoint, StatusProbe};
 use crate::model::{Run, RunState};
-use crate::policy::{PriceTable, RetrySettings, Waits};
+use crate::policy::{AmendSettings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
     BaseUrl, ClientSettings, Credentials, MessagesClient, Pair, STATUS_PAGES, StatusPage,
 };
@@ -56,7 +56,7 @@ impl Endpoint {
         let pair = Pair::alone(client);
         let (pair, second) = match second_client(ctx, settings, clock)? {
             Some((client, second)) => {
-                let models = settings.fallback.models.value.clone();
+                let models = settings.fallback.endpoint.models.value.clone();
                 (pair.with_second(client, models), Some(second))
             }
             None => (pair, None),
@@ -184,6 +184,10 @@ pub(super) fn engine_settings(
         stagger: settings.dispatch.stagger.value,
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,
+        amend: AmendSettings {
+            on_truncated: settings.dispatch.on_truncated.value,
+            fallback_models: settings.fallback.models.value.clone(),
+        },
         stream: settings.dispatch.stream.value,
         grace: settings.dispatch.grace.value,
         prices: Arc::new(prices(settings)?),

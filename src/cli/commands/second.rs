@@ -21,7 +21,7 @@ pub(super) fn second_client(
     settings: &Settings,
     clock: Clock,
 ) -> Result<Option<(MessagesClient, SecondEndpoint)>, Failure> {
-    let fallback = &settings.fallback;
+    let fallback = &settings.fallback.endpoint;
     let Some(base_url) = &fallback.base_url.value else {
         return Ok(None);
     };
@@ -55,7 +55,7 @@ pub(super) fn second_key(
     ctx: &Context,
     settings: &Settings,
 ) -> Result<Option<SecretString>, Failure> {
-    let Some(name) = &settings.fallback.api_key_env.value else {
+    let Some(name) = &settings.fallback.endpoint.api_key_env.value else {
         return Ok(None);
     };
     let text = ctx.layers.env.text(name)?.unwrap_or_default();

@@ -57,6 +57,11 @@ pub struct HeaderText(pub String);
 #[serde(try_from = "String")]
 pub struct VariableName(pub String);
 
+/// The id of a model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ModelId(pub String);
+
 /// Headers by name.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
@@ -125,6 +130,13 @@ impl TryFrom<String> for VariableName {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         values::variable_name(&text).map(Self)
+    }
+}
+
+impl TryFrom<String> for ModelId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        values::model_id(&text).map(Self)
     }
 }
 
@@ -253,6 +265,18 @@ impl JsonSchema for VariableName {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^[A-Z_][A-Z0-9_]*$" })
+    }
+}
+
+impl JsonSchema for ModelId {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "ModelId".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
     }
 }
 

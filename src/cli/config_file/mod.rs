@@ -17,10 +17,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::{OnHalt, StreamMode};
+use crate::model::{OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
-    AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale,
+    AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, ModelId, PositiveWait, Scale,
     VariableName, Wait, Waits,
 };
 pub use load::{LoadedFile, load, parse};
@@ -34,12 +34,12 @@ pub struct ConfigFile {
     pub dispatch: DispatchTable,
     /// When and how often failed attempts are repeated.
     pub retry: RetryTable,
+    /// Who is asked instead.
+    pub fallback: FallbackTable,
     /// Where requests go, and with which headers.
     pub api: ApiTable,
     /// Where runs are kept.
     pub store: StoreTable,
-    /// What takes the place of the first endpoint while that does not work.
-    pub fallback: FallbackTable,
     /// Which status page is asked.
     pub status: StatusTable,
     /// What requests cost.
@@ -68,6 +68,19 @@ pub struct DispatchTable {
     pub seed: Option<u64>,
     /// What to do when no job can succeed: leave the run, or wait and try again.
     pub on_halt: Option<OnHalt>,
+    /// What to do with an answer cut at `max_tokens`: `keep` it, marked, or `raise` the `max_tokens`
+    /// and try once more.
+    pub on_truncated: Option<OnTruncated>,
+}
+
+/// `[fallback]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FallbackTable {
+    /// Models to ask, in this order, when a job's own refuses or is overloaded twice in a row.
+    pub models: Option<Vec<ModelId>>,
+    /// A second endpoint, for a model that has failed at the first for a while.
+    pub endpoint: SecondEndpointTable,
 }
 
 /// `[api]`
@@ -86,14 +99,6 @@ pub struct ApiTable {
     pub ca_bundle: Option<PathBuf>,
     /// Headers added to every request. Credentials belong into the environment.
     pub headers: Option<HeaderTable>,
-}
-
-/// `[fallback]`
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct FallbackTable {
-    /// A second endpoint.
-    pub endpoint: SecondEndpointTable,
 }
 
 /// `[fallback.endpoint]`

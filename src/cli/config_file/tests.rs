@@ -29,12 +29,15 @@ idle_timeout = "30s"
 grace = "0s"
 seed = 7
 on_halt = "wait"
+on_truncated = "raise"
 [retry]
 max_attempts = 3
 scale = 0
 give_up_after = "1h"
 [retry.overloaded]
 waits = ["2s", "1m"]
+[fallback]
+models = ["claude-opus-5"]
 [api]
 base_url = "https://h.test/"
 version = "2026-10-21"
@@ -68,12 +71,12 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
-        ("retry.scale", 13),
-        ("retry.overloaded.waits", 16),
-        ("api.headers", 23),
-        ("fallback.endpoint.headers", 30),
-        ("status.url", 36),
-        ("output.quiet", 41),
+        ("retry.scale", 14),
+        ("retry.overloaded.waits", 17),
+        ("api.headers", 26),
+        ("fallback.endpoint.headers", 33),
+        ("status.url", 39),
+        ("output.quiet", 44),
     ] {
         assert_eq!(
             file.origin(key),
@@ -105,7 +108,7 @@ fn an_empty_file_says_nothing() {
 fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     insta::assert_snapshot!(mistake("[dispatch]\nstagger = \"1s\"\n  concurency = 8\n"), @r#"
     c.toml:3:3: unknown key `concurency` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, seed
       next: did you mean `concurrency`?
     "#);
     insta::assert_snapshot!(mistake("[retry]\nmax-attempts = 8\n"), @r#"
@@ -120,7 +123,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, retry, api, fallback, status, prices, output
+      because: the top level takes store, dispatch, retry, fallback, api, status, prices, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -134,12 +137,12 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, retry, api, fallback, status, prices, output
+      because: the top level takes store, dispatch, retry, fallback, api, status, prices, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
     c.toml:2:1: unknown key `max_attempts` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, seed
       next: write it under [retry]
     "#);
 }

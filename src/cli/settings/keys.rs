@@ -153,6 +153,22 @@ pub const ON_HALT: Key = Key {
     about: "When no job can succeed: exit, or wait and try again now and then",
     rows: |s| one(&s.dispatch.on_halt, |on_halt| json!(on_halt.as_str())),
 };
+/// What to do with a truncated answer.
+pub const ON_TRUNCATED: Key = Key {
+    name: "dispatch.on_truncated",
+    flag: Some("--on-truncated"),
+    env: None,
+    about: "An answer cut at max_tokens: keep it, or raise max_tokens and try once more",
+    rows: |s| one(&s.dispatch.on_truncated, |choice| json!(choice.as_str())),
+};
+/// Models to ask instead.
+pub const FALLBACK_MODELS: Key = Key {
+    name: "fallback.models",
+    flag: Some("--fallback-model"),
+    env: None,
+    about: "Models to ask, in this order, when a job's own refuses or is overloaded twice",
+    rows: |s| one(&s.fallback.models, |models| json!(models)),
+};
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
@@ -250,53 +266,53 @@ pub const CA_BUNDLE: Key = Key {
     rows: |s| one(&s.api.ca_bundle, path),
 };
 /// Root of the second endpoint.
-pub const FALLBACK_BASE_URL: Key = Key {
+pub const SECOND_BASE_URL: Key = Key {
     name: "fallback.endpoint.base_url",
     flag: None,
     env: None,
     about: "Root of a second endpoint, used while the first does not work",
     rows: |s| {
-        one(&s.fallback.base_url, |url| {
+        one(&s.fallback.endpoint.base_url, |url| {
             json!(url.as_ref().map(ToString::to_string))
         })
     },
 };
 /// The variable that holds the second endpoint's key; the key is never shown.
-pub const FALLBACK_API_KEY_ENV: Key = Key {
+pub const SECOND_API_KEY_ENV: Key = Key {
     name: "fallback.endpoint.api_key_env",
     flag: None,
     env: None,
     about: "Name of the environment variable that holds the second endpoint's key",
-    rows: |s| one(&s.fallback.api_key_env, |name| json!(name)),
+    rows: |s| one(&s.fallback.endpoint.api_key_env, |name| json!(name)),
 };
 /// Headers for the second endpoint; their values are never shown.
-pub const FALLBACK_HEADERS: Key = Key {
+pub const SECOND_HEADERS: Key = Key {
     name: "fallback.endpoint.headers",
     flag: None,
     env: None,
     about: "Headers added to requests to the second endpoint; only their names are shown",
     rows: |s| {
-        one(&s.fallback.headers, |headers| {
+        one(&s.fallback.endpoint.headers, |headers| {
             headers.iter().map(|header| json!(header.name)).collect()
         })
     },
 };
 /// When the second endpoint is used.
-pub const FALLBACK_AFTER: Key = Key {
+pub const SECOND_AFTER: Key = Key {
     name: "fallback.endpoint.after",
     flag: None,
     env: None,
     about: "How long a model must have failed at the first endpoint before the second is used",
-    rows: |s| one(&s.fallback.after, duration),
+    rows: |s| one(&s.fallback.endpoint.after, duration),
 };
 /// What the second endpoint calls the models.
-pub const FALLBACK_MODELS: Key = Key {
+pub const SECOND_MODELS: Key = Key {
     name: "fallback.endpoint.models",
     flag: None,
     env: None,
     about: "Ids of models here, and what the second endpoint calls them",
     rows: |s| {
-        one(&s.fallback.models, |models| {
+        one(&s.fallback.endpoint.models, |models| {
             let pairs = models.iter();
             pairs
                 .map(|(ours, theirs)| json!(format!("{ours} = {theirs}")))
@@ -358,7 +374,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 31] = [
+pub const ALL: [&Key; 33] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -368,22 +384,24 @@ pub const ALL: [&Key; 31] = [
     &IDLE_TIMEOUT,
     &GRACE,
     &ON_HALT,
+    &ON_TRUNCATED,
     &SEED,
     &MAX_ATTEMPTS,
     &RETRY_SCALE,
     &GIVE_UP_AFTER,
     &WAITS,
+    &FALLBACK_MODELS,
     &BASE_URL,
     &VERSION,
     &BETA,
     &WORKSPACE_ID,
     &HEADERS,
     &CA_BUNDLE,
-    &FALLBACK_BASE_URL,
-    &FALLBACK_API_KEY_ENV,
-    &FALLBACK_HEADERS,
-    &FALLBACK_AFTER,
-    &FALLBACK_MODELS,
+    &SECOND_BASE_URL,
+    &SECOND_API_KEY_ENV,
+    &SECOND_HEADERS,
+    &SECOND_AFTER,
+    &SECOND_MODELS,
     &STATUS_ENABLED,
     &STATUS_URL,
     &PRICES,

@@ -4,12 +4,12 @@
 //! stored with a run, flags. Credentials are no settings: they live in `cli::credentials` and are
 //! never printed.
 
-mod fallback;
 mod headers;
 pub mod keys;
 mod layers;
 mod origin;
 mod resolve;
+mod second;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass, OnHalt, StreamMode};
+use crate::model::{DispatchOptions, ErrorClass, OnHalt, OnTruncated, StreamMode};
 
 pub use headers::{CustomHeader, parse_headers};
 pub use keys::{Key, Row};
@@ -35,10 +35,10 @@ pub struct Settings {
     pub dispatch: DispatchSettings,
     /// When and how often failed attempts are repeated.
     pub retry: RetrySettings,
+    /// Who is asked instead.
+    pub fallback: FallbackSettings,
     /// Where requests go, and with which headers.
     pub api: ApiSettings,
-    /// What takes the place of the first endpoint while that does not work.
-    pub fallback: FallbackSettings,
     /// Which status page is asked.
     pub status: StatusSettings,
     /// Price table laid over the built-in one, model by model.
@@ -66,6 +66,8 @@ pub struct DispatchSettings {
     pub seed: Setting<Option<u64>>,
     /// What to do when no job can succeed.
     pub on_halt: Setting<OnHalt>,
+    /// What to do with a truncated answer.
+    pub on_truncated: Setting<OnTruncated>,
 }
 
 /// When and how often failed attempts are repeated.
@@ -79,6 +81,15 @@ pub struct RetrySettings {
     pub give_up_after: Setting<Option<Duration>>,
     /// Waits before the retries of a class, where the user wrote them down; no list is empty.
     pub waits: BTreeMap<ErrorClass, Setting<Vec<Duration>>>,
+}
+
+/// Who is asked instead.
+#[derive(Clone, Debug)]
+pub struct FallbackSettings {
+    /// Models, in the order of their use.
+    pub models: Setting<Vec<String>>,
+    /// What takes the place of the first endpoint while that does not work.
+    pub endpoint: SecondEndpointSettings,
 }
 
 /// Where requests go, and with which headers.
@@ -100,7 +111,7 @@ pub struct ApiSettings {
 
 /// The second endpoint.
 #[derive(Clone, Debug)]
-pub struct FallbackSettings {
+pub struct SecondEndpointSettings {
     /// Its root; without one there is no second endpoint.
     pub base_url: Setting<Option<BaseUrl>>,
     /// Name of the environment variable that holds its key.
@@ -149,6 +160,8 @@ impl Settings {
             stream: self.dispatch.stream.given_by_flag().copied(),
             grace: self.dispatch.grace.given_by_flag().copied(),
             on_halt: self.dispatch.on_halt.given_by_flag().copied(),
+            on_truncated: self.dispatch.on_truncated.given_by_flag().copied(),
+            fallback_models: self.fallback.models.given_by_flag().cloned(),
             give_up_after: self.retry.give_up_after.given_by_flag().copied().flatten(),
             base_url: self
                 .api

@@ -8,14 +8,14 @@ use secrecy::ExposeSecret;
 
 use super::layers::{By, Layers};
 use super::{
-    ApiSettings, CustomHeader, DispatchSettings, OutputSettings, RetrySettings, Setting,
-    StatusSettings, keys, parse_headers,
+    ApiSettings, CustomHeader, DispatchSettings, FallbackSettings, OutputSettings, RetrySettings,
+    Setting, StatusSettings, keys, parse_headers,
 };
 use crate::cli::config_file::ConfigFile;
 use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
-use crate::model::{DispatchOptions, ErrorClass, OnHalt, StreamMode};
+use crate::model::{DispatchOptions, ErrorClass, OnHalt, OnTruncated, StreamMode};
 use crate::provider::DEFAULT_IDLE_TIMEOUT;
 
 const DEFAULT_STORE: &str = "./claude-run.db";
@@ -77,16 +77,8 @@ impl Layers {
                     ..By::nobody()
                 },
             ),
-            on_halt: self.pick(
-                &keys::ON_HALT,
-                OnHalt::default(),
-                By {
-                    file: file.dispatch.on_halt,
-                    run: run.on_halt,
-                    flag: self.dispatch.on_halt,
-                    ..By::nobody()
-                },
-            ),
+            on_halt: self.on_halt(file, run),
+            on_truncated: self.on_truncated(file, run),
             seed: self.pick(
                 &keys::SEED,
                 None,
@@ -98,6 +90,45 @@ impl Layers {
                 },
             ),
         }
+    }
+
+    fn on_halt(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<OnHalt> {
+        let by = By {
+            file: file.dispatch.on_halt,
+            run: run.on_halt,
+            flag: self.dispatch.on_halt,
+            ..By::nobody()
+        };
+        self.pick(&keys::ON_HALT, OnHalt::default(), by)
+    }
+
+    fn on_truncated(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<OnTruncated> {
+        let by = By {
+            file: file.dispatch.on_truncated,
+            run: run.on_truncated,
+            flag: self.dispatch.on_truncated,
+            ..By::nobody()
+        };
+        self.pick(&keys::ON_TRUNCATED, OnTruncated::default(), by)
+    }
+
+    pub(super) fn fallback_settings(
+        &self,
+        file: &ConfigFile,
+        run: &DispatchOptions,
+    ) -> Result<FallbackSettings, Failure> {
+        let named = file.fallback.models.as_ref();
+        let flags = &self.dispatch.fallback_models;
+        let by = By {
+            file: named.map(|models| models.iter().map(|id| id.0.clone()).collect()),
+            run: run.fallback_models.clone(),
+            flag: (!flags.is_empty()).then(|| flags.clone()),
+            ..By::nobody()
+        };
+        Ok(FallbackSettings {
+            models: self.pick(&keys::FALLBACK_MODELS, Vec::new(), by),
+            endpoint: self.second_endpoint(file)?,
+        })
     }
 
     fn stream(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<StreamMode> {

@@ -3,9 +3,17 @@
 use jiff::Timestamp;
 
 use super::{Effect, Scheduler};
+use crate::engine::lane::Lane;
 use crate::model::{Endpoint, PageStatus};
 
 impl Scheduler {
+    /// Whether nothing works for this model, and the status page says so too: the first endpoint
+    /// keeps failing, and no second serves in its place.
+    pub(super) fn is_confirmed_outage(&self, lane: &Lane, now: Timestamp) -> bool {
+        let circuit = &lane.roads.to(Endpoint::First).circuit;
+        self.page.confirms_outage_of(circuit, now) && !lane.roads.second_serves(now)
+    }
+
     /// A look at the status page came back; true if the page's indicator changed. A page that
     /// confirms the outage makes probes rarer; what it does not know changes nothing.
     pub(in crate::engine) fn on_status(&mut self, status: PageStatus, now: Timestamp) -> bool {

@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, params};
 
+use super::amend;
 use super::tx::Tx;
 use crate::model::{AttemptId, ErrorClass, JobHistory, JobId, JobState, RunId};
 use crate::store::{Claim, Result, StoreError};
@@ -16,6 +17,7 @@ pub(super) struct PackedClaim {
     pub(super) first_started_at_ms: i64,
     pub(super) previous_ended_at_ms: Option<i64>,
     pub(super) body: Vec<u8>,
+    pub(super) amendment: Option<Vec<u8>>,
 }
 
 /// What a claim read and wrote.
@@ -32,9 +34,10 @@ struct Candidate {
     custom_id: String,
     history: JobHistory,
     last_class: Option<ErrorClass>,
+    amended: bool,
 }
 
-const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class";
+const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class, amended";
 
 pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
     let (run, model) = (tx.run_row(claim.run)?, tx.model_row(&claim.model)?);
@@ -92,6 +95,7 @@ fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
             .get_ref(8)?
             .as_str_or_null()?
             .and_then(|name| name.parse().ok()),
+        amended: row.get(9)?,
     })
 }
 
@@ -139,6 +143,11 @@ fn start_attempt(
             |row| row.get(0),
         )?
         .ok_or_else(|| StoreError::IllegalTransition(format!("job {} has no body", job.id)))?;
+    let amendment = if job.amended {
+        amend::amendment_of(tx, job.id)?
+    } else {
+        None
+    };
     Ok(PackedClaim {
         attempt: AttemptId {
             job: JobId(job.id),
@@ -151,6 +160,7 @@ fn start_attempt(
         first_started_at_ms,
         previous_ended_at_ms,
         body,
+        amendment,
     })
 }
 

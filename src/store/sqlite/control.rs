@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{params, params_from_iter, types::Value};
 
+use super::amend;
 use super::blob::pack;
 use super::load::json;
 use super::tx::{Tx, ids_of, job_id, line_of};
@@ -17,6 +18,15 @@ struct Open {
     model: i64,
     attempts: u32,
     interruptions: u32,
+    amended: bool,
+}
+
+/// A job that was put back by hand.
+struct Ended {
+    job: i64,
+    model: i64,
+    state: JobState,
+    amended: bool,
 }
 
 /// Marks the run running and closes what a crash left open.
@@ -34,7 +44,7 @@ pub(super) fn start(
         params![row, now.as_millisecond()],
     )?;
     let open = tx.query_all(
-        "SELECT id, model_id, attempts, interruptions_in_row FROM jobs INDEXED BY jobs_in_flight
+        "SELECT id, model_id, attempts, interruptions_in_row, amended FROM jobs INDEXED BY jobs_in_flight
          WHERE run_id = ?1 AND state = 1",
         [row],
         |row| {
@@ -43,6 +53,7 @@ pub(super) fn start(
                 model: row.get(1)?,
                 attempts: row.get(2)?,
                 interruptions: row.get(3)?,
+                amended: row.get(4)?,
             })
         },
     )?;
@@ -84,10 +95,11 @@ fn interrupt(
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![open.job, open.attempts, now.as_millisecond(), class.as_str(), class.info().meaning],
     )?;
-    let to = if fails {
-        JobState::Failed
-    } else {
-        JobState::Queued
+    let truncated = fails && open.amended && amend::take_what_was_put_aside(tx, open.job)?;
+    let (to, class) = match (fails, truncated) {
+        (true, true) => (JobState::Succeeded, ErrorClass::Truncated),
+        (true, false) => (JobState::Failed, class),
+        (false, _) => (JobState::Queued, class),
     };
     tx.execute(
         "UPDATE jobs SET state = ?2, not_before_ms = 0, error_class = ?3, interruptions_in_row = ?4
@@ -96,9 +108,13 @@ fn interrupt(
     )?;
     tx.moved(run, open.model, Some(JobState::InFlight), Some(to));
     recovered.interrupted += 1;
-    if fails {
+    if to == JobState::Failed {
         recovered.failed += 1;
         keep_interruption(tx, open)?;
+    }
+    recovered.truncated += u64::from(truncated);
+    if fails && open.amended {
+        amend::settle(tx, open.job, false)?;
     }
     Ok(())
 }
@@ -216,13 +232,18 @@ pub(super) fn cancel(tx: &mut Tx, run: RunId, _now: Timestamp) -> Result<bool> {
             "UPDATE jobs SET state = 6, not_before_ms = 0, error_class = 'canceled'
              WHERE id IN (SELECT id FROM jobs INDEXED BY {index}
                           WHERE run_id = ?1 AND state = {} LIMIT {PAGE})
-             RETURNING model_id",
+             RETURNING id, model_id, amended",
             state.code()
         );
-        let models: Vec<i64> = tx.query_all(&sql, [row], |row| row.get(0))?;
-        canceled += models.len();
-        for model in models {
+        let jobs = tx.query_all(&sql, [row], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        canceled += jobs.len();
+        for (job, model, amended) in jobs {
             tx.moved(row, model, Some(state), Some(JobState::Canceled));
+            if amended {
+                amend::settle(tx, job, false)?;
+            }
         }
     }
     Ok(canceled >= PAGE as usize)
@@ -237,7 +258,13 @@ pub(super) fn retry(
 ) -> Result<(u64, Option<u64>)> {
     let row = tx.run_row(run)?;
     let page = ended_page(tx, row, filter, after_line)?;
-    for (job, model, state) in &page {
+    for Ended {
+        job,
+        model,
+        state,
+        amended,
+    } in &page
+    {
         tx.execute(
             "UPDATE jobs SET state = 0, not_before_ms = 0, counted = 0, faults_in_row = 0,
                rate_limits_in_row = 0, interruptions_in_row = 0, first_started_at_ms = NULL
@@ -246,6 +273,9 @@ pub(super) fn retry(
         )?;
         tx.execute("DELETE FROM results WHERE job_id = ?1", [job])?;
         tx.moved(row, *model, Some(*state), Some(JobState::Queued));
+        if *amended {
+            amend::take_back(tx, row, *job, *model)?;
+        }
     }
     if !page.is_empty() {
         tx.execute(
@@ -255,17 +285,12 @@ pub(super) fn retry(
         )?;
     }
     let next = page.last().filter(|_| page.len() == PAGE as usize);
-    Ok((page.len() as u64, next.map(|(job, ..)| line_of(*job))))
+    Ok((page.len() as u64, next.map(|ended| line_of(ended.job))))
 }
 
-fn ended_page(
-    tx: &Tx,
-    run: i64,
-    filter: &RetryFilter,
-    after_line: u64,
-) -> Result<Vec<(i64, i64, JobState)>> {
+fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Result<Vec<Ended>> {
     let mut sql =
-        "SELECT id, model_id, state FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
+        "SELECT id, model_id, state, amended FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
             .to_owned();
     let mut values = vec![
         Value::from(job_id(run, after_line)),
@@ -283,8 +308,12 @@ fn ended_page(
         &format!("{sql} ORDER BY id LIMIT {PAGE}"),
         params_from_iter(values),
         |row| {
-            let state = JobState::from_code(row.get(2)?).unwrap_or(JobState::Failed);
-            Ok((row.get(0)?, row.get(1)?, state))
+            Ok(Ended {
+                job: row.get(0)?,
+                model: row.get(1)?,
+                state: JobState::from_code(row.get(2)?).unwrap_or(JobState::Failed),
+                amended: row.get(3)?,
+            })
         },
     )
 }

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::params;
 
+use super::amend::{self, PackedAmended};
 use super::blob::pack;
 use super::tx::Tx;
-use crate::model::{AttemptId, AttemptRecord, JobHistory, JobState, Pico, RunId};
+use crate::model::{AttemptId, AttemptRecord, ErrorClass, JobHistory, JobState, Pico, RunId};
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
 /// A finish with its result packed beforehand, off the writer's thread.
@@ -15,21 +16,29 @@ pub(super) struct PackedFinish {
     next: Next,
     message: Option<Vec<u8>>,
     error: Option<Vec<u8>>,
+    amended: Option<PackedAmended>,
 }
 
-impl From<Finish> for PackedFinish {
-    fn from(mut finish: Finish) -> Self {
+impl TryFrom<Finish> for PackedFinish {
+    type Error = StoreError;
+
+    fn try_from(mut finish: Finish) -> Result<Self> {
+        let amended = match &mut finish.next {
+            Next::Amend { amended, .. } => Some(PackedAmended::pack(amended)?),
+            _ => None,
+        };
         let (message, error) = match &mut finish.next {
             Next::End(end) => pack_result(std::mem::replace(&mut end.result, ResultBody::Nothing)),
             _ => (None, None),
         };
-        Self {
+        Ok(Self {
             record: finish.record,
             history: finish.history,
             next: finish.next,
             message,
             error,
-        }
+            amended,
+        })
     }
 }
 
@@ -86,13 +95,13 @@ fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<bool> {
             n,
             record.ended_at.as_millisecond(),
             record.outcome.as_str(),
-            record.error_class.map(crate::model::ErrorClass::as_str),
+            record.error_class.map(ErrorClass::as_str),
             evidence.http_status,
             evidence.error_type,
             evidence.message,
             evidence.request_id,
             evidence.retry_after.map(millis),
-            next_try_at(next).map(Timestamp::as_millisecond),
+            next.next_try_at().map(Timestamp::as_millisecond),
             record.answered_by,
             tokens.input,
             tokens.output,
@@ -125,33 +134,43 @@ fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<bool> {
 fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish) -> Result<()> {
     let (to, history) = (state_after(&finish.next), &finish.history);
     let AttemptId { job, n } = finish.record.attempt;
-    let model = tx.query(
+    let class = match finish.next {
+        Next::EndTruncated => Some(ErrorClass::Truncated),
+        _ => finish.record.error_class,
+    };
+    let moved = tx.query(
         "UPDATE jobs SET state = ?3, not_before_ms = ?4, error_class = ?5, counted = ?6,
            faults_in_row = ?7, rate_limits_in_row = ?8, interruptions_in_row = ?9
-         WHERE id = ?1 AND attempts = ?2 AND state IN (1, 2) RETURNING model_id",
+         WHERE id = ?1 AND attempts = ?2 AND state IN (1, 2) RETURNING model_id, amended",
         params![
             job.0,
             n,
             to.code(),
-            next_try_at(&finish.next).map_or(0, Timestamp::as_millisecond),
             finish
-                .record
-                .error_class
-                .map(crate::model::ErrorClass::as_str),
+                .next
+                .next_try_at()
+                .map_or(0, Timestamp::as_millisecond),
+            class.map(ErrorClass::as_str),
             history.counted,
             history.faults_in_row,
             history.rate_limits_in_row,
             history.interruptions_in_row,
         ],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let model = model.ok_or_else(|| {
+    let (model, amended) = moved.ok_or_else(|| {
         StoreError::IllegalTransition(format!(
             "job {} cannot become {to}: it is not in flight",
             job.0
         ))
     })?;
     tx.moved(run, model, Some(JobState::InFlight), Some(to));
+    if let Some(packed) = &finish.amended {
+        amend::keep(tx, run, job.0, n, model, packed)?;
+    }
+    if amended && finish.next.is_end() {
+        amend::settle(tx, job.0, matches!(finish.next, Next::EndTruncated))?;
+    }
     Ok(())
 }
 
@@ -169,16 +188,10 @@ fn keep_result(tx: &Tx, finish: &PackedFinish) -> Result<()> {
 
 fn state_after(next: &Next) -> JobState {
     match next {
-        Next::RetryAt(_) | Next::Requeue => JobState::Queued,
+        Next::RetryAt(_) | Next::Requeue | Next::Amend { .. } => JobState::Queued,
         Next::Hold => JobState::Held,
         Next::End(JobEnd { state, .. }) => *state,
-    }
-}
-
-fn next_try_at(next: &Next) -> Option<Timestamp> {
-    match next {
-        Next::RetryAt(at) => Some(*at),
-        _ => None,
+        Next::EndTruncated => JobState::Succeeded,
     }
 }
 

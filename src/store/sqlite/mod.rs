@@ -14,11 +14,14 @@
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
 //! claim, finish   the life of an attempt
+//! amend           what its next attempt asks differently
 //! control         start, pulse, leave, cancel, retry
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
+//! verify          the invariants, held against every row
 //! ```
 
+mod amend;
 mod blob;
 mod claim;
 mod control;
@@ -35,6 +38,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod verify;
 mod writer;
 
 use std::path::Path;
@@ -149,8 +153,8 @@ impl Store for SqliteStore {
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
         let packed: Vec<_> = finishes
             .into_iter()
-            .map(finish::PackedFinish::from)
-            .collect();
+            .map(finish::PackedFinish::try_from)
+            .collect::<Result<_>>()?;
         self.writer
             .call(move |tx| finish::finish(tx, run, &packed))
             .await
@@ -204,11 +208,17 @@ impl Store for SqliteStore {
 
 fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
     let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
+    let body = RequestBody::from_json(body);
+    let (body, amendment) = match packed.amendment {
+        Some(amendment) => amend::unpack(&amendment, &body)?,
+        None => (body, None),
+    };
     Ok(ClaimedJob {
         attempt: packed.attempt,
         custom_id: packed.custom_id,
         model: model.to_owned(),
-        body: RequestBody::from_json(body),
+        body,
+        amendment,
         history: packed.history,
         last_class: packed.last_class,
         started_at: time(packed.started_at_ms),

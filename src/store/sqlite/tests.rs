@@ -1,8 +1,10 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
+mod amending;
 mod health;
 mod opening;
 mod reading;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -151,7 +151,7 @@ fn settings(ctx: &Context) -> Vec<Value> {
 
 /// Of the credentials in use, whether they can be sent or not.
 fn redactor(ctx: &Context) -> Redactor {
-    let fallback = &ctx.settings.fallback;
+    let fallback = &ctx.settings.fallback.endpoint;
     let variables = [environment::API_KEY, environment::AUTH_TOKEN].into_iter();
     let variables = variables.chain(fallback.api_key_env.value.as_deref());
     let raw = variables.filter_map(|variable| {

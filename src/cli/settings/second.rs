@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::keys::{
-    FALLBACK_AFTER, FALLBACK_API_KEY_ENV, FALLBACK_BASE_URL, FALLBACK_HEADERS, FALLBACK_MODELS,
+    SECOND_AFTER, SECOND_API_KEY_ENV, SECOND_BASE_URL, SECOND_HEADERS, SECOND_MODELS,
 };
 use super::layers::{By, Layers};
-use super::{FallbackSettings, Key, Setting};
+use super::{Key, SecondEndpointSettings, Setting};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::failure::Failure;
 
@@ -15,7 +15,10 @@ use crate::cli::failure::Failure;
 const DEFAULT_AFTER: Duration = Duration::from_mins(5);
 
 impl Layers {
-    pub(super) fn fallback(&self, file: &ConfigFile) -> Result<FallbackSettings, Failure> {
+    pub(super) fn second_endpoint(
+        &self,
+        file: &ConfigFile,
+    ) -> Result<SecondEndpointSettings, Failure> {
         let table = &file.fallback.endpoint;
         let only_with_a_url = table.api_key_env.is_some()
             || table.headers.is_some()
@@ -32,12 +35,12 @@ impl Layers {
         let api_key_env = table.api_key_env.as_ref().map(|name| Some(name.0.clone()));
         let headers = table.headers.as_ref().map(|headers| headers.0.clone());
         let after = table.after.map(|wait| wait.0);
-        Ok(FallbackSettings {
-            base_url: self.of_file(&FALLBACK_BASE_URL, None, base_url),
-            api_key_env: self.of_file(&FALLBACK_API_KEY_ENV, None, api_key_env),
-            headers: self.of_file(&FALLBACK_HEADERS, Vec::new(), headers),
-            after: self.of_file(&FALLBACK_AFTER, DEFAULT_AFTER, after),
-            models: self.of_file(&FALLBACK_MODELS, BTreeMap::new(), table.models.clone()),
+        Ok(SecondEndpointSettings {
+            base_url: self.of_file(&SECOND_BASE_URL, None, base_url),
+            api_key_env: self.of_file(&SECOND_API_KEY_ENV, None, api_key_env),
+            headers: self.of_file(&SECOND_HEADERS, Vec::new(), headers),
+            after: self.of_file(&SECOND_AFTER, DEFAULT_AFTER, after),
+            models: self.of_file(&SECOND_MODELS, BTreeMap::new(), table.models.clone()),
         })
     }
 
