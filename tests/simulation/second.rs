@@ -63,7 +63,7 @@ fn the_second_endpoint_takes_over_when_the_first_has_failed_for_its_time() {
 
 #[test]
 fn one_probe_at_a_time_goes_to_the_first_and_its_success_turns_back() {
-    plan(41, 2_000).concurrency(4).block_on(async |world| {
+    plan(41, 3_000).concurrency(4).block_on(async |world| {
         let outage = outage(world, 12 * MINUTE);
         assert_eq!(world.dispatch().await, Ending::Completed);
         assert_eq!(switches(world), [Some(SECOND.to_owned()), None]);
