@@ -115,6 +115,7 @@ async fn run_to_its_end(
     let settings = EngineSettings {
         concurrency: 2,
         stagger: Duration::ZERO,
+        limits: claude_run::engine::LimitSettings::default(),
         retry: RetrySettings {
             // Waits that suit an example: a hundredth of the usual.
             scale: 0.01,

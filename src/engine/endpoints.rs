@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::ceiling::Ceiling;
+use super::throttle::Verdict;
 use crate::clock::add;
 use crate::model::{ClaimedJob, Endpoint, JobId};
 use crate::policy::Circuit;
@@ -125,9 +125,36 @@ impl Roads {
         open
     }
 
+    /// Where this job may be sent now by that verdict. A probe of the first endpoint that must wait
+    /// holds nothing up while the second works.
+    pub(super) fn judge(
+        &self,
+        job: JobId,
+        now: Timestamp,
+        mut verdict: impl FnMut(Endpoint) -> Verdict,
+    ) -> (Endpoint, Verdict) {
+        let Some(to) = self.open_to_job(job, now) else {
+            return (Endpoint::First, Verdict::Wait);
+        };
+        let judged = verdict(to);
+        if to == Endpoint::First && judged != Verdict::Go && self.second_serves(now) {
+            return (Endpoint::Second, verdict(Endpoint::Second));
+        }
+        (to, judged)
+    }
+
     /// The second endpoint takes requests, and answers them as far as we know.
     pub(super) fn second_serves(&self, now: Timestamp) -> bool {
         self.is_diverted(now) && self.second.is_free(now)
+    }
+
+    /// Where most requests go now.
+    pub(super) fn mostly_to(&self, now: Timestamp) -> Endpoint {
+        if self.second_serves(now) {
+            Endpoint::Second
+        } else {
+            Endpoint::First
+        }
     }
 
     /// A failure of a probe says nothing of its job while others go another way.
@@ -180,78 +207,6 @@ impl Roads {
             Endpoint::First
         };
         (std::mem::replace(&mut self.taken, taken) != taken).then_some(taken)
-    }
-}
-
-/// How much is on the wire to each endpoint, and how much may be.
-#[derive(Debug)]
-pub(super) struct Slots {
-    first: Slot,
-    second: Slot,
-}
-
-#[derive(Debug)]
-struct Slot {
-    ceiling: Ceiling,
-    on_wire: u32,
-}
-
-impl Slots {
-    pub(super) fn new(concurrency: u32) -> Self {
-        let slot = || Slot {
-            ceiling: Ceiling::new(concurrency.max(1)),
-            on_wire: 0,
-        };
-        Self {
-            first: slot(),
-            second: slot(),
-        }
-    }
-
-    fn of(&self, endpoint: Endpoint) -> &Slot {
-        match endpoint {
-            Endpoint::First => &self.first,
-            Endpoint::Second => &self.second,
-        }
-    }
-
-    fn of_mut(&mut self, endpoint: Endpoint) -> &mut Slot {
-        match endpoint {
-            Endpoint::First => &mut self.first,
-            Endpoint::Second => &mut self.second,
-        }
-    }
-
-    /// How much may be on the wire to that endpoint; lowered when it says that it is too much.
-    pub(super) fn ceiling(&mut self, endpoint: Endpoint) -> &mut Ceiling {
-        &mut self.of_mut(endpoint).ceiling
-    }
-
-    /// A request left.
-    pub(super) fn sent(&mut self, to: Endpoint) {
-        self.of_mut(to).on_wire += 1;
-    }
-
-    /// A request is off the wire.
-    pub(super) fn ended(&mut self, at: Endpoint) {
-        self.of_mut(at).on_wire -= 1;
-    }
-
-    /// Requests on the wire, to both.
-    pub(super) fn on_wire(&self) -> u32 {
-        self.first.on_wire + self.second.on_wire
-    }
-
-    /// Whether that endpoint takes one more request.
-    pub(super) fn has_room(&self, endpoint: Endpoint) -> bool {
-        let slot = self.of(endpoint);
-        slot.on_wire < slot.ceiling.now()
-    }
-
-    /// How much may be on the wire together; `both`: to the better of the two.
-    pub(super) fn limit(&self, both: bool) -> u32 {
-        let (first, second) = (self.first.ceiling.now(), self.second.ceiling.now());
-        if both { first.max(second) } else { first }
     }
 }
 
@@ -368,17 +323,16 @@ mod tests {
     }
 
     #[test]
-    fn each_endpoint_has_a_ceiling_of_its_own() {
-        let mut slots = Slots::new(8);
-        slots.ceiling(Endpoint::First).lower();
-        for _ in 0..4 {
-            slots.sent(Endpoint::First);
-        }
-        assert!(!slots.has_room(Endpoint::First) && slots.has_room(Endpoint::Second));
-        assert_eq!((slots.limit(false), slots.limit(true)), (4, 8));
-        slots.sent(Endpoint::Second);
-        slots.ended(Endpoint::First);
-        assert!(slots.has_room(Endpoint::First));
-        assert_eq!(slots.on_wire(), 4);
+    fn a_probe_that_must_wait_holds_nothing_up_while_the_second_endpoint_works() {
+        let roads = broken();
+        let first_waits = |to| match to {
+            Endpoint::First => Verdict::Wait,
+            Endpoint::Second => Verdict::Go,
+        };
+        let judged = |now| roads.judge(JobId(50), at(now), first_waits);
+        assert_eq!(judged(299), (Endpoint::First, Verdict::Wait));
+        assert_eq!(judged(400), (Endpoint::Second, Verdict::Go));
+        let go = roads.judge(JobId(50), at(400), |_| Verdict::Go);
+        assert_eq!(go, (Endpoint::First, Verdict::Go));
     }
 }

@@ -96,9 +96,9 @@ impl EventMaker {
     }
 
     /// A model's requests go to another endpoint now.
-    pub(super) fn diverted(&self, at: Timestamp, model: String, to: Endpoint) -> Event {
+    pub(super) fn switched(&self, model: String, to: Endpoint) -> EventKind {
         let endpoint = self.shown(to);
-        self.make(at, EventKind::EndpointSwitched { model, endpoint })
+        EventKind::EndpointSwitched { model, endpoint }
     }
 
     /// An endpoint as it is shown: nothing is the first.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use super::endpoints::{Roads, SecondEndpoint, Slots};
-use crate::model::{ClaimedJob, JobId};
+use super::endpoints::{Roads, SecondEndpoint};
+use super::throttle::Verdict;
+use crate::model::{ClaimedJob, Endpoint, JobId};
 use crate::policy::Standing;
 use crate::store::{Claimed, LaneLoad, Next};
 
@@ -90,16 +91,27 @@ impl Lane {
         self.ready.len()
     }
 
-    /// The next claimed job, which is sent now: its endpoint is settled.
-    pub(super) fn send(&mut self, slots: &Slots, now: Timestamp) -> Option<ClaimedJob> {
-        if self.blocked {
+    /// The next claimed job that may go by that verdict; it is sent now, and its endpoint is settled.
+    pub(super) fn send(
+        &mut self,
+        now: Timestamp,
+        mut verdict: impl FnMut(&ClaimedJob, Endpoint) -> Verdict,
+    ) -> Option<ClaimedJob> {
+        if !self.may_send(now) {
             return None;
         }
-        let next = self.ready.front()?.job();
-        let to = self.roads.open_to_job(next, now)?;
-        let mut job = self.ready.pop_front_if(|_| slots.has_room(to))?;
+        let roads = &self.roads;
+        let judged = self.ready.iter().enumerate().map(|(at, job)| {
+            let (to, verdict) = roads.judge(job.job(), now, |to| verdict(job, to));
+            (at, to, verdict)
+        });
+        let (at, to, found) = { judged }.find(|(.., verdict)| *verdict != Verdict::Pass)?;
+        if found == Verdict::Wait {
+            return None;
+        }
+        let mut job = self.ready.remove(at)?;
         job.endpoint = to;
-        self.roads.sent(next, to);
+        self.roads.sent(job.job(), to);
         Some(job)
     }
 

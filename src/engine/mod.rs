@@ -4,7 +4,7 @@
 //! ```text
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
-//! ceiling      how much may be open at once
+//! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
 //! reach        whether the endpoint answers at all
 //! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
@@ -22,7 +22,6 @@
 //! is not stored, and counts nothing as done that is not.
 
 mod again;
-mod ceiling;
 mod dispatcher;
 mod endpoints;
 mod error_result;
@@ -34,9 +33,12 @@ mod scheduler;
 mod settings;
 mod status;
 mod stop;
+mod throttle;
+mod throttles;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use endpoints::SecondEndpoint;
 pub use settings::EngineSettings;
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
+pub use throttle::LimitSettings;

@@ -5,6 +5,7 @@
 //! so a million of them cost it nothing.
 
 mod claims;
+mod limits;
 mod page;
 mod second;
 
@@ -13,19 +14,20 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::endpoints::{SecondEndpoint, Slots};
+use super::endpoints::SecondEndpoint;
 use super::lane::Lane;
 use super::outcome::{Outcome, Surroundings, Unfit, halt_for};
 use super::reach::Reach;
 use super::settings::EngineSettings;
 use super::status::PageWatch;
 use super::stop::Stop;
+use super::throttles::Throttles;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt, OnHalt, RunId,
+    AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, OnHalt, RunId,
 };
 use crate::policy::halt::next_try;
-use crate::policy::{Changed, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
+use crate::policy::{Changed, Prompt, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
 use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
 use claims::Pace;
 
@@ -41,6 +43,8 @@ pub(super) enum Effect {
     Start(ClaimedJob),
     /// Give these claims back: their requests never left.
     Release(Vec<AttemptId>),
+    /// Tell those who watch.
+    Tell(EventKind),
     /// Ask the store how the run stands.
     Pulse,
     /// Ask the status page.
@@ -77,8 +81,6 @@ pub(super) struct Scheduler {
     lanes: Vec<Lane>,
     /// The lane whose turn it is to start a job.
     turn: usize,
-    /// What is on the wire; lowered when the API says that too much is open at once.
-    slots: Slots,
     /// A second endpoint, until it turns out not to serve.
     second: Option<SecondEndpoint>,
     /// Answered, and on the way into the store.
@@ -91,6 +93,10 @@ pub(super) struct Scheduler {
     page: PageWatch,
     /// After a halt one request goes first; the rest follow if it does not halt again.
     probing: bool,
+    /// What holds starts back although a slot is free.
+    throttles: Throttles,
+    /// The hours allow no request before.
+    closed_until: Option<Timestamp>,
     /// No job can succeed, and the user wants to wait: nothing is started before.
     waiting: Option<Timestamp>,
     pulse_asked: bool,
@@ -119,15 +125,21 @@ pub(super) enum LaneChange {
 }
 
 impl Scheduler {
-    pub(super) fn new(run: RunId, settings: &EngineSettings, pulse: Pulse) -> Self {
+    pub(super) fn new(run: RunId, settings: &EngineSettings, pulse: Pulse, now: Timestamp) -> Self {
         let mut scheduler = Self {
             run,
             stagger: settings.stagger,
             unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
             on_halt: settings.on_halt,
-            slots: Slots::new(settings.concurrency),
+            throttles: Throttles::new(
+                &settings.limits,
+                settings.concurrency,
+                settings.second.is_some(),
+                now,
+            ),
             second: settings.second.clone(),
+            closed_until: None,
             waiting: None,
             lanes: Vec::new(),
             turn: 0,
@@ -149,7 +161,7 @@ impl Scheduler {
 
     /// Requests on the wire.
     pub(super) fn on_wire(&self) -> u32 {
-        self.slots.on_wire()
+        self.throttles.on_wire()
     }
 
     pub(super) fn on_pulse(&mut self, pulse: Pulse) {
@@ -168,7 +180,8 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn on_claimed(&mut self, model: &str, claimed: Claimed) {
+    pub(super) fn on_claimed(&mut self, model: &str, claimed: Claimed, prompts: Vec<Prompt>) {
+        self.throttles.claimed(&claimed.jobs, prompts);
         self.open_bytes += claimed.jobs.iter().map(bytes).sum::<u64>();
         if let Some(lane) = self.lane_mut(model) {
             lane.claimed(claimed);
@@ -228,8 +241,9 @@ impl Scheduler {
     }
 
     /// A request was abandoned: it is off the wire, and its end is on the way into the store.
-    pub(super) fn on_abandoned(&mut self, job: &ClaimedJob) {
+    pub(super) fn on_abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
         self.off_the_wire(job);
+        self.throttles.abandoned(job, now);
         if let Some(lane) = self.lane_mut(&job.model) {
             lane.abandoned(job.job());
         }
@@ -274,7 +288,7 @@ impl Scheduler {
     }
 
     fn off_the_wire(&mut self, job: &ClaimedJob) {
-        self.slots.ended(job.endpoint);
+        self.throttles.ended(job);
         self.recording += 1;
         self.open_bytes = self.open_bytes.saturating_sub(bytes(job));
     }
@@ -310,17 +324,6 @@ impl Scheduler {
         };
         if finish.record.outcome == AttemptOutcome::Succeeded {
             road.last_success = Some(now);
-            self.slots.ceiling(job.endpoint).raise();
-        }
-        if let (Some(class), Next::RetryAt(until)) = (class, &finish.next)
-            && class.budget() == Budget::RateLimits
-            && road.pause(*until, now)
-            && matches!(
-                class,
-                ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited
-            )
-        {
-            self.slots.ceiling(job.endpoint).lower();
         }
         match (changed, road.circuit.open()) {
             (Changed::Opened, Some(open)) => LaneChange::Opened {
@@ -368,7 +371,9 @@ impl Scheduler {
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
-            let held_back = self.waiting.is_some_and(|until| until > now);
+            let closed = self.throttles.begin_plan(now);
+            self.tell_hours(&mut effects, closed);
+            let held_back = closed.is_some() || self.waiting.is_some_and(|until| until > now);
             self.plan_diversions(&mut effects, now);
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
@@ -395,6 +400,7 @@ impl Scheduler {
             .chain(start)
             .chain(self.unreachable_at())
             .chain(self.waiting)
+            .chain(self.throttles.wakes_at())
             .chain(self.next_look())
             .filter(|at| *at > self.planned_at)
             .min()
@@ -414,6 +420,9 @@ impl Scheduler {
         let lanes = self.lanes.iter_mut().filter(|lane| of(lane));
         let ready: Vec<_> = lanes.flat_map(Lane::take_ready).collect();
         if !ready.is_empty() {
+            for job in &ready {
+                self.throttles.released(job.job());
+            }
             self.open_bytes = self
                 .open_bytes
                 .saturating_sub(ready.iter().map(bytes).sum());
@@ -428,7 +437,7 @@ impl Scheduler {
             let Some(job) = self.next_ready(now) else {
                 return;
             };
-            self.slots.sent(job.endpoint);
+            self.throttles.started(&job, now, rng);
             self.pace.started();
             self.reach.started(now);
             if !self.stagger.is_zero() {
@@ -449,9 +458,10 @@ impl Scheduler {
 
     fn limit(&self) -> u32 {
         if self.probing {
-            return 1;
+            1
+        } else {
+            self.throttles.ceiling(self.is_diverted())
         }
-        self.slots.limit(self.is_diverted())
     }
 
     fn free_slots(&self) -> u32 {
@@ -487,7 +497,10 @@ impl Scheduler {
         let count = self.lanes.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
-            if let Some(job) = self.lanes[index].send(&self.slots, now) {
+            let throttles = &mut self.throttles;
+            let verdict = |job: &_, to| throttles.verdict(job, to, now);
+            let sent = self.lanes[index].send(now, verdict);
+            if let Some(job) = sent {
                 self.turn = index + 1;
                 return Some(job);
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::endpoints::SecondEndpoint;
 use super::status::StatusProbe;
+use super::throttle::LimitSettings;
 use crate::model::{OnHalt, StreamMode};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 
@@ -18,6 +19,8 @@ pub struct EngineSettings {
     pub concurrency: u32,
     /// Least time between two starts; a jitter of up to a fifth is added.
     pub stagger: Duration,
+    /// How fast requests are sent besides.
+    pub limits: LimitSettings,
     /// When and how often failures are retried.
     pub retry: RetrySettings,
     /// Time allowed for one request.

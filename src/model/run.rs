@@ -6,9 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cache_warm::CacheWarm;
 use super::error_class::ErrorClass;
 use super::ids::RunId;
-use super::job::{JobState, Lane};
+use super::job::JobState;
+use super::lane_choice::LaneChoice;
 use super::money::Pico;
 use super::stream_mode::StreamMode;
 
@@ -159,6 +161,10 @@ pub struct DispatchOptions {
     pub itpm: Option<u64>,
     /// Our own ceiling of output tokens per minute.
     pub otpm: Option<u64>,
+    /// Hours in which requests are sent, as the user wrote them.
+    pub only_between: Option<String>,
+    /// Whether one request warms the cache for those that share its beginning.
+    pub cache_warm: Option<CacheWarm>,
     /// Attempts of one job that may fail before it fails.
     pub max_attempts: Option<u32>,
     /// Multiplies every wait before a retry.
@@ -172,9 +178,11 @@ pub struct DispatchOptions {
     /// Models to ask instead, in the order of their use.
     pub fallback_models: Option<Vec<String>>,
     /// The lane for jobs that name none.
-    pub lane: Option<Lane>,
+    pub lane: Option<LaneChoice>,
     /// When the answers are wanted.
     pub deadline: Option<Timestamp>,
+    /// Requests in one batch.
+    pub batch_size: Option<u32>,
     /// Time allowed for one request.
     pub timeout: Option<Duration>,
     /// Time that requests in flight get to finish when the run is stopped.
@@ -199,6 +207,8 @@ impl DispatchOptions {
             rpm: newer.rpm.or(self.rpm),
             itpm: newer.itpm.or(self.itpm),
             otpm: newer.otpm.or(self.otpm),
+            only_between: newer.only_between.or(self.only_between),
+            cache_warm: newer.cache_warm.or(self.cache_warm),
             max_attempts: newer.max_attempts.or(self.max_attempts),
             retry_scale: newer.retry_scale.or(self.retry_scale),
             give_up_after: newer.give_up_after.or(self.give_up_after),
@@ -207,6 +217,7 @@ impl DispatchOptions {
             fallback_models: newer.fallback_models.or(self.fallback_models),
             lane: newer.lane.or(self.lane),
             deadline: newer.deadline.or(self.deadline),
+            batch_size: newer.batch_size.or(self.batch_size),
             timeout: newer.timeout.or(self.timeout),
             grace: newer.grace.or(self.grace),
             stream: newer.stream.or(self.stream),

@@ -44,6 +44,7 @@ pub(super) fn panel(tally: &Tally, now: Timestamp) -> String {
     let mut lines = vec![bar(tally, now), counts(tally), spending(tally)];
     let wait = tally.next_wait();
     lines.extend(wait.map(|wait| format!("waiting: {}", reason(&wait, now))));
+    lines.extend(limits(tally));
     lines.extend(phase(tally));
     lines.extend(endpoint_off(tally));
     lines.extend(page(tally).filter(|_| !tally.outages.is_empty()));
@@ -94,8 +95,26 @@ pub(super) fn phase(tally: &Tally) -> Option<String> {
         Phase::Waiting { class, next_try_at } => Some(format!(
             "no job can succeed now: {class}; one request tries again at {next_try_at}"
         )),
-        Phase::Before | Phase::Running | Phase::Ended => outages(tally),
+        Phase::Before | Phase::Running => hours(tally).or_else(|| outages(tally)),
+        Phase::Ended => outages(tally),
     }
+}
+
+/// Until when nothing is sent, for the hours that the user has set.
+fn hours(tally: &Tally) -> Option<String> {
+    let opens_at = tally.closed_until?;
+    Some(format!(
+        "outside the hours of --only-between: nothing is sent before {opens_at}"
+    ))
+}
+
+/// How much may be open at once, and what the API has told of its limits: `at most 64 open · opus-5:
+/// 4,000 requests, 2,000,000 in, 400,000 out a minute`.
+fn limits(tally: &Tally) -> Option<String> {
+    let mut parts = vec![format!("at most {} open", tally.ceiling?)];
+    let classes = tally.limits.iter();
+    parts.extend(classes.map(|(class, told)| format!("{class}: {told} a minute")));
+    Some(parts.join(" · "))
 }
 
 /// Which models are only probed.

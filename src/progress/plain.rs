@@ -62,6 +62,9 @@ impl<W: Write + Send> Observer for Plain<W> {
                 self.last_line_at = Some(event.at);
                 self.say(lines::start(&event.run_id, &self.tally));
             }
+            EventKind::HoursOpened {} => {
+                self.say("the hours of --only-between have begun".to_owned());
+            }
             EventKind::CircuitClosed {
                 model,
                 endpoint: None,
@@ -76,6 +79,7 @@ impl<W: Write + Send> Observer for Plain<W> {
             }
             EventKind::RunHalted { .. }
             | EventKind::Draining { .. }
+            | EventKind::HoursClosed { .. }
             | EventKind::CircuitOpened { .. }
             | EventKind::EndpointSwitched {
                 endpoint: Some(_), ..
@@ -97,6 +101,7 @@ impl<W: Write + Send> Observer for Plain<W> {
             EventKind::AttemptStarted { .. }
             | EventKind::AttemptEnded { .. }
             | EventKind::JobEnded { .. }
+            | EventKind::Pace { .. }
             // The circuit that closed has told it.
             | EventKind::EndpointSwitched { endpoint: None, .. } => {}
         }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::status::ShownState;
 use super::summary::{
-    AttemptSums, CostSums, HourSums, LaneSums, ModelSums, PriceTableInfo, Report, StatusLook,
-    TokenCounts,
+    AttemptSums, CostSums, EstimateQuality, HourSums, LaneSums, ModelSums, PriceTableInfo, Report,
+    StatusLook, TokenCounts,
 };
 use super::usd::Usd;
 use crate::model::{AttemptOutcome, ErrorClass, Lane, Pico, Run, Tokens};
@@ -31,11 +31,13 @@ pub async fn load_report<R: Reader>(
     report.by_hour = hours.into_iter().map(HourSums::from).collect();
     let changes = reader.status_changes(run.id).await?;
     report.status_page = changes.into_iter().map(StatusLook::from).collect();
+    let estimates = reader.estimates(run.id).await?;
+    report.estimates = estimates.into_iter().map(EstimateQuality::from).collect();
     Ok(report)
 }
 
 /// The report of a run with these attempts. Its `state` takes the store's word that a running run
-/// is running, and its `by_hour` and `status_page` are empty; [`load_report`] knows better.
+/// is running, and its `by_hour`, `status_page` and `estimates` are empty; [`load_report`] knows better.
 #[must_use]
 pub fn summarise(run: &Run, groups: &[AttemptGroup], price_table_version: &str) -> Report {
     let on = |lane| Sums::of(groups.iter().filter(|group| group.lane == lane));
@@ -61,6 +63,7 @@ pub fn summarise(run: &Run, groups: &[AttemptGroup], price_table_version: &str) 
         by_model: by_model(groups),
         by_hour: Vec::new(),
         status_page: Vec::new(),
+        estimates: Vec::new(),
         by_lane: [Lane::Live, Lane::Batch]
             .into_iter()
             .filter_map(|lane| lane_sums(lane, &on(lane)))

@@ -8,6 +8,7 @@
 //! Does not choose runs, print, or colour: callers pass a [`crate::model::Run`] and a writer.
 
 mod attempts;
+mod batches;
 mod cost;
 mod error;
 pub mod export;
@@ -23,6 +24,7 @@ mod text;
 mod usd;
 
 pub use attempts::{AttemptLine, write_attempts_json, write_attempts_text};
+pub use batches::{BatchLine, batches_table};
 pub use cost::{load_report, summarise};
 pub use error::{FileStep, ReportError, Result};
 pub use export::{
@@ -31,8 +33,8 @@ pub use export::{
 };
 pub use status::{ShownState, StatusHalt, StatusLine, status_detail, status_list};
 pub use summary::{
-    AttemptSums, CostSums, HourSums, LaneSums, ModelSums, PriceTableInfo, Report, StatusLook,
-    TokenCounts,
+    AttemptSums, CostSums, EstimateQuality, HourSums, LaneSums, ModelSums, PriceTableInfo, Report,
+    StatusLook, TokenCounts,
 };
 pub use text::report_text;
 pub use usd::Usd;

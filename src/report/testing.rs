@@ -8,8 +8,8 @@ use crate::model::{
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultBody, ResultRow, StatusChange,
-    StoreError,
+    AttemptGroup, AttemptRow, BatchRow, EstimateSums, HourOfDay, Only, Reader, Result, ResultBody,
+    ResultRow, StatusChange, StoreError,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -19,6 +19,8 @@ pub(super) struct MemoryReader {
     pub(super) attempts: Vec<AttemptRow>,
     pub(super) groups: Vec<AttemptGroup>,
     pub(super) hours: Vec<HourOfDay>,
+    pub(super) batches: Vec<BatchRow>,
+    pub(super) estimates: Vec<EstimateSums>,
     pub(super) status_changes: Vec<StatusChange>,
     /// The page (from 1) at which reading fails.
     pub(super) fails_at: Option<usize>,
@@ -99,12 +101,20 @@ impl Reader for MemoryReader {
         Ok(self.hours.clone())
     }
 
+    async fn estimates(&self, _: RunId) -> Result<Vec<EstimateSums>> {
+        Ok(self.estimates.clone())
+    }
+
     async fn status_changes(&self, _: RunId) -> Result<Vec<StatusChange>> {
         Ok(self.status_changes.clone())
     }
 
     async fn attempt_groups(&self, _: RunId) -> Result<Vec<AttemptGroup>> {
         Ok(self.groups.clone())
+    }
+
+    async fn batches(&self, _: RunId) -> Result<Vec<BatchRow>> {
+        Ok(self.batches.clone())
     }
 }
 

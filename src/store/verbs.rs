@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, JobHistory, JobState, Lane, PageStatus, RunId, Shaping, Tokens,
+    ErrorClass, EstimateErrors, JobHistory, JobState, Lane, PageStatus, RunId, Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -163,6 +163,8 @@ pub struct Pulse {
     pub answered: bool,
     /// The models of the run, and what is left of each.
     pub lanes: Vec<LaneLoad>,
+    /// Jobs that wait for a batch or are in one; the lanes do not count them.
+    pub batch_jobs: u64,
 }
 
 /// What is left of one model's jobs.
@@ -170,7 +172,7 @@ pub struct Pulse {
 pub struct LaneLoad {
     /// The model.
     pub model: String,
-    /// Jobs that wait, for a slot or for their time.
+    /// Jobs that wait for the live lane, for a slot or for their time.
     pub queued: u64,
     /// Jobs with an open attempt.
     pub in_flight: u64,
@@ -293,6 +295,37 @@ pub struct StatusChange {
     pub at: Timestamp,
     /// What the page said from then on.
     pub status: PageStatus,
+}
+
+/// What an estimate was of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EstimateKind {
+    /// Tokens of the prompt.
+    Input,
+    /// Tokens of the answer.
+    Output,
+}
+
+impl EstimateKind {
+    /// The name that the store keeps.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+        }
+    }
+}
+
+/// How far estimates of one kind were off for one model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EstimateSums {
+    /// The model asked.
+    pub model: String,
+    /// What was estimated.
+    pub kind: EstimateKind,
+    /// By how much it was off.
+    pub errors: EstimateErrors,
 }
 
 /// Attempts that are alike, summed up.

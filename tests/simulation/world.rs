@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use claude_run::clock::Clock;
 use claude_run::engine::{
-    Ending, EngineError, EngineSettings, SecondEndpoint, StatusProbe, Stop, Stopper, dispatch,
+    Ending, EngineError, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe, Stop, Stopper,
+    dispatch,
 };
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, ErrorClass, Event, EventKind, JobCounts, JobState, NewJob,
     Observer, OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{AmendSettings, PriceTable, RetrySettings};
-use claude_run::provider::Pair;
+use claude_run::provider::{Pair, Provider};
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
 use claude_run::store::{
     AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, StatusChange, Store,
@@ -41,10 +42,12 @@ pub struct Plan {
     give_up_after: Option<Duration>,
     latency_ms: u64,
     on_halt: claude_run::model::OnHalt,
+    amend: AmendSettings,
+    limits: LimitSettings,
+    body: fn(u64, &str) -> String,
     asks_page: bool,
     retry_scale: f64,
     second_after: Option<Duration>,
-    amend: AmendSettings,
 }
 
 /// A run with its surroundings.
@@ -79,10 +82,19 @@ impl World {
             give_up_after: None,
             latency_ms: 1_000,
             on_halt: claude_run::model::OnHalt::Exit,
+            amend: AmendSettings::default(),
+            limits: LimitSettings {
+                cache_warm: true,
+                ..LimitSettings::default()
+            },
+            body: |line, model| {
+                format!(
+                    r#"{{"model":"{model}","id":"id-{line}","max_tokens":100,"messages":[{{"role":"user"}}]}}"#
+                )
+            },
             asks_page: false,
             retry_scale: 1.0,
             second_after: None,
-            amend: AmendSettings::default(),
         }
     }
 }
@@ -122,6 +134,26 @@ impl Plan {
         self
     }
 
+    /// Truncated answers get more room once, and these models are asked instead.
+    pub fn amend(mut self, fallback_models: &[&str]) -> Self {
+        self.amend = AmendSettings {
+            on_truncated: OnTruncated::Raise,
+            fallback_models: fallback_models.iter().map(|&id| id.to_owned()).collect(),
+        };
+        self
+    }
+
+    pub fn limits(mut self, limits: LimitSettings) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The request bodies, by line and model.
+    pub fn bodies(mut self, body: fn(u64, &str) -> String) -> Self {
+        self.body = body;
+        self
+    }
+
     /// There is a status page: [`World::page`].
     pub fn with_status_page(mut self) -> Self {
         self.asks_page = true;
@@ -136,15 +168,6 @@ impl Plan {
 
     pub fn retry_scale(mut self, scale: f64) -> Self {
         self.retry_scale = scale;
-        self
-    }
-
-    /// Truncated answers get more room once, and these models are asked instead.
-    pub fn amend(mut self, fallback_models: &[&str]) -> Self {
-        self.amend = AmendSettings {
-            on_truncated: OnTruncated::Raise,
-            fallback_models: fallback_models.iter().map(|&id| id.to_owned()).collect(),
-        };
         self
     }
 
@@ -176,7 +199,7 @@ impl Plan {
         let total: u64 = self.jobs.iter().map(|(_, count)| count).sum();
         let jobs = (1..=total)
             .zip(self.models())
-            .map(|(line, model)| new_job(line, model));
+            .map(|(line, model)| new_job(line, model, (self.body)(line, model)));
         store.add_jobs(run, jobs.collect()).await.unwrap();
         store.finish_load(run, [0; 32]).await.unwrap();
         World {
@@ -217,16 +240,15 @@ fn new_run(id: RunId, created_at: Timestamp) -> NewRun {
     }
 }
 
-fn new_job(line: u64, model: &str) -> NewJob {
+fn new_job(line: u64, model: &str, body: String) -> NewJob {
     NewJob {
         line,
         custom_id: format!("id-{line}"),
         model: model.to_owned(),
-        body: RequestBody::from_json(format!(
-            r#"{{"model":"{model}","id":"id-{line}","max_tokens":100,"messages":[{{"role":"user"}}]}}"#
-        )),
+        body: RequestBody::from_json(body),
         lane: None,
         deadline: None,
+        live_only: false,
         metadata: None,
     }
 }
@@ -260,7 +282,8 @@ impl World {
     }
 
     pub async fn try_dispatch(&self) -> Result<Ending, EngineError> {
-        self.dispatch_with(Stopper::new().1).await
+        self.dispatch_with(Stopper::new().1, &self.endpoints())
+            .await
     }
 
     /// Dispatches, and crashes after that long: nothing is recorded from then on. None if it did
@@ -279,7 +302,8 @@ impl World {
                 stopper.escalate();
             }
         };
-        let (ending, ()) = tokio::join!(self.dispatch_with(signal), stop_later);
+        let endpoints = self.endpoints();
+        let (ending, ()) = tokio::join!(self.dispatch_with(signal, &endpoints), stop_later);
         ending.unwrap()
     }
 
@@ -313,14 +337,27 @@ impl World {
         ending
     }
 
-    async fn dispatch_with(
+    /// Dispatches with another provider than the scripted one.
+    pub async fn dispatch_to<P: Provider>(&self, provider: &Arc<P>) -> Ending {
+        let signal = Stopper::new().1;
+        self.dispatch_with(signal, provider).await.unwrap()
+    }
+
+    fn endpoints(&self) -> Arc<Pair<Scripted>> {
+        let pair = Pair::alone(self.provider.clone());
+        Arc::new(pair.with_second(self.second.clone(), BTreeMap::new()))
+    }
+
+    async fn dispatch_with<P: Provider>(
         &self,
         signal: claude_run::engine::StopSignal,
+        provider: &Arc<P>,
     ) -> Result<Ending, EngineError> {
         let run = self.run().await;
         let settings = EngineSettings {
             concurrency: self.plan.concurrency,
             stagger: self.plan.stagger,
+            limits: self.plan.limits.clone(),
             retry: RetrySettings {
                 max_attempts: self.plan.max_attempts,
                 give_up_after: self.plan.give_up_after,
@@ -350,9 +387,7 @@ impl World {
             outages: Arc::clone(&self.outages),
             events: Arc::clone(&self.events),
         };
-        let store = Arc::clone(&self.store);
-        let (first, second) = (self.provider.clone(), self.second.clone());
-        let provider = Arc::new(Pair::alone(first).with_second(second, BTreeMap::new()));
+        let (store, provider) = (Arc::clone(&self.store), Arc::clone(provider));
         dispatch(
             store,
             provider,

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::cli::values;
 use crate::model::duration::parse_duration;
-use crate::model::{OnHalt, OnTruncated, StreamMode};
+use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::policy::Hours;
 
 use super::input::ShapingArgs;
 use super::parse;
@@ -65,7 +67,7 @@ pub struct ResumeArgs {
     pub dispatch: DispatchArgs,
 }
 
-/// How a run is dispatched. All but `--simulate` and `--events` are stored with the run.
+/// How a run is dispatched. All but `--no-wait`, `--simulate` and `--events` are stored with the run.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DispatchArgs {
     /// Requests open at the same time, 1 to 10000 [default: 64]
@@ -74,6 +76,21 @@ pub struct DispatchArgs {
     /// Least time between two starts, such as 50ms [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch")]
     pub stagger: Option<Duration>,
+    /// Requests per minute, at most [default: what the API's headers tell]
+    #[arg(long, value_name = "N", value_parser = parse::per_minute, help_heading = "Limits")]
+    pub rpm: Option<u64>,
+    /// Input tokens per minute, at most; cache reads do not count
+    #[arg(long, value_name = "N", value_parser = parse::per_minute, help_heading = "Limits")]
+    pub itpm: Option<u64>,
+    /// Output tokens per minute, at most
+    #[arg(long, value_name = "N", value_parser = parse::per_minute, help_heading = "Limits")]
+    pub otpm: Option<u64>,
+    /// Send only in these hours, such as 18:00-08:00@America/Los_Angeles
+    #[arg(long, value_name = "WINDOW", value_parser = values::hours, help_heading = "Limits")]
+    pub only_between: Option<Hours>,
+    /// Let one request warm a shared prompt cache first [default: auto]
+    #[arg(long, value_name = "auto|off", value_parser = cache_warm, help_heading = "Limits")]
+    pub cache_warm: Option<CacheWarm>,
     /// Stream answers: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), hide_possible_values = true, help_heading = "Dispatch")]
     pub stream: Option<StreamMode>,
@@ -89,6 +106,18 @@ pub struct DispatchArgs {
     /// Write every event to this file, one JSON object per line
     #[arg(long, value_name = "FILE", help_heading = "Dispatch")]
     pub events: Option<PathBuf>,
+    /// Lane: auto (by deadline), live or batch (half the price) [default: auto]
+    #[arg(long, value_name = "LANE", value_parser = parse::lane(), hide_possible_values = true, help_heading = "Batches")]
+    pub lane: Option<LaneChoice>,
+    /// When the answers are wanted: 6h (from now on), or a time
+    #[arg(long, value_name = "WHEN", value_parser = parse::deadline, help_heading = "Batches")]
+    pub deadline: Option<Timestamp>,
+    /// Most requests in one batch, 1 to 100000 [default: 100000]
+    #[arg(long, value_name = "N", value_parser = parse::batch_size, help_heading = "Batches")]
+    pub batch_size: Option<u32>,
+    /// Create the batches and leave; `resume` fetches their results
+    #[arg(long, help_heading = "Batches")]
+    pub no_wait: bool,
     /// Failed attempts that end a job, rate limits aside [default: 8]
     #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Retries")]
     pub max_attempts: Option<u32>,
@@ -130,6 +159,10 @@ pub struct DispatchArgs {
 }
 
 fn on_halt(text: &str) -> Result<OnHalt, String> {
+    text.parse()
+}
+
+fn cache_warm(text: &str) -> Result<CacheWarm, String> {
     text.parse()
 }
 

@@ -10,11 +10,12 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::{EngineSettings, SecondEndpoint, StatusProbe};
-use crate::model::{Run, RunState};
-use crate::policy::{AmendSettings, PriceTable, RetrySettings, Waits};
+use crate::engine::{EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
+use crate::model::{CacheWarm, Run, RunState};
+use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
-    BaseUrl, ClientSettings, Credentials, MessagesClient, Pair, STATUS_PAGES, StatusPage,
+    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, Pair, STATUS_PAGES,
+    StatusPage,
 };
 use crate::simulator::{Simulator, SimulatorSettings};
 
@@ -39,17 +40,7 @@ impl Endpoint {
     ///
     /// There is no key, or the settings make no client (exit code 2).
     pub(super) fn api(ctx: &Context, settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        let credentials = ctx.credentials()?;
-        let credentials = if carries_credentials(settings) {
-            credentials
-        } else {
-            credentials.required()?
-        };
-        let given = Credentials {
-            api_key: credentials.api_key,
-            auth_token: credentials.auth_token,
-        };
-        let client = MessagesClient::new(&client_settings(settings, given, clock))?;
+        let client = MessagesClient::new(&api_settings(ctx, settings, clock)?)?;
         if let Some(note) = client.base_url().note() {
             ctx.console.note(note);
         }
@@ -105,6 +96,42 @@ impl Endpoint {
         let page = StatusPage::new(&pages, settings.api.ca_bundle.value.as_deref())?;
         Ok(Some(StatusProbe::new(page)))
     }
+}
+
+/// What a client of the API is made from.
+///
+/// # Errors
+///
+/// There is no key (exit code 2).
+fn api_settings(
+    ctx: &Context,
+    settings: &Settings,
+    clock: Clock,
+) -> Result<ClientSettings, Failure> {
+    let credentials = ctx.credentials()?;
+    let credentials = if carries_credentials(settings) {
+        credentials
+    } else {
+        credentials.required()?
+    };
+    let given = Credentials {
+        api_key: credentials.api_key,
+        auth_token: credentials.auth_token,
+    };
+    Ok(client_settings(settings, given, clock))
+}
+
+/// A client of the Batches API at the base URL in force.
+///
+/// # Errors
+///
+/// There is no key, or the settings make no client (exit code 2).
+pub(super) fn batches_client(
+    ctx: &Context,
+    settings: &Settings,
+    clock: Clock,
+) -> Result<BatchesClient, Failure> {
+    Ok(BatchesClient::new(&api_settings(ctx, settings, clock)?)?)
 }
 
 /// A gateway's own header may take the place of the key.
@@ -182,6 +209,15 @@ pub(super) fn engine_settings(
     Ok(EngineSettings {
         concurrency: settings.dispatch.concurrency.value,
         stagger: settings.dispatch.stagger.value,
+        limits: LimitSettings {
+            ceilings: Ceilings {
+                rpm: settings.limits.rpm.value,
+                itpm: settings.limits.itpm.value,
+                otpm: settings.limits.otpm.value,
+            },
+            only_between: settings.limits.only_between.value.clone(),
+            cache_warm: settings.limits.cache_warm.value == CacheWarm::Auto,
+        },
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,
         amend: AmendSettings {
@@ -213,15 +249,20 @@ pub(super) fn retry_settings(
     }
     Ok(RetrySettings {
         max_attempts: retry.max_attempts.value,
-        scale: if scales_down(settings, simulated) {
-            SIMULATED_RETRY_SCALE
-        } else {
-            retry.scale.value
-        },
+        scale: retry_scale(settings, simulated),
         waits,
         give_up_after: retry.give_up_after.value,
         ..RetrySettings::default()
     })
+}
+
+/// What waits are multiplied by.
+pub(super) fn retry_scale(settings: &Settings, simulated: bool) -> f64 {
+    if scales_down(settings, simulated) {
+        SIMULATED_RETRY_SCALE
+    } else {
+        settings.retry.scale.value
+    }
 }
 
 /// Whether a simulated run shortens its own waits: unless the user set the scale.

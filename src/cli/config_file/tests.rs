@@ -30,6 +30,16 @@ grace = "0s"
 seed = 7
 on_halt = "wait"
 on_truncated = "raise"
+lane = "batch"
+[batch]
+size = 9
+poll_min = "1s"
+poll_max = "2s"
+uncertain_for = "3s"
+not_found_for = "4s"
+spill_after = "5s"
+min_jobs = 6
+queue_limit = 7
 [retry]
 max_attempts = 3
 scale = 0
@@ -38,6 +48,12 @@ give_up_after = "1h"
 waits = ["2s", "1m"]
 [fallback]
 models = ["claude-opus-5"]
+[limits]
+rpm = 100
+itpm = 1000
+otpm = 10
+only_between = "18:00-08:00@UTC"
+cache_warm = "off"
 [api]
 base_url = "https://h.test/"
 version = "2026-10-21"
@@ -71,12 +87,14 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
-        ("retry.scale", 14),
-        ("retry.overloaded.waits", 17),
-        ("api.headers", 26),
-        ("fallback.endpoint.headers", 33),
-        ("status.url", 39),
-        ("output.quiet", 44),
+        ("retry.scale", 24),
+        ("retry.overloaded.waits", 27),
+        ("fallback.models", 29),
+        ("limits.only_between", 34),
+        ("api.headers", 42),
+        ("fallback.endpoint.headers", 49),
+        ("status.url", 55),
+        ("output.quiet", 60),
     ] {
         assert_eq!(
             file.origin(key),
@@ -108,7 +126,7 @@ fn an_empty_file_says_nothing() {
 fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     insta::assert_snapshot!(mistake("[dispatch]\nstagger = \"1s\"\n  concurency = 8\n"), @r#"
     c.toml:3:3: unknown key `concurency` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, lane, seed
       next: did you mean `concurrency`?
     "#);
     insta::assert_snapshot!(mistake("[retry]\nmax-attempts = 8\n"), @r#"
@@ -123,7 +141,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, retry, fallback, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, limits, api, status, prices, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -137,12 +155,12 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, retry, fallback, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, limits, api, status, prices, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
     c.toml:2:1: unknown key `max_attempts` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, lane, seed
       next: write it under [retry]
     "#);
 }
@@ -327,6 +345,7 @@ fn the_schema_knows_the_keys_that_the_file_takes_and_no_others() {
         "[retry]\nscale = 2\n[retry.overloaded]\nwaits = [\"2s\"]",
         "[api]\nbeta = [\"a\"]\n[api.headers]\nX = \"y\"",
         "[output]\ncolor = \"auto\"",
+        "[limits]\nrpm = 1\nonly_between = \"8:00-18:30@Europe/Berlin\"\ncache_warm = \"auto\"",
     ] {
         assert!(read(good).is_ok(), "{good}");
         assert!(validator.is_valid(&json(good)), "{good}");
@@ -339,6 +358,8 @@ fn the_schema_knows_the_keys_that_the_file_takes_and_no_others() {
         "[retry.billing]\nwaits = [\"2s\"]",
         "[retry.dns]\nwaits = []",
         "[output]\ncolor = \"blue\"",
+        "[limits]\nrpm = 0",
+        "[limits]\nonly_between = \"8:00\"",
     ] {
         assert!(read(bad).is_err(), "{bad}");
         assert!(!validator.is_valid(&json(bad)), "{bad}");

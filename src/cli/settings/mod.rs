@@ -4,6 +4,7 @@
 //! stored with a run, flags. Credentials are no settings: they live in `cli::credentials` and are
 //! never printed.
 
+mod batch;
 mod headers;
 pub mod keys;
 mod layers;
@@ -15,10 +16,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass, OnHalt, OnTruncated, StreamMode};
+use crate::model::{
+    CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode,
+};
+use crate::policy::Hours;
 
+pub use batch::BatchLaneSettings;
 pub use headers::{CustomHeader, parse_headers};
 pub use keys::{Key, Row};
 pub use layers::Layers;
@@ -33,10 +40,14 @@ pub struct Settings {
     pub store: Setting<PathBuf>,
     /// How runs are dispatched.
     pub dispatch: DispatchSettings,
+    /// How the batch lane is used.
+    pub batch: BatchLaneSettings,
     /// When and how often failed attempts are repeated.
     pub retry: RetrySettings,
     /// Who is asked instead.
     pub fallback: FallbackSettings,
+    /// How fast requests are sent.
+    pub limits: LimitSettings,
     /// Where requests go, and with which headers.
     pub api: ApiSettings,
     /// Which status page is asked.
@@ -66,6 +77,10 @@ pub struct DispatchSettings {
     pub seed: Setting<Option<u64>>,
     /// What to do when no job can succeed.
     pub on_halt: Setting<OnHalt>,
+    /// The lane of jobs whose line names none.
+    pub lane: Setting<LaneChoice>,
+    /// The deadline of jobs whose line names none.
+    pub deadline: Setting<Option<Timestamp>>,
     /// What to do with a truncated answer.
     pub on_truncated: Setting<OnTruncated>,
 }
@@ -90,6 +105,21 @@ pub struct FallbackSettings {
     pub models: Setting<Vec<String>>,
     /// What takes the place of the first endpoint while that does not work.
     pub endpoint: SecondEndpointSettings,
+}
+
+/// How fast requests are sent.
+#[derive(Clone, Debug)]
+pub struct LimitSettings {
+    /// Requests per minute over the whole run; none is no limit of ours.
+    pub rpm: Setting<Option<u64>>,
+    /// Input tokens per minute.
+    pub itpm: Setting<Option<u64>>,
+    /// Output tokens per minute.
+    pub otpm: Setting<Option<u64>>,
+    /// Hours in which requests are sent.
+    pub only_between: Setting<Option<Hours>>,
+    /// Whether one request warms the cache for those that share its beginning.
+    pub cache_warm: Setting<CacheWarm>,
 }
 
 /// Where requests go, and with which headers.
@@ -151,15 +181,25 @@ impl Settings {
     #[must_use]
     pub fn dispatch_options_given_by_flags(&self) -> DispatchOptions {
         let ca_bundle = self.api.ca_bundle.given_by_flag().and_then(Option::as_ref);
+        let hours = self.limits.only_between.given_by_flag();
+        let hours = hours.and_then(Option::as_ref);
         DispatchOptions {
             concurrency: self.dispatch.concurrency.given_by_flag().copied(),
             stagger: self.dispatch.stagger.given_by_flag().copied(),
+            rpm: self.limits.rpm.given_by_flag().copied().flatten(),
+            itpm: self.limits.itpm.given_by_flag().copied().flatten(),
+            otpm: self.limits.otpm.given_by_flag().copied().flatten(),
+            only_between: hours.map(ToString::to_string),
+            cache_warm: self.limits.cache_warm.given_by_flag().copied(),
             max_attempts: self.retry.max_attempts.given_by_flag().copied(),
             retry_scale: self.retry.scale.given_by_flag().copied(),
             timeout: self.dispatch.timeout.given_by_flag().copied(),
             stream: self.dispatch.stream.given_by_flag().copied(),
             grace: self.dispatch.grace.given_by_flag().copied(),
             on_halt: self.dispatch.on_halt.given_by_flag().copied(),
+            lane: self.dispatch.lane.given_by_flag().copied(),
+            deadline: self.dispatch.deadline.given_by_flag().copied().flatten(),
+            batch_size: self.batch.size.given_by_flag().copied(),
             on_truncated: self.dispatch.on_truncated.given_by_flag().copied(),
             fallback_models: self.fallback.models.given_by_flag().cloned(),
             give_up_after: self.retry.give_up_after.given_by_flag().copied().flatten(),
@@ -170,7 +210,6 @@ impl Settings {
                 .map(|url| url.expose().to_owned()),
             ca_bundle: ca_bundle.map(|path| path.to_string_lossy().into_owned()),
             seed: self.dispatch.seed.given_by_flag().copied().flatten(),
-            ..DispatchOptions::default()
         }
     }
 

@@ -7,6 +7,7 @@
 use rusqlite::params;
 
 use super::blob;
+use super::tally::{Route, Tally};
 use super::tx::Tx;
 use crate::model::{Amended, Amendment, JobState, RequestBody};
 use crate::store::{Result, StoreError};
@@ -58,13 +59,12 @@ pub(super) fn amendment_of(tx: &Tx, job: i64) -> Result<Option<Vec<u8>>> {
     Ok(amendment.flatten())
 }
 
-/// Keeps what the job of attempt `n` asks next, and moves it to the lane of that model.
+/// Keeps what the job asks next after attempt `n`, and moves it from where it is queued to the live
+/// queue of that model: what goes into a batch is measured by the request as it was stored.
 pub(super) fn keep(
     tx: &mut Tx,
-    run: i64,
-    job: i64,
-    n: u32,
-    model: i64,
+    (run, job, n): (i64, i64, u32),
+    (model, route): (i64, Route),
     packed: &PackedAmended,
 ) -> Result<()> {
     let original = tx.model_row(&packed.original_model)?;
@@ -78,10 +78,10 @@ pub(super) fn keep(
     )?;
     let next = tx.model_row(&packed.model)?;
     tx.execute(
-        "UPDATE jobs SET amended = 1, model_id = ?2 WHERE id = ?1",
+        "UPDATE jobs SET amended = 1, model_id = ?2, route = 0 WHERE id = ?1",
         params![job, next],
     )?;
-    change_lane(tx, run, model, next);
+    change_queue(tx, run, (model, route), (next, Route::Live));
     Ok(())
 }
 
@@ -112,8 +112,8 @@ pub(super) fn take_what_was_put_aside(tx: &Tx, job: i64) -> Result<bool> {
     Ok(taken == 1)
 }
 
-/// Takes an amendment back: the job that waits in `model`'s lane asks as its input line does again.
-pub(super) fn take_back(tx: &mut Tx, run: i64, job: i64, model: i64) -> Result<()> {
+/// Takes an amendment back: the job that waits for `model` asks as its input line does again.
+pub(super) fn take_back(tx: &mut Tx, run: i64, job: i64, model: i64, route: Route) -> Result<()> {
     let original = tx.query(
         "DELETE FROM amendments WHERE job_id = ?1 RETURNING original_model_id",
         [job],
@@ -124,11 +124,12 @@ pub(super) fn take_back(tx: &mut Tx, run: i64, job: i64, model: i64) -> Result<(
         "UPDATE jobs SET amended = 0, model_id = ?2 WHERE id = ?1",
         params![job, original],
     )?;
-    change_lane(tx, run, model, original);
+    change_queue(tx, run, (model, route), (original, route));
     Ok(())
 }
 
-fn change_lane(tx: &mut Tx, run: i64, from: i64, to: i64) {
-    tx.moved(run, from, Some(JobState::Queued), None);
-    tx.moved(run, to, None, Some(JobState::Queued));
+fn change_queue(tx: &mut Tx, run: i64, from: (i64, Route), to: (i64, Route)) {
+    let queued = |route| Some(Tally::of(JobState::Queued, route));
+    tx.moved(run, from.0, queued(from.1), None);
+    tx.moved(run, to.0, None, queued(to.1));
 }

@@ -34,10 +34,11 @@ struct Candidate {
     custom_id: String,
     history: JobHistory,
     last_class: Option<ErrorClass>,
+    first_started_at_ms: Option<i64>,
     amended: bool,
 }
 
-const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class, amended";
+const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class, first_started_at_ms, amended";
 
 pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
     let (run, model) = (tx.run_row(claim.run)?, tx.model_row(&claim.model)?);
@@ -62,7 +63,7 @@ pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
 fn candidates(tx: &Tx, run: i64, model: i64, now: i64, limit: u32) -> Result<Vec<Candidate>> {
     let due = format!(
         "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
-         WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms > 0 AND not_before_ms <= ?3
+         WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND not_before_ms > 0 AND not_before_ms <= ?3
          ORDER BY not_before_ms, id LIMIT ?4"
     );
     let mut found = tx.query_all(&due, params![run, model, now, limit], read_candidate)?;
@@ -70,7 +71,7 @@ fn candidates(tx: &Tx, run: i64, model: i64, now: i64, limit: u32) -> Result<Vec
     if rest > 0 {
         let new = format!(
             "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
-             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms = 0
+             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND not_before_ms = 0
              ORDER BY id LIMIT ?3"
         );
         found.extend(tx.query_all(&new, params![run, model, rest], read_candidate)?);
@@ -95,7 +96,8 @@ fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
             .get_ref(8)?
             .as_str_or_null()?
             .and_then(|name| name.parse().ok()),
-        amended: row.get(9)?,
+        first_started_at_ms: row.get(9)?,
+        amended: row.get(10)?,
     })
 }
 
@@ -126,16 +128,26 @@ fn start_attempt(
         "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms) VALUES (?1, ?2, 'live', ?3, ?4)",
         params![job.id, n, model, now],
     )?;
-    let first_started_at_ms = tx
-        .query(
-            "UPDATE jobs SET state = 1, attempts = ?2, first_started_at_ms = coalesce(first_started_at_ms, ?3)
-             WHERE id = ?1 AND state = 0 AND attempts = ?2 - 1 RETURNING first_started_at_ms",
-            params![job.id, n, now],
-            |row| row.get(0),
-        )?
-        .ok_or_else(|| StoreError::IllegalTransition(format!("job {} is not queued", job.id)))?;
+    // Not RETURNING: for that SQLite opens a temporary table and a statement journal each time.
+    let first_started_at_ms = job.first_started_at_ms.unwrap_or(now);
+    let claimed = tx.execute(
+        "UPDATE jobs SET state = 1, attempts = ?2, first_started_at_ms = ?3
+         WHERE id = ?1 AND state = 0 AND route = 0 AND attempts = ?2 - 1",
+        params![job.id, n, first_started_at_ms],
+    )?;
+    if claimed != 1 {
+        let job = job.id;
+        return Err(StoreError::IllegalTransition(format!(
+            "job {job} is not queued"
+        )));
+    }
     let previous_ended_at_ms = previous_end(tx, &job)?;
-    tx.moved(run, model, Some(JobState::Queued), Some(JobState::InFlight));
+    tx.moved(
+        run,
+        model,
+        Some(JobState::Queued.into()),
+        Some(JobState::InFlight.into()),
+    );
     let body = tx
         .query(
             "SELECT body_blob FROM bodies WHERE job_id = ?1",
@@ -180,7 +192,7 @@ fn next_due(tx: &Tx, run: i64, model: i64, now: i64) -> Result<Option<i64>> {
     Ok(tx
         .query(
             "SELECT min(not_before_ms) FROM jobs INDEXED BY jobs_due
-             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms > ?3",
+             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND not_before_ms > ?3",
             params![run, model, now],
             |row| row.get(0),
         )?
@@ -193,7 +205,7 @@ pub(super) fn release(tx: &mut Tx, run: RunId, attempts: &[AttemptId]) -> Result
     let run = tx.run_row(run)?;
     for AttemptId { job, n } in attempts {
         let deleted = tx.execute(
-            "DELETE FROM attempts WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
+            "DELETE FROM attempts WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL AND batch_id IS NULL",
             params![job.0, n],
         )?;
         if deleted == 1 {
@@ -212,6 +224,11 @@ fn back_to_queue(tx: &mut Tx, run: i64, job: i64, n: u32) -> Result<()> {
     )?;
     let model = model
         .ok_or_else(|| StoreError::IllegalTransition(format!("job {job} is not in flight")))?;
-    tx.moved(run, model, Some(JobState::InFlight), Some(JobState::Queued));
+    tx.moved(
+        run,
+        model,
+        Some(JobState::InFlight.into()),
+        Some(JobState::Queued.into()),
+    );
     Ok(())
 }

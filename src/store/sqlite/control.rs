@@ -5,7 +5,9 @@ use rusqlite::{params, params_from_iter, types::Value};
 
 use super::amend;
 use super::blob::pack;
+use super::dissolve;
 use super::load::json;
+use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
 use crate::model::{DispatchOptions, ErrorClass, Halt, JobState, RunId, error_object};
 use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter, StatusChange};
@@ -26,6 +28,7 @@ struct Ended {
     job: i64,
     model: i64,
     state: JobState,
+    route: Route,
     amended: bool,
 }
 
@@ -58,6 +61,7 @@ pub(super) fn start(
         },
     )?;
     requeue_held(tx, row)?;
+    dissolve::recover(tx, row, now)?;
     let mut recovered = Recovered::default();
     for job in open {
         interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
@@ -67,14 +71,15 @@ pub(super) fn start(
 
 /// Whatever jobs were held for may be repaired by now.
 fn requeue_held(tx: &mut Tx, run: i64) -> Result<()> {
-    let models: Vec<i64> = tx.query_all(
+    let held: Vec<(i64, Route)> = tx.query_all(
         "UPDATE jobs INDEXED BY jobs_held SET state = 0, not_before_ms = 0 WHERE run_id = ?1 AND state = 3
-         RETURNING model_id",
+         RETURNING model_id, route",
         [run],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, Route::read(row, 1)?)),
     )?;
-    for model in models {
-        tx.moved(run, model, Some(JobState::Held), Some(JobState::Queued));
+    for (model, route) in held {
+        let queued = Tally::of(JobState::Queued, route);
+        tx.moved(run, model, Some(JobState::Held.into()), Some(queued));
     }
     Ok(())
 }
@@ -106,7 +111,12 @@ fn interrupt(
          WHERE id = ?1 AND state = 1",
         params![open.job, to.code(), class.as_str(), open.interruptions + 1],
     )?;
-    tx.moved(run, open.model, Some(JobState::InFlight), Some(to));
+    tx.moved(
+        run,
+        open.model,
+        Some(JobState::InFlight.into()),
+        Some(to.into()),
+    );
     recovered.interrupted += 1;
     if to == JobState::Failed {
         recovered.failed += 1;
@@ -163,10 +173,16 @@ pub(super) fn pulse(tx: &mut Tx, run: RunId) -> Result<Pulse> {
             })
         },
     )?;
+    let batch_jobs = tx.query(
+        "SELECT coalesce(sum(jobs), 0) FROM tallies WHERE run_id = ?1 AND state IN (2, 7)",
+        [row],
+        |row| row.get(0),
+    )?;
     Ok(Pulse {
         cancel_requested,
         answered,
         lanes,
+        batch_jobs: batch_jobs.unwrap_or_default(),
     })
 }
 
@@ -192,7 +208,7 @@ pub(super) fn leave(tx: &mut Tx, run: RunId, now: Timestamp, halt: Option<&Halt>
     let row = tx.run_row(run)?;
     let open: i64 = tx
         .query(
-            "SELECT coalesce(sum(jobs), 0) FROM tallies WHERE run_id = ?1 AND state < 4",
+            "SELECT coalesce(sum(jobs), 0) FROM tallies WHERE run_id = ?1 AND (state < 4 OR state = 7)",
             [row],
             |row| row.get(0),
         )?
@@ -220,33 +236,42 @@ pub(super) fn leave(tx: &mut Tx, run: RunId, now: Timestamp, halt: Option<&Halt>
 }
 
 /// Cancels a page of jobs that wait; true while there may be more.
-pub(super) fn cancel(tx: &mut Tx, run: RunId, _now: Timestamp) -> Result<bool> {
+pub(super) fn cancel(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<bool> {
     let row = tx.run_row(run)?;
     tx.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?1", [row])?;
     let mut canceled = 0;
-    for (state, index) in [
-        (JobState::Queued, "jobs_due"),
-        (JobState::Held, "jobs_held"),
+    let more_in_batches = dissolve::cancel_unsent(tx, row, now)?;
+    for (from, waiting) in [
+        (
+            Tally::of(JobState::Queued, Route::Live),
+            "INDEXED BY jobs_due WHERE run_id = ?1 AND state = 0 AND route = 0",
+        ),
+        (
+            Tally::of(JobState::Queued, Route::Batch),
+            "INDEXED BY jobs_for_batch WHERE run_id = ?1 AND state = 0 AND route = 1",
+        ),
+        (
+            JobState::Held.into(),
+            "INDEXED BY jobs_held WHERE run_id = ?1 AND state = 3",
+        ),
     ] {
         let sql = format!(
             "UPDATE jobs SET state = 6, not_before_ms = 0, error_class = 'canceled'
-             WHERE id IN (SELECT id FROM jobs INDEXED BY {index}
-                          WHERE run_id = ?1 AND state = {} LIMIT {PAGE})
-             RETURNING id, model_id, amended",
-            state.code()
+             WHERE id IN (SELECT id FROM jobs {waiting} LIMIT {PAGE})
+             RETURNING id, model_id, amended"
         );
         let jobs = tx.query_all(&sql, [row], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
         canceled += jobs.len();
         for (job, model, amended) in jobs {
-            tx.moved(row, model, Some(state), Some(JobState::Canceled));
+            tx.moved(row, model, Some(from), Some(JobState::Canceled.into()));
             if amended {
                 amend::settle(tx, job, false)?;
             }
         }
     }
-    Ok(canceled >= PAGE as usize)
+    Ok(more_in_batches || canceled >= PAGE as usize)
 }
 
 /// Puts a page of failed or cancelled jobs back; see [`crate::store::Store::retry`].
@@ -262,6 +287,7 @@ pub(super) fn retry(
         job,
         model,
         state,
+        route,
         amended,
     } in &page
     {
@@ -272,9 +298,10 @@ pub(super) fn retry(
             [job],
         )?;
         tx.execute("DELETE FROM results WHERE job_id = ?1", [job])?;
-        tx.moved(row, *model, Some(*state), Some(JobState::Queued));
+        let queued = Tally::of(JobState::Queued, *route);
+        tx.moved(row, *model, Some((*state).into()), Some(queued));
         if *amended {
-            amend::take_back(tx, row, *job, *model)?;
+            amend::take_back(tx, row, *job, *model, *route)?;
         }
     }
     if !page.is_empty() {
@@ -290,7 +317,7 @@ pub(super) fn retry(
 
 fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Result<Vec<Ended>> {
     let mut sql =
-        "SELECT id, model_id, state, amended FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
+        "SELECT id, model_id, state, route, amended FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
             .to_owned();
     let mut values = vec![
         Value::from(job_id(run, after_line)),
@@ -312,7 +339,8 @@ fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Resul
                 job: row.get(0)?,
                 model: row.get(1)?,
                 state: JobState::from_code(row.get(2)?).unwrap_or(JobState::Failed),
-                amended: row.get(3)?,
+                route: Route::read(row, 3)?,
+                amended: row.get(4)?,
             })
         },
     )

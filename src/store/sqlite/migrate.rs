@@ -15,6 +15,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schemas/sqlite/0001_initial.sql"),
     include_str!("../../../schemas/sqlite/0002_amendments.sql"),
     include_str!("../../../schemas/sqlite/0003_status_page.sql"),
+    include_str!("../../../schemas/sqlite/0004_batches.sql"),
+    include_str!("../../../schemas/sqlite/0005_estimates.sql"),
+    include_str!("../../../schemas/sqlite/0006_second_endpoint.sql"),
 ];
 
 /// The version that this program reads and writes.

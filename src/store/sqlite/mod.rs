@@ -11,30 +11,47 @@
 //! ```text
 //! schema          ../../../schemas/sqlite/*.sql, applied by migrate
 //! open            what must be true of a file, pragmas
+//! backup          a copy before the schema changes
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
-//! claim, finish   the life of an attempt
+//! claim, finish   the life of an attempt; finish serves both lanes
 //! amend           what its next attempt asks differently
 //! control         start, pulse, leave, cancel, retry
+//! tally           what is counted, and the two queues
+//! batch_store     the verbs of the batch lane, which are
+//! queue           ... the queue for batches
+//! fill            ... what goes into a batch and onto the wire
+//! batches         ... where batches stand
+//! harvest         ... what must be known of a result's job
+//! dissolve        ... batches that are taken apart
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
 //! verify          the invariants, held against every row
 //! ```
 
 mod amend;
+mod backup;
+mod batch_store;
+mod batches;
 mod blob;
 mod claim;
 mod control;
+mod dissolve;
 mod errors;
+mod estimates;
 mod file_system;
+mod fill;
 mod finish;
+mod harvest;
 mod health;
 mod load;
 mod lock;
 mod migrate;
 mod open;
+mod queue;
 mod reader;
 mod rows;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -46,11 +63,11 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::model::{
-    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, NewJob, RequestBody, RunId,
+    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, RequestBody, RunId,
 };
 use crate::store::{
-    Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter,
-    StatusChange, Store, StoreError,
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
+    RetryFilter, StatusChange, Store, StoreError,
 };
 
 pub use health::place_of;
@@ -78,6 +95,15 @@ impl SqliteStore {
         Ok(Self {
             writer: Writer::spawn(tx)?,
         })
+    }
+
+    /// Brings the store at `path`, which is of an older version, up to date, behind a backup.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`].
+    pub fn upgrade(path: &Path) -> Result<()> {
+        open::open_writer(path).map(drop)
     }
 
     /// The same store without the writer's thread: every call works on the caller's thread, so
@@ -151,10 +177,8 @@ impl Store for SqliteStore {
     }
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
-        let packed: Vec<_> = finishes
-            .into_iter()
-            .map(finish::PackedFinish::try_from)
-            .collect::<Result<_>>()?;
+        let pack = |finish| finish::PackedFinish::new(finish, Lane::Live);
+        let packed: Vec<_> = finishes.into_iter().map(pack).collect::<Result<_>>()?;
         self.writer
             .call(move |tx| finish::finish(tx, run, &packed))
             .await
@@ -174,6 +198,12 @@ impl Store for SqliteStore {
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         self.writer.call(move |tx| control::pulse(tx, run)).await
+    }
+
+    async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
+        self.writer
+            .call(move |tx| estimates::note(tx, run, &sums))
+            .await
     }
 
     async fn note_status(&self, run: RunId, change: StatusChange) -> Result<()> {
@@ -206,6 +236,7 @@ impl Store for SqliteStore {
     }
 }
 
+/// A claimed job with its body unpacked.
 fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
     let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
     let body = RequestBody::from_json(body);

@@ -1,12 +1,17 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
 mod amending;
+mod batch_ends;
+mod batch_sequences;
+mod batch_states;
+mod batches;
 mod health;
 mod opening;
 mod reading;
+mod upgrading;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -58,15 +63,20 @@ fn job(line: u64) -> NewJob {
         body: RequestBody::from_json(format!(r#"{{"model":"{MODEL}","line":{line}}}"#)),
         lane: None,
         deadline: None,
+        live_only: false,
         metadata: (line == 2).then(|| r#"{"row":17}"#.to_owned()),
     }
 }
 
 impl Bench {
     async fn empty() -> Self {
+        Self::opened_by(SqliteStore::open).await
+    }
+
+    async fn opened_by(open: impl Fn(&Path) -> crate::store::Result<SqliteStore>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        let store = SqliteStore::open(&path).unwrap();
+        let store = open(&path).unwrap();
         let run = RunId::generate();
         store.begin_load(new_run(run)).await.unwrap();
         Self {
@@ -78,12 +88,15 @@ impl Bench {
     }
 
     async fn with_jobs(count: u64) -> Self {
-        let bench = Self::empty().await;
+        Self::empty().await.loaded(count).await
+    }
+
+    async fn loaded(self, count: u64) -> Self {
         let jobs = (1..=count).map(job).collect();
-        assert_eq!(bench.store.add_jobs(bench.run, jobs).await.unwrap(), []);
-        bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
-        bench.store.start_run(bench.run, at(0), 20).await.unwrap();
-        bench
+        assert_eq!(self.store.add_jobs(self.run, jobs).await.unwrap(), []);
+        self.store.finish_load(self.run, [7; 32]).await.unwrap();
+        self.store.start_run(self.run, at(0), 20).await.unwrap();
+        self
     }
 
     async fn claim(&self, max_jobs: u32, now: Timestamp) -> Claimed {

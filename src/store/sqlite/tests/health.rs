@@ -6,7 +6,7 @@ use super::super::migrate::known_version;
 use super::{Bench, at, failure, retry, success};
 use crate::model::AttemptOutcome::{self, Errored, Succeeded};
 use crate::model::ErrorClass;
-use crate::store::sqlite::place_of;
+use crate::store::sqlite::{SqliteReader, place_of};
 use crate::store::{Finish, MinuteGroup, StoreError};
 
 #[tokio::test]
@@ -32,7 +32,8 @@ async fn a_damaged_page_is_complained_about() {
         file.write_all(&[0xAB; 4096]).unwrap();
     }
     drop(file);
-    let complained = match bench.reader().health() {
+    let inspected = SqliteReader::open(&bench.path).and_then(|reader| reader.health());
+    let complained = match inspected {
         Ok(health) => !health.complaints.is_empty(),
         Err(error) => matches!(error, StoreError::Corrupt { .. }),
     };
