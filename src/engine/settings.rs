@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::endpoints::SecondEndpoint;
 use super::status::StatusProbe;
 use super::throttle::LimitSettings;
 use crate::model::{OnHalt, StreamMode};
@@ -38,6 +39,8 @@ pub struct EngineSettings {
     pub after_halt: bool,
     /// What to do when no job can succeed.
     pub on_halt: OnHalt,
+    /// An endpoint that takes the place of the first while that does not work.
+    pub second: Option<SecondEndpoint>,
     /// Asks the API's status page during an outage; none asks nobody.
     pub status: Option<StatusProbe>,
 }

@@ -23,6 +23,15 @@ pub struct Wait {
     pub http_status: Option<u16>,
 }
 
+/// Where a model's requests go while the first endpoint fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The second endpoint.
+    pub endpoint: String,
+    /// How its requests keep failing there too.
+    pub failing: Option<ErrorClass>,
+}
+
 /// What the dispatcher is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -85,6 +94,10 @@ pub struct Tally {
     pub phase: Phase,
     /// Models that keep failing, and how: they are only probed.
     pub outages: BTreeMap<String, ErrorClass>,
+    /// Models whose requests go to the second endpoint, and whether they keep failing there too.
+    pub elsewhere: BTreeMap<String, Elsewhere>,
+    /// Why the second endpoint is not used any more.
+    pub endpoint_off: Option<String>,
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
     /// Requests that may be open at once, once that has been told.
@@ -120,12 +133,30 @@ impl Tally {
                 };
             }
             EventKind::CircuitOpened {
-                model, error_class, ..
-            } => {
-                self.outages.insert(model.clone(), *error_class);
+                model,
+                error_class,
+                endpoint,
+                ..
+            } => self.circuit(model, endpoint.as_ref(), Some(*error_class)),
+            EventKind::CircuitClosed { model, endpoint } => {
+                self.circuit(model, endpoint.as_ref(), None);
             }
-            EventKind::CircuitClosed { model } => {
-                self.outages.remove(model);
+            EventKind::EndpointSwitched { model, endpoint } => {
+                self.elsewhere.remove(model);
+                let elsewhere = endpoint.clone().map(|endpoint| Elsewhere {
+                    endpoint,
+                    failing: None,
+                });
+                let elsewhere = elsewhere.map(|elsewhere| (model.clone(), elsewhere));
+                self.elsewhere.extend(elsewhere);
+            }
+            EventKind::EndpointOff {
+                endpoint,
+                error_class,
+                message,
+                ..
+            } => {
+                self.endpoint_off = Some(format!("{endpoint}: {error_class}: {message}"));
             }
             EventKind::StatusPage(status) => self.page = Some(status.clone()),
             EventKind::HaltWaiting {
@@ -143,6 +174,23 @@ impl Tally {
             EventKind::HoursOpened {} => self.closed_until = None,
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
+        }
+    }
+
+    /// A circuit opened (with how its requests fail) or closed.
+    fn circuit(&mut self, model: &str, endpoint: Option<&String>, failing: Option<ErrorClass>) {
+        match (endpoint, failing) {
+            (None, Some(class)) => {
+                self.outages.insert(model.to_owned(), class);
+            }
+            (None, None) => {
+                self.outages.remove(model);
+            }
+            (Some(_), failing) => {
+                if let Some(elsewhere) = self.elsewhere.get_mut(model) {
+                    elsewhere.failing = failing;
+                }
+            }
         }
     }
 

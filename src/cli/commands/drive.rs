@@ -48,7 +48,7 @@ pub(super) async fn drive(
         ctx.console.clone(),
     ));
     let mut watch = Watch::start(ctx, args.events.as_deref())?;
-    let (store, client) = (session.store.clone(), endpoint.client.clone());
+    let (store, client) = (session.store.clone(), endpoint.provider.clone());
     // Boxed: the dispatcher's state is too large for every caller's stack.
     let ended = Box::pin(dispatch(
         store,

@@ -67,7 +67,10 @@ fn origin(settings: &Settings, key: &keys::Key) -> Origin {
 /// A dispatch option in every layer: key, value in the file, stored with the run, and flags. The
 /// values are all different, and the last column is how each is shown.
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of every option in every layer")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of every option in every layer"
+)]
 fn each_layer_beats_the_ones_below() {
     let stored = DispatchOptions {
         concurrency: Some(3),

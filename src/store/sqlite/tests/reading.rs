@@ -80,6 +80,19 @@ async fn a_repeated_submit_is_found_by_its_fingerprint_until_the_run_ends() {
 }
 
 #[tokio::test]
+async fn the_ledger_tells_which_attempts_went_to_the_second_endpoint() {
+    let bench = Bench::with_jobs(2).await;
+    let claimed = bench.claim(2, at(0)).await;
+    let mut there = success(&claimed.jobs[0]);
+    there.record.endpoint = Some("https://second.test".to_owned());
+    bench.finish(there).await;
+    bench.finish(success(&claimed.jobs[1])).await;
+    let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
+    let endpoints: Vec<_> = ledger.iter().map(|row| row.endpoint.as_deref()).collect();
+    assert_eq!(endpoints, [Some("https://second.test"), None]);
+}
+
+#[tokio::test]
 async fn what_the_status_page_said_is_kept_once_and_read_in_order() {
     let bench = Bench::with_jobs(1).await;
     let change = |ms, indicator, incident: Option<&str>| StatusChange {
