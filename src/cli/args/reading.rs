@@ -161,7 +161,7 @@ pub struct CancelArgs {
 /// `claude-run simulate`.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// Port on this machine to listen on; 0 takes a free one
+    /// Port to listen on; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub port: u16,
     /// Seed of every random choice

@@ -1,3 +1,5 @@
+//! The invariants that `verify` holds a store to: each is found broken where it is broken, and nowhere else.
+
 use rusqlite::Connection;
 
 use super::{Bench, at, failure, retry, success};
