@@ -18,6 +18,14 @@
 mod amended;
 #[path = "simulation/flaky.rs"]
 mod flaky;
+#[path = "simulation/limits.rs"]
+mod limits;
+#[path = "simulation/metered.rs"]
+mod metered;
+#[path = "simulation/outages.rs"]
+mod outages;
+#[path = "simulation/page.rs"]
+mod page;
 #[path = "simulation/scripted.rs"]
 mod scripted;
 #[path = "simulation/world.rs"]

@@ -11,25 +11,31 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
 use super::events::EventMaker;
 use super::outcome::{abandoned, outcome};
 use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
 use super::settings::EngineSettings;
+use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{ClaimedJob, EventKind, Halt, Observer, Run};
-use crate::policy::{max_tokens_of, streams};
+use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
+use crate::policy::{Prompt, max_tokens_of, streams};
 use crate::provider::{Provider, Reply, Request};
-use crate::store::{Claimed, Finish, Pulse, Store, StoreError};
+use crate::store::{Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
 /// Control changes by other processes are seen within this time.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
 /// How often those who watch are told the time.
 const TICK_EVERY: Duration = Duration::from_millis(200);
-/// Answers that go into the store together, at most.
+/// Answers that are taken up together, at most.
 const MAX_GROUP: usize = 256;
+/// While many requests are open, the loop lets answers gather for so long before it takes them up:
+/// waking for each one costs more than handling it.
+const GATHER: Duration = Duration::from_millis(1);
+/// From so many open requests on; with fewer a free slot is worth more than the CPU time.
+const MANY: u32 = 32;
 
 /// Why the dispatcher left a run that it did not break off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,9 +87,9 @@ pub async fn dispatch<S: Store, P: Provider>(
         cost_usd: run.cost.to_string(),
     };
     observer.observe(&events.make(clock.now(), started));
-    let seed = settings.seed;
+    let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
-        scheduler: Scheduler::new(run.id, &settings, pulse),
+        scheduler: Scheduler::new(run.id, &settings, pulse, clock.now()),
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
         provider,
@@ -95,10 +101,15 @@ pub async fn dispatch<S: Store, P: Provider>(
         stop,
         requests: JoinSet::new(),
         on_wire: HashMap::new(),
+        listen_at: Instant::now(),
         calls: JoinSet::new(),
+        gathered: Vec::new(),
+        finishing: false,
         unsaved: Vec::new(),
         trouble: None,
         abandon_at: None,
+        largest_stall: Duration::ZERO,
+        lookout,
     };
     dispatcher.run().await
 }
@@ -117,12 +128,21 @@ struct Dispatcher<'a, S, P> {
     requests: JoinSet<Reply>,
     /// The job behind each request task.
     on_wire: HashMap<Id, ClaimedJob>,
+    /// Answers are not looked at before.
+    listen_at: Instant,
     calls: JoinSet<Called>,
+    /// Ends of attempts that wait while others are on the way into the store.
+    gathered: Group,
+    /// A [`Store::finish`] is under way.
+    finishing: bool,
     /// Ends of attempts that the store would not take.
     unsaved: Vec<Finish>,
     trouble: Option<StoreError>,
     /// When requests that are still in flight are given up, once the run is stopped.
     abandon_at: Option<Timestamp>,
+    /// The longest time in which this loop listened to nothing.
+    largest_stall: Duration,
+    lookout: Lookout,
 }
 
 /// A finished call of the store.
@@ -130,12 +150,14 @@ enum Called {
     Claimed {
         model: String,
         result: Result<Claimed, StoreError>,
+        prompts: Vec<Prompt>,
     },
     Finished {
         group: Group,
         result: Result<(), StoreError>,
     },
-    Released(Result<(), StoreError>),
+    /// Claims were given back, or a change of the status page was written down.
+    Kept(Result<(), StoreError>),
     Pulsed(Result<Pulse, StoreError>),
 }
 
@@ -149,8 +171,10 @@ type Answer = Result<Box<(Id, Reply)>, JoinError>;
 enum Happening {
     Answer(Answer),
     Called(Result<Called, JoinError>),
+    Status(PageStatus),
     PulseIsDue,
-    TickIsDue,
+    /// Since then.
+    TickIsDue(Instant),
     WakeUp,
     Stop(Stop),
 }
@@ -159,16 +183,24 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     async fn run(mut self) -> Result<Ending, EngineError> {
         let (mut pulse, mut tick) = (every(PULSE_EVERY), every(TICK_EVERY));
         self.on_stop(self.stop.current());
+        let mut heard = Instant::now();
         loop {
             if let Some(leave) = self.act() {
                 return self.leave(leave).await;
             }
-            match self.next(&mut pulse, &mut tick).await {
+            self.note_stall_since(heard);
+            let happening = self.next(&mut pulse, &mut tick).await;
+            heard = Instant::now();
+            match happening {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(lost)) => self.on_lost_call(&lost),
-                Happening::PulseIsDue => self.ask_for_pulse(),
-                Happening::TickIsDue => self.observer.tick(self.clock.now()),
+                Happening::Status(status) => self.on_status(status),
+                Happening::PulseIsDue => self.pulse(),
+                Happening::TickIsDue(due) => {
+                    self.note_stall_since(due);
+                    self.observer.tick(self.clock.now());
+                }
                 Happening::WakeUp => self.abandon_if_due(),
                 Happening::Stop(Stop::Now) => {
                     self.tell_end("interrupted");
@@ -191,14 +223,17 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 None => std::future::pending().await,
             }
         };
+        let listening = self.listen_at <= Instant::now();
         tokio::select! {
             biased;
             stop = self.stop.changed() => Happening::Stop(stop),
             Some(called) = self.calls.join_next() => Happening::Called(called),
-            Some(answer) = self.requests.join_next_with_id() => Happening::Answer(answer.map(Box::new)),
+            Some(answer) = self.requests.join_next_with_id(), if listening => Happening::Answer(answer.map(Box::new)),
+            () = sleep_until(self.listen_at), if !listening => Happening::WakeUp,
+            status = self.lookout.told() => Happening::Status(status),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
-            _ = tick.tick() => Happening::TickIsDue,
+            due = tick.tick() => Happening::TickIsDue(due),
         }
     }
 
@@ -210,20 +245,27 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Effect::Start(job) => self.start(job, now),
                 Effect::Claim(claim) => self.call(move |store| async move {
                     let model = claim.model.clone();
+                    let result = store.claim(claim).await;
+                    // Large bodies take a while to count, so the task does it and not this loop.
+                    let jobs = result.iter().flat_map(|claimed| &claimed.jobs);
+                    let prompts = jobs.map(|job| Prompt::read(&job.body)).collect();
                     Called::Claimed {
                         model,
-                        result: store.claim(claim).await,
+                        result,
+                        prompts,
                     }
                 }),
                 Effect::Release(attempts) => {
                     let run = self.run.id;
                     self.call(move |store| async move {
-                        Called::Released(store.release(run, attempts).await)
+                        Called::Kept(store.release(run, attempts).await)
                     });
                 }
+                Effect::Tell(kind) => self.tell(now, kind),
                 Effect::Pulse => self.ask_for_pulse(),
+                Effect::AskPage => self.lookout.ask(),
                 Effect::Leave(leave) if self.calls.is_empty() => return Some(leave),
-                // A release is still under way; its end brings us back here.
+                // A call of the store is still under way; its end brings us back here.
                 Effect::Leave(_) => {}
             }
         }
@@ -254,6 +296,24 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.calls.spawn(call(Arc::clone(&self.store)));
     }
 
+    fn pulse(&mut self) {
+        let now = self.clock.now();
+        for news in self.scheduler.news_of_pace() {
+            self.tell(now, news);
+        }
+        let (run, sums) = (self.run.id, self.scheduler.take_estimates());
+        if !sums.is_empty() {
+            self.call(
+                move |store| async move { Called::Kept(store.note_estimates(run, sums).await) },
+            );
+        }
+        self.ask_for_pulse();
+    }
+
+    fn tell(&mut self, at: Timestamp, kind: EventKind) {
+        self.observer.observe(&self.events.make(at, kind));
+    }
+
     fn ask_for_pulse(&mut self) {
         let run = self.run.id;
         self.call(move |store| async move { Called::Pulsed(store.pulse(run).await) });
@@ -270,7 +330,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 .flatten()
                 .map(|answer| answer.map(Box::new));
         }
-        self.record(group);
+        if self.scheduler.on_wire() >= MANY && group.len() < MAX_GROUP {
+            self.listen_at = Instant::now() + GATHER;
+        }
+        self.gathered.append(&mut group);
+        self.record();
     }
 
     fn on_answer(&mut self, answer: Answer) -> Option<(ClaimedJob, Finish)> {
@@ -280,8 +344,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
                 let around = self.scheduler.surroundings(&job, now);
+                let limits = reply.limits;
                 let rng = &mut self.rng;
                 let outcome = outcome(&self.settings, &job, reply, around, now, rng);
+                self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
                 Some((job, outcome.finish))
@@ -289,7 +355,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             // The task panicked or was given up: nobody knows whether the request was served.
             Err(lost) => {
                 let job = self.on_wire.remove(&lost.id())?;
-                self.scheduler.on_abandoned(&job);
+                self.scheduler.on_abandoned(&job, now);
                 let finish = abandoned(&job, now);
                 Some((job, finish))
             }
@@ -303,11 +369,14 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
-    fn record(&mut self, group: Group) {
-        if group.is_empty() {
+    /// Sends what has gathered into the store, once the group before it is there: what comes while
+    /// one commit waits for the disk shares the next.
+    fn record(&mut self) {
+        if self.finishing || self.gathered.is_empty() {
             return;
         }
-        let run = self.run.id;
+        self.finishing = true;
+        let (run, group) = (self.run.id, std::mem::take(&mut self.gathered));
         let finishes = group.iter().map(|(_, finish)| finish.clone()).collect();
         self.call(move |store| async move {
             Called::Finished {
@@ -317,38 +386,55 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         });
     }
 
+    fn on_finished(&mut self, group: Group, result: Result<(), StoreError>) {
+        self.finishing = false;
+        match result {
+            Ok(()) => self.on_recorded(&group),
+            Err(error) => {
+                self.scheduler.on_record_failed(group.len());
+                let finishes = group.into_iter().map(|(_, finish)| finish);
+                self.unsaved.extend(finishes);
+                self.trouble.get_or_insert(error);
+            }
+        }
+        self.record();
+    }
+
     fn on_called(&mut self, called: Called) {
         match called {
             Called::Claimed {
                 model,
                 result: Ok(claimed),
-            } => self.scheduler.on_claimed(&model, claimed),
+                prompts,
+            } => self.scheduler.on_claimed(&model, claimed, prompts),
             Called::Claimed {
                 model,
                 result: Err(error),
+                ..
             } => {
                 self.scheduler.on_claim_failed(&model);
                 self.trouble.get_or_insert(error);
             }
-            Called::Finished {
-                group,
-                result: Ok(()),
-            } => self.on_recorded(&group),
-            Called::Finished {
-                group,
-                result: Err(error),
-            } => {
-                self.scheduler.on_record_failed(group.len());
-                self.unsaved
-                    .extend(group.into_iter().map(|(_, finish)| finish));
-                self.trouble.get_or_insert(error);
-            }
+            Called::Finished { group, result } => self.on_finished(group, result),
             Called::Pulsed(Ok(pulse)) => self.scheduler.on_pulse(pulse),
-            Called::Released(Ok(())) => {}
-            Called::Pulsed(Err(error)) | Called::Released(Err(error)) => {
+            Called::Kept(Ok(())) => {}
+            Called::Pulsed(Err(error)) | Called::Kept(Err(error)) => {
                 self.scheduler.on_store_failed();
                 self.trouble.get_or_insert(error);
             }
+        }
+    }
+
+    /// A look at the status page came back: each change of its indicator is written down and told.
+    fn on_status(&mut self, status: PageStatus) {
+        let now = self.clock.now();
+        if self.scheduler.on_status(status.clone(), now) {
+            let event = self.events.status_page(now, status.clone());
+            self.observer.observe(&event);
+            let (run, change) = (self.run.id, StatusChange { at: now, status });
+            self.call(
+                move |store| async move { Called::Kept(store.note_status(run, change).await) },
+            );
         }
     }
 
@@ -357,6 +443,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.trouble.get_or_insert_with(|| {
             StoreError::IllegalTransition(format!("a call of the store was lost: {lost}"))
         });
+        // It may have been the group under way; the next one must not wait for it.
+        self.finishing = false;
+        self.record();
     }
 
     fn on_recorded(&mut self, group: &Group) {
@@ -427,6 +516,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Leave::Stopped => (Ending::Interrupted, None),
             Leave::Broken => return Err(self.last_words().await),
         };
+        let sums = self.scheduler.take_estimates();
+        if !sums.is_empty() {
+            self.store.note_estimates(run, sums).await?;
+        }
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }
@@ -443,9 +536,16 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.trouble.take().unwrap_or(StoreError::Closed)
     }
 
+    /// The loop has listened to nothing since then.
+    fn note_stall_since(&mut self, since: Instant) {
+        self.largest_stall = self.largest_stall.max(since.elapsed());
+    }
+
     fn tell_end(&mut self, reason: &str) {
+        let stall = self.largest_stall.as_millis();
         let ended = EventKind::RunEnded {
             reason: reason.to_owned(),
+            largest_stall_ms: u64::try_from(stall).unwrap_or(u64::MAX),
         };
         self.observer
             .observe(&self.events.make(self.clock.now(), ended));

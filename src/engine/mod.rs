@@ -4,13 +4,15 @@
 //! ```text
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
-//! ceiling      how much may be open at once
+//! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
+//! reach        whether the endpoint answers at all
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! again        pure: whether the next attempt asks differently
 //! error_result the result of a job that failed
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
 //! events       what happened, as events for those who watch
+//! status       when the status page is asked, and how long it is believed
 //! stop         how the run is told to stop
 //! ```
 //!
@@ -19,16 +21,20 @@
 //! is not stored, and counts nothing as done that is not.
 
 mod again;
-mod ceiling;
 mod dispatcher;
 mod error_result;
 mod events;
 mod lane;
 mod outcome;
+mod reach;
 mod scheduler;
 mod settings;
+mod status;
 mod stop;
+mod throttle;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use settings::EngineSettings;
+pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
+pub use throttle::LimitSettings;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::status::StatusProbe;
+use super::throttle::LimitSettings;
 use crate::model::{OnHalt, StreamMode};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 
@@ -16,6 +18,8 @@ pub struct EngineSettings {
     pub concurrency: u32,
     /// Least time between two starts; a jitter of up to a fifth is added.
     pub stagger: Duration,
+    /// How fast requests are sent besides.
+    pub limits: LimitSettings,
     /// When and how often failures are retried.
     pub retry: RetrySettings,
     /// Time allowed for one request.
@@ -34,6 +38,8 @@ pub struct EngineSettings {
     pub after_halt: bool,
     /// What to do when no job can succeed.
     pub on_halt: OnHalt,
+    /// Asks the API's status page during an outage; none asks nobody.
+    pub status: Option<StatusProbe>,
 }
 
 impl EngineSettings {

@@ -30,13 +30,20 @@ impl Observer for Log {
                 model, error_class, ..
             } => tracing::info!(%run, model, class = %error_class, "circuit opened"),
             EventKind::CircuitClosed { model } => tracing::info!(%run, model, "circuit closed"),
+            EventKind::StatusPage(status) => {
+                let component = status.component.as_deref().unwrap_or("-");
+                tracing::info!(%run, component, "status page: {}", one_line(&status.to_string()));
+            }
             EventKind::HaltWaiting {
                 error_class,
                 next_try_at,
                 ..
             } => tracing::info!(%run, class = %error_class, %next_try_at, "waiting for a repair"),
             EventKind::Draining { in_flight } => tracing::info!(%run, in_flight, "draining"),
-            EventKind::RunEnded { reason } => tracing::info!(%run, "run left: {reason}"),
+            EventKind::RunEnded {
+                reason,
+                largest_stall_ms,
+            } => tracing::info!(%run, largest_stall_ms, "run left: {reason}"),
             kind => observe_job(kind),
         }
     }

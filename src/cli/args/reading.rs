@@ -161,7 +161,7 @@ pub struct CancelArgs {
 /// `claude-run simulate`.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// Port to listen on; 0 takes a free one
+    /// Port on this machine; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub port: u16,
     /// Seed of every random choice
@@ -182,7 +182,7 @@ pub struct SimulateArgs {
     /// Time that a batch takes, such as 1h
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub batch_takes: Option<Duration>,
-    /// How many times faster batches live: 360 makes an hour 10s
+    /// Factor by which batches live faster; 360 makes an hour 10 s
     #[arg(long, value_name = "X", value_parser = parse::factor)]
     pub batch_clock: Option<f64>,
     /// Share of a batch after which it stands still, such as 0.4
@@ -191,13 +191,13 @@ pub struct SimulateArgs {
     /// Most requests that may wait in all batches together
     #[arg(long, value_name = "N")]
     pub batch_queue: Option<u32>,
-    /// What befalls each batch created, such as "lost-answer, ok"
+    /// Fate of the first, second, ... batch, such as "lost-answer, ok"
     #[arg(long, value_name = "SCRIPT")]
     pub batch_script: Option<BatchScript>,
-    /// Share of requests with this fault, such as 529=0.1 (repeatable)
+    /// Share of requests that get this fault, such as 529=0.1 (repeatable)
     #[arg(long = "fault", value_name = "CASE=RATE")]
     pub faults: Vec<String>,
-    /// Behave like a busy day: faults, limits and slow answers
+    /// Behave like a busy day: a mixture of faults, limits and slow answers
     #[arg(long)]
     pub lively: bool,
 }

@@ -32,7 +32,7 @@ pub(super) async fn drive(
     } else {
         Endpoint::api(ctx, &settings, session.clock)?
     };
-    let engine = engine_settings(&settings, run)?;
+    let engine = engine_settings(&settings, run, &endpoint)?;
     if run.started_at.is_some() {
         tell_going_on(&ctx.console, run);
     }
@@ -49,7 +49,8 @@ pub(super) async fn drive(
     ));
     let mut watch = Watch::start(ctx, args.events.as_deref())?;
     let (store, client) = (session.store.clone(), endpoint.client.clone());
-    let ended = dispatch(
+    // Boxed: the dispatcher's state is too large for every caller's stack.
+    let ended = Box::pin(dispatch(
         store,
         client,
         session.clock,
@@ -57,7 +58,7 @@ pub(super) async fn drive(
         engine,
         &mut watch.observers,
         signal,
-    )
+    ))
     .await;
     watch.end(&ctx.console);
     stopping.abort();

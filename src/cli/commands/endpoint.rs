@@ -9,11 +9,11 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::EngineSettings;
-use crate::model::{Run, RunState};
-use crate::policy::{AmendSettings, PriceTable, RetrySettings, Waits};
+use crate::engine::{EngineSettings, LimitSettings, StatusProbe};
+use crate::model::{CacheWarm, Run, RunState};
+use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
-    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, STATUS_PAGES,
+    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, STATUS_PAGES, StatusPage,
 };
 use crate::simulator::{Simulator, SimulatorSettings};
 
@@ -26,7 +26,7 @@ const SIMULATED_KEY: &str = "simulated";
 /// A client, and the simulator behind it if there is one: it serves for as long as it is held.
 pub(super) struct Endpoint {
     pub(super) client: Arc<MessagesClient>,
-    _simulator: Option<Simulator>,
+    simulator: Option<Simulator>,
 }
 
 impl Endpoint {
@@ -42,7 +42,7 @@ impl Endpoint {
         }
         Ok(Self {
             client: Arc::new(client),
-            _simulator: None,
+            simulator: None,
         })
     }
 
@@ -61,8 +61,26 @@ impl Endpoint {
         client.base_url = simulator.base_url();
         Ok(Self {
             client: Arc::new(MessagesClient::new(&client)?),
-            _simulator: Some(simulator),
+            simulator: Some(simulator),
         })
+    }
+
+    /// The way to ask the status page, if one is to be asked: that of the simulator, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The page's address or the certificates cannot be used.
+    pub(super) fn status_probe(&self, settings: &Settings) -> Result<Option<StatusProbe>, Failure> {
+        let pages = match &self.simulator {
+            Some(simulator) if settings.status.enabled.value => vec![simulator.base_url()],
+            Some(_) => Vec::new(),
+            None => status_pages(settings),
+        };
+        if pages.is_empty() {
+            return Ok(None);
+        }
+        let page = StatusPage::new(&pages, settings.api.ca_bundle.value.as_deref())?;
+        Ok(Some(StatusProbe::new(page)))
     }
 }
 
@@ -169,10 +187,23 @@ pub(super) fn prices(settings: &Settings) -> Result<PriceTable, Failure> {
 }
 
 /// What the dispatcher goes by.
-pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSettings, Failure> {
+pub(super) fn engine_settings(
+    settings: &Settings,
+    run: &Run,
+    endpoint: &Endpoint,
+) -> Result<EngineSettings, Failure> {
     Ok(EngineSettings {
         concurrency: settings.dispatch.concurrency.value,
         stagger: settings.dispatch.stagger.value,
+        limits: LimitSettings {
+            ceilings: Ceilings {
+                rpm: settings.limits.rpm.value,
+                itpm: settings.limits.itpm.value,
+                otpm: settings.limits.otpm.value,
+            },
+            only_between: settings.limits.only_between.value.clone(),
+            cache_warm: settings.limits.cache_warm.value == CacheWarm::Auto,
+        },
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,
         amend: AmendSettings {
@@ -185,6 +216,7 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
         on_halt: settings.dispatch.on_halt.value,
+        status: endpoint.status_probe(settings)?,
     })
 }
 

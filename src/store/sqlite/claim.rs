@@ -34,10 +34,11 @@ struct Candidate {
     custom_id: String,
     history: JobHistory,
     last_class: Option<ErrorClass>,
+    first_started_at_ms: Option<i64>,
     amended: bool,
 }
 
-const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class, amended";
+const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class, first_started_at_ms, amended";
 
 pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
     let (run, model) = (tx.run_row(claim.run)?, tx.model_row(&claim.model)?);
@@ -95,7 +96,8 @@ fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
             .get_ref(8)?
             .as_str_or_null()?
             .and_then(|name| name.parse().ok()),
-        amended: row.get(9)?,
+        first_started_at_ms: row.get(9)?,
+        amended: row.get(10)?,
     })
 }
 
@@ -126,14 +128,19 @@ fn start_attempt(
         "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms) VALUES (?1, ?2, 'live', ?3, ?4)",
         params![job.id, n, model, now],
     )?;
-    let first_started_at_ms = tx
-        .query(
-            "UPDATE jobs SET state = 1, attempts = ?2, first_started_at_ms = coalesce(first_started_at_ms, ?3)
-             WHERE id = ?1 AND state = 0 AND route = 0 AND attempts = ?2 - 1 RETURNING first_started_at_ms",
-            params![job.id, n, now],
-            |row| row.get(0),
-        )?
-        .ok_or_else(|| StoreError::IllegalTransition(format!("job {} is not queued", job.id)))?;
+    // Not RETURNING: for that SQLite opens a temporary table and a statement journal each time.
+    let first_started_at_ms = job.first_started_at_ms.unwrap_or(now);
+    let claimed = tx.execute(
+        "UPDATE jobs SET state = 1, attempts = ?2, first_started_at_ms = ?3
+         WHERE id = ?1 AND state = 0 AND route = 0 AND attempts = ?2 - 1",
+        params![job.id, n, first_started_at_ms],
+    )?;
+    if claimed != 1 {
+        let job = job.id;
+        return Err(StoreError::IllegalTransition(format!(
+            "job {job} is not queued"
+        )));
+    }
     let previous_ended_at_ms = previous_end(tx, &job)?;
     tx.moved(
         run,

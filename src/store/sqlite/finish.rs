@@ -110,19 +110,45 @@ fn add_to_run(tx: &Tx, run: i64, ended: &[&AttemptRecord]) -> Result<()> {
     Ok(())
 }
 
-/// None if the attempt had ended already: an earlier call did this, and its word stands.
+/// Ends an attempt. None if it had ended already: an earlier call did this, and its word stands.
 fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<Option<Ends>> {
+    let ends = open_attempt(tx, finish.record.attempt)?;
+    if ends.is_some() {
+        write_end(tx, finish)?;
+    }
+    Ok(ends)
+}
+
+/// Where the attempt is open. Asked beforehand and not by RETURNING: for that SQLite opens a
+/// temporary table and a statement journal each time.
+fn open_attempt(tx: &Tx, AttemptId { job, n }: AttemptId) -> Result<Option<Ends>> {
+    let found = tx.query(
+        "SELECT ended_at_ms IS NULL, batch_id FROM attempts WHERE job_id = ?1 AND n = ?2",
+        params![job.0, n],
+        |row| {
+            let ends = row
+                .get::<_, Option<i64>>(1)?
+                .map_or(Ends::Live, Ends::InBatch);
+            Ok(row.get::<_, bool>(0)?.then_some(ends))
+        },
+    )?;
+    found.ok_or_else(|| {
+        StoreError::IllegalTransition(format!("attempt {n} of job {} was never started", job.0))
+    })
+}
+
+fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
     let PackedFinish { record, next, .. } = finish;
     let AttemptId { job, n } = record.attempt;
     let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
-    let ended = tx.query(
+    tx.execute(
         "UPDATE attempts SET ended_at_ms = ?3, outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
            unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24
-         WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL RETURNING batch_id",
+         WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![
             job.0,
             n,
@@ -149,19 +175,8 @@ fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<Option<Ends>> {
             record.maybe_billed,
             record.latency.map(millis),
         ],
-        |row| Ok(row.get::<_, Option<i64>>(0)?.map_or(Ends::Live, Ends::InBatch)),
     )?;
-    if ended.is_some() {
-        return Ok(ended);
-    }
-    let known = tx.query(
-        "SELECT 1 FROM attempts WHERE job_id = ?1 AND n = ?2",
-        params![job.0, n],
-        |_| Ok(()),
-    )?;
-    known.map(|()| None).ok_or_else(|| {
-        StoreError::IllegalTransition(format!("attempt {n} of job {} was never started", job.0))
-    })
+    Ok(())
 }
 
 fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<()> {
@@ -173,11 +188,17 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
         Next::EndTruncated => Some(ErrorClass::Truncated),
         _ => finish.record.error_class,
     };
-    let moved = tx.query(
+    let illegal = || {
+        StoreError::IllegalTransition(format!(
+            "job {} cannot become {to}: it is not {from}",
+            job.0
+        ))
+    };
+    let moved = tx.execute(
         "UPDATE jobs SET state = ?3, not_before_ms = ?4, error_class = ?5, counted = ?6,
            faults_in_row = ?7, rate_limits_in_row = ?8, interruptions_in_row = ?9,
            route = min(coalesce(?11, route), 1 - live_only, 1 - amended)
-         WHERE id = ?1 AND attempts = ?2 AND state = ?10 RETURNING model_id, route, amended",
+         WHERE id = ?1 AND attempts = ?2 AND state = ?10",
         params![
             job.0,
             n,
@@ -194,14 +215,17 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
             from.code(),
             goes_again.then_some(finish.route.code()),
         ],
-        |row| Ok((row.get(0)?, Route::read(row, 1)?, row.get(2)?)),
     )?;
-    let (model, route, amended) = moved.ok_or_else(|| {
-        StoreError::IllegalTransition(format!(
-            "job {} cannot become {to}: it is not {from}",
-            job.0
-        ))
-    })?;
+    if moved != 1 {
+        return Err(illegal());
+    }
+    let (model, route, amended) = tx
+        .query(
+            "SELECT model_id, route, amended FROM jobs WHERE id = ?1",
+            [job.0],
+            |row| Ok((row.get(0)?, Route::read(row, 1)?, row.get(2)?)),
+        )?
+        .ok_or_else(illegal)?;
     let tally = Tally::of(to, route);
     tx.moved(run, model, Some(from.into()), Some(tally));
     if let Some(packed) = &finish.amended {
