@@ -112,7 +112,7 @@ fn hours(tally: &Tally) -> Option<String> {
 fn limits(tally: &Tally) -> Option<String> {
     let mut parts = vec![format!("at most {} open", tally.ceiling?)];
     let classes = tally.limits.iter();
-    parts.extend(classes.map(|(class, told)| format!("{class}: {told} a minute")));
+    parts.extend(classes.map(|(class, told)| format!("{class}: {told}")));
     Some(parts.join(" · "))
 }
 
@@ -307,5 +307,33 @@ mod tests {
             text.ends_with("\nhalted: authentication: invalid x-api-key"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn limits_are_shown_as_soon_as_they_are_told() {
+        let mut tally = super::Tally::default();
+        assert_eq!(super::limits(&tally), None);
+        let pace = EventKind::Pace {
+            model_class: "opus-5".to_owned(),
+            ceiling: 32,
+            requests_per_minute: Some(4_000),
+            input_tokens_per_minute: Some(2_000_000),
+            output_tokens_per_minute: None,
+            others_percent: 30,
+        };
+        tally.observe(&event(1, pace));
+        assert_eq!(
+            super::limits(&tally).unwrap(),
+            "at most 32 open · opus-5: 4,000 requests, 2,000,000 in a minute, others take 30%"
+        );
+    }
+
+    #[test]
+    fn closed_hours_are_told_until_they_open() {
+        let mut tally = super::Tally::default();
+        tally.observe(&event(1, EventKind::HoursClosed { opens_at: at(0) }));
+        assert!(super::phase(&tally).unwrap().contains("--only-between"));
+        tally.observe(&event(2, EventKind::HoursOpened {}));
+        assert_eq!(super::phase(&tally), None);
     }
 }

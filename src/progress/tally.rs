@@ -167,8 +167,11 @@ impl Tally {
         let told = limits.into_iter();
         let told = told.filter_map(|(limit, of)| Some(format!("{} {of}", thousands((*limit)?))));
         let mut told: Vec<_> = told.collect();
+        if let Some(last) = told.last_mut() {
+            last.push_str(" a minute");
+        }
         if *others_percent > 0 {
-            told.push(format!("{others_percent}% of it taken by others"));
+            told.push(format!("others take {others_percent}%"));
         }
         if told.is_empty() {
             self.limits.remove(model_class);

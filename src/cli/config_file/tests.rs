@@ -79,13 +79,14 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
-        ("retry.scale", 14),
-        ("retry.overloaded.waits", 17),
-        ("fallback.models", 19),
-        ("limits.only_between", 24),
-        ("api.headers", 32),
-        ("status.url", 38),
-        ("output.quiet", 43),
+        ("batch.size", 14),
+        ("retry.scale", 24),
+        ("retry.overloaded.waits", 27),
+        ("fallback.models", 29),
+        ("limits.only_between", 34),
+        ("api.headers", 42),
+        ("status.url", 48),
+        ("output.quiet", 53),
     ] {
         assert_eq!(
             file.origin(key),

@@ -1,6 +1,8 @@
 //! What readers see: pages, sums, and runs found again.
 
 use super::*;
+use crate::model::EstimateErrors;
+use crate::store::{EstimateKind, EstimateSums};
 
 #[tokio::test]
 async fn readers_page_through_results_with_the_sums_of_all_attempts() {
@@ -98,4 +100,29 @@ async fn what_the_status_page_said_is_kept_once_and_read_in_order() {
     }
     let read = bench.reader().status_changes(bench.run).await.unwrap();
     assert_eq!(read, changes);
+}
+
+#[tokio::test]
+async fn errors_of_estimates_add_up_by_model_and_kind() {
+    let bench = Bench::with_jobs(1).await;
+    let sums = |kind, estimated| {
+        let mut errors = EstimateErrors::default();
+        errors.add(estimated, 100);
+        EstimateSums {
+            model: "claude-opus-5".to_owned(),
+            kind,
+            errors,
+        }
+    };
+    let (input, output) = (EstimateKind::Input, EstimateKind::Output);
+    for noted in [
+        vec![sums(input, 90), sums(output, 500)],
+        vec![sums(input, 130)],
+    ] {
+        bench.store.note_estimates(bench.run, noted).await.unwrap();
+    }
+    let mut both = sums(input, 90);
+    both.errors.merge(&sums(input, 130).errors);
+    let read = bench.reader().estimates(bench.run).await.unwrap();
+    assert_eq!(read, [both, sums(output, 500)]);
 }

@@ -1,4 +1,4 @@
-//! The invariants that `verify` holds a store to: each is found broken where it is broken, and nowhere else.
+//! The invariants of a store: they hold while it is at work, and each damage is found.
 
 use rusqlite::Connection;
 
