@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::AttemptOutcome;
+use super::batch::{CancelReason, RemoteStatus, RequestCounts};
 use super::error_class::ErrorClass;
 use super::job::Lane;
 
@@ -125,6 +126,97 @@ pub enum EventKind {
         #[schemars(with = "String", extend("format" = "date-time"))]
         next_try_at: Timestamp,
     },
+    /// A remote batch was created; the attempts of its requests have begun.
+    BatchCreated {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// Requests in it.
+        requests: u32,
+        /// When it runs out of time, as the API says.
+        #[schemars(with = "Option<String>")]
+        expires_at: Option<Timestamp>,
+    },
+    /// The API tells something new of a batch.
+    BatchProgress {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// What the API says of its processing.
+        status: RemoteStatus,
+        /// How many of its requests stand where.
+        counts: RequestCounts,
+    },
+    /// The API is done with a batch; its results are being fetched.
+    BatchEnded {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// How many of its requests stand where.
+        counts: RequestCounts,
+    },
+    /// Every result of a batch is recorded.
+    BatchHarvested {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// What the results were.
+        lines: ResultLines,
+    },
+    /// Nobody knows whether a create call was heard: the API is asked before anything is sent again.
+    BatchUncertain {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// Requests in it.
+        requests: u32,
+        /// Remote batches that may be it; which one it is shows when they have ended.
+        candidates: Vec<String>,
+    },
+    /// A batch whose create answer was lost has been found.
+    BatchAdopted {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// Requests in it.
+        requests: u32,
+    },
+    /// A batch is cancelled at the API; what it has done is kept.
+    BatchCanceling {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// A batch can no longer be fetched, or was never there; its jobs go again.
+    BatchLost {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id, if it is known.
+        remote_id: Option<String>,
+        /// What happened to it.
+        error_class: ErrorClass,
+        /// The same in words.
+        message: String,
+    },
+    /// No batch can be created, looked at or fetched just now.
+    BatchWaiting {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// Why.
+        error_class: ErrorClass,
+        /// What the API or the network said.
+        message: String,
+        /// When it is tried again.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        next_try_at: Timestamp,
+    },
     /// The run was asked to stop; what is in flight is finished.
     Draining {
         /// Requests still in flight.
@@ -135,4 +227,21 @@ pub enum EventKind {
         /// `completed`, `halted`, `interrupted`, or `broken` when the store does not work.
         reason: String,
     },
+}
+
+/// What the lines of a batch's results were, over all downloads of them in this dispatch.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct ResultLines {
+    /// Requests whose end was recorded.
+    pub recorded: u64,
+    /// Lines of a request that had one before in the same download; the first one counts.
+    pub repeated: u64,
+    /// Lines with an id that is none of the batch.
+    pub unknown: u64,
+    /// Lines that could not be read.
+    pub unreadable: u64,
+    /// Requests without a line in two whole downloads.
+    pub missing: u64,
 }

@@ -26,7 +26,7 @@ pub use batch::{BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, Re
 pub use body::RequestBody;
 pub use error_class::{Budget, ErrorClass, Treatment};
 pub use error_object::error_object;
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, ResultLines};
 pub use evidence::{Evidence, Limit, RateLimits};
 pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
