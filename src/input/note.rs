@@ -85,6 +85,12 @@ impl Notes {
         self.0.push((offset, kind));
     }
 
+    /// Whether the Batches API would refuse the request.
+    pub(super) fn forbid_batch(&self) -> bool {
+        let refused = |kind: &NoteKind| matches!(kind, NoteKind::NotInBatch(_));
+        self.0.iter().any(|(_, kind)| refused(kind))
+    }
+
     /// The notes of a line; what concerns batches alone is left out of a line for the live lane.
     pub(super) fn locate(self, number: u64, text: &str, lane: Option<Lane>) -> Vec<LineNote> {
         self.0

@@ -55,6 +55,7 @@ fn job(
         body: request.body,
         lane: asked_lane,
         deadline,
+        live_only: notes.forbid_batch(),
         metadata: fields
             .get(Key::Metadata)
             .map(|metadata| metadata.raw.to_owned()),

@@ -129,6 +129,8 @@ pub struct NewJob {
     pub lane: Option<Lane>,
     /// When the answer is wanted, if the line says so.
     pub deadline: Option<Timestamp>,
+    /// The Batches API refuses what its body asks for, so it can only go live.
+    pub live_only: bool,
     /// The line's `metadata`, as raw JSON; carried to the export untouched.
     pub metadata: Option<String>,
 }

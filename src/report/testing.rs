@@ -8,7 +8,8 @@ use crate::model::{
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultBody, ResultRow, StoreError,
+    AttemptGroup, AttemptRow, BatchRow, HourOfDay, Only, Reader, Result, ResultBody, ResultRow,
+    StoreError,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -18,6 +19,7 @@ pub(super) struct MemoryReader {
     pub(super) attempts: Vec<AttemptRow>,
     pub(super) groups: Vec<AttemptGroup>,
     pub(super) hours: Vec<HourOfDay>,
+    pub(super) batches: Vec<BatchRow>,
     /// The page (from 1) at which reading fails.
     pub(super) fails_at: Option<usize>,
     /// Pages asked for.
@@ -99,6 +101,10 @@ impl Reader for MemoryReader {
 
     async fn attempt_groups(&self, _: RunId) -> Result<Vec<AttemptGroup>> {
         Ok(self.groups.clone())
+    }
+
+    async fn batches(&self, _: RunId) -> Result<Vec<BatchRow>> {
+        Ok(self.batches.clone())
     }
 }
 

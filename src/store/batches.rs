@@ -34,8 +34,17 @@ pub struct Routed {
     pub to_batch: u64,
     /// Jobs that now wait for the live lane.
     pub to_live: u64,
-    /// There is more to route: call again.
-    pub more: bool,
+    /// There may be more to route: go on after this line.
+    pub next: Option<u64>,
+}
+
+/// Which jobs leave the queue for batches. Those whose line names the batch lane itself stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unroute {
+    /// Only jobs whose deadline is earlier; none: all.
+    pub before: Option<Timestamp>,
+    /// The deadline of jobs whose line names none.
+    pub deadline: Option<Timestamp>,
 }
 
 /// What waits for a batch.
@@ -47,8 +56,10 @@ pub struct BatchQueue {
     pub waiting: u64,
     /// When the earliest of those is due.
     pub next_due: Option<Timestamp>,
-    /// The earliest deadline of all of them.
+    /// The earliest deadline that a line of theirs names.
     pub earliest_deadline: Option<Timestamp>,
+    /// Some of their lines name no deadline: the run's holds for them.
+    pub undated: bool,
 }
 
 /// A batch that is begun.
@@ -82,7 +93,11 @@ pub struct Filled {
     pub requests: u32,
     /// Bytes of its create call by now, envelope and commas included.
     pub bytes: u64,
-    /// Nothing more goes in, or nothing more waits.
+    /// Jobs of this page that went to the live queue for good: the entry of one alone would have
+    /// more bytes than a whole batch may have.
+    pub too_large: u32,
+    /// Nothing more goes in, or nothing more is due. Also told of a batch that was taken apart
+    /// meanwhile (by a cancel in another process, say), which has no requests then.
     pub complete: bool,
 }
 
@@ -121,8 +136,10 @@ pub struct BatchRow {
     pub polled_at: Option<Timestamp>,
     /// Why we asked to cancel it, if we did.
     pub cancel_reason: Option<CancelReason>,
-    /// The earliest deadline of its jobs.
+    /// The earliest deadline that a line of its jobs names.
     pub deadline: Option<Timestamp>,
+    /// Some of its jobs' lines name no deadline: the run's holds for them.
+    pub undated: bool,
 }
 
 /// An entry of a batch, for the wire.
@@ -139,15 +156,23 @@ pub struct BatchEntry {
 pub struct OpenItem {
     /// The job as if it had been claimed for the live lane, but for its body, which is empty (`{}`).
     pub job: crate::model::ClaimedJob,
-    /// The deadline of the job.
+    /// The deadline that the job's line names.
     pub deadline: Option<Timestamp>,
+    /// The lane that the job's line names.
+    pub lane: Option<Lane>,
 }
 
 /// The verbs of the batch lane.
 pub trait BatchStore: Send + Sync + 'static {
-    /// Sends queued jobs of the run to the queue of the lane that the rule names; one page a call.
-    /// Jobs that a batch cannot take stay with the live lane.
-    fn route(&self, run: RunId, rule: RouteRule) -> impl Future<Output = Result<Routed>> + Send;
+    /// Sends queued jobs of the run, from the one or the other queue, to the queue of the lane that
+    /// the rule names; one page of lines a call, after the given line (0 at first). Jobs that a
+    /// batch cannot take stay with the live lane.
+    fn route(
+        &self,
+        run: RunId,
+        rule: RouteRule,
+        after_line: u64,
+    ) -> impl Future<Output = Result<Routed>> + Send;
 
     /// What waits for a batch now.
     fn batch_queue(
@@ -156,38 +181,43 @@ pub trait BatchStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<BatchQueue>> + Send;
 
-    /// Moves jobs that wait for a batch to the live queue; one page a call, true while there is
-    /// more. `before`: only jobs whose deadline is earlier.
-    fn unroute(
-        &self,
-        run: RunId,
-        before: Option<Timestamp>,
-    ) -> impl Future<Output = Result<bool>> + Send;
+    /// Moves jobs that wait for a batch to the live queue; one page a call, true while there may be
+    /// more.
+    fn unroute(&self, run: RunId, which: Unroute) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Begins a batch, empty and filling.
+    /// Begins a batch, empty and filling. A nonce that the run has begun a batch with gives that one.
     fn begin_batch(&self, batch: NewBatch) -> impl Future<Output = Result<BatchId>> + Send;
 
-    /// Puts a page of waiting jobs into a batch, and records their attempts as started.
+    /// Puts a page of waiting jobs into a batch, new ones in input order, then retries that are due,
+    /// and records their attempts as started. Call again until it is complete.
     fn fill_batch(&self, fill: Fill) -> impl Future<Output = Result<Filled>> + Send;
 
-    /// A page of a batch's entries in the order of their ids, after the given attempt.
+    /// A page of a batch's entries in the order of their ids, after the given attempt; empty at the
+    /// end. Pages are bounded in jobs and in bytes, but one body is given whatever its size.
     fn batch_entries(
         &self,
         batch: BatchId,
         after: Option<AttemptId>,
     ) -> impl Future<Output = Result<Vec<BatchEntry>>> + Send;
 
-    /// Writes down that a batch now stands there: `Ready`, `Sending` (before its create call
-    /// leaves; `sent_at` becomes `now`), `Uncertain`, `Ended`, `Harvested`.
+    /// Writes down that a batch now stands there, and tells where it stands: there, or `Lost` if it
+    /// was taken apart meanwhile (by a cancel in another process, say; nothing of it may be sent).
+    ///
+    /// `Ready` follows `Filling`, or `Sending` when the create call certainly bought nothing.
+    /// `Sending` follows `Ready` or `Uncertain`, before the create call leaves; `sent_at` becomes
+    /// `now`. `Uncertain` follows `Sending`, `Ended` follows `Open` or `Canceling`, and `Harvested`
+    /// follows `Ended` when no request of it is open. Anything else is an illegal transition.
     fn move_batch(
         &self,
         batch: BatchId,
         to: BatchState,
         now: Timestamp,
-    ) -> impl Future<Output = Result<()>> + Send;
+    ) -> impl Future<Output = Result<BatchState>> + Send;
 
     /// Writes down what the API said of a batch: its id, its counts, its times. A batch that was
-    /// `Sending` or `Uncertain` is then `Open`; one whose remote status is `Ended` is `Ended`.
+    /// `Sending` or `Uncertain` is then `Open`, or `Canceling` if the API says so or we had written
+    /// that down; one whose remote status is `Ended` is `Ended`. A batch that is over stays as it
+    /// is. Refused: an id other than the one that is known, and the id of another batch of the run.
     fn note_remote(
         &self,
         batch: BatchId,
@@ -195,7 +225,9 @@ pub trait BatchStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Writes down that the API is asked to cancel a batch, and why; before it is asked.
+    /// Writes down that the API is asked to cancel a batch, and why; before it is asked. An open
+    /// batch is `Canceling` then; one whose create call is under way or in doubt becomes so when
+    /// the API's word is noted. The user's wish outweighs a deadline. What has ended stays.
     fn cancel_batch(
         &self,
         batch: BatchId,
@@ -204,7 +236,9 @@ pub trait BatchStore: Send + Sync + 'static {
 
     /// Takes a batch apart that no request was bought for (filling, ready, refused, lost): its
     /// attempts are taken out again (`keep_attempts`: ended as interrupted) and its jobs go to the
-    /// queue of `lane`; one page a call, true while there is more. The batch is `Lost` then.
+    /// queue of `lane` (of the live lane, if a batch cannot take them); one page a call, true while
+    /// there is more. The batch is `Lost` from the first page on; what a crash leaves of the rest
+    /// is done by the next start of the run. A harvested batch stays as it is.
     fn dissolve_batch(
         &self,
         batch: BatchId,
@@ -224,8 +258,9 @@ pub trait BatchStore: Send + Sync + 'static {
     /// A page of the attempts of a batch that have no end.
     fn missing_items(&self, batch: BatchId) -> impl Future<Output = Result<Vec<AttemptId>>> + Send;
 
-    /// Records how attempts of a batch ended, each with the lane of the job's next attempt, in one
-    /// transaction. Attempts that have ended already are left as they are.
+    /// Records how attempts of batches ended, each with the lane of the job's next attempt, in one
+    /// transaction. Attempts that have ended already are left as they are. A thousand or two a
+    /// call are quick and hold nobody up.
     fn harvest(
         &self,
         run: RunId,

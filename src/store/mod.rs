@@ -19,7 +19,7 @@ use crate::model::{AttemptId, DispatchOptions, Run, RunId};
 
 pub use batches::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
-    RESULTS_KEPT_FOR, RouteRule, Routed,
+    RESULTS_KEPT_FOR, RouteRule, Routed, Unroute,
 };
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
@@ -55,8 +55,10 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes at most one page of a run that was never finished loading; true while there is more.
     fn sweep_load(&self, run: RunId) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Takes up a run: marks it running, closes every attempt without an end as `interrupted`
-    /// (possibly billed) and puts its job back in the queue.
+    /// Takes up a run: marks it running, closes every live attempt without an end as `interrupted`
+    /// (possibly billed) and puts its job back in the queue. Remote batches live on: of those that
+    /// nothing was bought for, a filling one is taken apart and a ready one stays; one whose create
+    /// call may have left is `Uncertain`.
     fn start_run(
         &self,
         run: RunId,
@@ -68,8 +70,8 @@ pub trait Store: Send + Sync + 'static {
     /// Retries that are due come first, then new jobs in input order.
     fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed>> + Send;
 
-    /// Records how attempts ended and what becomes of their jobs, in one transaction. An attempt
-    /// that has ended already is left as it is.
+    /// Records how attempts ended and what becomes of their jobs, which go again by the live lane,
+    /// in one transaction. An attempt that has ended already is left as it is.
     fn finish(&self, run: RunId, finishes: Vec<Finish>) -> impl Future<Output = Result<()>> + Send;
 
     /// Gives back claimed jobs whose request never left: their attempts are taken out again.
@@ -97,8 +99,9 @@ pub trait Store: Send + Sync + 'static {
         halt: Option<crate::model::Halt>,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Ends at most one page of jobs that wait, as cancelled, and asks a dispatcher to end the
-    /// rest; true while there is more.
+    /// Ends at most one page of jobs that wait, for a slot or for a batch, or that are in a batch
+    /// which has not been sent, as cancelled, and asks a dispatcher to end the rest; true while there
+    /// may be more. Jobs in a batch that the API may have are left to whoever can ask the API.
     fn cancel(&self, run: RunId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
 
     /// Puts at most one page of failed or cancelled jobs back in the queue, with a fresh history
@@ -144,4 +147,7 @@ pub trait Reader: Send + 'static {
 
     /// All attempts of the run, summed up by what tells them apart.
     fn attempt_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<AttemptGroup>>>;
+
+    /// The remote batches of the run, oldest first; all of them, also those that are over.
+    fn batches(&self, run: RunId) -> impl Future<Output = Result<Vec<BatchRow>>>;
 }

@@ -134,6 +134,8 @@ pub struct Pulse {
     pub answered: bool,
     /// The models of the run, and what is left of each.
     pub lanes: Vec<LaneLoad>,
+    /// Jobs that wait for a batch or are in one; the lanes do not count them.
+    pub batch_jobs: u64,
 }
 
 /// What is left of one model's jobs.
@@ -141,7 +143,7 @@ pub struct Pulse {
 pub struct LaneLoad {
     /// The model.
     pub model: String,
-    /// Jobs that wait, for a slot or for their time.
+    /// Jobs that wait for the live lane, for a slot or for their time.
     pub queued: u64,
     /// Jobs with an open attempt.
     pub in_flight: u64,

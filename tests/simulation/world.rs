@@ -175,6 +175,7 @@ fn new_job(line: u64, model: &str) -> NewJob {
         body: RequestBody::from_json(format!(r#"{{"model":"{model}","id":"id-{line}"}}"#)),
         lane: None,
         deadline: None,
+        live_only: false,
         metadata: None,
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
 fn candidates(tx: &Tx, run: i64, model: i64, now: i64, limit: u32) -> Result<Vec<Candidate>> {
     let due = format!(
         "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
-         WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms > 0 AND not_before_ms <= ?3
+         WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND not_before_ms > 0 AND not_before_ms <= ?3
          ORDER BY not_before_ms, id LIMIT ?4"
     );
     let mut found = tx.query_all(&due, params![run, model, now, limit], read_candidate)?;
@@ -67,7 +67,7 @@ fn candidates(tx: &Tx, run: i64, model: i64, now: i64, limit: u32) -> Result<Vec
     if rest > 0 {
         let new = format!(
             "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
-             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms = 0
+             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND not_before_ms = 0
              ORDER BY id LIMIT ?3"
         );
         found.extend(tx.query_all(&new, params![run, model, rest], read_candidate)?);
@@ -125,13 +125,18 @@ fn start_attempt(
     let first_started_at_ms = tx
         .query(
             "UPDATE jobs SET state = 1, attempts = ?2, first_started_at_ms = coalesce(first_started_at_ms, ?3)
-             WHERE id = ?1 AND state = 0 AND attempts = ?2 - 1 RETURNING first_started_at_ms",
+             WHERE id = ?1 AND state = 0 AND route = 0 AND attempts = ?2 - 1 RETURNING first_started_at_ms",
             params![job.id, n, now],
             |row| row.get(0),
         )?
         .ok_or_else(|| StoreError::IllegalTransition(format!("job {} is not queued", job.id)))?;
     let previous_ended_at_ms = previous_end(tx, &job)?;
-    tx.moved(run, model, Some(JobState::Queued), Some(JobState::InFlight));
+    tx.moved(
+        run,
+        model,
+        Some(JobState::Queued.into()),
+        Some(JobState::InFlight.into()),
+    );
     let body = tx
         .query(
             "SELECT body_blob FROM bodies WHERE job_id = ?1",
@@ -170,7 +175,7 @@ fn next_due(tx: &Tx, run: i64, model: i64, now: i64) -> Result<Option<i64>> {
     Ok(tx
         .query(
             "SELECT min(not_before_ms) FROM jobs INDEXED BY jobs_due
-             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND not_before_ms > ?3",
+             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND not_before_ms > ?3",
             params![run, model, now],
             |row| row.get(0),
         )?
@@ -183,7 +188,7 @@ pub(super) fn release(tx: &mut Tx, run: RunId, attempts: &[AttemptId]) -> Result
     let run = tx.run_row(run)?;
     for AttemptId { job, n } in attempts {
         let deleted = tx.execute(
-            "DELETE FROM attempts WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
+            "DELETE FROM attempts WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL AND batch_id IS NULL",
             params![job.0, n],
         )?;
         if deleted == 1 {
@@ -202,6 +207,11 @@ fn back_to_queue(tx: &mut Tx, run: i64, job: i64, n: u32) -> Result<()> {
     )?;
     let model = model
         .ok_or_else(|| StoreError::IllegalTransition(format!("job {job} is not in flight")))?;
-    tx.moved(run, model, Some(JobState::InFlight), Some(JobState::Queued));
+    tx.moved(
+        run,
+        model,
+        Some(JobState::InFlight.into()),
+        Some(JobState::Queued.into()),
+    );
     Ok(())
 }

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{params, params_from_iter, types::Value};
 
 use super::blob::pack;
+use super::dissolve;
 use super::load::json;
+use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
 use crate::model::{DispatchOptions, ErrorClass, Halt, JobState, RunId, error_object};
 use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter};
@@ -47,6 +49,7 @@ pub(super) fn start(
         },
     )?;
     requeue_held(tx, row)?;
+    dissolve::recover(tx, row, now)?;
     let mut recovered = Recovered::default();
     for job in open {
         interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
@@ -56,14 +59,15 @@ pub(super) fn start(
 
 /// Whatever jobs were held for may be repaired by now.
 fn requeue_held(tx: &mut Tx, run: i64) -> Result<()> {
-    let models: Vec<i64> = tx.query_all(
+    let held: Vec<(i64, Route)> = tx.query_all(
         "UPDATE jobs INDEXED BY jobs_held SET state = 0, not_before_ms = 0 WHERE run_id = ?1 AND state = 3
-         RETURNING model_id",
+         RETURNING model_id, route",
         [run],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, Route::read(row, 1)?)),
     )?;
-    for model in models {
-        tx.moved(run, model, Some(JobState::Held), Some(JobState::Queued));
+    for (model, route) in held {
+        let queued = Tally::of(JobState::Queued, route);
+        tx.moved(run, model, Some(JobState::Held.into()), Some(queued));
     }
     Ok(())
 }
@@ -94,7 +98,12 @@ fn interrupt(
          WHERE id = ?1 AND state = 1",
         params![open.job, to.code(), class.as_str(), open.interruptions + 1],
     )?;
-    tx.moved(run, open.model, Some(JobState::InFlight), Some(to));
+    tx.moved(
+        run,
+        open.model,
+        Some(JobState::InFlight.into()),
+        Some(to.into()),
+    );
     recovered.interrupted += 1;
     if fails {
         recovered.failed += 1;
@@ -147,10 +156,16 @@ pub(super) fn pulse(tx: &mut Tx, run: RunId) -> Result<Pulse> {
             })
         },
     )?;
+    let batch_jobs = tx.query(
+        "SELECT coalesce(sum(jobs), 0) FROM tallies WHERE run_id = ?1 AND state IN (2, 7)",
+        [row],
+        |row| row.get(0),
+    )?;
     Ok(Pulse {
         cancel_requested,
         answered,
         lanes,
+        batch_jobs: batch_jobs.unwrap_or_default(),
     })
 }
 
@@ -159,7 +174,7 @@ pub(super) fn leave(tx: &mut Tx, run: RunId, now: Timestamp, halt: Option<&Halt>
     let row = tx.run_row(run)?;
     let open: i64 = tx
         .query(
-            "SELECT coalesce(sum(jobs), 0) FROM tallies WHERE run_id = ?1 AND state < 4",
+            "SELECT coalesce(sum(jobs), 0) FROM tallies WHERE run_id = ?1 AND (state < 4 OR state = 7)",
             [row],
             |row| row.get(0),
         )?
@@ -187,28 +202,36 @@ pub(super) fn leave(tx: &mut Tx, run: RunId, now: Timestamp, halt: Option<&Halt>
 }
 
 /// Cancels a page of jobs that wait; true while there may be more.
-pub(super) fn cancel(tx: &mut Tx, run: RunId, _now: Timestamp) -> Result<bool> {
+pub(super) fn cancel(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<bool> {
     let row = tx.run_row(run)?;
     tx.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?1", [row])?;
     let mut canceled = 0;
-    for (state, index) in [
-        (JobState::Queued, "jobs_due"),
-        (JobState::Held, "jobs_held"),
+    let more_in_batches = dissolve::cancel_unsent(tx, row, now)?;
+    for (from, waiting) in [
+        (
+            Tally::of(JobState::Queued, Route::Live),
+            "INDEXED BY jobs_due WHERE run_id = ?1 AND state = 0 AND route = 0",
+        ),
+        (
+            Tally::of(JobState::Queued, Route::Batch),
+            "INDEXED BY jobs_for_batch WHERE run_id = ?1 AND state = 0 AND route = 1",
+        ),
+        (
+            JobState::Held.into(),
+            "INDEXED BY jobs_held WHERE run_id = ?1 AND state = 3",
+        ),
     ] {
         let sql = format!(
             "UPDATE jobs SET state = 6, not_before_ms = 0, error_class = 'canceled'
-             WHERE id IN (SELECT id FROM jobs INDEXED BY {index}
-                          WHERE run_id = ?1 AND state = {} LIMIT {PAGE})
-             RETURNING model_id",
-            state.code()
+             WHERE id IN (SELECT id FROM jobs {waiting} LIMIT {PAGE}) RETURNING model_id"
         );
         let models: Vec<i64> = tx.query_all(&sql, [row], |row| row.get(0))?;
         canceled += models.len();
         for model in models {
-            tx.moved(row, model, Some(state), Some(JobState::Canceled));
+            tx.moved(row, model, Some(from), Some(JobState::Canceled.into()));
         }
     }
-    Ok(canceled >= PAGE as usize)
+    Ok(more_in_batches || canceled >= PAGE as usize)
 }
 
 /// Puts a page of failed or cancelled jobs back; see [`crate::store::Store::retry`].
@@ -220,7 +243,7 @@ pub(super) fn retry(
 ) -> Result<(u64, Option<u64>)> {
     let row = tx.run_row(run)?;
     let page = ended_page(tx, row, filter, after_line)?;
-    for (job, model, state) in &page {
+    for (job, model, state, route) in &page {
         tx.execute(
             "UPDATE jobs SET state = 0, not_before_ms = 0, counted = 0, faults_in_row = 0,
                rate_limits_in_row = 0, interruptions_in_row = 0, first_started_at_ms = NULL
@@ -228,7 +251,8 @@ pub(super) fn retry(
             [job],
         )?;
         tx.execute("DELETE FROM results WHERE job_id = ?1", [job])?;
-        tx.moved(row, *model, Some(*state), Some(JobState::Queued));
+        let queued = Tally::of(JobState::Queued, *route);
+        tx.moved(row, *model, Some((*state).into()), Some(queued));
     }
     if !page.is_empty() {
         tx.execute(
@@ -246,9 +270,9 @@ fn ended_page(
     run: i64,
     filter: &RetryFilter,
     after_line: u64,
-) -> Result<Vec<(i64, i64, JobState)>> {
+) -> Result<Vec<(i64, i64, JobState, Route)>> {
     let mut sql =
-        "SELECT id, model_id, state FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
+        "SELECT id, model_id, state, route FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
             .to_owned();
     let mut values = vec![
         Value::from(job_id(run, after_line)),
@@ -267,7 +291,7 @@ fn ended_page(
         params_from_iter(values),
         |row| {
             let state = JobState::from_code(row.get(2)?).unwrap_or(JobState::Failed);
-            Ok((row.get(0)?, row.get(1)?, state))
+            Ok((row.get(0)?, row.get(1)?, state, Route::read(row, 3)?))
         },
     )
 }

@@ -1,11 +1,15 @@
-//! Finishing: the end of an attempt and what becomes of its job, in one transaction.
+//! Finishing: the end of an attempt and what becomes of its job, in one transaction. The same for
+//! both lanes: an attempt knows the batch that it is part of.
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use rusqlite::params;
 
 use super::blob::pack;
+use super::tally::{Route, Tally};
 use super::tx::Tx;
-use crate::model::{AttemptId, AttemptRecord, JobHistory, JobState, Pico, RunId};
+use crate::model::{AttemptId, AttemptRecord, JobHistory, JobState, Lane, Pico, RunId};
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
 /// A finish with its result packed beforehand, off the writer's thread.
@@ -13,12 +17,15 @@ pub(super) struct PackedFinish {
     record: AttemptRecord,
     history: JobHistory,
     next: Next,
+    /// The queue of the job's next attempt, if it has one.
+    route: Route,
     message: Option<Vec<u8>>,
     error: Option<Vec<u8>>,
 }
 
-impl From<Finish> for PackedFinish {
-    fn from(mut finish: Finish) -> Self {
+impl PackedFinish {
+    /// Packs the results of `finish`; if the job goes again, then by `lane`.
+    pub(super) fn new(mut finish: Finish, lane: Lane) -> Self {
         let (message, error) = match &mut finish.next {
             Next::End(end) => pack_result(std::mem::replace(&mut end.result, ResultBody::Nothing)),
             _ => (None, None),
@@ -27,6 +34,7 @@ impl From<Finish> for PackedFinish {
             record: finish.record,
             history: finish.history,
             next: finish.next,
+            route: lane.into(),
             message,
             error,
         }
@@ -45,14 +53,41 @@ fn pack_result(result: ResultBody) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
 pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Result<()> {
     let run = tx.run_row(run)?;
     let mut ended = Vec::with_capacity(finishes.len());
+    let mut ended_in_batch: HashMap<i64, u32> = HashMap::new();
     for finish in finishes {
-        if end_attempt(tx, finish)? {
-            move_job(tx, run, finish)?;
+        if let Some(ends) = end_attempt(tx, finish)? {
+            move_job(tx, run, finish, ends)?;
             keep_result(tx, finish)?;
             ended.push(&finish.record);
+            if let Ends::InBatch(batch) = ends {
+                *ended_in_batch.entry(batch).or_default() += 1;
+            }
         }
     }
+    for (batch, ended) in ended_in_batch {
+        tx.execute(
+            "UPDATE batches SET open_requests = open_requests - ?2 WHERE id = ?1",
+            params![batch, ended],
+        )?;
+    }
     add_to_run(tx, run, &ended)
+}
+
+/// Where an attempt was open that ends now.
+#[derive(Clone, Copy)]
+enum Ends {
+    Live,
+    InBatch(i64),
+}
+
+impl Ends {
+    /// The state of its job until now.
+    fn state_before(self) -> JobState {
+        match self {
+            Self::Live => JobState::InFlight,
+            Self::InBatch(_) => JobState::InBatch,
+        }
+    }
 }
 
 /// What the run as a whole knows of its attempts.
@@ -68,19 +103,19 @@ fn add_to_run(tx: &Tx, run: i64, ended: &[&AttemptRecord]) -> Result<()> {
     Ok(())
 }
 
-/// False if the attempt had ended already: an earlier call did this, and its word stands.
-fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<bool> {
+/// None if the attempt had ended already: an earlier call did this, and its word stands.
+fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<Option<Ends>> {
     let PackedFinish { record, next, .. } = finish;
     let AttemptId { job, n } = record.attempt;
     let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
-    let ended = tx.execute(
+    let ended = tx.query(
         "UPDATE attempts SET ended_at_ms = ?3, outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
            unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24
-         WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
+         WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL RETURNING batch_id",
         params![
             job.0,
             n,
@@ -107,27 +142,31 @@ fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<bool> {
             record.maybe_billed,
             record.latency.map(millis),
         ],
+        |row| Ok(row.get::<_, Option<i64>>(0)?.map_or(Ends::Live, Ends::InBatch)),
     )?;
-    if ended == 1 {
-        return Ok(true);
+    if ended.is_some() {
+        return Ok(ended);
     }
     let known = tx.query(
         "SELECT 1 FROM attempts WHERE job_id = ?1 AND n = ?2",
         params![job.0, n],
         |_| Ok(()),
     )?;
-    known.map(|()| false).ok_or_else(|| {
+    known.map(|()| None).ok_or_else(|| {
         StoreError::IllegalTransition(format!("attempt {n} of job {} was never started", job.0))
     })
 }
 
-fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish) -> Result<()> {
-    let (to, history) = (state_after(&finish.next), &finish.history);
+fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<()> {
+    let (from, to) = (ends.state_before(), state_after(&finish.next));
+    let history = &finish.history;
+    let goes_again = matches!(to, JobState::Queued | JobState::Held);
     let AttemptId { job, n } = finish.record.attempt;
-    let model = tx.query(
+    let moved = tx.query(
         "UPDATE jobs SET state = ?3, not_before_ms = ?4, error_class = ?5, counted = ?6,
-           faults_in_row = ?7, rate_limits_in_row = ?8, interruptions_in_row = ?9
-         WHERE id = ?1 AND attempts = ?2 AND state IN (1, 2) RETURNING model_id",
+           faults_in_row = ?7, rate_limits_in_row = ?8, interruptions_in_row = ?9,
+           route = min(coalesce(?11, route), 1 - live_only)
+         WHERE id = ?1 AND attempts = ?2 AND state = ?10 RETURNING model_id, route",
         params![
             job.0,
             n,
@@ -141,16 +180,18 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish) -> Result<()> {
             history.faults_in_row,
             history.rate_limits_in_row,
             history.interruptions_in_row,
+            from.code(),
+            goes_again.then_some(finish.route.code()),
         ],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, Route::read(row, 1)?)),
     )?;
-    let model = model.ok_or_else(|| {
+    let (model, route) = moved.ok_or_else(|| {
         StoreError::IllegalTransition(format!(
-            "job {} cannot become {to}: it is not in flight",
+            "job {} cannot become {to}: it is not {from}",
             job.0
         ))
     })?;
-    tx.moved(run, model, Some(JobState::InFlight), Some(to));
+    tx.moved(run, model, Some(from.into()), Some(Tally::of(to, route)));
     Ok(())
 }
 

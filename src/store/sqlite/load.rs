@@ -21,6 +21,7 @@ pub(super) struct PackedJob {
     metadata: Option<Vec<u8>>,
     lane: Option<&'static str>,
     deadline_ms: Option<i64>,
+    live_only: bool,
 }
 
 impl From<NewJob> for PackedJob {
@@ -34,6 +35,7 @@ impl From<NewJob> for PackedJob {
             metadata: job.metadata.as_deref().map(pack),
             lane: job.lane.map(crate::model::Lane::as_str),
             deadline_ms: job.deadline.map(jiff::Timestamp::as_millisecond),
+            live_only: job.live_only,
         }
     }
 }
@@ -76,8 +78,8 @@ pub(super) fn add(tx: &mut Tx, run: RunId, jobs: &[PackedJob]) -> Result<Vec<Dup
 fn insert(tx: &mut Tx, run: i64, job: &PackedJob) -> Result<bool> {
     let (id, model) = (job_id(run, job.line), tx.model_row(&job.model)?);
     let inserted = tx.execute(
-        "INSERT INTO jobs (id, run_id, custom_id, model_id, state, body_bytes, lane, deadline_ms)
-         VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        "INSERT INTO jobs (id, run_id, custom_id, model_id, state, body_bytes, lane, deadline_ms, live_only)
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         params![
             id,
             run,
@@ -85,7 +87,8 @@ fn insert(tx: &mut Tx, run: i64, job: &PackedJob) -> Result<bool> {
             model,
             job.body_bytes,
             job.lane,
-            job.deadline_ms
+            job.deadline_ms,
+            job.live_only
         ],
     )?;
     if inserted == 0 {
@@ -95,7 +98,7 @@ fn insert(tx: &mut Tx, run: i64, job: &PackedJob) -> Result<bool> {
         "INSERT INTO bodies (job_id, body_blob, metadata_blob) VALUES (?1, ?2, ?3)",
         params![id, job.body, job.metadata],
     )?;
-    tx.moved(run, model, None, Some(JobState::Queued));
+    tx.moved(run, model, None, Some(JobState::Queued.into()));
     Ok(true)
 }
 
@@ -166,7 +169,7 @@ pub(super) fn sweep(tx: &mut Tx, run: RunId) -> Result<bool> {
     )?;
     let deleted = !models.is_empty();
     for model in models {
-        tx.moved(row, model, Some(JobState::Queued), None);
+        tx.moved(row, model, Some(JobState::Queued.into()), None);
     }
     if deleted {
         return Ok(true);

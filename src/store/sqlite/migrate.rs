@@ -11,7 +11,10 @@ use crate::store::{Result, StoreError};
 pub(super) const APPLICATION_ID: i64 = 0x436C_526E;
 
 /// Step `i` brings a store from version `i` to `i + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("../../../schemas/sqlite/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../schemas/sqlite/0001_initial.sql"),
+    include_str!("../../../schemas/sqlite/0004_batches.sql"),
+];
 
 /// The version that this program reads and writes.
 pub(super) fn known_version() -> i64 {

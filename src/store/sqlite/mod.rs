@@ -13,25 +13,39 @@
 //! open            what must be true of a file, pragmas
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
-//! claim, finish   the life of an attempt
+//! claim, finish   the life of an attempt; finish serves both lanes
 //! control         start, pulse, leave, cancel, retry
+//! tally           what is counted, and the two queues
+//! batch_store     the verbs of the batch lane, which are
+//! queue           ... the queue for batches
+//! fill            ... what goes into a batch and onto the wire
+//! batches         ... where batches stand
+//! harvest         ... what must be known of a result's job
+//! dissolve        ... batches that are taken apart
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
 //! ```
 
+mod batch_store;
+mod batches;
 mod blob;
 mod claim;
 mod control;
+mod dissolve;
 mod errors;
 mod file_system;
+mod fill;
 mod finish;
+mod harvest;
 mod health;
 mod load;
 mod lock;
 mod migrate;
 mod open;
+mod queue;
 mod reader;
 mod rows;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -41,7 +55,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::model::{AttemptId, ClaimedJob, DispatchOptions, Halt, NewJob, RequestBody, RunId};
+use crate::model::{
+    AttemptId, ClaimedJob, DispatchOptions, Halt, Lane, NewJob, RequestBody, RunId,
+};
 use crate::store::{
     Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter, Store,
     StoreError,
@@ -145,10 +161,8 @@ impl Store for SqliteStore {
     }
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
-        let packed: Vec<_> = finishes
-            .into_iter()
-            .map(finish::PackedFinish::from)
-            .collect();
+        let pack = |finish| finish::PackedFinish::new(finish, Lane::Live);
+        let packed: Vec<_> = finishes.into_iter().map(pack).collect();
         self.writer
             .call(move |tx| finish::finish(tx, run, &packed))
             .await
@@ -194,6 +208,7 @@ impl Store for SqliteStore {
     }
 }
 
+/// A claimed job with its body unpacked.
 fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
     let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
     Ok(ClaimedJob {

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::batches::{BATCHES, read_batch};
 use super::errors::explain;
 use super::open::open_reader;
 use super::rows;
 use super::tx::{ids_of, job_id};
 use crate::model::{Run, RunId};
 use crate::store::{
-    AttemptGroup, AttemptRow, HourOfDay, Only, Reader, Result, ResultRow, StoreError,
+    AttemptGroup, AttemptRow, BatchRow, HourOfDay, Only, Reader, Result, ResultRow, StoreError,
 };
 
 /// Attempts and results of one page: small enough to hold, large enough to be quick.
@@ -129,5 +130,11 @@ impl Reader for SqliteReader {
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {
         let (first, last) = ids_of(self.run_row(run)?);
         self.query_all(&rows::attempt_groups(), [first, last], rows::read_group)
+    }
+
+    async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {
+        let row = self.run_row(run)?;
+        let sql = format!("{BATCHES} WHERE run_id = ?1 ORDER BY batches.id");
+        self.query_all(&sql, [row], read_batch)
     }
 }

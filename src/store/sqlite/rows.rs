@@ -7,6 +7,7 @@ use rusqlite::types::{FromSql, Type};
 use rusqlite::{Error, Row};
 
 use super::blob::unpack;
+use super::tally::state_of_tally;
 use super::tx::line_of;
 use crate::model::{
     AttemptId, AttemptOutcome, Cost, ErrorClass, Halt, JobCounts, JobId, JobState, Lane, Pico, Run,
@@ -128,7 +129,7 @@ fn read_halt(row: &Row<'_>) -> rusqlite::Result<Option<Halt>> {
 }
 
 pub(super) fn read_tally(row: &Row<'_>) -> rusqlite::Result<(JobState, u64)> {
-    let state = JobState::from_code(row.get(0)?)
+    let state = state_of_tally(row.get(0)?)
         .ok_or_else(|| unreadable(0, Type::Integer, "an unknown job state"))?;
     Ok((state, row.get(1)?))
 }
@@ -244,7 +245,7 @@ fn amount(row: &Row<'_>, column: &str) -> rusqlite::Result<Pico> {
     Ok(Pico(i128::from(pico)))
 }
 
-fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
     let ms: Option<i64> = row.get(column)?;
     ms.map(|ms| {
         Timestamp::from_millisecond(ms)
@@ -275,12 +276,16 @@ fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite
     serde_json::from_str(&text).map_err(|error| unreadable(0, Type::Text, &error.to_string()))
 }
 
-fn word<T>(row: &Row<'_>, column: &str, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub(super) fn word<T>(
+    row: &Row<'_>,
+    column: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
     optional_word(row, column, read)?
         .ok_or_else(|| unreadable(0, Type::Null, &format!("no {column}")))
 }
 
-fn optional_word<T>(
+pub(super) fn optional_word<T>(
     row: &Row<'_>,
     column: &str,
     read: impl Fn(&str) -> Option<T>,

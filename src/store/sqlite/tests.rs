@@ -56,6 +56,7 @@ fn job(line: u64) -> NewJob {
         body: RequestBody::from_json(format!(r#"{{"model":"{MODEL}","line":{line}}}"#)),
         lane: None,
         deadline: None,
+        live_only: false,
         metadata: (line == 2).then(|| r#"{"row":17}"#.to_owned()),
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::explain;
-use crate::model::{JobState, RunId};
+use super::tally::Tally;
+use crate::model::RunId;
 use crate::store::{Result, StoreError};
 
 /// Bits of a job id that hold the line; the rest holds the run's row number.
@@ -20,7 +21,7 @@ pub(super) struct Tx {
     runs: HashMap<RunId, i64>,
     models: HashMap<String, i64>,
     /// Changes of the tallies, written once at the end of the transaction.
-    moved: HashMap<(i64, i64, JobState), i64>,
+    moved: HashMap<(i64, i64, Tally), i64>,
 }
 
 impl Tx {
@@ -93,13 +94,7 @@ impl Tx {
     }
 
     /// Notes that a job of that run and model entered `to`, coming from `from` if it is not new.
-    pub(super) fn moved(
-        &mut self,
-        run: i64,
-        model: i64,
-        from: Option<JobState>,
-        to: Option<JobState>,
-    ) {
+    pub(super) fn moved(&mut self, run: i64, model: i64, from: Option<Tally>, to: Option<Tally>) {
         if let Some(from) = from {
             *self.moved.entry((run, model, from)).or_default() -= 1;
         }
@@ -180,23 +175,23 @@ impl Tx {
     }
 
     fn write_tallies(&mut self) -> Result<()> {
-        for ((run, model, state), by) in std::mem::take(&mut self.moved) {
+        for ((run, model, tally), by) in std::mem::take(&mut self.moved) {
             if by != 0 {
-                self.add_to_tally(run, model, state, by)?;
+                self.add_to_tally(run, model, tally, by)?;
             }
         }
         Ok(())
     }
 
-    fn add_to_tally(&self, run: i64, model: i64, state: JobState, by: i64) -> Result<()> {
+    fn add_to_tally(&self, run: i64, model: i64, tally: Tally, by: i64) -> Result<()> {
         let known = self.execute(
             "UPDATE tallies SET jobs = jobs + ?4 WHERE run_id = ?1 AND model_id = ?2 AND state = ?3",
-            params![run, model, state.code(), by],
+            params![run, model, tally.code(), by],
         )?;
         if known == 0 {
             self.execute(
                 "INSERT INTO tallies (run_id, model_id, state, jobs) VALUES (?1, ?2, ?3, ?4)",
-                params![run, model, state.code(), by],
+                params![run, model, tally.code(), by],
             )?;
         }
         Ok(())

@@ -340,6 +340,7 @@ async fn store_with_a_failure(path: &Path) -> SqliteStore {
         body: RequestBody::from_json(r#"{"messages":"prompt-text"}"#),
         lane: None,
         deadline: None,
+        live_only: false,
         metadata: None,
     };
     store.add_jobs(run, vec![job(1), job(2)]).await.unwrap();

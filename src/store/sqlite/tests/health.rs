@@ -13,7 +13,7 @@ async fn a_sound_store_has_no_complaints() {
     let bench = Bench::with_jobs(3).await;
     let health = bench.reader().health().unwrap();
     assert_eq!(health.complaints, Vec::<String>::new());
-    assert_eq!(health.schema_version, 1);
+    assert_eq!(health.schema_version, 2);
     assert!(health.bytes > 10_000, "{}", health.bytes);
 }
 

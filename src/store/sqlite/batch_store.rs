@@ -1,0 +1,120 @@
+//! The verbs of the batch lane, each handed to the file that does it. Texts are packed and unpacked
+//! here, on the caller's thread.
+
+use jiff::Timestamp;
+
+use super::{SqliteStore, batches, blob, dissolve, fill, finish, harvest, queue};
+use crate::model::{
+    AttemptId, BatchId, BatchState, CancelReason, Lane, RemoteBatch, RequestBody, RunId,
+};
+use crate::store::{
+    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
+    RouteRule, Routed, StoreError, Unroute,
+};
+
+impl BatchStore for SqliteStore {
+    async fn route(&self, run: RunId, rule: RouteRule, after_line: u64) -> Result<Routed> {
+        self.writer
+            .call(move |tx| queue::route(tx, run, &rule, after_line))
+            .await
+    }
+
+    async fn batch_queue(&self, run: RunId, now: Timestamp) -> Result<BatchQueue> {
+        self.writer
+            .call(move |tx| queue::batch_queue(tx, run, now))
+            .await
+    }
+
+    async fn unroute(&self, run: RunId, which: Unroute) -> Result<bool> {
+        self.writer
+            .call(move |tx| queue::unroute(tx, run, &which))
+            .await
+    }
+
+    async fn begin_batch(&self, batch: NewBatch) -> Result<BatchId> {
+        self.writer.call(move |tx| batches::begin(tx, &batch)).await
+    }
+
+    async fn fill_batch(&self, fill: Fill) -> Result<Filled> {
+        self.writer.call(move |tx| fill::fill(tx, &fill)).await
+    }
+
+    async fn batch_entries(
+        &self,
+        batch: BatchId,
+        after: Option<AttemptId>,
+    ) -> Result<Vec<BatchEntry>> {
+        let packed = self
+            .writer
+            .call(move |tx| fill::entries(tx, batch, after))
+            .await?;
+        packed.into_iter().map(unpack_entry).collect()
+    }
+
+    async fn move_batch(
+        &self,
+        batch: BatchId,
+        to: BatchState,
+        now: Timestamp,
+    ) -> Result<BatchState> {
+        self.writer
+            .call(move |tx| batches::advance(tx, batch, to, now))
+            .await
+    }
+
+    async fn note_remote(&self, batch: BatchId, remote: RemoteBatch, now: Timestamp) -> Result<()> {
+        self.writer
+            .call(move |tx| batches::note_remote(tx, batch, &remote, now))
+            .await
+    }
+
+    async fn cancel_batch(&self, batch: BatchId, reason: CancelReason) -> Result<()> {
+        self.writer
+            .call(move |tx| batches::cancel(tx, batch, reason))
+            .await
+    }
+
+    async fn dissolve_batch(
+        &self,
+        batch: BatchId,
+        lane: Lane,
+        keep_attempts: bool,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.writer
+            .call(move |tx| dissolve::dissolve(tx, batch, lane, keep_attempts, now))
+            .await
+    }
+
+    async fn open_items(&self, batch: BatchId, attempts: Vec<AttemptId>) -> Result<Vec<OpenItem>> {
+        self.writer
+            .call(move |tx| harvest::open_items(tx, batch, &attempts))
+            .await
+    }
+
+    async fn missing_items(&self, batch: BatchId) -> Result<Vec<AttemptId>> {
+        self.writer
+            .call(move |tx| harvest::missing(tx, batch))
+            .await
+    }
+
+    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
+        let pack = |(finish, lane)| finish::PackedFinish::new(finish, lane);
+        let packed: Vec<_> = items.into_iter().map(pack).collect();
+        self.writer
+            .call(move |tx| finish::finish(tx, run, &packed))
+            .await
+    }
+
+    async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {
+        self.writer.call(move |tx| batches::list(tx, run)).await
+    }
+}
+
+fn unpack_entry(packed: fill::PackedEntry) -> Result<BatchEntry> {
+    let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
+    Ok(BatchEntry {
+        attempt: packed.attempt,
+        body: RequestBody::from_json(body),
+    })
+}

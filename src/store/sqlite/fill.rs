@@ -1,0 +1,247 @@
+//! Filling: jobs leave the queue for batches together with the rows of their next attempts, page by
+//! page; and the entries of a filled batch, as they go over the wire.
+
+use rusqlite::{Row, params};
+
+use super::batches::{Stored, batch_row};
+use super::queue::change_queue;
+use super::tally::{Route, Tally};
+use super::tx::Tx;
+use crate::model::batch::{ENVELOPE, entry_bytes, item_id};
+use crate::model::{AttemptId, BatchId, BatchState, JobId, JobState};
+use crate::store::{Fill, Filled, Result, StoreError};
+
+/// Jobs that one call puts into a batch: some ten milliseconds of the writer's time.
+const FILLED_JOBS: u32 = 1_000;
+/// Entries that are read at once.
+const ENTRIES: usize = 500;
+/// Bytes of bodies that are read at once; a single larger one is read alone.
+const ENTRY_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A job that may go into the batch.
+struct Candidate {
+    id: i64,
+    model: i64,
+    attempt: u32,
+    body_bytes: u64,
+    deadline_ms: Option<i64>,
+}
+
+/// What fits, counted from the start of the page.
+#[derive(Default)]
+struct Page {
+    jobs: u32,
+    bytes: u64,
+    too_large: Vec<(i64, i64)>,
+    deadline_ms: Option<i64>,
+    undated: bool,
+    is_full: bool,
+}
+
+pub(super) fn fill(tx: &mut Tx, fill: &Fill) -> Result<Filled> {
+    let batch = batch_row(tx, fill.batch)?;
+    match batch.state {
+        BatchState::Filling => {}
+        BatchState::Lost => {
+            return Ok(Filled {
+                complete: true,
+                ..Filled::default()
+            });
+        }
+        state => return Err(not_filling(fill.batch, state)),
+    }
+    let now = fill.now.as_millisecond();
+    let candidates = candidates(tx, batch.run, now)?;
+    let exhausted = candidates.len() < FILLED_JOBS as usize;
+    let page = choose(&batch, fill, candidates);
+    for (job, model) in &page.too_large {
+        leave_for_good(tx, batch.run, *job, *model)?;
+    }
+    start_attempts(tx, &batch, now, page.jobs)?;
+    grow(tx, &batch, &page)?;
+    Ok(Filled {
+        requests: batch.requests + page.jobs,
+        bytes: batch.bytes + page.bytes,
+        too_large: u32::try_from(page.too_large.len()).unwrap_or(u32::MAX),
+        complete: page.is_full || exhausted,
+    })
+}
+
+fn not_filling(batch: BatchId, state: BatchState) -> StoreError {
+    StoreError::IllegalTransition(format!("batch {} is {state}, not filling", batch.0))
+}
+
+/// The jobs that are due, in the order in which they are taken.
+fn candidates(tx: &Tx, run: i64, now: i64) -> Result<Vec<Candidate>> {
+    tx.query_all(
+        &format!("SELECT id, model_id, attempts + 1, body_bytes, deadline_ms {DUE}"),
+        params![run, now, FILLED_JOBS],
+        |row| {
+            Ok(Candidate {
+                id: row.get(0)?,
+                model: row.get(1)?,
+                attempt: row.get(2)?,
+                body_bytes: row.get(3)?,
+                deadline_ms: row.get(4)?,
+            })
+        },
+    )
+}
+
+/// The first jobs of the queue: new ones, whose time is zero, then retries that are due.
+const DUE: &str = "FROM jobs INDEXED BY jobs_for_batch
+    WHERE run_id = ?1 AND state = 0 AND route = 1 AND not_before_ms <= ?2
+    ORDER BY not_before_ms, id LIMIT ?3";
+
+/// Takes candidates until one does not fit any more.
+fn choose(batch: &Stored, fill: &Fill, candidates: Vec<Candidate>) -> Page {
+    let mut page = Page {
+        is_full: batch.requests >= fill.max_requests,
+        ..Page::default()
+    };
+    for job in candidates {
+        let attempt = AttemptId {
+            job: JobId(job.id),
+            n: job.attempt,
+        };
+        let entry = entry_bytes(&item_id(&batch.nonce, attempt), job.body_bytes);
+        if empty_bytes() + entry > fill.max_bytes {
+            page.too_large.push((job.id, job.model));
+            continue;
+        }
+        let comma = u64::from(batch.requests + page.jobs > 0);
+        page.is_full |= batch.requests + page.jobs >= fill.max_requests
+            || batch.bytes + page.bytes + comma + entry > fill.max_bytes;
+        if page.is_full {
+            break;
+        }
+        page.jobs += 1;
+        page.bytes += comma + entry;
+        page.undated |= job.deadline_ms.is_none();
+        page.deadline_ms = match (page.deadline_ms, job.deadline_ms) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    page.is_full |= batch.requests + page.jobs >= fill.max_requests;
+    page
+}
+
+/// Bytes of a create call without entries.
+pub(super) fn empty_bytes() -> u64 {
+    (ENVELOPE.0.len() + ENVELOPE.1.len()) as u64
+}
+
+/// A job that no batch can take goes live, now and after every retry.
+fn leave_for_good(tx: &mut Tx, run: i64, job: i64, model: i64) -> Result<()> {
+    tx.execute(
+        "UPDATE jobs SET live_only = 1, route = 0 WHERE id = ?1 AND state = 0 AND route = 1",
+        [job],
+    )?;
+    change_queue(tx, run, model, Route::Live);
+    Ok(())
+}
+
+/// Records the attempts of the first `jobs` jobs of the queue.
+fn start_attempts(tx: &mut Tx, batch: &Stored, now: i64, jobs: u32) -> Result<()> {
+    if jobs == 0 {
+        return Ok(());
+    }
+    tx.execute(
+        &format!(
+            "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms, batch_id)
+             SELECT id, attempts + 1, 'batch', model_id, ?2, ?4 {DUE}"
+        ),
+        params![batch.run, now, jobs, batch.id],
+    )?;
+    let models: Vec<i64> = tx.query_all(
+        &format!(
+            "UPDATE jobs SET state = 2, attempts = attempts + 1,
+               first_started_at_ms = coalesce(first_started_at_ms, ?2)
+             WHERE id IN (SELECT id {DUE}) RETURNING model_id"
+        ),
+        params![batch.run, now, jobs],
+        |row| row.get(0),
+    )?;
+    for model in &models {
+        let queued = Tally::of(JobState::Queued, Route::Batch);
+        tx.moved(
+            batch.run,
+            *model,
+            Some(queued),
+            Some(JobState::InBatch.into()),
+        );
+    }
+    if models.len() == jobs as usize {
+        return Ok(());
+    }
+    Err(StoreError::IllegalTransition(format!(
+        "{} of {jobs} jobs went into batch {}",
+        models.len(),
+        batch.id
+    )))
+}
+
+/// Writes down what the batch has grown by.
+fn grow(tx: &Tx, batch: &Stored, page: &Page) -> Result<()> {
+    tx.execute(
+        "UPDATE batches SET requests = requests + ?2, open_requests = open_requests + ?2, bytes = bytes + ?3,
+           deadline_ms = min(coalesce(deadline_ms, ?4), coalesce(?4, deadline_ms)), undated = max(undated, ?5)
+         WHERE id = ?1",
+        params![batch.id, page.jobs, page.bytes, page.deadline_ms, page.undated],
+    )?;
+    Ok(())
+}
+
+/// An entry with its body still packed, to be unpacked off the writer's thread.
+pub(super) struct PackedEntry {
+    pub(super) attempt: AttemptId,
+    pub(super) body: Vec<u8>,
+}
+
+/// A page of the open attempts of a batch with their bodies.
+pub(super) fn entries(
+    tx: &Tx,
+    batch: BatchId,
+    after: Option<AttemptId>,
+) -> Result<Vec<PackedEntry>> {
+    let after = after.map_or(0, |attempt| attempt.job.0);
+    let page: Vec<(AttemptId, u64)> = tx.query_all(
+        "SELECT job_id, n, body_bytes FROM attempts INDEXED BY attempts_open_in_batch
+         JOIN jobs ON jobs.id = job_id
+         WHERE batch_id = ?1 AND ended_at_ms IS NULL AND job_id > ?2 ORDER BY job_id LIMIT ?3",
+        params![batch.0, after, ENTRIES],
+        |row| Ok((read_attempt(row)?, row.get(2)?)),
+    )?;
+    let mut bytes: u64 = 0;
+    let mut entries = Vec::with_capacity(page.len());
+    for (attempt, body_bytes) in page {
+        bytes = bytes.saturating_add(body_bytes);
+        if bytes > ENTRY_BYTES && !entries.is_empty() {
+            break;
+        }
+        entries.push(entry(tx, attempt)?);
+    }
+    Ok(entries)
+}
+
+fn entry(tx: &Tx, attempt: AttemptId) -> Result<PackedEntry> {
+    let body = tx.query(
+        "SELECT body_blob FROM bodies WHERE job_id = ?1",
+        [attempt.job.0],
+        |row| row.get(0),
+    )?;
+    let no_body = || StoreError::IllegalTransition(format!("job {} has no body", attempt.job.0));
+    Ok(PackedEntry {
+        attempt,
+        body: body.ok_or_else(no_body)?,
+    })
+}
+
+/// Reads the first two columns.
+pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptId> {
+    Ok(AttemptId {
+        job: JobId(row.get(0)?),
+        n: row.get(1)?,
+    })
+}
