@@ -13,16 +13,19 @@ use jiff::Timestamp;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::batches::{BatchLane, LiveView, Mode, News};
 use super::events::EventMaker;
+use super::live_rate::LiveRate;
 use super::outcome::{abandoned, outcome};
+use super::providers::Providers;
 use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
 use super::settings::EngineSettings;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{ClaimedJob, EventKind, Halt, Observer, Run};
+use crate::model::{AttemptOutcome, ClaimedJob, EventKind, Halt, Observer, Run};
 use crate::policy::{max_tokens_of, streams};
-use crate::provider::{Provider, Reply, Request};
-use crate::store::{Claimed, Finish, Pulse, Store, StoreError};
+use crate::provider::{BatchApi, Provider, Reply, Request};
+use crate::store::{BatchStore, Claimed, Finish, Pulse, Store, StoreError};
 
 /// Control changes by other processes are seen within this time.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
@@ -40,6 +43,9 @@ pub enum Ending {
     Halted(Halt),
     /// The user stopped it; what was in flight is recorded, or found `interrupted` at the next start.
     Interrupted,
+    /// What is left is in remote batches that nobody here waits for; taking the run up again
+    /// fetches their results.
+    LeftInBatches,
 }
 
 /// Why a dispatcher broke off. Nothing that was recorded is lost, and a resume goes on.
@@ -57,9 +63,9 @@ pub enum EngineError {
 ///
 /// When the store does not work. Answers that could not be recorded are tried once more before the
 /// dispatcher gives up.
-pub async fn dispatch<S: Store, P: Provider>(
+pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     store: Arc<S>,
-    provider: Arc<P>,
+    providers: Providers<P, B>,
     clock: Clock,
     run: &Run,
     settings: EngineSettings,
@@ -69,6 +75,13 @@ pub async fn dispatch<S: Store, P: Provider>(
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
+    let batches = match providers.batches {
+        Some(api) => {
+            let store = Arc::clone(&store);
+            BatchLane::open(store, api, clock, run, &settings, &stop).await?
+        }
+        None => None,
+    };
     let pulse = store.pulse(run.id).await?;
     let events = EventMaker::new(run.id);
     let started = EventKind::RunStarted {
@@ -86,7 +99,9 @@ pub async fn dispatch<S: Store, P: Provider>(
         scheduler: Scheduler::new(run.id, &settings, pulse),
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
-        provider,
+        provider: providers.live,
+        batches,
+        live_rate: LiveRate::default(),
         clock,
         run,
         settings,
@@ -99,6 +114,7 @@ pub async fn dispatch<S: Store, P: Provider>(
         unsaved: Vec::new(),
         trouble: None,
         abandon_at: None,
+        grace_is_over: false,
     };
     dispatcher.run().await
 }
@@ -106,6 +122,9 @@ pub async fn dispatch<S: Store, P: Provider>(
 struct Dispatcher<'a, S, P> {
     store: Arc<S>,
     provider: Arc<P>,
+    /// The batch lane, if there is work for it.
+    batches: Option<BatchLane>,
+    live_rate: LiveRate,
     clock: Clock,
     run: &'a Run,
     settings: EngineSettings,
@@ -123,6 +142,7 @@ struct Dispatcher<'a, S, P> {
     trouble: Option<StoreError>,
     /// When requests that are still in flight are given up, once the run is stopped.
     abandon_at: Option<Timestamp>,
+    grace_is_over: bool,
 }
 
 /// A finished call of the store.
@@ -151,6 +171,8 @@ enum Happening {
     Called(Result<Called, JoinError>),
     PulseIsDue,
     TickIsDue,
+    /// The batch lane tells something.
+    News(News),
     WakeUp,
     Stop(Stop),
 }
@@ -167,7 +189,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(lost)) => self.on_lost_call(&lost),
-                Happening::PulseIsDue => self.ask_for_pulse(),
+                Happening::PulseIsDue => {
+                    self.live_rate.look(self.scheduler.queued() > 0);
+                    self.ask_for_pulse();
+                }
+                Happening::News(news) => self.on_news(news),
                 Happening::TickIsDue => self.observer.tick(self.clock.now()),
                 Happening::WakeUp => self.abandon_if_due(),
                 Happening::Stop(Stop::Now) => {
@@ -196,6 +222,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             stop = self.stop.changed() => Happening::Stop(stop),
             Some(called) = self.calls.join_next() => Happening::Called(called),
             Some(answer) = self.requests.join_next_with_id() => Happening::Answer(answer.map(Box::new)),
+            news = news_of(&mut self.batches) => Happening::News(news),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
             _ = tick.tick() => Happening::TickIsDue,
@@ -205,6 +232,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     /// Carries out what the scheduler wants; returns why to leave, if it wants that.
     fn act(&mut self) -> Option<Leave> {
         let now = self.clock.now();
+        self.keep_in_step();
         for effect in self.scheduler.plan(now, &mut self.rng) {
             match effect {
                 Effect::Start(job) => self.start(job, now),
@@ -222,12 +250,63 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     });
                 }
                 Effect::Pulse => self.ask_for_pulse(),
-                Effect::Leave(leave) if self.calls.is_empty() => return Some(leave),
-                // A release is still under way; its end brings us back here.
+                Effect::Leave(leave) if self.calls.is_empty() && self.lets_go(&leave) => {
+                    return Some(leave);
+                }
+                // A release or the batch lane is still under way; its end brings us back here.
                 Effect::Leave(_) => {}
             }
         }
         None
+    }
+
+    /// Tells each lane how the other one stands.
+    fn keep_in_step(&mut self) {
+        let Some(lane) = &self.batches else {
+            return;
+        };
+        self.scheduler.on_beside(lane.is_busy());
+        let mode = match self.scheduler.leaving() {
+            _ if self.grace_is_over => Mode::Abandon,
+            None => Mode::Run,
+            Some(Leave::Canceled) if self.stop.current() == Stop::No => Mode::Cancel,
+            Some(Leave::Broken) => Mode::Abandon,
+            Some(_) => Mode::Leave,
+        };
+        let live = LiveView {
+            rate: self.live_rate.per_second(),
+            queued: self.scheduler.queued(),
+            down_since: self.scheduler.down_since(),
+        };
+        lane.tell(mode, live);
+    }
+
+    /// Whether the batch lane is done with what it must do before the run is left so.
+    fn lets_go(&self, leave: &Leave) -> bool {
+        let Some(lane) = &self.batches else {
+            return true;
+        };
+        match leave {
+            Leave::Completed | Leave::Broken => true,
+            Leave::Canceled if self.stop.current() == Stop::No => {
+                lane.has_left() || !lane.is_busy()
+            }
+            Leave::Canceled | Leave::Halted(_) | Leave::Stopped => lane.has_left(),
+        }
+    }
+
+    fn on_news(&mut self, news: News) {
+        match news {
+            News::Events(events) => events.iter().for_each(|event| self.observer.observe(event)),
+            News::JobsForLive => self.ask_for_pulse(),
+            News::Held(because) => self.scheduler.on_held(because),
+            News::Halted(halt) => self.scheduler.on_halt(halt),
+            News::Broken(error) => {
+                self.scheduler.on_store_failed();
+                self.trouble.get_or_insert(error);
+            }
+            News::Left => {}
+        }
     }
 
     fn start(&mut self, job: ClaimedJob, now: Timestamp) {
@@ -352,7 +431,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     .extend(group.into_iter().map(|(_, finish)| finish));
                 self.trouble.get_or_insert(error);
             }
-            Called::Pulsed(Ok(pulse)) => self.scheduler.on_pulse(pulse),
+            Called::Pulsed(Ok(pulse)) => {
+                self.keep_in_step();
+                self.scheduler.on_pulse(pulse);
+            }
             Called::Released(Ok(())) => {}
             Called::Pulsed(Err(error)) | Called::Released(Err(error)) => {
                 self.scheduler.on_store_failed();
@@ -372,6 +454,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let now = self.clock.now();
         for (job, finish) in group {
             self.scheduler.on_recorded(&job.model, &finish.next);
+            if finish.record.outcome == AttemptOutcome::Succeeded {
+                self.live_rate.succeeded();
+            }
             let (attempt_ended, job_ended) = self.events.finished(now, job, finish);
             self.observer.observe(&attempt_ended);
             if let Some(job_ended) = job_ended {
@@ -395,6 +480,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     fn abandon_if_due(&mut self) {
         if self.abandon_at.is_some_and(|at| at <= self.clock.now()) {
             self.abandon_at = None;
+            self.grace_is_over = true;
             self.requests.abort_all();
         }
     }
@@ -410,6 +496,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         match &ending {
             Ending::Completed => self.tell_end("completed"),
             Ending::Interrupted => self.tell_end("interrupted"),
+            Ending::LeftInBatches => self.tell_end("left_in_batches"),
             Ending::Halted(halt) => {
                 let halted = EventKind::RunHalted {
                     error_class: halt.class,
@@ -426,11 +513,18 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     /// Writes down how the run stands now.
     async fn settle(&mut self, leave: Leave) -> Result<Ending, StoreError> {
         let (run, now) = (self.run.id, self.clock.now());
+        let in_batches = self.batches.as_ref().map_or(0, BatchLane::remote_batches) > 0;
         let (ending, halt) = match leave {
+            Leave::Completed if in_batches => (Ending::LeftInBatches, None),
             Leave::Completed => (Ending::Completed, None),
             Leave::Canceled => {
                 while self.store.cancel(run, now).await? {}
-                (Ending::Completed, None)
+                let ending = if in_batches {
+                    Ending::Interrupted
+                } else {
+                    Ending::Completed
+                };
+                (ending, None)
             }
             Leave::Halted(halt) => (Ending::Halted(halt.clone()), Some(halt)),
             Leave::Stopped => (Ending::Interrupted, None),
@@ -458,6 +552,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         };
         self.observer
             .observe(&self.events.make(self.clock.now(), ended));
+    }
+}
+
+async fn news_of(lane: &mut Option<BatchLane>) -> News {
+    match lane {
+        Some(lane) => lane.news().await,
+        None => std::future::pending().await,
     }
 }
 

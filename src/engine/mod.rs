@@ -9,6 +9,9 @@
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
 //! events       what happened, as events for those who watch
+//! live_rate    how fast the live lane works
+//! providers    where requests go
+//! batches/     the batch lane: its own state machine and loop, beside the dispatcher
 //! stop         how the run is told to stop
 //! ```
 //!
@@ -16,15 +19,19 @@
 //! in memory: a job that goes again is a row with a time. It never sends a request whose attempt
 //! is not stored, and counts nothing as done that is not.
 
+mod batches;
 mod ceiling;
 mod dispatcher;
 mod events;
 mod lane;
+mod live_rate;
 mod outcome;
+mod providers;
 mod scheduler;
 mod settings;
 mod stop;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
-pub use settings::EngineSettings;
+pub use providers::{NoBatches, Providers};
+pub use settings::{BatchOptions, EngineSettings};
 pub use stop::{Stop, StopSignal, Stopper};

@@ -88,6 +88,8 @@ pub(super) struct Scheduler {
     pulse_asked: bool,
     /// A job of some model was held: what the run reports if nothing else is left.
     held_because: Option<Halt>,
+    /// The batch lane has work: an empty live lane is not the end.
+    beside: bool,
     leaving: Option<Leave>,
 }
 
@@ -147,6 +149,7 @@ impl Scheduler {
             probing: settings.after_halt,
             pulse_asked: false,
             held_because: None,
+            beside: false,
             leaving: None,
         };
         scheduler.on_pulse(pulse);
@@ -177,7 +180,7 @@ impl Scheduler {
         }
         if pulse.cancel_requested {
             self.leave(Leave::Canceled);
-        } else if asked && self.is_quiet() && self.nothing_is_left() {
+        } else if asked && self.is_quiet() && self.nothing_is_left() && !self.beside {
             self.leave_at_the_end();
         }
     }
@@ -206,6 +209,40 @@ impl Scheduler {
             },
             |lane| lane.standing(job, now),
         )
+    }
+
+    /// Whether the batch lane has work.
+    pub(super) fn on_beside(&mut self, busy: bool) {
+        self.beside = busy;
+    }
+
+    /// No job can succeed, as the batch lane found.
+    pub(super) fn on_halt(&mut self, halt: Halt) {
+        self.leave(Leave::Halted(halt));
+    }
+
+    /// Jobs of some model were put aside by the batch lane.
+    pub(super) fn on_held(&mut self, because: Halt) {
+        self.held_because.get_or_insert(because);
+    }
+
+    /// Why the run is being left, if it is.
+    pub(super) fn leaving(&self) -> Option<&Leave> {
+        self.leaving.as_ref()
+    }
+
+    /// Jobs that wait for the live lane.
+    pub(super) fn queued(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.queued).sum()
+    }
+
+    /// Since when every model with jobs to do has been failing.
+    pub(super) fn down_since(&self) -> Option<Timestamp> {
+        let with_work = self.lanes.iter().filter(|lane| lane.queued > 0);
+        let since: Option<Vec<_>> = with_work
+            .map(|lane| lane.circuit.open().map(|open| open.since))
+            .collect();
+        since?.into_iter().max()
     }
 
     /// A request was answered, or broke. Tells what the lane made of it.
@@ -452,7 +489,7 @@ impl Scheduler {
 
     /// Nothing is open and nothing seems to be left: the store has the last word on that.
     fn plan_end(&mut self, effects: &mut Vec<Effect>) {
-        if self.nothing_is_left() && self.is_quiet() && !self.pulse_asked {
+        if self.nothing_is_left() && self.is_quiet() && !self.pulse_asked && !self.beside {
             self.pulse_asked = true;
             effects.push(Effect::Pulse);
         }

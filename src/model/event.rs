@@ -224,7 +224,7 @@ pub enum EventKind {
     },
     /// The dispatcher left the run.
     RunEnded {
-        /// `completed`, `halted`, `interrupted`, or `broken` when the store does not work.
+        /// `completed`, `halted`, `interrupted`, `left_in_batches`, or `broken` when the store does not work.
         reason: String,
     },
 }

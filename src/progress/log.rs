@@ -3,6 +3,7 @@
 //! One `-v` tells what happens to the run and which jobs fail, two every attempt that does not
 //! succeed, three every attempt.
 
+use super::batches;
 use super::lines::one_line;
 use crate::model::{Event, EventKind, Observer};
 
@@ -37,7 +38,10 @@ impl Observer for Log {
             } => tracing::info!(%run, class = %error_class, %next_try_at, "waiting for a repair"),
             EventKind::Draining { in_flight } => tracing::info!(%run, in_flight, "draining"),
             EventKind::RunEnded { reason } => tracing::info!(%run, "run left: {reason}"),
-            kind => observe_job(kind),
+            kind => match batches::line(kind) {
+                Some(line) => tracing::info!(%run, "{line}"),
+                None => observe_job(kind),
+            },
         }
     }
 }

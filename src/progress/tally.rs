@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::batches::BatchTally;
 use super::numbers::approximate;
 use super::rate::RateWindow;
 use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Pico};
@@ -85,6 +86,8 @@ pub struct Tally {
     pub phase: Phase,
     /// Models that keep failing, and how: they are only probed.
     pub outages: BTreeMap<String, ErrorClass>,
+    /// Remote batches that are not over.
+    pub batches: BatchTally,
     started_at: Option<Timestamp>,
     ended_here: u64,
     window: RateWindow,
@@ -131,6 +134,7 @@ impl Tally {
             }
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
+            of_batch => self.batches.observe(of_batch),
         }
     }
 

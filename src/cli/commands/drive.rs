@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Origin;
-use crate::engine::{Ending, Stop, Stopper, dispatch};
+use crate::engine::{Ending, Providers, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
 use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary, plural, thousands};
 use crate::report::load_report;
@@ -51,7 +51,7 @@ pub(super) async fn drive(
     let (store, client) = (session.store.clone(), endpoint.client.clone());
     let ended = dispatch(
         store,
-        client,
+        Providers::live_only(client),
         session.clock,
         run,
         engine,
@@ -89,7 +89,8 @@ pub(super) fn exit_of_ended(run: &Run) -> Exit {
 fn exit_of(ending: &Ending, jobs: &JobCounts) -> Exit {
     match ending {
         Ending::Completed if jobs.failed + jobs.canceled > 0 => Exit::JobsFailed,
-        Ending::Completed => Exit::Success,
+        // With --no-wait, creating the batches was everything that was asked for.
+        Ending::Completed | Ending::LeftInBatches => Exit::Success,
         Ending::Halted(_) => Exit::Halted,
         Ending::Interrupted => Exit::Interrupted,
     }
@@ -188,6 +189,7 @@ async fn summarise(
             Ending::Completed => EndReason::Completed,
             Ending::Halted(halt) => EndReason::Halted(halt.clone()),
             Ending::Interrupted => EndReason::Interrupted,
+            Ending::LeftInBatches => EndReason::LeftInBatches,
         },
         jobs: now.jobs,
         classes: report.attempts.results_by_class.into_iter().collect(),

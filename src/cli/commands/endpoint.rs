@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::EngineSettings;
+use crate::engine::{BatchOptions, EngineSettings};
 use crate::model::{Run, RunState};
 use crate::policy::{PriceTable, RetrySettings, Waits};
 use crate::provider::{BaseUrl, ClientSettings, Credentials, MessagesClient, STATUS_PAGES};
@@ -153,6 +153,7 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
         on_halt: settings.dispatch.on_halt.value,
+        batch: BatchOptions::default(),
     })
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::intake::Intake;
 use super::planner::{Effect, Planner};
 use super::refusal::{EntryName, Refusal, refusal};
 use super::track::Track;
@@ -33,8 +32,8 @@ pub(super) enum Answer {
     Routed,
     Begun(Box<BatchRow>),
     Filled(BatchId, Filled),
-    /// It stands there now; with its row, where that has changed.
-    Moved(BatchId, BatchState, Option<Box<BatchRow>>),
+    /// It stands there now.
+    Moved(BatchId, BatchState, Box<BatchRow>),
     /// Created, or not; none if it was taken apart before.
     Sent(BatchId, Option<Told<RemoteBatch>>),
     Looked(BatchId, Told<Polled>),
@@ -89,7 +88,7 @@ impl Planner {
                 self.tracks.insert(row.id, Track::new(*row));
             }
             Answer::Filled(batch, filled) => self.on_filled(batch, filled),
-            Answer::Moved(batch, state, row) => self.on_moved(batch, state, row, now),
+            Answer::Moved(batch, state, row) => self.on_moved(batch, state, *row, now),
             Answer::Sent(batch, told) => self.on_sent(batch, told, now, rng),
             Answer::Looked(batch, told) => self.on_looked(batch, told, now, rng),
             Answer::Found(batch, told) => self.on_found(batch, told, now, rng),
@@ -135,19 +134,11 @@ impl Planner {
         }
     }
 
-    fn on_moved(
-        &mut self,
-        batch: BatchId,
-        state: BatchState,
-        row: Option<Box<BatchRow>>,
-        now: Timestamp,
-    ) {
+    fn on_moved(&mut self, batch: BatchId, state: BatchState, row: BatchRow, now: Timestamp) {
         let Some(track) = self.freed(batch) else {
             return;
         };
-        if let Some(row) = row {
-            track.row = *row;
-        }
+        track.row = row;
         track.moved(state);
         match state {
             BatchState::Uncertain => self.doubt(batch, now),
@@ -181,7 +172,7 @@ impl Planner {
             return;
         };
         track.moved(BatchState::Ready);
-        let (requests, bytes) = (track.row.requests, track.row.bytes);
+        let requests = track.row.requests;
         match refusal(&failure) {
             Refusal::Uncertain => {
                 track.moved(BatchState::Uncertain);
@@ -190,7 +181,7 @@ impl Planner {
             Refusal::Wait => self.wait_to_create(batch, &failure, now),
             Refusal::TooLarge if requests > 1 => {
                 track.take_apart(Lane::Batch, false);
-                self.intake.halve(requests, bytes);
+                self.intake.halve(requests);
             }
             Refusal::TooLarge => self.fail_entry(batch, EntryName::Place(0), failure),
             Refusal::Entry(entry) => self.fail_entry(batch, entry, failure),
@@ -245,13 +236,7 @@ impl Planner {
         });
     }
 
-    fn on_entry_failed(
-        &mut self,
-        batch: BatchId,
-        failure: &Failure,
-        found: bool,
-        now: Timestamp,
-    ) {
+    fn on_entry_failed(&mut self, batch: BatchId, failure: &Failure, found: bool, now: Timestamp) {
         if let Some(track) = self.freed(batch)
             && found
         {
@@ -295,9 +280,16 @@ impl Planner {
         // A batch that was taken up uncertain is missed from the first look on.
         track.lost_at.get_or_insert(now);
         let candidates: Vec<_> = found.iter().map(|remote| remote.id.clone()).collect();
-        let is_news = track.candidates.replace(candidates.clone()).unwrap_or_default() != candidates;
+        let is_news = track
+            .candidates
+            .replace(candidates.clone())
+            .unwrap_or_default()
+            != candidates;
         let requests = track.row.requests;
-        if let Some(ended) = found.into_iter().find(|it| it.status == RemoteStatus::Ended) {
+        if let Some(ended) = found
+            .into_iter()
+            .find(|it| it.status == RemoteStatus::Ended)
+        {
             track.busy = true;
             let nonce = track.row.nonce.clone();
             self.ready.push(Effect::Confirm {
@@ -362,13 +354,7 @@ impl Planner {
         }
     }
 
-    fn on_looked(
-        &mut self,
-        batch: BatchId,
-        told: Told<Polled>,
-        now: Timestamp,
-        rng: &mut Rng,
-    ) {
+    fn on_looked(&mut self, batch: BatchId, told: Told<Polled>, now: Timestamp, rng: &mut Rng) {
         let polled = match told {
             Ok(polled) => polled,
             Err(failure) if failure.evidence.http_status == Some(404) => {
@@ -415,13 +401,7 @@ impl Planner {
     /// The API says that it knows no such batch. Minutes after its creation that means nothing, and
     /// after 29 days it means that the results are gone; in between it is a batch that came to
     /// nothing, or somebody else's eyes: a key of another workspace sees none of ours.
-    fn on_not_found(
-        &mut self,
-        batch: BatchId,
-        failure: &Failure,
-        now: Timestamp,
-        rng: &mut Rng,
-    ) {
+    fn on_not_found(&mut self, batch: BatchId, failure: &Failure, now: Timestamp, rng: &mut Rng) {
         self.note_reach(Some(failure), now);
         let view = self.view;
         let Some(track) = self.freed(batch) else {
@@ -441,7 +421,9 @@ impl Planner {
                 batch: batch.0,
                 remote_id,
                 error_class: ErrorClass::ResultMissing,
-                message: "the API created this batch and never knew it afterwards: its jobs go again".to_owned(),
+                message:
+                    "the API created this batch and never knew it afterwards: its jobs go again"
+                        .to_owned(),
             });
         } else {
             let halt = Halt {

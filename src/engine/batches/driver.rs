@@ -134,7 +134,8 @@ impl<S: BatchStore, B: BatchApi> Driver<S, B> {
                         rng: self.rng.fork(),
                     };
                     let hands = Arc::clone(&self.hands);
-                    self.tasks.spawn(async move { hands.carry_out(effect, context).await });
+                    self.tasks
+                        .spawn(async move { hands.carry_out(effect, context).await });
                 }
             }
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::planner::View;
 use crate::clock::add;
-use crate::model::batch::{MAX_BATCH_BYTES, MAX_BATCH_REQUESTS};
+use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::{Lane, RunId};
 use crate::store::{BatchQueue, RouteRule, Unroute};
 
@@ -48,8 +48,6 @@ pub(super) struct Intake {
     spilled: bool,
     /// Requests in one batch, at most.
     pub(super) max_requests: u32,
-    /// Bytes of one create call, at most.
-    pub(super) max_bytes: u64,
 }
 
 impl Intake {
@@ -65,7 +63,6 @@ impl Intake {
             spilling: false,
             spilled: false,
             max_requests: max_requests.clamp(1, MAX_BATCH_REQUESTS),
-            max_bytes: MAX_BATCH_BYTES,
         }
     }
 
@@ -201,9 +198,8 @@ impl Intake {
     }
 
     /// A batch of that size was too large: the next ones are half as large.
-    pub(super) fn halve(&mut self, requests: u32, bytes: u64) {
+    pub(super) fn halve(&mut self, requests: u32) {
         self.max_requests = (requests / 2).max(1);
-        self.max_bytes = (bytes / 2).max(1);
     }
 }
 

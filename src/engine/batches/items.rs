@@ -29,8 +29,7 @@ pub(super) struct Surroundings<'a> {
 impl Surroundings<'_> {
     fn lane(&self, item: &OpenItem) -> Lane {
         let rescued = self.cancel == Some(CancelReason::Deadline);
-        self.roads
-            .next(item.lane, item.deadline, rescued, self.now)
+        self.roads.next(item.lane, item.deadline, rescued, self.now)
     }
 }
 
@@ -211,7 +210,3 @@ fn bare_record(
         latency: None,
     }
 }
-
-#[cfg(test)]
-#[path = "items_tests.rs"]
-mod tests;

@@ -148,7 +148,13 @@ impl BatchLane {
             settings.clone(),
             news_sender,
         );
-        let driver = Driver::new(hands, planner, settings.seed, orders_receiver, status_sender);
+        let driver = Driver::new(
+            hands,
+            planner,
+            settings.seed,
+            orders_receiver,
+            status_sender,
+        );
         let mut task = JoinSet::new();
         task.spawn(driver.run());
         Self {

@@ -34,4 +34,4 @@ mod tasks;
 mod track;
 mod upload;
 
-pub(super) use lane::{BatchLane, Mode, News, Orders};
+pub(super) use lane::{BatchLane, LiveView, Mode, News};

@@ -17,6 +17,7 @@ use super::roads::{Roads, margin, presumed_rate};
 use super::search::Search;
 use super::track::{Need, Track};
 use crate::engine::settings::EngineSettings;
+use crate::model::batch::MAX_BATCH_BYTES;
 use crate::model::{
     BatchId, BatchState, CancelReason, EventKind, Halt, Lane, OnHalt, RemoteBatch, RunId,
 };
@@ -207,9 +208,8 @@ impl Planner {
     }
 
     fn plan_intake(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
-        let pending = |track: &Track| {
-            matches!(track.row.state, BatchState::Filling | BatchState::Ready)
-        };
+        let pending =
+            |track: &Track| matches!(track.row.state, BatchState::Filling | BatchState::Ready);
         let may_begin = !self.tracks.values().any(pending);
         let (room, down_since) = (self.room(), self.live.down_since);
         let step = self
@@ -291,7 +291,7 @@ impl Planner {
         Effect::Fill(Fill {
             batch,
             max_requests: self.intake.max_requests.min(room),
-            max_bytes: self.intake.max_bytes,
+            max_bytes: MAX_BATCH_BYTES,
             now,
         })
     }
@@ -324,7 +324,11 @@ impl Planner {
             Some(jobs) => jobs > 0 || self.intake.is_stale(),
             None => true,
         };
-        queue || self.tracks.values().any(|track| track.keeps_us(self.no_wait))
+        queue
+            || self
+                .tracks
+                .values()
+                .any(|track| track.keeps_us(self.no_wait))
     }
 
     /// Nothing is under way.
@@ -364,8 +368,5 @@ impl Planner {
 
 /// Something to be told, which nobody waits for.
 fn is_told(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Tell(_) | Effect::Held(_) | Effect::Halt(_)
-    )
+    matches!(effect, Effect::Tell(_) | Effect::Held(_) | Effect::Halt(_))
 }

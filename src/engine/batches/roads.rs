@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::engine::settings::BatchOptions;
 use crate::clock::add;
+use crate::engine::settings::BatchOptions;
 use crate::model::Lane;
 
 /// Batches mostly end within an hour (documented), so with less time than that none is begun.

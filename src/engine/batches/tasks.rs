@@ -21,7 +21,7 @@ use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, EventKind, Lane, RemoteBatch, RunId,
 };
 use crate::provider::{BatchApi, Failure};
-use crate::store::{BatchRow, BatchStore, NewBatch, Result, RouteRule, Unroute};
+use crate::store::{BatchRow, BatchStore, NewBatch, Result, RouteRule, StoreError, Unroute};
 
 /// Pages of the list of batches that one search reads; a list that is longer than this within some
 /// hours is none that we could choose from.
@@ -79,7 +79,8 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
 
     /// Long tasks that can be taken up again are to end.
     pub(super) fn leave(&self) {
-        self.leaving.send_if_modified(|leaving| !std::mem::replace(leaving, true));
+        self.leaving
+            .send_if_modified(|leaving| !std::mem::replace(leaving, true));
     }
 
     pub(super) fn leaving(&self) -> watch::Receiver<bool> {
@@ -103,14 +104,12 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
             }
             Effect::Move(batch, to) => {
                 let state = self.store.move_batch(batch, to, now).await?;
-                let row = self.row(batch).await?.map(Box::new);
+                let row = Box::new(self.row(batch).await?);
                 Ok(Answer::Moved(batch, state, row))
             }
             Effect::Send { batch, bytes } => self.send(batch, bytes).await,
             Effect::Look { batch, remote_id } => self.look(batch, &remote_id).await,
-            Effect::Find { batch, search } => {
-                Ok(Answer::Found(batch, self.find(&search).await))
-            }
+            Effect::Find { batch, search } => Ok(Answer::Found(batch, self.find(&search).await)),
             Effect::Confirm {
                 batch,
                 nonce,
@@ -148,9 +147,12 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         }
     }
 
-    async fn row(&self, batch: BatchId) -> Result<Option<BatchRow>> {
+    async fn row(&self, batch: BatchId) -> Result<BatchRow> {
         let rows = self.store.batches(self.run).await?;
-        Ok(rows.into_iter().find(|row| row.id == batch))
+        let row = rows.into_iter().find(|row| row.id == batch);
+        row.ok_or_else(|| {
+            StoreError::IllegalTransition(format!("batch {} is gone from the store", batch.0))
+        })
     }
 
     async fn spill(&self, rule: RouteRule) -> Result<Answer> {
@@ -168,21 +170,22 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
     }
 
     async fn begin(&self, new: NewBatch) -> Result<Answer> {
-        let (nonce, created_at) = (new.nonce.clone(), new.now);
         let id = self.store.begin_batch(new).await?;
-        let row = BatchRow::begun(id, self.run, nonce, created_at);
-        Ok(Answer::Begun(Box::new(row)))
+        Ok(Answer::Begun(Box::new(self.row(id).await?)))
     }
 
     /// That the call leaves is written down before it does, and what came of it right after. If this
     /// stops anywhere in between, the next start finds it `Sending`, and looks before it sends.
     async fn send(&self, batch: BatchId, bytes: u64) -> Result<Answer> {
         let now = self.clock.now();
-        let state = self.store.move_batch(batch, BatchState::Sending, now).await?;
-        let row = self.row(batch).await?;
-        let Some(row) = row.filter(|_| state == BatchState::Sending) else {
+        let state = self
+            .store
+            .move_batch(batch, BatchState::Sending, now)
+            .await?;
+        if state != BatchState::Sending {
             return Ok(Answer::Sent(batch, None));
-        };
+        }
+        let row = self.row(batch).await?;
         let (upload, chunks) = upload(bytes);
         let feeding = feed(&*self.store, batch, &row.nonce, chunks);
         let (told, fed) = tokio::join!(self.api.create(upload), feeding);
@@ -217,7 +220,10 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         let (mut found, mut after) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
             let page = self.api.list(after.as_deref()).await?;
-            let is_over = page.batches.last().is_none_or(|last| search.ends_with(last));
+            let is_over = page
+                .batches
+                .last()
+                .is_none_or(|last| search.ends_with(last));
             let fitting = page.batches.into_iter().filter(|it| search.fits(it));
             found.extend(fitting);
             after = page.next;
