@@ -99,7 +99,7 @@ impl std::error::Error for Failure {}
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = match error {
-            StoreError::Held { .. } => Exit::Halted,
+            StoreError::Held { .. } | StoreError::TooOldInUse { .. } => Exit::Halted,
             StoreError::Missing { .. } => Exit::Usage,
             _ => Exit::Internal,
         };

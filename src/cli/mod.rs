@@ -134,6 +134,7 @@ async fn command_future(ctx: &Context, command: Command) -> Result<Exit, Failure
         Command::Cancel(args) => commands::cancel(ctx, args).await,
         Command::Check(args) => commands::check(ctx, args).await,
         Command::Doctor(args) => commands::doctor(ctx, &args).await,
+        Command::Verify(args) => commands::verify(ctx, args).await,
         Command::Simulate(args) => commands::simulate(ctx, args).await,
         Command::Explain(args) => commands::explain(ctx, &args),
         Command::Config(args) => commands::config(ctx, &args),

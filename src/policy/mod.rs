@@ -1,5 +1,5 @@
 //! Pure decisions on values: what happens to a job after a failure, what an
-//! answer cost, whether it is streamed.
+//! answer cost, whether it is streamed, which lane it takes.
 //!
 //! Nothing here does I/O, reads a clock or keeps a random source: the time and the source are
 //! arguments, so every decision can be repeated. `engine` acts on what is decided here.
@@ -9,6 +9,7 @@ pub mod circuit;
 pub mod halt;
 pub mod prices;
 pub mod retry;
+pub mod routing;
 pub mod stream;
 pub mod waits;
 
@@ -16,5 +17,6 @@ pub use batch::BatchSettings;
 pub use circuit::{Changed, Circuit, speaks_of_the_lane};
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
 pub use retry::{RetrySettings, Standing, Step, Verdict, decide, probe_wait};
+pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use stream::{LONGEST_PLAIN_OUTPUT, max_tokens_of, streams};
 pub use waits::{Waits, WaitsError};

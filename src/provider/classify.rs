@@ -193,7 +193,7 @@ impl Answer<'_> {
     /// A success status without a message: a login page, a broken proxy, a cut body.
     fn bad_response(&self, body: &Body) -> Box<Failure> {
         let what = match body {
-            Body::OtherJson(_) => "the body is JSON, but no message".to_owned(),
+            Body::OtherJson(_) => "the body is JSON, but not what was asked for".to_owned(),
             Body::NotJson(_) if is_html(self.headers, self.body) => {
                 format!("the body is {}", self.describe())
             }

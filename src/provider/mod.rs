@@ -6,13 +6,14 @@
 //!
 //! `classify`, `rules`, `wire`, `usage`, `retry_after`, `rate_limits`, `base_url`, `proxy` and
 //! `redact` are pure, and so is the reading of streams: `sse` cuts bytes into events, `fold` makes a
-//! message of events, `stream` says what came of it. `http`, `messages`, `status_page` and `reach`
-//! are the only places that touch the network.
+//! message of events, `stream` says what came of it. `http`, `exchange` (what `messages` and
+//! `batches` share), `status_page` and `reach` are the only places that touch the network.
 
 mod base_url;
 mod batches;
 mod classify;
 mod credentials;
+mod exchange;
 mod fold;
 mod fold_block;
 mod headers;
@@ -37,13 +38,17 @@ mod usage;
 mod wire;
 
 pub use base_url::BaseUrl;
-pub use batches::{BatchApi, BatchPage, BatchUpload, ItemResult, Polled, ResultLine};
+pub use batches::{
+    BatchApi, BatchPage, BatchUpload, BatchesClient, ItemResult, Polled, ResultLine, is_missing,
+    may_have_been_created, read_result_line, rejected_entry,
+};
 pub use classify::{
     MAX_ERROR_TEXT, MAX_RAW_ERROR, classify_error, classify_response, classify_transport,
 };
 pub use credentials::{Credentials, clean_secret};
+pub use exchange::MAX_RESPONSE_BYTES;
 pub use headers::HeaderView;
-pub use messages::{MAX_RESPONSE_BYTES, MessagesClient, ModelsReply, STREAM_TIMEOUTS};
+pub use messages::{MessagesClient, ModelsReply, STREAM_TIMEOUTS};
 pub use proxy::ProxyRules;
 pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};

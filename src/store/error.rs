@@ -69,6 +69,26 @@ pub enum StoreError {
         /// The newest version known here.
         known: i64,
     },
+    /// An older claude-run wrote it.
+    #[error(
+        "the store {path} has the older schema version {found}; `claude-run resume` brings it up to date, behind a backup"
+    )]
+    TooOld {
+        /// The store's file.
+        path: PathBuf,
+        /// The version it has.
+        found: i64,
+    },
+    /// An older claude-run wrote it, and somebody is at work on it.
+    #[error(
+        "the store {path} has an older schema version, and another claude-run (pid {pid}) is at work on it. Let that one end, then try again: the store is brought up to date, behind a backup"
+    )]
+    TooOldInUse {
+        /// The store's file.
+        path: PathBuf,
+        /// The process that holds it, as it wrote itself down.
+        pid: String,
+    },
     /// The file lies where SQLite's locks do not work.
     #[error(
         "{path} lies on a network file system ({kind}), where SQLite cannot protect it from corruption. Put the store on a local disk with --store"

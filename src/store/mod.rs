@@ -10,6 +10,7 @@ mod error;
 mod health;
 pub mod sqlite;
 mod verbs;
+mod verify;
 
 use std::future::Future;
 
@@ -27,6 +28,8 @@ pub use verbs::{
     AttemptGroup, AttemptRow, Claim, Claimed, DuplicateId, Finish, HourOfDay, JobEnd, LaneLoad,
     NewRun, Next, Only, Pulse, Recovered, ResultBody, ResultRow, RetryFilter,
 };
+
+pub use verify::{Check, Verification};
 
 /// What a store's verbs return.
 pub type Result<T> = std::result::Result<T, StoreError>;

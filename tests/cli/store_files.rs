@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::harness::{BINARY, Desk, jobs, plain_jobs, stuck_jobs, wait_until};
 
 /// Every command that opens a store.
-const OPENERS: [&[&str]; 8] = [
+const OPENERS: [&[&str]; 9] = [
     &["submit", "jobs.jsonl"],
     &["resume"],
     &["status", "--json"],
@@ -20,6 +20,7 @@ const OPENERS: [&[&str]; 8] = [
     &["report"],
     &["retry"],
     &["cancel"],
+    &["verify"],
 ];
 
 /// Asserts that every command refuses the store with code 1 and these words, and leaves it alone.
@@ -275,4 +276,22 @@ fn a_user_without_rights_is_told_so() {
         assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
         assert!(stderr.contains("\n  next: "), "{args:?}: {stderr}");
     }
+}
+
+#[test]
+fn verify_says_what_is_sound_and_what_is_not() {
+    let desk = Desk::new();
+    desk.run(&["verify"]).expect(2).says(&["no run"]);
+    desk.write("jobs.jsonl", plain_jobs(3));
+    desk.run(&["submit", "jobs.jsonl"]).expect(0);
+    let sound = desk.run(&["verify"]).expect(0);
+    assert!(!sound.stdout.contains("broken"), "{sound}");
+
+    let connection = Connection::open(desk.path("claude-run.db")).unwrap();
+    let damage = "UPDATE runs SET cost_pico = cost_pico + 1";
+    connection.execute(damage, []).unwrap();
+    let broken = desk.run(&["verify", "latest"]).expect(1).clear_error();
+    assert!(broken.stdout.contains("broken  money"), "{broken}");
+    let told = desk.run(&["verify", "--json"]).expect(1).json_lines();
+    assert_eq!(told[0]["ok"], false);
 }

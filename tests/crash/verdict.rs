@@ -59,6 +59,8 @@ pub fn every_job_ended_once(bench: &Bench, jobs: u64, left_open: &AttemptSet) ->
     );
     check_export(bench, jobs);
     check_report(bench, jobs, &attempts, &ledger);
+    let verified = bench.json(&["verify", "--json"]);
+    assert_eq!(verified["ok"], true, "{verified:#}");
     verdict
 }
 

@@ -19,6 +19,7 @@ pub use input::{CheckArgs, ShapingArgs};
 pub use reading::{
     AttemptsArgs, CancelArgs, CompletionsArgs, ConfigArgs, DoctorArgs, ExplainArgs, ExportArgs,
     ExportFormat, ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs,
+    VerifyArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -127,6 +128,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Check credentials, network, endpoint, status page and store, one line each
     Doctor(DoctorArgs),
+    /// Check that the store is sound: every job once, sums right, nothing orphaned
+    Verify(VerifyArgs),
     /// Serve a local imitation of the API, with faults and limits
     Simulate(SimulateArgs),
     /// Say what an error means and what to do

@@ -23,6 +23,17 @@ pub struct StatusArgs {
     pub json: bool,
 }
 
+/// `claude-run verify`.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArgs {
+    /// Run to check [default: all runs]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `claude-run attempts`.
 #[derive(Args, Clone, Debug)]
 pub struct AttemptsArgs {

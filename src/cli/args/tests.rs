@@ -51,6 +51,7 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
         "doctor",
         &[&["--json", "--send", "--bundle", "--base-url", "--ca-bundle"]],
     ),
+    ("verify", &[&["RUN", "--json"]]),
     (
         "simulate",
         &[&[

@@ -9,6 +9,7 @@
 //! status, attempts, export, report, retry, cancel, check
 //!   select              which run is meant
 //! doctor                what is in order, and what is not
+//! verify                the invariants of the store
 //! simulate, explain, config, completions
 //! ```
 
@@ -31,6 +32,7 @@ mod session;
 mod simulate;
 mod status;
 mod submit;
+mod verify;
 
 pub use attempts::attempts;
 pub use cancel::cancel;
@@ -45,3 +47,4 @@ pub use retry::retry;
 pub use simulate::simulate;
 pub use status::status;
 pub use submit::submit;
+pub use verify::{Invariant, RunInvariants, VerifyReport, verify};

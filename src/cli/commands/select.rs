@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::failure::Failure;
 use crate::model::{Run, RunState};
-use crate::store::sqlite::{DispatchLock, SqliteReader};
+use crate::store::sqlite::{DispatchLock, SqliteReader, SqliteStore};
 use crate::store::{Reader, StoreError};
 
 /// A store opened for reading, and whether a dispatcher is at work on it.
@@ -13,13 +13,19 @@ pub(super) struct Opened {
     pub(super) dispatcher_alive: bool,
 }
 
-/// Opens the store for reading.
+/// Opens the store for reading; one of an older version is brought up to date first.
 ///
 /// # Errors
 ///
 /// No store means no run (exit code 2).
 pub(super) fn open(store: &Path) -> Result<Opened, Failure> {
-    match SqliteReader::open(store) {
+    let opened = match SqliteReader::open(store) {
+        Err(StoreError::TooOld { .. }) => {
+            SqliteStore::upgrade(store).and_then(|()| SqliteReader::open(store))
+        }
+        opened => opened,
+    };
+    match opened {
         Ok(reader) => Ok(Opened {
             reader,
             dispatcher_alive: DispatchLock::is_held(store),

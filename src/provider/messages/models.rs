@@ -10,10 +10,10 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{MessagesClient, Seen, Terms, timeout_words};
+use super::{MessagesClient, Seen, Terms};
 use crate::model::RateLimits;
+use crate::provider::Failure;
 use crate::provider::transport::Broken;
-use crate::provider::{Failure, HeaderView};
 
 /// Most that the API lists at once; there are far fewer models.
 const PAGE_SIZE: &str = "1000";
@@ -41,58 +41,35 @@ impl MessagesClient {
     pub async fn models(&self, timeout: Duration) -> ModelsReply {
         let started = Instant::now();
         let mut seen = Seen::default();
-        let mut url = self.base.endpoint("/v1/models");
+        let mut url = self.base_url().endpoint("/v1/models");
         url.query_pairs_mut().append_pair("limit", PAGE_SIZE);
-        let terms = Terms {
-            timeout,
-            stream: false,
-        };
-        let exchange = self.exchange(self.client.get(url), terms, &mut seen);
-        let broken = match tokio::time::timeout(timeout, exchange).await {
-            Ok(ended) => ended.err(),
-            Err(_) => Some((Broken::Timeout, timeout_words(timeout))),
-        };
+        let get = self.api.http().get(url);
+        let terms = Terms::plain(timeout);
+        let broken = self.api.exchange(get, terms, timeout, &mut seen).await;
         let latency = started.elapsed();
-        let ids = broken.is_none().then(|| seen.model_ids()).flatten();
         ModelsReply {
             broken: broken.as_ref().map(|(broken, _)| *broken),
-            status: seen.head.as_ref().map(|(status, _)| *status),
-            date: seen.date(),
+            status: seen.status(),
+            date: date(&seen),
             limits: seen.limits(),
-            // What is no list cannot be a message either, so its class is that of a failure.
-            result: ids.map_or_else(|| self.failure(&seen, broken), Ok),
+            result: self.api.result_of(&seen, broken, model_ids),
             latency,
         }
     }
-
-    fn failure(
-        &self,
-        seen: &Seen,
-        broken: Option<(Broken, String)>,
-    ) -> Result<Vec<String>, Box<Failure>> {
-        self.result(seen, broken).map(|_message| Vec::new())
-    }
 }
 
-impl Seen {
-    /// The ids of a list of models, if the answer is a 200 with one.
-    fn model_ids(&self) -> Option<Vec<String>> {
-        let is_ok = self.head.as_ref().is_some_and(|(status, _)| *status == 200);
-        if !is_ok || self.payload.is_oversized() {
-            return None;
-        }
-        let list: Value = serde_json::from_slice(self.payload.bytes()).ok()?;
-        let ids = list.get("data")?.as_array()?.iter();
-        ids.map(|model| Some(model.get("id")?.as_str()?.to_owned()))
-            .collect()
-    }
+/// The ids of a list of models.
+fn model_ids(body: &[u8]) -> Option<Vec<String>> {
+    let list: Value = serde_json::from_slice(body).ok()?;
+    let ids = list.get("data")?.as_array()?.iter();
+    ids.map(|model| Some(model.get("id")?.as_str()?.to_owned()))
+        .collect()
+}
 
-    fn date(&self) -> Option<Timestamp> {
-        let (_, headers) = self.head.as_ref()?;
-        let text = HeaderView::new(headers).get("date")?;
-        let parser = DateTimeParser::new().relaxed_weekday(true);
-        parser.parse_timestamp(text).ok()
-    }
+fn date(seen: &Seen) -> Option<Timestamp> {
+    let text = seen.headers().get("date")?;
+    let parser = DateTimeParser::new().relaxed_weekday(true);
+    parser.parse_timestamp(text).ok()
 }
 
 #[cfg(test)]

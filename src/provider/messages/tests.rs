@@ -258,7 +258,7 @@ async fn an_answer_without_end_is_bounded() {
         bytes.extend_from_slice(&flood);
         let (address, _server) = serve(Then::Say(bytes)).await;
         let mut client = client(&address);
-        client.max_response_bytes = 1_000_000;
+        client.api.max_response_bytes = 1_000_000;
         assert_eq!(send(&client).await.result.unwrap_err().class, class);
     }
 }
@@ -420,7 +420,7 @@ async fn a_stream_without_end_is_bounded() {
     let flood = events(&": ping\n".repeat(500_000));
     let (address, _server) = serve(Then::Say(flood)).await;
     let mut client = client(&address);
-    client.max_response_bytes = 1_000_000;
+    client.api.max_response_bytes = 1_000_000;
     let request = Request {
         body: RequestBody::from_json(BODY),
         timeout: LONG,

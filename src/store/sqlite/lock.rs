@@ -169,7 +169,7 @@ fn try_lock_patiently(file: &File) -> std::result::Result<(), TryLockError> {
     file.try_lock()
 }
 
-fn beside(store: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(store: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(store);
     name.push(ending);
     name.into()

@@ -11,6 +11,7 @@
 //! ```text
 //! schema          ../../../schemas/sqlite/*.sql, applied by migrate
 //! open            what must be true of a file, pragmas
+//! backup          a copy before the schema changes
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
 //! claim, finish   the life of an attempt; finish serves both lanes
@@ -24,8 +25,10 @@
 //! dissolve        ... batches that are taken apart
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
+//! verify          the invariants, held against every row
 //! ```
 
+mod backup;
 mod batch_store;
 mod batches;
 mod blob;
@@ -49,6 +52,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod verify;
 mod writer;
 
 use std::path::Path;
@@ -88,6 +92,15 @@ impl SqliteStore {
         Ok(Self {
             writer: Writer::spawn(tx)?,
         })
+    }
+
+    /// Brings the store at `path`, which is of an older version, up to date, behind a backup.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`].
+    pub fn upgrade(path: &Path) -> Result<()> {
+        open::open_writer(path).map(drop)
     }
 
     /// The same store without the writer's thread: every call works on the caller's thread, so

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::backup::back_up;
 use super::errors::{BUSY_TIMEOUT_SECONDS, explain};
 use super::file_system::refuse_network;
+use super::lock::DispatchLock;
 use super::migrate::{check_version, known_version, migrate};
 use crate::store::{Result, StoreError};
 
@@ -46,13 +48,39 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     create_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags)?;
-    if check_version(path, &connection)? < known_version() {
-        migrate(path, &mut connection)?;
+    match check_version(path, &connection)? {
+        0 => migrate(path, &mut connection)?,
+        version if version < known_version() => upgrade(path, &mut connection)?,
+        _ => {}
     }
     use_wal(path, &connection)?;
     set_up(path, &connection, WRITER_PRAGMAS)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     Ok(connection)
+}
+
+/// Brings a store of an older version up to date, behind a backup. Nobody may be at work on it: an
+/// older claude-run would find its tables changed under its hands.
+fn upgrade(path: &Path, connection: &mut Connection) -> Result<()> {
+    let _lock = DispatchLock::acquire(path).map_err(|error| match error {
+        StoreError::Held { path, pid } => StoreError::TooOldInUse { path, pid },
+        error => error,
+    })?;
+    // Somebody else may have done it before the lock was ours.
+    let version = check_version(path, connection)?;
+    if version == known_version() {
+        return Ok(());
+    }
+    let backup = back_up(path, connection, version)?;
+    migrate(path, connection)?;
+    if let Some(backup) = backup {
+        tracing::warn!(
+            "the store {} had the older schema version {version} and was brought up to date; a copy of it as it was is kept in {}",
+            path.display(),
+            backup.display()
+        );
+    }
+    Ok(())
 }
 
 /// A read-only connection to an existing store.
@@ -71,11 +99,9 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
         0 => Err(StoreError::Missing {
             path: path.to_path_buf(),
         }),
-        version if version < known_version() => Err(StoreError::Other {
+        found if found < known_version() => Err(StoreError::TooOld {
             path: path.to_path_buf(),
-            why: format!(
-                "it has the older schema version {version}; `claude-run resume` brings it up to date"
-            ),
+            found,
         }),
         _ => set_up(path, &connection, READER_PRAGMAS).map(|()| connection),
     }
@@ -175,7 +201,7 @@ fn refuse_old_sqlite(path: &Path) -> Result<()> {
 }
 
 /// Makes the file readable by its owner alone, since it holds prompts and answers.
-fn create_private(path: &Path) -> Result<()> {
+pub(super) fn create_private(path: &Path) -> Result<()> {
     if path.exists() {
         return Ok(());
     }

@@ -1,8 +1,11 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
+mod batches;
 mod health;
 mod opening;
 mod reading;
+mod upgrading;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;

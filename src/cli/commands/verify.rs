@@ -1,0 +1,179 @@
+//! `claude-run verify`: the invariants of a store, held against every row of it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::select;
+use crate::cli::args::VerifyArgs;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Out;
+use crate::progress::{plural, thousands};
+use crate::store::{Check, Reader, Verification};
+
+/// Everything that `verify` found: the object that `verify --json` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct VerifyReport {
+    /// Every invariant holds.
+    pub ok: bool,
+    /// What concerns the file as a whole.
+    pub file: Vec<Invariant>,
+    /// What concerns one run each.
+    pub runs: Vec<RunInvariants>,
+}
+
+/// The invariants of one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RunInvariants {
+    /// The run.
+    pub run_id: String,
+    /// What was checked.
+    pub checks: Vec<Invariant>,
+}
+
+/// One invariant, held against the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Invariant {
+    /// Its stable name.
+    pub name: &'static str,
+    /// What must be true.
+    pub promise: &'static str,
+    /// How often it is not.
+    pub violations: u64,
+    /// The first few of those.
+    pub examples: Vec<String>,
+}
+
+/// Checks one run, or all.
+pub async fn verify(ctx: &Context, args: VerifyArgs) -> Result<Exit, Failure> {
+    let opened = select::open(&ctx.settings.store.value)?;
+    let runs = match &args.run {
+        Some(wanted) => vec![select::one(&opened.reader, Some(wanted)).await?],
+        None => opened.reader.runs().await?,
+    };
+    if runs.is_empty() {
+        return Err(select::no_run());
+    }
+    let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
+    let report = VerifyReport::of(&opened.reader.verify(&ids)?);
+    let mut out = Out::stdout();
+    if args.json {
+        out.json(&report)?;
+    } else {
+        out.line(text(&report))?;
+    }
+    out.finish()?;
+    if report.ok {
+        return Ok(Exit::Success);
+    }
+    ctx.console.error(&broken(&report));
+    Ok(Exit::Internal)
+}
+
+impl VerifyReport {
+    fn of(found: &Verification) -> Self {
+        let all = |checks: &[Check]| checks.iter().map(Invariant::of).collect();
+        let runs = found.runs.iter();
+        Self {
+            ok: found.holds(),
+            file: all(&found.file),
+            runs: runs
+                .map(|(run, checks)| RunInvariants {
+                    run_id: run.to_string(),
+                    checks: all(checks),
+                })
+                .collect(),
+        }
+    }
+
+    fn violations(&self) -> u64 {
+        let of_runs = self.runs.iter().flat_map(|run| &run.checks);
+        let all = self.file.iter().chain(of_runs);
+        all.map(|invariant| invariant.violations).sum()
+    }
+}
+
+impl Invariant {
+    fn of(check: &Check) -> Self {
+        Self {
+            name: check.name,
+            promise: check.promise,
+            violations: check.violations,
+            examples: check.examples.clone(),
+        }
+    }
+}
+
+fn broken(report: &VerifyReport) -> Failure {
+    Failure::internal(
+        format!(
+            "the store breaks its invariants in {}",
+            plural(report.violations(), "place")
+        ),
+        "keep a copy of the file, export what can be read with `claude-run export`, and report this with the lines above",
+    )
+    .because("a defect of the disk or of claude-run has changed it")
+}
+
+/// One line for each invariant, with examples below those that are broken.
+fn text(report: &VerifyReport) -> String {
+    let mut lines = vec!["the file".to_owned()];
+    lines.extend(report.file.iter().flat_map(lines_of));
+    for run in &report.runs {
+        lines.push(format!("run {}", run.run_id));
+        lines.extend(run.checks.iter().flat_map(lines_of));
+    }
+    lines.join("\n")
+}
+
+fn lines_of(invariant: &Invariant) -> Vec<String> {
+    let (name, promise) = (invariant.name, invariant.promise);
+    if invariant.violations == 0 {
+        return vec![format!("  ok      {name:15}  {promise}")];
+    }
+    let times = thousands(invariant.violations);
+    let mut lines = vec![format!(
+        "  broken  {name:15}  {promise}: not so {times} times"
+    )];
+    let examples = invariant.examples.iter();
+    lines.extend(examples.map(|example| format!("            {example}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Invariant, RunInvariants, VerifyReport, text};
+
+    #[test]
+    fn each_invariant_is_a_line_and_examples_stand_below_what_is_broken() {
+        let sound = Invariant {
+            name: "integrity",
+            promise: "the file is sound",
+            violations: 0,
+            examples: vec![],
+        };
+        let broken = Invariant {
+            name: "results",
+            promise: "one result each",
+            violations: 1_234,
+            examples: vec!["line 1 has none".to_owned()],
+        };
+        let report = VerifyReport {
+            ok: false,
+            file: vec![sound],
+            runs: vec![RunInvariants {
+                run_id: "0195".to_owned(),
+                checks: vec![broken],
+            }],
+        };
+        assert_eq!(report.violations(), 1_234);
+        insta::assert_snapshot!(text(&report), @r"
+        the file
+          ok      integrity        the file is sound
+        run 0195
+          broken  results          one result each: not so 1,234 times
+                    line 1 has none
+        ");
+    }
+}

@@ -1,0 +1,311 @@
+//! One exchange with the API: what every client of an endpoint shares.
+//!
+//! Owns the HTTP client, the headers and the redactor, how much of an answer is read and how long
+//! it may take. What is asked is for the clients of the endpoints to say, what the answer means for
+//! `classify`. Nothing here repeats a request.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, RequestBuilder, Response};
+
+use super::classify::{Answer, is_event_stream, is_success};
+use super::http::{build_client, redactor_of, request_headers};
+use super::payload::Payload;
+use super::stream::EventStream;
+use super::transport::{Broken, describe_transport};
+use super::{
+    BaseUrl, ClientError, ClientSettings, Failure, HeaderView, Message, Redactor,
+    classify_transport, rate_limits,
+};
+use crate::clock::Clock;
+use crate::model::duration::format_duration;
+use crate::model::{ErrorClass, RateLimits};
+
+/// Most bytes of an answer that are read. The longest output of any model is a few MB; generated
+/// files and search results may come with it.
+pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long the end of a stream is waited for once its message is whole.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The way to one endpoint root with one set of credentials.
+pub(super) struct ApiClient {
+    client: Client,
+    base: BaseUrl,
+    headers: HeaderMap,
+    redactor: Redactor,
+    clock: Clock,
+    idle_timeout: Duration,
+    pub(super) max_response_bytes: usize,
+}
+
+impl ApiClient {
+    /// A client of these settings. Opens no connection yet.
+    pub(super) fn new(settings: &ClientSettings) -> Result<Self, ClientError> {
+        let base = BaseUrl::parse(&settings.base_url)?;
+        let headers = request_headers(settings)?;
+        Ok(Self {
+            client: build_client(settings, &base)?,
+            base,
+            redactor: redactor_of(&headers),
+            headers,
+            clock: settings.clock,
+            idle_timeout: settings.idle_timeout,
+            max_response_bytes: MAX_RESPONSE_BYTES,
+        })
+    }
+
+    pub(super) fn http(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The longest silence within an answer of these terms.
+    pub(super) fn idle(&self, timeout: Duration) -> Duration {
+        self.idle_timeout.min(timeout)
+    }
+
+    /// Sends the request and waits for the head of its answer.
+    pub(super) async fn open(
+        &self,
+        request: RequestBuilder,
+        terms: Terms,
+        seen: &mut Seen,
+    ) -> Result<Response, Break> {
+        let opening = request.headers(self.headers.clone()).send();
+        let mut response = within(terms.timeout, opening, timeout_words).await?;
+        let headers = std::mem::take(response.headers_mut());
+        seen.begin(
+            response.status().as_u16(),
+            headers,
+            terms,
+            self.max_response_bytes,
+        );
+        Ok(response)
+    }
+
+    /// Takes in the body of an answer, until there is no more to come.
+    pub(super) async fn drain(
+        &self,
+        mut response: Response,
+        terms: Terms,
+        seen: &mut Seen,
+    ) -> Result<(), Break> {
+        let idle = self.idle(terms.timeout);
+        while !seen.payload.is_decided() {
+            let next = response.chunk();
+            let chunk = if seen.is_stream {
+                within(idle, next, silence_words).await?
+            } else {
+                next.await.map_err(|error| describe_transport(&error))?
+            };
+            match chunk {
+                Some(chunk) => seen.payload.take(&chunk),
+                None => return Ok(()),
+            }
+        }
+        // Read to its end, the connection can be used again; but the message is here.
+        if seen.payload.events().is_some_and(EventStream::is_complete) {
+            while let Ok(Some(_)) = within(LINGER, response.chunk(), silence_words).await {}
+        }
+        Ok(())
+    }
+
+    /// Sends the request and takes in the whole answer within `limit`; says where it broke.
+    pub(super) async fn exchange(
+        &self,
+        request: RequestBuilder,
+        terms: Terms,
+        limit: Duration,
+        seen: &mut Seen,
+    ) -> Option<Break> {
+        let both = async {
+            let response = self.open(request, terms, seen).await?;
+            self.drain(response, terms, seen).await
+        };
+        let broken = match tokio::time::timeout(limit, both).await {
+            Ok(ended) => ended.err(),
+            Err(_) => Some((Broken::Timeout, timeout_words(limit))),
+        };
+        seen.payload.finish();
+        broken
+    }
+
+    /// What came of an exchange that should bring a message.
+    pub(super) fn result(
+        &self,
+        seen: &Seen,
+        broken: Option<Break>,
+    ) -> Result<Message, Box<Failure>> {
+        let Some((status, headers)) = &seen.head else {
+            let (broken, why) = broken.unwrap_or((Broken::Cut, String::new()));
+            return Err(classify_transport(broken, &self.redactor.redact(&why)));
+        };
+        let answer = Answer {
+            status: *status,
+            headers: HeaderView::new(headers),
+            body: seen.payload.bytes(),
+            now: self.now(),
+            redactor: &self.redactor,
+        };
+        if let Some(stream) = seen.payload.events() {
+            tell_unknown(stream);
+            return stream.classify(answer, self.why_cut(seen, broken).as_deref());
+        }
+        match broken {
+            None if seen.payload.is_oversized() => {
+                Err(answer.classify_oversized(self.max_response_bytes))
+            }
+            None => answer.classify(),
+            Some((broken, why)) => Err(answer.classify_broken(broken, &why)),
+        }
+    }
+
+    /// What came of an exchange that should bring something else, which `read` makes of the body
+    /// of a success.
+    pub(super) fn result_of<T>(
+        &self,
+        seen: &Seen,
+        broken: Option<Break>,
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<T, Box<Failure>> {
+        let is_whole = broken.is_none() && seen.is_success() && !seen.payload.is_oversized();
+        if is_whole && let Some(value) = read(seen.payload.bytes()) {
+            return Ok(value);
+        }
+        match self.result(seen, broken) {
+            Err(failure) => Err(failure),
+            Ok(message) => Err(Box::new(Failure {
+                class: ErrorClass::BadResponse,
+                evidence: crate::model::Evidence {
+                    http_status: seen.status(),
+                    message: Some("the answer is a message that nobody asked for".to_owned()),
+                    request_id: message.request_id,
+                    ..Default::default()
+                },
+                message: None,
+                partial: None,
+            })),
+        }
+    }
+
+    fn why_cut(&self, seen: &Seen, broken: Option<Break>) -> Option<String> {
+        let limit = self.max_response_bytes;
+        seen.payload
+            .is_oversized()
+            .then(|| format!("the stream is longer than {limit} bytes"))
+            .or(broken.map(|(_, why)| why))
+    }
+}
+
+impl fmt::Debug for ApiClient {
+    /// Shows the endpoint alone: the HTTP client may know a proxy's password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiClient")
+            .field("base_url", &self.base.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the API added since: nothing is lost by it, but whoever looks for it finds it.
+fn tell_unknown(stream: &EventStream) {
+    let kinds: Vec<&str> = stream.unknown().collect();
+    if !kinds.is_empty() {
+        tracing::debug!(
+            ?kinds,
+            "a stream had events of unknown kinds; they were passed over"
+        );
+    }
+}
+
+/// How an exchange goes: the time until its answer begins, and whether events may come.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) timeout: Duration,
+    pub(super) stream: bool,
+}
+
+impl Terms {
+    /// A plain answer that begins within that time.
+    pub(super) fn plain(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            stream: false,
+        }
+    }
+}
+
+/// Where an exchange broke, and why.
+pub(super) type Break = (Broken, String);
+
+/// Waits for a step of the exchange, but not for ever.
+pub(super) async fn within<T>(
+    limit: Duration,
+    step: impl Future<Output = Result<T, reqwest::Error>>,
+    words: fn(Duration) -> String,
+) -> Result<T, Break> {
+    match tokio::time::timeout(limit, step).await {
+        Ok(done) => done.map_err(|error| describe_transport(&error)),
+        Err(_) => Err((Broken::Timeout, words(limit))),
+    }
+}
+
+fn timeout_words(timeout: Duration) -> String {
+    let limit = format_duration(timeout);
+    format!("no complete answer came within {limit}")
+}
+
+fn silence_words(idle: Duration) -> String {
+    let limit = format_duration(idle);
+    format!("the stream was silent for {limit}")
+}
+
+/// What has come of an answer; it outlives an exchange that is dropped at its timeout.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) head: Option<(u16, HeaderMap)>,
+    pub(super) payload: Payload,
+    /// The head announces events, as it was asked for.
+    is_stream: bool,
+}
+
+impl Seen {
+    fn begin(&mut self, status: u16, headers: HeaderMap, terms: Terms, limit: usize) {
+        let view = HeaderView::new(&headers);
+        self.is_stream = terms.stream && is_success(status) && is_event_stream(view);
+        self.payload = Payload::new(self.is_stream, limit);
+        self.head = Some((status, headers));
+    }
+
+    /// The headers of the answer; none before it begins.
+    pub(super) fn headers(&self) -> HeaderView<'_> {
+        let head = self.head.as_ref();
+        head.map_or_else(HeaderView::none, |(_, headers)| HeaderView::new(headers))
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        self.head.as_ref().map(|(status, _)| *status)
+    }
+
+    pub(super) fn is_success(&self) -> bool {
+        self.status().is_some_and(is_success)
+    }
+
+    pub(super) fn limits(&self) -> RateLimits {
+        rate_limits(self.headers())
+    }
+}

@@ -1,0 +1,885 @@
+//! The batch lane: routing, filling, where batches stand, harvest, taking apart.
+
+use super::*;
+use crate::model::batch::{ENTRY, ENVELOPE, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS, item_id};
+use crate::model::{
+    BatchId, BatchState, CancelReason, JobId, RemoteBatch, RemoteStatus, RequestCounts,
+};
+use crate::store::{
+    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem, RouteRule,
+    Routed, Unroute,
+};
+
+use BatchState::{Canceling, Ended, Filling, Harvested, Lost, Open, Ready, Sending, Uncertain};
+
+const DAY: i64 = 86_400_000;
+
+const TO_BATCH: RouteRule = RouteRule {
+    lane: Some(Lane::Batch),
+    deadline: None,
+    batch_from: Timestamp::UNIX_EPOCH,
+};
+
+impl Bench {
+    /// Jobs that all wait for a batch.
+    pub(super) async fn for_batch(count: u64) -> Self {
+        let bench = Self::with_jobs(count).await;
+        bench.route(TO_BATCH).await;
+        bench
+    }
+
+    /// Jobs of which some are shaped by `shape`, none routed yet.
+    async fn shaped(count: u64, shape: impl Fn(&mut NewJob)) -> Self {
+        let bench = Self::empty().await;
+        let jobs = (1..=count).map(|line| {
+            let mut job = job(line);
+            shape(&mut job);
+            job
+        });
+        bench
+            .store
+            .add_jobs(bench.run, jobs.collect())
+            .await
+            .unwrap();
+        bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
+        bench.store.start_run(bench.run, at(0), 20).await.unwrap();
+        bench
+    }
+
+    pub(super) async fn route(&self, rule: RouteRule) -> Routed {
+        let (mut all, mut after) = (Routed::default(), Some(0));
+        while let Some(line) = after {
+            let page = self.store.route(self.run, rule, line).await.unwrap();
+            all.to_batch += page.to_batch;
+            all.to_live += page.to_live;
+            after = page.next;
+        }
+        all
+    }
+
+    pub(super) async fn queue(&self) -> BatchQueue {
+        self.store.batch_queue(self.run, at(10)).await.unwrap()
+    }
+
+    pub(super) async fn begin(&self, nonce: &str) -> BatchId {
+        let new = NewBatch {
+            run: self.run,
+            nonce: nonce.to_owned(),
+            now: at(5),
+        };
+        self.store.begin_batch(new).await.unwrap()
+    }
+
+    pub(super) async fn fill(&self, batch: BatchId, max_requests: u32, max_bytes: u64) -> Filled {
+        let fill = Fill {
+            batch,
+            max_requests,
+            max_bytes,
+            now: at(10),
+        };
+        let mut too_large = 0;
+        loop {
+            let filled = self.store.fill_batch(fill).await.unwrap();
+            too_large += filled.too_large;
+            if filled.complete {
+                return Filled {
+                    too_large,
+                    ..filled
+                };
+            }
+        }
+    }
+
+    /// A batch of everything that waits, up to `max_requests`.
+    pub(super) async fn filled(&self, nonce: &str, max_requests: u32) -> BatchId {
+        let batch = self.begin(nonce).await;
+        self.fill(batch, max_requests, MAX_BATCH_BYTES).await;
+        batch
+    }
+
+    pub(super) async fn go(&self, batch: BatchId, to: BatchState) -> BatchState {
+        self.store.move_batch(batch, to, at(20)).await.unwrap()
+    }
+
+    /// A batch that the API has.
+    pub(super) async fn open(&self, nonce: &str, max_requests: u32) -> BatchId {
+        let batch = self.filled(nonce, max_requests).await;
+        self.go(batch, Ready).await;
+        self.go(batch, Sending).await;
+        self.note(batch, RemoteStatus::InProgress).await;
+        batch
+    }
+
+    pub(super) async fn note(&self, batch: BatchId, status: RemoteStatus) {
+        let remote = remote(&format!("msgbatch_{}", batch.0), status);
+        self.store.note_remote(batch, remote, at(30)).await.unwrap();
+    }
+
+    pub(super) async fn row(&self, batch: BatchId) -> BatchRow {
+        let rows = BatchStore::batches(&self.store, self.run).await.unwrap();
+        rows.into_iter().find(|row| row.id == batch).unwrap()
+    }
+
+    pub(super) async fn missing(&self, batch: BatchId) -> Vec<AttemptId> {
+        self.store.missing_items(batch).await.unwrap()
+    }
+
+    pub(super) async fn items(&self, batch: BatchId) -> Vec<OpenItem> {
+        let open = self.missing(batch).await;
+        self.store.open_items(batch, open).await.unwrap()
+    }
+
+    pub(super) async fn harvest(&self, items: Vec<(Finish, Lane)>) {
+        self.store.harvest(self.run, items).await.unwrap();
+    }
+
+    async fn entries(&self, batch: BatchId) -> Vec<BatchEntry> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.batch_entries(batch, after).await.unwrap();
+            let Some(last) = page.last() else { return all };
+            after = Some(last.attempt);
+            all.extend(page);
+        }
+    }
+
+    pub(super) async fn dissolve(&self, batch: BatchId, lane: Lane, keep: bool) -> u32 {
+        let mut pages = 1;
+        while (self.store.dissolve_batch(batch, lane, keep, at(40)).await).unwrap() {
+            pages += 1;
+        }
+        pages
+    }
+
+    /// The tallies and the counters of batches say what a count of the rows says.
+    pub(super) fn recount(&self) {
+        let file = rusqlite::Connection::open(&self.path).unwrap();
+        let differences = "SELECT count(*) FROM (
+            SELECT * FROM (SELECT run_id, model_id, iif(state = 0 AND route = 1, 7, state) AS key, count(*) AS jobs
+                           FROM jobs GROUP BY 1, 2, 3)
+            FULL JOIN (SELECT run_id AS r, model_id AS m, state AS s, jobs AS j FROM tallies WHERE jobs > 0)
+              ON run_id = r AND model_id = m AND key = s AND jobs = j
+            WHERE jobs IS NULL OR j IS NULL)";
+        let open = "SELECT count(*) FROM batches WHERE open_requests <>
+            (SELECT count(*) FROM attempts WHERE batch_id = batches.id AND ended_at_ms IS NULL)";
+        let in_batch = "SELECT (SELECT count(*) FROM jobs WHERE state = 2) <>
+            (SELECT count(*) FROM attempts WHERE batch_id IS NOT NULL AND ended_at_ms IS NULL)";
+        let cost = "SELECT count(*) FROM runs WHERE cost_pico <>
+            (SELECT coalesce(sum(a.cost_pico), 0) FROM attempts a JOIN jobs ON jobs.id = job_id WHERE run_id = runs.id)";
+        for sql in [differences, open, in_batch, cost] {
+            let wrong: i64 = file.query_row(sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(wrong, 0, "{sql}");
+        }
+    }
+}
+
+pub(super) fn remote(id: &str, status: RemoteStatus) -> RemoteBatch {
+    RemoteBatch {
+        id: id.to_owned(),
+        status,
+        counts: RequestCounts {
+            processing: 3,
+            ..RequestCounts::default()
+        },
+        created_at: Some(at(25)),
+        expires_at: Some(at(DAY)),
+        ended_at: (status == RemoteStatus::Ended).then(|| at(500)),
+        archived_at: None,
+    }
+}
+
+#[tokio::test]
+async fn the_rule_sends_each_job_to_its_queue() {
+    let soon = Some(at(1_000));
+    let late = Some(at(2 * DAY));
+    let rule = |lane, deadline| RouteRule {
+        lane,
+        deadline,
+        batch_from: at(DAY),
+    };
+    let (live, batch) = (Some(Lane::Live), Some(Lane::Batch));
+    // What the line says (lane, deadline, live only), the rule, whether it waits for a batch.
+    let cases = [
+        (None, None, false, rule(None, None), false),
+        (None, None, false, rule(None, late), true),
+        (None, None, false, rule(None, Some(at(DAY))), true),
+        (None, None, false, rule(None, soon), false),
+        (None, late, false, rule(None, soon), true),
+        (None, soon, false, rule(None, late), false),
+        (None, None, false, rule(batch, None), true),
+        (None, soon, false, rule(batch, None), true),
+        (None, late, false, rule(live, late), false),
+        (live, late, false, rule(batch, late), false),
+        (batch, soon, false, rule(live, None), true),
+        (batch, late, true, rule(batch, late), false),
+    ];
+    for (lane, deadline, live_only, rule, for_batch) in cases {
+        let bench = Bench::shaped(1, |job| {
+            (job.lane, job.deadline, job.live_only) = (lane, deadline, live_only);
+        })
+        .await;
+        let case = format!("{lane:?} {deadline:?} {live_only} {rule:?}");
+        assert_eq!(
+            bench.route(rule).await.to_batch,
+            u64::from(for_batch),
+            "{case}"
+        );
+        assert_eq!(bench.route(rule).await, Routed::default(), "again: {case}");
+        assert_eq!(bench.queue().await.due, u64::from(for_batch), "{case}");
+        let pulse = bench.store.pulse(bench.run).await.unwrap();
+        assert_eq!(pulse.batch_jobs, u64::from(for_batch), "{case}");
+        assert_eq!(pulse.lanes[0].queued, u64::from(!for_batch), "{case}");
+        assert_eq!(
+            bench.claim(9, at(1)).await.jobs.is_empty(),
+            for_batch,
+            "{case}"
+        );
+        bench.recount();
+    }
+}
+
+#[tokio::test]
+async fn routing_goes_page_by_page_and_both_ways() {
+    let bench = Bench::with_jobs(4_500).await;
+    let claimed = bench.claim(1, at(1)).await;
+    let first = bench.store.route(bench.run, TO_BATCH, 0).await.unwrap();
+    assert_eq!((first.to_batch, first.next), (1_999, Some(2_000)));
+    assert_eq!(bench.route(TO_BATCH).await.to_batch, 2_500);
+    assert_eq!(bench.counts().await.pending, 4_499);
+    let live = RouteRule {
+        lane: Some(Lane::Live),
+        ..TO_BATCH
+    };
+    assert_eq!(bench.route(live).await.to_live, 4_499);
+    bench.finish(success(&claimed.jobs[0])).await;
+    bench.recount();
+}
+
+#[tokio::test]
+async fn unrouting_takes_what_is_due_too_early_and_leaves_what_the_line_forces() {
+    let deadlines = [None, Some(at(100)), Some(at(200)), Some(at(100))];
+    let shape = |job: &mut NewJob| {
+        let n = usize::try_from(job.line).unwrap() - 1;
+        job.deadline = deadlines[n];
+        job.lane = (n == 3).then_some(Lane::Batch);
+    };
+    let unroute = |before, deadline| Unroute { before, deadline };
+    let cases = [
+        (unroute(Some(at(50)), None), vec![]),
+        (unroute(Some(at(150)), None), vec!["id-2"]),
+        (unroute(Some(at(150)), Some(at(120))), vec!["id-1", "id-2"]),
+        (unroute(Some(at(150)), Some(at(150))), vec!["id-2"]),
+        (unroute(None, None), vec!["id-1", "id-2", "id-3"]),
+    ];
+    for (which, gone) in cases {
+        let bench = Bench::shaped(4, shape).await;
+        bench.route(TO_BATCH).await;
+        assert!(!bench.store.unroute(bench.run, which).await.unwrap());
+        assert_eq!(ids(&bench.claim(9, at(1)).await), gone, "{which:?}");
+        bench.recount();
+    }
+    let bench = Bench::for_batch(2_500).await;
+    let mut pages = 1;
+    while bench
+        .store
+        .unroute(bench.run, unroute(None, None))
+        .await
+        .unwrap()
+    {
+        pages += 1;
+    }
+    assert_eq!((pages, bench.queue().await.due), (3, 0));
+    bench.recount();
+}
+
+#[tokio::test]
+async fn the_queue_tells_what_waits_and_until_when() {
+    let bench = Bench::shaped(5, |job| {
+        job.deadline = (job.line == 2).then(|| at(900));
+    })
+    .await;
+    bench.route(TO_BATCH).await;
+    let expected = BatchQueue {
+        due: 5,
+        earliest_deadline: Some(at(900)),
+        undated: true,
+        ..BatchQueue::default()
+    };
+    assert_eq!(bench.queue().await, expected);
+    let batch = bench.open("n", 4).await;
+    let retries = bench.items(batch).await;
+    let retries = retries
+        .iter()
+        .map(|item| (retry(&item.job, at(70)), Lane::Batch));
+    bench.harvest(retries.collect()).await;
+    let expected = BatchQueue {
+        due: 1,
+        waiting: 4,
+        next_due: Some(at(70)),
+        ..expected
+    };
+    assert_eq!(bench.queue().await, expected);
+    bench.recount();
+}
+
+#[tokio::test]
+async fn a_batch_has_exactly_the_bytes_that_it_says() {
+    let bench = Bench::for_batch(1_203).await;
+    let batch = bench.begin("nonce1").await;
+    let filled = bench.fill(batch, MAX_BATCH_REQUESTS, MAX_BATCH_BYTES).await;
+    let entries = bench.entries(batch).await;
+    let mut lines: Vec<_> = entries.iter().map(|entry| entry.attempt.job).collect();
+    lines.dedup();
+    assert_eq!((filled.requests, lines.len()), (1_203, 1_203));
+    assert!(lines.is_sorted());
+    let entry = |entry: &BatchEntry| {
+        let id = item_id("nonce1", entry.attempt);
+        [ENTRY.0, &id, ENTRY.1, entry.body.as_str(), ENTRY.2].concat()
+    };
+    let wire = entries.iter().map(entry).collect::<Vec<_>>().join(",");
+    let wire = [ENVELOPE.0, &wire, ENVELOPE.1].concat();
+    assert_eq!(wire.len() as u64, filled.bytes);
+    let row = bench.row(batch).await;
+    assert_eq!(
+        (row.bytes, row.requests, row.open_requests),
+        (filled.bytes, 1_203, 1_203)
+    );
+    let parsed: serde_json::Value = serde_json::from_str(&wire).unwrap();
+    assert_eq!(parsed["requests"][1_202]["params"]["line"], 1_203);
+    bench.recount();
+}
+
+#[tokio::test]
+async fn a_batch_takes_no_more_than_it_may() {
+    let bench = Bench::for_batch(8).await;
+    let first = bench.begin("a").await;
+    let one = bench.fill(first, 1, MAX_BATCH_BYTES).await;
+    assert_eq!((one.requests, one.complete), (1, true));
+    assert_eq!(
+        bench.fill(first, 1, MAX_BATCH_BYTES).await,
+        one,
+        "filling again changes nothing"
+    );
+    let entry = one.bytes - (ENVELOPE.0.len() + ENVELOPE.1.len()) as u64;
+    let three = one.bytes + 2 * (entry + 1);
+    let second = bench.begin("b").await;
+    assert_eq!(bench.fill(second, 9, three - 1).await.requests, 2);
+    let third = bench.begin("c").await;
+    let filled = bench.fill(third, 9, three).await;
+    assert_eq!((filled.requests, filled.bytes), (3, three));
+    let rest = bench.begin("d").await;
+    let filled = bench.fill(rest, 9, three).await;
+    assert_eq!((filled.requests, filled.complete), (2, true));
+    bench.recount();
+}
+
+#[tokio::test]
+async fn a_job_that_no_batch_can_take_goes_live_for_good() {
+    let bench = Bench::shaped(3, |job| {
+        if job.line == 2 {
+            let long = format!(r#"{{"line":"{}"}}"#, "x".repeat(900));
+            job.body = RequestBody::from_json(long);
+        }
+    })
+    .await;
+    bench.route(TO_BATCH).await;
+    let batch = bench.begin("n").await;
+    let filled = bench.fill(batch, 9, 500).await;
+    assert_eq!((filled.requests, filled.too_large), (2, 1));
+    bench.route(TO_BATCH).await;
+    assert_eq!(bench.queue().await.due, 0);
+    assert_eq!(ids(&bench.claim(9, at(11)).await), ["id-2"]);
+    bench.recount();
+}
+
+#[tokio::test]
+async fn a_batch_knows_the_earliest_deadline_of_its_lines() {
+    let bench = Bench::shaped(4, |job| {
+        job.deadline = (job.line > 1).then(|| at(1_000 - i64::try_from(job.line).unwrap()));
+    })
+    .await;
+    bench.route(TO_BATCH).await;
+    let deadlines = [
+        (1, None, true),
+        (2, Some(at(997)), false),
+        (1, Some(at(996)), false),
+    ];
+    for (n, (requests, deadline, undated)) in deadlines.into_iter().enumerate() {
+        let batch = bench.filled(&format!("n{n}"), requests).await;
+        let row = bench.row(batch).await;
+        assert_eq!((row.deadline, row.undated), (deadline, undated), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_goes_only_where_it_may() {
+    let allowed = [
+        (Filling, Ready),
+        (Ready, Ready),
+        (Ready, Sending),
+        (Sending, Ready),
+        (Sending, Sending),
+        (Sending, Uncertain),
+        (Uncertain, Sending),
+        (Uncertain, Uncertain),
+        (Open, Ended),
+        (Canceling, Ended),
+        (Ended, Ended),
+        (Harvested, Harvested),
+    ];
+    for from in BatchState::ALL {
+        for to in BatchState::ALL {
+            let bench = Bench::for_batch(2).await;
+            let batch = bench.standing(from).await;
+            let moved = bench.store.move_batch(batch, to, at(60)).await;
+            let stands = bench.row(batch).await.state;
+            if from == Lost {
+                assert_eq!((moved.unwrap(), stands), (Lost, Lost), "{to}");
+            } else if allowed.contains(&(from, to)) {
+                assert_eq!((moved.unwrap(), stands), (to, to), "{from}");
+            } else {
+                assert!(moved.is_err(), "{from} {to}");
+                assert_eq!(stands, from, "{to}");
+            }
+        }
+    }
+}
+
+impl Bench {
+    /// A batch of two that stands there.
+    pub(super) async fn standing(&self, state: BatchState) -> BatchId {
+        let batch = match state {
+            Filling | Ready | Sending | Uncertain | Lost => self.filled("n", 2).await,
+            _ => self.open("n", 2).await,
+        };
+        match state {
+            Filling | Open => {}
+            Ready => drop(self.go(batch, Ready).await),
+            Sending | Uncertain => {
+                self.go(batch, Ready).await;
+                self.go(batch, Sending).await;
+                self.go(batch, state).await;
+            }
+            Lost => drop(self.dissolve(batch, Lane::Batch, false).await),
+            Canceling => {
+                let reason = CancelReason::Deadline;
+                self.store.cancel_batch(batch, reason).await.unwrap();
+            }
+            Ended => self.note(batch, RemoteStatus::Ended).await,
+            Harvested => {
+                self.note(batch, RemoteStatus::Ended).await;
+                let items = self.items(batch).await;
+                let items = items.iter().map(|item| (success(&item.job), Lane::Live));
+                self.harvest(items.collect()).await;
+                self.go(batch, Harvested).await;
+            }
+        }
+        assert_eq!(self.row(batch).await.state, state);
+        batch
+    }
+}
+
+#[tokio::test]
+async fn what_the_api_says_is_written_down() {
+    let bench = Bench::for_batch(3).await;
+    let batch = bench.standing(Sending).await;
+    assert_eq!(bench.row(batch).await.sent_at, Some(at(20)));
+    bench.note(batch, RemoteStatus::InProgress).await;
+    let row = bench.row(batch).await;
+    assert_eq!(
+        (row.state, row.remote_id),
+        (Open, Some(format!("msgbatch_{}", batch.0)))
+    );
+    assert_eq!(
+        (row.remote_created_at, row.expires_at),
+        (Some(at(25)), Some(at(DAY)))
+    );
+    assert_eq!(
+        (row.polled_at, row.counts.processing, row.ended_at),
+        (Some(at(30)), 3, None)
+    );
+    bench.note(batch, RemoteStatus::Canceling).await;
+    assert_eq!(bench.row(batch).await.state, Canceling);
+    bench.note(batch, RemoteStatus::InProgress).await;
+    assert_eq!(bench.row(batch).await.state, Canceling);
+    bench.note(batch, RemoteStatus::Ended).await;
+    let row = bench.row(batch).await;
+    assert_eq!((row.state, row.ended_at), (Ended, Some(at(500))));
+    let read = Reader::batches(&bench.reader(), bench.run).await.unwrap();
+    assert_eq!(read, [row]);
+}
+
+#[tokio::test]
+async fn a_remote_batch_is_taken_for_one_of_ours_at_most_once() {
+    let bench = Bench::for_batch(4).await;
+    let first = bench.open("a", 2).await;
+    let second = bench.filled("b", 2).await;
+    let taken = || remote(&format!("msgbatch_{}", first.0), RemoteStatus::InProgress);
+    assert!(
+        bench
+            .store
+            .note_remote(second, taken(), at(1))
+            .await
+            .is_err(),
+        "not sent yet"
+    );
+    bench.go(second, Ready).await;
+    bench.go(second, Sending).await;
+    assert!(
+        bench
+            .store
+            .note_remote(second, taken(), at(1))
+            .await
+            .is_err(),
+        "another one's id"
+    );
+    let other = remote("msgbatch_other", RemoteStatus::Ended);
+    assert!(
+        bench.store.note_remote(first, other, at(1)).await.is_err(),
+        "it has an id"
+    );
+    assert_eq!(bench.row(first).await.state, Open);
+    assert_eq!(bench.row(second).await.state, Sending);
+}
+
+#[tokio::test]
+async fn a_wish_to_cancel_is_kept_until_the_api_can_be_asked() {
+    use CancelReason::{Deadline, User};
+    let cases = [
+        (Sending, Sending, Canceling),
+        (Uncertain, Uncertain, Canceling),
+        (Open, Canceling, Canceling),
+        (Canceling, Canceling, Canceling),
+        (Ended, Ended, Ended),
+    ];
+    for (from, stands, after_a_poll) in cases {
+        let bench = Bench::for_batch(2).await;
+        let batch = bench.standing(from).await;
+        for reason in [User, Deadline] {
+            bench.store.cancel_batch(batch, reason).await.unwrap();
+        }
+        let row = bench.row(batch).await;
+        let reason = (from != Ended).then_some(User);
+        assert_eq!((row.state, row.cancel_reason), (stands, reason), "{from}");
+        bench.note(batch, RemoteStatus::InProgress).await;
+        assert_eq!(bench.row(batch).await.state, after_a_poll, "{from}");
+    }
+    for from in [Filling, Ready] {
+        let bench = Bench::for_batch(2).await;
+        let batch = bench.standing(from).await;
+        assert!(
+            bench.store.cancel_batch(batch, User).await.is_err(),
+            "{from}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_harvest_records_each_end_once_and_sends_the_rest_on() {
+    let bench = Bench::for_batch(5).await;
+    let batch = bench.open("n", 5).await;
+    bench.note(batch, RemoteStatus::Ended).await;
+    let items = bench.items(batch).await;
+    let jobs: Vec<_> = items.iter().map(|item| &item.job).collect();
+    let held = Finish {
+        next: Next::Hold,
+        ..retry(jobs[4], at(0))
+    };
+    let harvest = || {
+        vec![
+            (success(jobs[0]), Lane::Live),
+            (failure(jobs[1]), Lane::Live),
+            (retry(jobs[2], at(60)), Lane::Live),
+            (retry(jobs[3], at(60)), Lane::Batch),
+            (held.clone(), Lane::Batch),
+        ]
+    };
+    bench.harvest(harvest()).await;
+    bench.recount();
+    bench.harvest(harvest()).await;
+    bench.recount();
+    let counts = bench.counts().await;
+    assert_eq!(
+        (
+            counts.succeeded,
+            counts.failed,
+            counts.pending,
+            counts.in_batch
+        ),
+        (1, 1, 3, 0)
+    );
+    assert_eq!(
+        bench.reader().runs().await.unwrap()[0].cost,
+        Pico(5 * 3_500_000)
+    );
+    assert_eq!(bench.missing(batch).await, []);
+    assert_eq!(
+        bench
+            .store
+            .open_items(batch, vec![jobs[0].attempt])
+            .await
+            .unwrap(),
+        []
+    );
+    bench.go(batch, Harvested).await;
+    assert_eq!(ids(&bench.claim(9, at(60)).await), ["id-3"]);
+    assert_eq!(bench.queue().await.waiting, 1);
+    bench.store.start_run(bench.run, at(61), 20).await.unwrap();
+    assert_eq!(
+        bench.queue().await.due,
+        1,
+        "what was held waits for a batch again"
+    );
+    let results = bench
+        .reader()
+        .results(bench.run, Only::All, 0)
+        .await
+        .unwrap();
+    assert!(results.iter().all(|row| row.lane == Lane::Batch));
+    let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
+    let lanes: Vec<_> = ledger.iter().map(|row| row.lane).collect();
+    assert_eq!(lanes.iter().filter(|lane| **lane == Lane::Batch).count(), 5);
+    bench.recount();
+}
+
+#[tokio::test]
+async fn a_batch_is_harvested_when_nothing_of_it_is_open() {
+    let bench = Bench::for_batch(2).await;
+    let batch = bench.standing(Ended).await;
+    let items = bench.items(batch).await;
+    bench
+        .harvest(vec![(success(&items[0].job), Lane::Live)])
+        .await;
+    assert!(
+        bench
+            .store
+            .move_batch(batch, Harvested, at(1))
+            .await
+            .is_err()
+    );
+    assert_eq!(bench.row(batch).await.open_requests, 1);
+    bench
+        .harvest(vec![(failure(&items[1].job), Lane::Live)])
+        .await;
+    assert_eq!(bench.go(batch, Harvested).await, Harvested);
+}
+
+#[tokio::test]
+async fn a_result_finds_what_is_known_of_its_job() {
+    let bench = Bench::shaped(2, |job| {
+        job.deadline = (job.line == 1).then(|| at(900));
+        job.lane = (job.line == 1).then_some(Lane::Batch);
+    })
+    .await;
+    let claimed = bench.claim(2, at(3)).await;
+    bench.finish(retry(&claimed.jobs[0], at(4))).await;
+    bench.route(TO_BATCH).await;
+    let batch = bench.filled("n", 9).await;
+    let foreign = AttemptId {
+        job: JobId(1),
+        n: 1,
+    };
+    let mut asked = bench.missing(batch).await;
+    asked.extend([foreign, claimed.jobs[0].attempt, claimed.jobs[1].attempt]);
+    let items = bench.store.open_items(batch, asked).await.unwrap();
+    assert_eq!(items.len(), 1);
+    let OpenItem {
+        job,
+        deadline,
+        lane,
+    } = &items[0];
+    assert_eq!((*deadline, *lane), (Some(at(900)), Some(Lane::Batch)));
+    assert_eq!(
+        (job.attempt.n, job.custom_id.as_str(), job.model.as_str()),
+        (2, "id-1", MODEL)
+    );
+    assert_eq!(
+        (job.history.faults_in_row, job.last_class),
+        (1, Some(ErrorClass::Overloaded))
+    );
+    assert_eq!((job.started_at, job.first_started_at), (at(10), at(3)));
+    assert_eq!(
+        (job.previous_ended_at, job.body.as_str()),
+        (Some(at(900)), "{}")
+    );
+}
+
+#[tokio::test]
+async fn a_batch_that_is_taken_apart_gives_its_jobs_back() {
+    let cases = [
+        (Filling, Lane::Batch, false),
+        (Ready, Lane::Live, false),
+        (Sending, Lane::Batch, false),
+        (Uncertain, Lane::Live, true),
+        (Open, Lane::Live, true),
+        (Ended, Lane::Batch, true),
+    ];
+    for (state, lane, keep) in cases {
+        let bench = Bench::for_batch(2).await;
+        let batch = bench.standing(state).await;
+        for _ in 0..2 {
+            assert_eq!(bench.dissolve(batch, lane, keep).await, 1, "{state}");
+        }
+        let row = bench.row(batch).await;
+        assert_eq!((row.state, row.open_requests), (Lost, 0), "{state}");
+        let due = if lane == Lane::Batch { 2 } else { 0 };
+        assert_eq!(bench.queue().await.due, due, "{state}");
+        let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
+        assert_eq!(ledger.len(), if keep { 2 } else { 0 }, "{state}");
+        let interrupted = |row: &crate::store::AttemptRow| {
+            row.outcome == Some(AttemptOutcome::Interrupted) && row.maybe_billed
+        };
+        assert!(ledger.iter().all(interrupted), "{state}");
+        bench.route(TO_BATCH).await;
+        let again = bench.filled("again", 2).await;
+        let n = if keep { 2 } else { 1 };
+        assert!(
+            bench
+                .missing(again)
+                .await
+                .iter()
+                .all(|attempt| attempt.n == n),
+            "{state}"
+        );
+        bench.recount();
+    }
+}
+
+#[tokio::test]
+async fn a_large_batch_is_taken_apart_page_by_page_and_never_sent_meanwhile() {
+    let bench = Bench::for_batch(2_500).await;
+    let batch = bench.filled("n", 2_500).await;
+    bench.go(batch, Ready).await;
+    let dissolve = || (bench.store).dissolve_batch(batch, Lane::Live, false, at(40));
+    assert!(dissolve().await.unwrap());
+    assert_eq!(bench.go(batch, Sending).await, Lost);
+    bench.recount();
+    bench.store.start_run(bench.run, at(41), 20).await.unwrap();
+    let counts = bench.counts().await;
+    assert_eq!((counts.in_batch, counts.pending), (0, 2_500));
+    assert!(!dissolve().await.unwrap());
+    bench.recount();
+}
+
+#[tokio::test]
+async fn a_harvested_batch_is_not_taken_apart() {
+    let bench = Bench::for_batch(2).await;
+    let batch = bench.standing(Harvested).await;
+    bench.dissolve(batch, Lane::Live, true).await;
+    assert_eq!(bench.row(batch).await.state, Harvested);
+    assert_eq!(bench.counts().await.succeeded, 2);
+}
+
+#[tokio::test]
+async fn after_a_crash_each_batch_stands_where_it_is_safe() {
+    // Where it stood, where it stands then, and what of its jobs is still in it.
+    let cases = [
+        (Filling, Lost, 0),
+        (Ready, Ready, 2),
+        (Sending, Uncertain, 2),
+        (Uncertain, Uncertain, 2),
+        (Open, Open, 2),
+        (Canceling, Canceling, 2),
+        (Ended, Ended, 2),
+        (Harvested, Harvested, 0),
+        (Lost, Lost, 0),
+    ];
+    for (before, after, in_batch) in cases {
+        let mut bench = Bench::for_batch(3).await;
+        let batch = bench.standing(before).await;
+        bench.store = SqliteStore::open(&bench.path).unwrap();
+        let recovered = bench.store.start_run(bench.run, at(50), 1).await.unwrap();
+        assert_eq!(
+            (recovered.interrupted, recovered.failed),
+            (0, 0),
+            "{before}"
+        );
+        assert_eq!(bench.row(batch).await.state, after, "{before}");
+        assert_eq!(bench.counts().await.in_batch, in_batch, "{before}");
+        bench.recount();
+    }
+}
+
+#[tokio::test]
+async fn cancelling_takes_what_has_not_been_sent_and_leaves_the_rest() {
+    for (state, canceled) in [
+        (Filling, 3),
+        (Ready, 3),
+        (Sending, 1),
+        (Uncertain, 1),
+        (Open, 1),
+        (Ended, 1),
+    ] {
+        let bench = Bench::for_batch(3).await;
+        let batch = bench.standing(state).await;
+        while bench.store.cancel(bench.run, at(50)).await.unwrap() {}
+        let counts = bench.counts().await;
+        assert_eq!(
+            (counts.canceled, counts.in_batch),
+            (canceled, 3 - canceled),
+            "{state}"
+        );
+        let pulse = bench.store.pulse(bench.run).await.unwrap();
+        assert_eq!(pulse.batch_jobs, 3 - canceled, "{state}");
+        bench.recount();
+        bench
+            .store
+            .leave_run(bench.run, at(51), None)
+            .await
+            .unwrap();
+        let ended = bench.reader().runs().await.unwrap()[0].state == RunState::Ended;
+        assert_eq!(ended, canceled == 3, "{state}");
+        if canceled == 3 {
+            let filled = bench.fill(batch, 9, MAX_BATCH_BYTES).await;
+            assert_eq!((filled.requests, filled.complete), (0, true), "{state}");
+        }
+        let put_back = bench.store.retry(bench.run, RetryFilter::default(), 0);
+        assert_eq!(put_back.await.unwrap().0, canceled, "{state}");
+        assert_eq!(
+            bench.queue().await.due,
+            canceled,
+            "they wait for a batch again: {state}"
+        );
+        bench.recount();
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_begun_once_for_a_nonce() {
+    let bench = Bench::for_batch(1).await;
+    let first = bench.begin("n").await;
+    assert_eq!(bench.begin("n").await, first);
+    assert_ne!(bench.begin("m").await, first);
+    let other = RunId::generate();
+    bench.store.begin_load(new_run(other)).await.unwrap();
+    let stolen = NewBatch {
+        run: other,
+        nonce: "n".to_owned(),
+        now: at(0),
+    };
+    assert!(bench.store.begin_batch(stolen).await.is_err());
+}
+
+#[tokio::test]
+async fn releasing_a_batch_attempt_changes_nothing() {
+    let bench = Bench::for_batch(1).await;
+    let batch = bench.filled("n", 1).await;
+    let open = bench.missing(batch).await;
+    bench.store.release(bench.run, open.clone()).await.unwrap();
+    assert_eq!(bench.missing(batch).await, open);
+    bench.recount();
+}
+
+#[tokio::test]
+async fn large_bodies_are_read_a_few_at_a_time() {
+    let bench = Bench::shaped(5, |job| {
+        let long = format!(r#"{{"line":"{}"}}"#, "x".repeat(3_000_000));
+        job.body = RequestBody::from_json(long);
+    })
+    .await;
+    bench.route(TO_BATCH).await;
+    let batch = bench.filled("n", 9).await;
+    let page = bench.store.batch_entries(batch, None).await.unwrap();
+    assert_eq!(page.len(), 1);
+    assert_eq!(bench.entries(batch).await.len(), 5);
+}

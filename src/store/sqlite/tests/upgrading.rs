@@ -1,0 +1,138 @@
+//! Stores of older versions: what is kept of them, and that they go on.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::store::sqlite::DispatchLock;
+use crate::store::sqlite::migrate::known_version;
+
+/// A copy of the stored database of version 1: the run `first` has ended, `third` waits, and
+/// `second` was killed with 10 of its 20 jobs in flight.
+fn old_store() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/v1.db");
+    std::fs::copy(stored, &path).unwrap();
+    (folder, path)
+}
+
+fn version_of(path: &Path) -> i64 {
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap()
+}
+
+fn backups(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("backup"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_goes_on_where_it_was() {
+    let (_folder, path) = old_store();
+    let store = SqliteStore::open(&path).unwrap();
+    let runs = SqliteReader::open(&path).unwrap().runs().await.unwrap();
+    let names: Vec<_> = runs.iter().filter_map(|run| run.name.as_deref()).collect();
+    assert_eq!(names, ["first", "third", "second"]);
+    assert_eq!((runs[0].jobs.succeeded, runs[0].jobs.failed), (11, 1));
+    let run = runs[2].id;
+    let recovered = store.start_run(run, at(0), 20).await.unwrap();
+    assert_eq!(recovered.interrupted, 10);
+    let claim = Claim {
+        run,
+        model: MODEL.to_owned(),
+        max_jobs: 99,
+        max_bytes: u64::MAX,
+        now: at(0),
+    };
+    let claimed = store.claim(claim).await.unwrap();
+    assert_eq!(claimed.jobs.len(), 20);
+    let finishes = claimed.jobs.iter().map(success).collect();
+    store.finish(run, finishes).await.unwrap();
+    store.leave_run(run, at(1), None).await.unwrap();
+    let run = SqliteReader::open(&path)
+        .unwrap()
+        .runs()
+        .await
+        .unwrap()
+        .remove(2);
+    assert_eq!((run.state, run.jobs.succeeded), (RunState::Ended, 20));
+    let results = SqliteReader::open(&path)
+        .unwrap()
+        .results(run.id, Only::All, 0)
+        .await;
+    assert!(results.unwrap().iter().all(|row| row.lane == Lane::Live));
+}
+
+#[test]
+fn an_old_store_is_copied_before_it_changes() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, path) = old_store();
+    SqliteStore::upgrade(&path).unwrap();
+    assert_eq!(version_of(&path), known_version());
+    assert_eq!(backups(folder.path()), ["store.db.v1.backup"]);
+    let backup = folder.path().join("store.db.v1.backup");
+    assert_eq!(version_of(&backup), 1);
+    let mode = std::fs::metadata(&backup).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    SqliteStore::upgrade(&backup).unwrap();
+    assert_eq!(
+        version_of(&backup),
+        known_version(),
+        "the copy is a store like any"
+    );
+}
+
+#[test]
+fn an_existing_backup_is_never_overwritten_but_a_broken_off_one_is() {
+    let (folder, path) = old_store();
+    let (kept, broken_off) = ("store.db.v1.backup", "store.db.v1.backup.part");
+    std::fs::write(folder.path().join(kept), "precious").unwrap();
+    std::fs::write(folder.path().join(broken_off), "half").unwrap();
+    SqliteStore::upgrade(&path).unwrap();
+    assert_eq!(backups(folder.path()), [kept, "store.db.v1.backup-2"]);
+    assert_eq!(
+        std::fs::read(folder.path().join(kept)).unwrap(),
+        b"precious"
+    );
+    assert_eq!(version_of(&folder.path().join("store.db.v1.backup-2")), 1);
+}
+
+#[test]
+fn a_current_or_new_store_gets_no_backup() {
+    let (folder, path) = old_store();
+    SqliteStore::upgrade(&path).unwrap();
+    SqliteStore::upgrade(&path).unwrap();
+    SqliteStore::upgrade(&folder.path().join("new.db")).unwrap();
+    assert_eq!(backups(folder.path()), ["store.db.v1.backup"]);
+}
+
+#[test]
+fn an_old_store_stays_as_it_is_while_somebody_is_at_work_on_it() {
+    let (folder, path) = old_store();
+    let lock = DispatchLock::acquire(&path).unwrap();
+    let refused = SqliteStore::upgrade(&path).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::TooOldInUse { .. }),
+        "{refused}"
+    );
+    assert_eq!((version_of(&path), backups(folder.path()).len()), (1, 0));
+    drop(lock);
+    SqliteStore::upgrade(&path).unwrap();
+}
+
+#[test]
+fn a_reader_leaves_an_old_store_alone() {
+    let (_folder, path) = old_store();
+    let refused = SqliteReader::open(&path).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::TooOld { found: 1, .. }),
+        "{refused}"
+    );
+    assert_eq!(version_of(&path), 1);
+}

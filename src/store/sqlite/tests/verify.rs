@@ -1,0 +1,107 @@
+use rusqlite::Connection;
+
+use super::{Bench, at, failure, retry, success};
+use crate::store::{Check, Store};
+
+/// A run of six jobs: two succeeded, one after a retry; one in flight; one failed; two that wait.
+async fn bench() -> Bench {
+    let bench = Bench::with_jobs(6).await;
+    let claimed = bench.claim(4, at(10)).await.jobs;
+    bench.finish(success(&claimed[0])).await;
+    bench.finish(retry(&claimed[1], at(900))).await;
+    bench.finish(failure(&claimed[3])).await;
+    let again = bench.claim(1, at(900)).await.jobs;
+    bench.finish(success(&again[0])).await;
+    bench
+}
+
+fn names(checks: &[Check]) -> Vec<&'static str> {
+    let broken = checks.iter().filter(|check| !check.holds());
+    broken.map(|check| check.name).collect()
+}
+
+#[tokio::test]
+async fn a_store_at_work_keeps_every_invariant() {
+    let bench = bench().await;
+    let told = bench.reader().verify(&[bench.run]).unwrap();
+    assert!(told.holds(), "{told:#?}");
+    bench
+        .store
+        .start_run(bench.run, at(1_000), 20)
+        .await
+        .unwrap();
+    let told = bench.reader().verify(&[bench.run]).unwrap();
+    assert!(told.holds(), "{told:#?}");
+}
+
+#[tokio::test]
+async fn each_damage_is_found_and_named() {
+    for (damage, broken) in [
+        ("DELETE FROM bodies WHERE job_id & 7 = 5", &["bodies"][..]),
+        ("DELETE FROM results WHERE job_id & 7 = 1", &["results"]),
+        (
+            "INSERT INTO results (job_id, n, message_blob) SELECT id, 1, x'0000000000' FROM jobs WHERE id & 7 = 6",
+            &["results", "result_attempts"],
+        ),
+        (
+            "UPDATE results SET message_blob = NULL WHERE job_id & 7 = 1",
+            &["messages"],
+        ),
+        (
+            "UPDATE results SET n = 9 WHERE job_id & 7 = 1",
+            &["result_attempts"],
+        ),
+        (
+            "DELETE FROM attempts WHERE job_id & 7 = 2 AND n = 1",
+            &["attempts", "money"],
+        ),
+        (
+            "UPDATE attempts SET ended_at_ms = 9e15, outcome = 'errored' WHERE ended_at_ms IS NULL AND job_id & 7 = 3",
+            &["open_attempts"],
+        ),
+        (
+            "UPDATE attempts SET next_try_at_ms = started_at_ms + 9000 WHERE job_id & 7 = 2 AND n = 1",
+            &["schedule"],
+        ),
+        (
+            "UPDATE attempts SET ended_at_ms = started_at_ms - 1 WHERE job_id & 7 = 1",
+            &["durations"],
+        ),
+        ("UPDATE runs SET cost_pico = cost_pico + 1", &["money"]),
+        (
+            "UPDATE tallies SET jobs = jobs + 1 WHERE state = 0",
+            &["tallies"],
+        ),
+        ("UPDATE runs SET state = 'ended'", &["ended_runs"]),
+        (
+            "UPDATE results SET message_blob = x'0700000000' WHERE job_id & 7 = 1",
+            &["texts"],
+        ),
+    ] {
+        let bench = bench().await;
+        let connection = Connection::open(&bench.path).unwrap();
+        connection
+            .pragma_update(None, "foreign_keys", false)
+            .unwrap();
+        assert!(connection.execute(damage, []).unwrap() > 0, "{damage}");
+        let told = bench.reader().verify(&[bench.run]).unwrap();
+        assert!(!told.holds(), "{damage}");
+        assert_eq!(names(&told.runs[0].1), broken, "{damage}: {told:#?}");
+        let named = told.runs[0].1.iter().find(|check| !check.holds()).unwrap();
+        assert!(named.examples.iter().all(|example| !example.is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn rows_that_belong_to_nothing_are_found() {
+    let bench = bench().await;
+    let connection = Connection::open(&bench.path).unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    let damage = "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms) VALUES (77, 1, 'live', 1, 0)";
+    connection.execute(damage, []).unwrap();
+    let told = bench.reader().verify(&[bench.run]).unwrap();
+    assert_eq!(names(&told.file), ["orphans"], "{told:#?}");
+    assert!(told.runs[0].1.iter().all(Check::holds));
+}

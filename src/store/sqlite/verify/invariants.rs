@@ -1,0 +1,123 @@
+//! The invariants of a run, each with the query that finds what breaks it.
+//!
+//! A query is given the first (`?1`) and the last (`?2`) job id of the run and its row (`?3`), and
+//! yields one text for each violation. Nothing of what follows trusts a counter or an index to be
+//! right: what is kept in step elsewhere is counted anew here.
+
+/// An invariant and what breaks it.
+pub(super) struct Invariant {
+    pub(super) name: &'static str,
+    pub(super) promise: &'static str,
+    pub(super) violations: &'static str,
+}
+
+/// Job states by number: 0 queued, 1 in flight, 2 in a batch, 3 held, 4 succeeded, 5 failed,
+/// 6 cancelled.
+pub(super) const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        name: "bodies",
+        promise: "every job has its request",
+        violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || ' has no request body'
+            FROM jobs LEFT JOIN bodies ON bodies.job_id = jobs.id
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3 AND bodies.job_id IS NULL",
+    },
+    Invariant {
+        name: "results",
+        promise: "every job that succeeded or failed has one result, and no other job has any",
+        violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || iif(results.job_id IS NULL,
+                ' has ended without a result', ' has a result and has not ended')
+            FROM jobs LEFT JOIN results ON results.job_id = jobs.id
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+              AND (results.job_id IS NULL) = (jobs.state IN (4, 5))",
+    },
+    Invariant {
+        name: "messages",
+        promise: "a job that succeeded has a message, and one that failed an error",
+        violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || ' has a result that does not fit how it ended'
+            FROM jobs JOIN results ON results.job_id = jobs.id
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+              AND ((jobs.state = 4 AND (message_blob IS NULL OR error_blob IS NOT NULL))
+                OR (jobs.state = 5 AND error_blob IS NULL))",
+    },
+    Invariant {
+        name: "result_attempts",
+        promise: "every result comes from an attempt that has ended",
+        violations: "SELECT 'line ' || (results.job_id & 0xFFFFFFFFFF) || ' has a result of attempt ' || results.n
+                || ', which has not ended'
+            FROM results LEFT JOIN attempts ON attempts.job_id = results.job_id AND attempts.n = results.n
+            WHERE results.job_id BETWEEN ?1 AND ?2 AND attempts.ended_at_ms IS NULL",
+    },
+    Invariant {
+        name: "attempts",
+        promise: "the attempts of a job are numbered from 1 without a gap",
+        violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || ' counts ' || jobs.attempts || ' attempts, and has '
+                || count(attempts.n) || ' up to number ' || coalesce(max(attempts.n), 0)
+            FROM jobs LEFT JOIN attempts ON attempts.job_id = jobs.id
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+            GROUP BY jobs.id
+            HAVING jobs.attempts <> count(attempts.n) OR jobs.attempts <> coalesce(max(attempts.n), 0)",
+    },
+    Invariant {
+        name: "open_attempts",
+        promise: "a job has an open attempt, its last, if and only if it is in flight or in a batch",
+        violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || iif(jobs.state IN (1, 2),
+                ' is under way without an open attempt', ' has an open attempt and is not under way')
+            FROM jobs
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+              AND (jobs.state IN (1, 2)) <> EXISTS (
+                SELECT 1 FROM attempts
+                WHERE attempts.job_id = jobs.id AND attempts.n = jobs.attempts AND attempts.ended_at_ms IS NULL)
+            UNION ALL
+            SELECT 'line ' || (job_id & 0xFFFFFFFFFF) || ' has an open attempt ' || n || ' that is not its last'
+            FROM attempts JOIN jobs ON jobs.id = job_id
+            WHERE job_id BETWEEN ?1 AND ?2 AND attempts.ended_at_ms IS NULL AND n <> jobs.attempts",
+    },
+    Invariant {
+        name: "schedule",
+        promise: "no attempt began before the time that was set for it",
+        violations: "SELECT 'line ' || (later.job_id & 0xFFFFFFFFFF) || ': attempt ' || later.n || ' began '
+                || (earlier.next_try_at_ms - later.started_at_ms) || ' ms before its time'
+            FROM attempts AS later
+            JOIN attempts AS earlier ON earlier.job_id = later.job_id AND earlier.n = later.n - 1
+            WHERE later.job_id BETWEEN ?1 AND ?2 AND later.started_at_ms < earlier.next_try_at_ms",
+    },
+    Invariant {
+        name: "durations",
+        promise: "no attempt ended before it began",
+        violations: "SELECT 'line ' || (job_id & 0xFFFFFFFFFF) || ': attempt ' || n || ' ended before it began'
+            FROM attempts WHERE job_id BETWEEN ?1 AND ?2 AND ended_at_ms < started_at_ms",
+    },
+    Invariant {
+        name: "money",
+        promise: "what the run has cost is the sum over its attempts",
+        violations: "SELECT 'the run says ' || runs.cost_pico || ' pico-USD, its attempts ' || told.sum
+            FROM runs, (SELECT coalesce(sum(cost_pico), 0) AS sum FROM attempts
+                        WHERE job_id BETWEEN ?1 AND ?2) AS told
+            WHERE runs.id = ?3 AND runs.cost_pico <> told.sum",
+    },
+    Invariant {
+        name: "tallies",
+        promise: "the counts of jobs by model and state are those of the jobs themselves",
+        violations: "SELECT 'model ' || model_id || ', state ' || state || ': ' || sum(told) || ' counted, '
+                || sum(found) || ' found'
+            FROM (
+                SELECT model_id, state, jobs AS told, 0 AS found FROM tallies WHERE run_id = ?3
+                UNION ALL
+                SELECT model_id, state, 0, count(*) FROM jobs
+                WHERE id BETWEEN ?1 AND ?2 AND run_id = ?3 GROUP BY model_id, state)
+            GROUP BY model_id, state HAVING sum(told) <> sum(found)",
+    },
+    Invariant {
+        name: "ended_runs",
+        promise: "a run that has ended has no job left to do",
+        violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || ' has not ended'
+            FROM jobs JOIN runs ON runs.id = jobs.run_id
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND runs.id = ?3 AND runs.state = 'ended' AND jobs.state < 4",
+    },
+    Invariant {
+        name: "lines",
+        promise: "every job belongs to the run that its number names",
+        violations: "SELECT 'job ' || id || ' belongs to run ' || run_id FROM jobs
+            WHERE (id BETWEEN ?1 AND ?2) <> (run_id = ?3) AND (id BETWEEN ?1 AND ?2 OR run_id = ?3)",
+    },
+];

@@ -1,0 +1,158 @@
+//! Verification: the invariants of a store, held against every row of it.
+//!
+//! One read transaction sees one state of the file, so a store can be verified while it is at
+//! work; whoever writes is not held up.
+
+mod invariants;
+
+use rusqlite::Params;
+
+use self::invariants::{INVARIANTS, Invariant};
+use super::blob::unpack;
+use super::errors::explain;
+use super::reader::SqliteReader;
+use super::tx::{ids_of, line_of};
+use crate::model::RunId;
+use crate::store::{Check, Result, Verification};
+
+/// Violations that are told in words: the first ones tell, and one cause may bring thousands.
+const MAX_EXAMPLES: usize = 5;
+
+impl SqliteReader {
+    /// Checks the file and the invariants of these runs. Reads every page and every row, so a
+    /// store of many gigabytes takes its time.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read at all; what is wrong in it is part of the answer.
+    pub fn verify(&self, runs: &[RunId]) -> Result<Verification> {
+        let transaction = self.connection.unchecked_transaction();
+        let transaction = transaction.map_err(|error| explain(&self.path, &error))?;
+        let file = vec![self.integrity()?, self.references()?];
+        let runs = runs
+            .iter()
+            .map(|run| Ok((*run, self.verify_run(*run)?)))
+            .collect::<Result<_>>()?;
+        drop(transaction);
+        Ok(Verification { file, runs })
+    }
+
+    fn integrity(&self) -> Result<Check> {
+        let mut found = Found::default();
+        self.for_each("PRAGMA integrity_check", [], |row| {
+            let line: String = row.get(0)?;
+            if line != "ok" {
+                found.add(line);
+            }
+            Ok(())
+        })?;
+        Ok(found.check(
+            "integrity",
+            "the file is sound, and every index fits its table",
+        ))
+    }
+
+    fn references(&self) -> Result<Check> {
+        let mut found = Found::default();
+        self.for_each("PRAGMA foreign_key_check", [], |row| {
+            let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+            found.add(format!("a row of {table} belongs to no row of {parent}"));
+            Ok(())
+        })?;
+        Ok(found.check("orphans", "every row belongs to another that is there"))
+    }
+
+    fn verify_run(&self, run: RunId) -> Result<Vec<Check>> {
+        let row = self.run_row(run)?;
+        let (first, last) = ids_of(row);
+        let mut checks = INVARIANTS
+            .iter()
+            .map(|invariant| self.hold(invariant, (first, last, row)))
+            .collect::<Result<Vec<_>>>()?;
+        checks.push(self.texts(first, last)?);
+        Ok(checks)
+    }
+
+    /// Holds one invariant against one run. A query that does not name one of the three parameters
+    /// still gets them all.
+    fn hold(&self, invariant: &Invariant, (first, last, row): (i64, i64, i64)) -> Result<Check> {
+        let sql = format!(
+            "WITH run(first, last, id) AS (VALUES (?1, ?2, ?3))
+             SELECT violations.* FROM run, ({}) AS violations",
+            invariant.violations
+        );
+        let mut found = Found::default();
+        self.for_each(&sql, (first, last, row), |row| {
+            found.add(row.get(0)?);
+            Ok(())
+        })?;
+        Ok(found.check(invariant.name, invariant.promise))
+    }
+
+    /// Unpacks every text, one at a time.
+    fn texts(&self, first: i64, last: i64) -> Result<Check> {
+        let mut broken = Found::default();
+        for (what, table, column) in [
+            ("request", "bodies", "body_blob"),
+            ("metadata", "bodies", "metadata_blob"),
+            ("message", "results", "message_blob"),
+            ("error", "results", "error_blob"),
+        ] {
+            let sql = format!(
+                "SELECT job_id, {column} FROM {table}
+                 WHERE job_id BETWEEN ?1 AND ?2 AND {column} IS NOT NULL"
+            );
+            self.for_each(&sql, [first, last], |row| {
+                let packed = row.get_ref(1)?.as_blob()?;
+                if let Err(why) = unpack(packed) {
+                    let line = line_of(row.get(0)?);
+                    broken.add(format!("the {what} of line {line}: {why}"));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(broken.check("texts", "every stored text can be read"))
+    }
+
+    fn for_each(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut each: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>,
+    ) -> Result<()> {
+        let walk = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query(params)?;
+            while let Some(row) = rows.next()? {
+                each(row)?;
+            }
+            Ok(())
+        };
+        walk().map_err(|error| explain(&self.path, &error))
+    }
+}
+
+/// Violations as they are found: all are counted, the first few kept.
+#[derive(Default)]
+struct Found {
+    violations: u64,
+    examples: Vec<String>,
+}
+
+impl Found {
+    fn add(&mut self, violation: String) {
+        self.violations += 1;
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(violation);
+        }
+    }
+
+    fn check(self, name: &'static str, promise: &'static str) -> Check {
+        Check {
+            name,
+            promise,
+            violations: self.violations,
+            examples: self.examples,
+        }
+    }
+}
