@@ -274,7 +274,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Some(_) => Mode::Leave,
         };
         let live = LiveView {
-            rate: self.live_rate.per_second(),
+            speed: self.live_rate.speed(),
             queued: self.scheduler.queued(),
             down_since: self.scheduler.down_since(),
         };
@@ -455,7 +455,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         for (job, finish) in group {
             self.scheduler.on_recorded(&job.model, &finish.next);
             if finish.record.outcome == AttemptOutcome::Succeeded {
-                self.live_rate.succeeded();
+                self.live_rate.succeeded(finish.record.latency);
             }
             let (attempt_ended, job_ended) = self.events.finished(now, job, finish);
             self.observer.observe(&attempt_ended);

@@ -1,5 +1,9 @@
 //! How fast the live lane works: what a deadline is reckoned with.
 
+use std::time::Duration;
+
+use crate::policy::LiveSpeed;
+
 /// What is older counts less and less: by half after about this many looks.
 const KEPT: f64 = 0.98;
 /// With fewer looks nothing is said.
@@ -11,11 +15,13 @@ pub(super) struct LiveRate {
     answered: f64,
     looks: f64,
     since_look: u32,
+    longest_latency: Duration,
 }
 
 impl LiveRate {
     /// A job succeeded.
-    pub(super) fn succeeded(&mut self) {
+    pub(super) fn succeeded(&mut self, latency: Option<Duration>) {
+        self.longest_latency = self.longest_latency.max(latency.unwrap_or_default());
         self.since_look += 1;
     }
 
@@ -28,45 +34,47 @@ impl LiveRate {
         }
     }
 
-    /// Jobs a second, once that is known.
-    pub(super) fn per_second(&self) -> Option<f64> {
-        (self.looks >= ENOUGH && self.answered > 0.0).then(|| self.answered / self.looks)
+    /// How fast it is, once that is known.
+    pub(super) fn speed(&self) -> Option<LiveSpeed> {
+        let is_known = self.looks >= ENOUGH && self.answered > 0.0;
+        is_known.then(|| LiveSpeed {
+            jobs_per_s: self.answered / self.looks,
+            longest_latency: self.longest_latency,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::LiveRate;
+
+    fn seconds(rate: &mut LiveRate, count: u32, answers: u32, has_backlog: bool) {
+        for _ in 0..count {
+            (0..answers).for_each(|_| rate.succeeded(Some(Duration::from_secs(3))));
+            rate.look(has_backlog);
+        }
+    }
 
     #[test]
     fn a_lane_is_measured_while_it_has_more_to_do_than_it_can() {
         let mut rate = LiveRate::default();
-        for _ in 0..20 {
-            for _ in 0..30 {
-                rate.succeeded();
-            }
-            rate.look(true);
-        }
-        assert!((rate.per_second().unwrap() - 30.0).abs() < 0.01);
-        for _ in 0..100 {
-            rate.succeeded();
-            rate.look(false);
-        }
-        assert!((rate.per_second().unwrap() - 30.0).abs() < 0.01);
+        seconds(&mut rate, 20, 30, true);
+        seconds(&mut rate, 100, 100, false);
+        let speed = rate.speed().unwrap();
+        assert!((speed.jobs_per_s - 30.0).abs() < 0.01, "{speed:?}");
+        assert_eq!(speed.longest_latency, Duration::from_secs(3));
     }
 
     #[test]
     fn the_rate_follows_and_says_nothing_too_early() {
         let mut rate = LiveRate::default();
-        rate.succeeded();
-        rate.look(true);
-        assert_eq!(rate.per_second(), None);
-        for second in 0..400 {
-            for _ in 0..(if second < 100 { 50 } else { 10 }) {
-                rate.succeeded();
-            }
-            rate.look(true);
-        }
-        assert!((rate.per_second().unwrap() - 10.0).abs() < 0.5);
+        seconds(&mut rate, 1, 1, true);
+        assert_eq!(rate.speed(), None);
+        seconds(&mut rate, 100, 50, true);
+        seconds(&mut rate, 300, 10, true);
+        let speed = rate.speed().unwrap();
+        assert!((speed.jobs_per_s - 10.0).abs() < 0.5, "{speed:?}");
     }
 }

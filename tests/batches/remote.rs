@@ -190,12 +190,19 @@ impl Remote {
 
     pub fn sizes(&self) -> Vec<usize> {
         let state = self.state();
-        state.batches.iter().map(|batch| batch.entries.len()).collect()
+        state
+            .batches
+            .iter()
+            .map(|batch| batch.entries.len())
+            .collect()
     }
 
     /// Every batch is gone, as if somebody had deleted them.
     pub fn delete_all(&self) {
-        self.state().batches.iter_mut().for_each(|it| it.deleted = true);
+        self.state()
+            .batches
+            .iter_mut()
+            .for_each(|it| it.deleted = true);
     }
 
     /// How often each of our ids was bought.
@@ -214,7 +221,8 @@ impl Remote {
         let state = self.state();
         let now = self.now(&state);
         let answered = |batch: &Batch| {
-            let done = |entry: &&Entry| batch.outcome(entry, &state.manners, now) == Outcome::Message;
+            let done =
+                |entry: &&Entry| batch.outcome(entry, &state.manners, now) == Outcome::Message;
             batch.entries.iter().filter(done).count() as u64
         };
         state.batches.iter().map(answered).sum()
@@ -334,7 +342,11 @@ impl Batch {
 
     fn ended_at(&self, manners: &Manners) -> Timestamp {
         let closes = self.closes_at(manners);
-        let last = self.entries.iter().map(|entry| entry.done_at.unwrap_or(closes)).max();
+        let last = self
+            .entries
+            .iter()
+            .map(|entry| entry.done_at.unwrap_or(closes))
+            .max();
         last.unwrap_or(closes).min(closes)
     }
 
@@ -455,7 +467,11 @@ fn failure(class: ErrorClass, http_status: Option<u16>, message: &str) -> Box<Fa
 }
 
 fn not_found() -> Box<Failure> {
-    failure(ErrorClass::InvalidRequest, Some(404), "Message Batch not found.")
+    failure(
+        ErrorClass::InvalidRequest,
+        Some(404),
+        "Message Batch not found.",
+    )
 }
 
 /// The ids and models of a create call's body, which must be whole and as long as it said.
@@ -471,7 +487,10 @@ async fn read(mut upload: BatchUpload) -> Option<Vec<(String, String)>> {
     let requests = body["requests"].as_array().unwrap();
     let read = requests.iter().map(|request| {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        (text(&request["custom_id"]), text(&request["params"]["model"]))
+        (
+            text(&request["custom_id"]),
+            text(&request["params"]["model"]),
+        )
     });
     Some(read.collect())
 }
@@ -502,7 +521,10 @@ impl BatchApi for Remote {
             return Err(refusal);
         }
         // The API goes on with what it has heard, whoever waits for the answer.
-        let (api, server_time) = (self.clone(), Duration::from_millis(self.state().rng.u64(1..500)));
+        let (api, server_time) = (
+            self.clone(),
+            Duration::from_millis(self.state().rng.u64(1..500)),
+        );
         let made = tokio::spawn(async move {
             tokio::time::sleep(server_time).await;
             api.commit(entries)

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use claude_run::model::{
-    AttemptId, BatchId, BatchState, CancelReason, Lane, RemoteBatch, RunId,
-};
+use claude_run::model::{AttemptId, BatchId, BatchState, CancelReason, Lane, RemoteBatch, RunId};
 use claude_run::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
     RouteRule, Routed, Unroute,

@@ -19,6 +19,7 @@ use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
 use crate::engine::stop::{Stop, StopSignal};
 use crate::model::{Event, Halt, Run};
+use crate::policy::LiveSpeed;
 use crate::provider::BatchApi;
 use crate::store::{BatchStore, StoreError};
 
@@ -42,8 +43,8 @@ pub(crate) enum Mode {
 /// How the live lane does.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct LiveView {
-    /// Jobs that it does a second, once that is known.
-    pub(crate) rate: Option<f64>,
+    /// How fast it is, once that is known.
+    pub(crate) speed: Option<LiveSpeed>,
     /// Jobs that wait for it.
     pub(crate) queued: u64,
     /// It has been failing since.
@@ -107,7 +108,6 @@ impl BatchLane {
         let now = clock.now();
         let rows = store.batches(run.id).await?;
         let mut planner = Planner::new(run.id, settings, rows, run.answered);
-        planner.view.roads.margin = planner.margin_for(run.jobs.open());
         let mut after_line = Some(0);
         while let Some(line) = after_line
             && stop.current() == Stop::No

@@ -3,7 +3,7 @@
 //! ```text
 //! roads      pure: which road a job takes next, and when a batch must be given up for the live lane
 //! planner    the pure state machine of the lane: answers in, effects out
-//! answers    what it makes of the answers
+//! answers    what it makes of answers; of create calls in `creation`, of looks and results in `looks`
 //! track      the part of its state that belongs to one batch
 //! intake     the part of its state that belongs to the queue and the batch that is being filled
 //! refusal    pure: what it means that a batch could not be created
@@ -21,11 +21,13 @@
 //! a state from which the next start goes on.
 
 mod answers;
+mod creation;
 mod driver;
 mod harvest;
 mod intake;
 mod items;
 mod lane;
+mod looks;
 mod planner;
 mod refusal;
 mod roads;

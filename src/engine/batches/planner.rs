@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
-use super::roads::{Roads, margin, presumed_rate};
+use super::roads::Roads;
 use super::search::Search;
 use super::track::{Need, Track};
 use crate::engine::settings::EngineSettings;
@@ -129,7 +129,6 @@ pub(super) struct Planner {
     pub(super) ready: Vec<Effect>,
     mode: Mode,
     live: LiveView,
-    presumed_rate: f64,
     no_wait: bool,
     under_way: usize,
 }
@@ -147,7 +146,7 @@ impl Planner {
             view: View {
                 settings: settings.batch.settings,
                 scale: settings.retry.scale,
-                roads: Roads::new(&settings.batch),
+                roads: Roads::new(settings),
                 canceling: false,
             },
             on_halt: settings.on_halt,
@@ -166,7 +165,6 @@ impl Planner {
             ready: Vec::new(),
             mode: Mode::Run,
             live: LiveView::default(),
-            presumed_rate: presumed_rate(settings.concurrency),
             no_wait: settings.batch.no_wait,
             under_way: 0,
         }
@@ -199,7 +197,7 @@ impl Planner {
             effects.retain(is_told);
         } else if self.waiting.is_none_or(|until| until <= now) {
             self.waiting = None;
-            self.view.roads.margin = self.margin();
+            self.reckon(now);
             self.plan_intake(&mut effects, now, rng);
             self.plan_batches(&mut effects, now);
         }
@@ -354,15 +352,11 @@ impl Planner {
         u64::from(track.row.requests) <= room || room == self.view.settings.queue_limit
     }
 
-    /// Time that the live lane would need for everything that is left.
-    fn margin(&self) -> Duration {
+    /// What is left to do decides when the live lane must begin.
+    fn reckon(&mut self, now: Timestamp) {
         let in_batches: u64 = self.tracks.values().map(Track::unprocessed).sum();
-        self.margin_for(in_batches + self.intake.jobs().unwrap_or_default() + self.live.queued)
-    }
-
-    /// Time that the live lane would need for so many jobs.
-    pub(super) fn margin_for(&self, jobs: u64) -> Duration {
-        margin(jobs, self.live.rate.unwrap_or(self.presumed_rate))
+        let jobs = in_batches + self.intake.jobs().unwrap_or_default() + self.live.queued;
+        self.view.roads.reckon(jobs, self.live.speed, now);
     }
 }
 

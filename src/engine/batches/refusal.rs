@@ -4,7 +4,7 @@
 //! that refuses, or a connection that was never opened, says that it was not.
 
 use crate::model::{AttemptId, ErrorClass, Treatment, batch::parse_item_id};
-use crate::provider::Failure;
+use crate::provider::{Failure, may_have_been_created, rejected_entry};
 
 /// What a failed create call means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,41 +33,30 @@ pub(super) enum EntryName {
 /// What this failure of a create call means.
 pub(super) fn refusal(failure: &Failure) -> Refusal {
     let class = failure.class;
-    let Some(status) = failure.evidence.http_status else {
-        return match class {
-            ErrorClass::Connect | ErrorClass::Dns => Refusal::Wait,
-            ErrorClass::Tls => Refusal::Halt,
-            _ => Refusal::Uncertain,
-        };
-    };
-    match status {
-        // A success that could not be read, a server that stopped waiting, any trouble inside.
-        200..=299 | 408 | 500.. => Refusal::Uncertain,
-        413 => Refusal::TooLarge,
-        _ if class == ErrorClass::RequestTooLarge => Refusal::TooLarge,
-        _ => match class.treatment() {
-            Treatment::Halt | Treatment::HoldModel => Refusal::Halt,
-            Treatment::Retry | Treatment::Requeue => Refusal::Wait,
-            Treatment::Fail | Treatment::Mark => {
-                let message = failure.evidence.message.as_deref().unwrap_or_default();
-                entry_named(message).map_or(Refusal::Halt, Refusal::Entry)
-            }
-        },
+    if may_have_been_created(failure) {
+        return Refusal::Uncertain;
+    }
+    if class == ErrorClass::RequestTooLarge {
+        return Refusal::TooLarge;
+    }
+    match class.treatment() {
+        Treatment::Halt | Treatment::HoldModel => Refusal::Halt,
+        Treatment::Retry | Treatment::Requeue => Refusal::Wait,
+        Treatment::Fail | Treatment::Mark => {
+            let place = rejected_entry(failure).map(EntryName::Place);
+            place
+                .or_else(|| entry_of_ours(failure))
+                .map_or(Refusal::Halt, Refusal::Entry)
+        }
     }
 }
 
-/// The entry that a message names: `requests.12.custom_id: ...` by its place, or any of our own ids
-/// in its text (`Duplicate custom_id found: ...`).
-fn entry_named(message: &str) -> Option<EntryName> {
-    let by_place = message.split("requests.").skip(1).find_map(|rest| {
-        let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-        digits.parse().ok().map(EntryName::Place)
-    });
-    let by_id = || {
-        let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-        words.filter_map(parse_item_id).map(|(_, id)| id).next()
-    };
-    by_place.or_else(|| by_id().map(EntryName::Attempt))
+/// Any of our own ids in the words of the refusal (`Duplicate custom_id found: ...`).
+fn entry_of_ours(failure: &Failure) -> Option<EntryName> {
+    let message = failure.evidence.message.as_deref()?;
+    let words = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let mut ours = words.filter_map(parse_item_id);
+    ours.next().map(|(_, id)| EntryName::Attempt(id))
 }
 
 #[cfg(test)]
@@ -107,7 +96,6 @@ mod tests {
             (C::RateLimited, Some(429), Refusal::Wait),
             (C::Conflict, Some(409), Refusal::Wait),
             (C::RequestTooLarge, Some(413), Refusal::TooLarge),
-            (C::RequestTooLarge, Some(400), Refusal::TooLarge),
             (C::Authentication, Some(401), Refusal::Halt),
             (C::Billing, Some(400), Refusal::Halt),
             (C::SpendLimit, Some(400), Refusal::Halt),
