@@ -15,12 +15,14 @@
 )]
 
 #[path = "simulation/flaky.rs"]
+#[allow(dead_code, reason = "shared with the simulation of the live lane")]
 mod flaky;
 #[path = "simulation/flaky_batches.rs"]
 mod flaky_batches;
 #[path = "batches/remote.rs"]
 mod remote;
 #[path = "simulation/scripted.rs"]
+#[allow(dead_code, reason = "shared with the simulation of the live lane")]
 mod scripted;
 #[path = "batches/world.rs"]
 mod world;

@@ -38,11 +38,11 @@ fn a_batch_is_looked_at_ever_more_rarely() {
     World::new(2).jobs(30).forced().block_on(async |world| {
         world
             .remote
-            .behave(|it| it.processing = Duration::from_hours(20));
+            .behave(|it| it.processing = Duration::from_hours(8));
         world.dispatch().await;
         world.check().await;
         let looks = world.remote.looks();
-        assert!((200..300).contains(&looks), "{looks} looks in 20 hours");
+        assert!((80..130).contains(&looks), "{looks} looks in 8 hours");
     });
 }
 

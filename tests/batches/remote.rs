@@ -168,7 +168,8 @@ impl Remote {
 
     /// Somebody else's batch of so many requests.
     pub fn stranger(&self, requests: usize) -> String {
-        let entries = (0..requests).map(|n| (format!("theirs-{n}"), "m".to_owned()));
+        let number = self.batches();
+        let entries = (0..requests).map(|n| (format!("their{number}-{n}"), "m".to_owned()));
         self.commit(entries.collect())
     }
 

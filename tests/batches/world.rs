@@ -44,7 +44,6 @@ pub struct Plan {
     no_wait: bool,
     on_halt: OnHalt,
     settings: BatchSettings,
-    concurrency: u32,
 }
 
 /// A run with its surroundings.
@@ -74,7 +73,6 @@ impl World {
             no_wait: false,
             on_halt: OnHalt::Exit,
             settings: BatchSettings::default(),
-            concurrency: 16,
         }
     }
 }
@@ -108,11 +106,6 @@ impl Plan {
 
     pub fn wait_on_halt(mut self) -> Self {
         self.on_halt = OnHalt::Wait;
-        self
-    }
-
-    pub fn concurrency(mut self, concurrency: u32) -> Self {
-        self.concurrency = concurrency;
         self
     }
 
@@ -253,7 +246,7 @@ impl World {
     async fn dispatch_with(&self, signal: StopSignal) -> Result<Ending, EngineError> {
         let run = self.run().await;
         let settings = EngineSettings {
-            concurrency: self.plan.concurrency,
+            concurrency: 16,
             stagger: Duration::ZERO,
             retry: RetrySettings::default(),
             timeout: Duration::from_mins(10),
@@ -369,7 +362,8 @@ impl World {
             attempts.entry(&row.custom_id).or_default().push(row);
         }
         for result in &results {
-            let of_job = &attempts[result.custom_id.as_str()];
+            let of_job = attempts.remove(result.custom_id.as_str());
+            let of_job = of_job.unwrap_or_default();
             let numbers: Vec<_> = of_job.iter().map(|row| row.attempt.n).collect();
             let expected: Vec<_> = (1..=result.attempts).collect();
             assert_eq!(numbers, expected, "seed {seed}");
