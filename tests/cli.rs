@@ -14,6 +14,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/batches.rs"]
+mod batches;
 #[path = "cli/class_table.rs"]
 mod class_table;
 #[path = "cli/daily.rs"]

@@ -127,6 +127,7 @@ async fn command_future(ctx: &Context, command: Command) -> Result<Exit, Failure
         Command::Submit(args) => commands::submit(ctx, *args).await,
         Command::Resume(args) => commands::resume(ctx, *args).await,
         Command::Status(args) => commands::status(ctx, args).await,
+        Command::Batches(args) => commands::batches(ctx, args).await,
         Command::Attempts(args) => commands::attempts(ctx, args).await,
         Command::Export(args) => commands::export(ctx, args).await,
         Command::Report(args) => commands::report(ctx, args).await,

@@ -6,6 +6,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use crate::clock;
+use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::duration::parse_duration;
 
 /// Most requests that may be open at once: more would run out of ports and files first.
@@ -25,6 +29,31 @@ pub fn at_least_one(number: i64) -> Result<u32, String> {
         .ok()
         .filter(|n| *n >= 1)
         .ok_or_else(|| format!("must be from 1 to {}", u32::MAX))
+}
+
+/// Requests in one batch: 1 to what the API takes.
+pub fn batch_size(number: i64) -> Result<u32, String> {
+    u32::try_from(number)
+        .ok()
+        .filter(|n| (1..=MAX_BATCH_REQUESTS).contains(n))
+        .ok_or_else(|| format!("must be from 1 to {MAX_BATCH_REQUESTS}"))
+}
+
+/// A deadline: a time, or a duration from now on. Later than now, because nothing can be done by a
+/// time that is past.
+pub fn deadline(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let at = match (parse_duration(text), text.parse::<Timestamp>()) {
+        (Ok(wait), _) => clock::add(now, wait),
+        (Err(_), Ok(at)) => at,
+        (Err(_), Err(_)) => {
+            let forms = "write a duration such as 6h or a time such as 2027-01-31T18:00:00Z";
+            return Err(forms.to_owned());
+        }
+    };
+    if at <= now {
+        return Err("is over already: give a later one".to_owned());
+    }
+    Ok(at)
 }
 
 /// A factor for waits. Zero means not to wait at all.
@@ -146,6 +175,23 @@ pub fn shown_url(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_is_a_time_to_come() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("6h", Some("2026-11-22T18:00:00Z")),
+            ("2027-01-31T18:00:00Z", Some("2027-01-31T18:00:00Z")),
+            ("2026-11-22T14:00:00+01:00", Some("2026-11-22T13:00:00Z")),
+            ("0s", None),
+            ("2026-11-22T12:00:00Z", None),
+            ("tomorrow", None),
+            ("6", None),
+        ] {
+            let read = deadline(text, now).ok().map(|at| at.to_string());
+            assert_eq!(read.as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn bounds_are_inclusive_on_both_sides() {

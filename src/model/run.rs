@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error_class::ErrorClass;
 use super::ids::RunId;
-use super::job::{JobState, Lane};
+use super::job::JobState;
+use super::lane_choice::LaneChoice;
 use super::money::Pico;
 use super::stream_mode::StreamMode;
 
@@ -132,9 +133,11 @@ pub struct DispatchOptions {
     /// What to do when no job can succeed.
     pub on_halt: Option<OnHalt>,
     /// The lane for jobs that name none.
-    pub lane: Option<Lane>,
+    pub lane: Option<LaneChoice>,
     /// When the answers are wanted.
     pub deadline: Option<Timestamp>,
+    /// Requests in one batch.
+    pub batch_size: Option<u32>,
     /// Time allowed for one request.
     pub timeout: Option<Duration>,
     /// Time that requests in flight get to finish when the run is stopped.
@@ -165,6 +168,7 @@ impl DispatchOptions {
             on_halt: newer.on_halt.or(self.on_halt),
             lane: newer.lane.or(self.lane),
             deadline: newer.deadline.or(self.deadline),
+            batch_size: newer.batch_size.or(self.batch_size),
             timeout: newer.timeout.or(self.timeout),
             grace: newer.grace.or(self.grace),
             stream: newer.stream.or(self.stream),

@@ -8,6 +8,7 @@
 //! Does not choose runs, print, or colour: callers pass a [`crate::model::Run`] and a writer.
 
 mod attempts;
+mod batches;
 mod cost;
 mod error;
 pub mod export;
@@ -23,6 +24,7 @@ mod text;
 mod usd;
 
 pub use attempts::{AttemptLine, write_attempts_json, write_attempts_text};
+pub use batches::{BatchLine, batches_table};
 pub use cost::{load_report, summarise};
 pub use error::{FileStep, ReportError, Result};
 pub use export::{

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::batches::{BatchLine, batches_table};
 use super::shape;
 use super::table::{Align, Table, count, grouped, plain};
 use crate::model::{ErrorClass, JobCounts, Run, RunState};
@@ -171,11 +172,18 @@ fn list_row(line: &StatusLine) -> Vec<String> {
     ]
 }
 
-/// One run in detail: what it is, where its jobs stand, why it halted, and what to type next.
+/// One run in detail at `now`: what it is, where its jobs and its batches stand, why it halted, and
+/// what to type next.
 #[must_use]
-pub fn status_detail(line: &StatusLine) -> String {
+pub fn status_detail(line: &StatusLine, batches: &[BatchLine], now: Timestamp) -> String {
     let mut text = heading(line);
     text += &job_counts(&line.jobs);
+    if !batches.is_empty() {
+        text += "\nBatches\n";
+        for row in batches_table(batches, now).lines() {
+            text.extend(["  ", row, "\n"]);
+        }
+    }
     if let Some(halt) = &line.halt {
         text += &halt_reason(halt);
     }
@@ -265,6 +273,7 @@ mod tests {
     use super::{ShownState, StatusLine, status_detail, status_list};
     use crate::model::{ErrorClass, Halt, JobState, RunState};
     use crate::report::testing::run;
+    use jiff::Timestamp;
 
     fn halted() -> StatusLine {
         let mut run = run();
@@ -329,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_halted_run_says_why_and_what_to_do() {
-        insta::assert_snapshot!(status_detail(&halted()), @r"
+        insta::assert_snapshot!(status_detail(&halted(), &[], Timestamp::UNIX_EPOCH), @r"
         Run        01957a1c-6f00-7000-8000-000000000001
         File       in.jsonl
         Submitted  2026-03-01T12:00:00Z
@@ -356,7 +365,7 @@ mod tests {
         run.simulated = true;
         run.name = Some("demo".to_owned());
         run.jobs.add(JobState::Failed, 1);
-        insta::assert_snapshot!(status_detail(&StatusLine::new(&run, false)), @r"
+        insta::assert_snapshot!(status_detail(&StatusLine::new(&run, false), &[], Timestamp::UNIX_EPOCH), @r"
         SIMULATED: these answers and costs are not real
         Run        01957a1c-6f00-7000-8000-000000000001
         Name       demo

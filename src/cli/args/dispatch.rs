@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::cli::values;
 use crate::model::duration::parse_duration;
-use crate::model::{OnHalt, StreamMode};
+use crate::model::{LaneChoice, OnHalt, StreamMode};
 
 use super::input::ShapingArgs;
 use super::parse;
@@ -65,7 +66,7 @@ pub struct ResumeArgs {
     pub dispatch: DispatchArgs,
 }
 
-/// How a run is dispatched. All but `--simulate` and `--events` are stored with the run.
+/// How a run is dispatched. All but `--no-wait`, `--simulate` and `--events` are stored with the run.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DispatchArgs {
     /// Requests open at the same time, 1 to 10000 [default: 64]
@@ -89,6 +90,18 @@ pub struct DispatchArgs {
     /// Write every event to this file, one JSON object per line
     #[arg(long, value_name = "FILE", help_heading = "Dispatch")]
     pub events: Option<PathBuf>,
+    /// Lane: auto (the cheapest that keeps the deadline), live or batch [default: auto]
+    #[arg(long, value_name = "LANE", value_parser = parse::lane(), hide_possible_values = true, help_heading = "Batches")]
+    pub lane: Option<LaneChoice>,
+    /// When the answers are wanted: 6h (from now on), or a time
+    #[arg(long, value_name = "WHEN", value_parser = parse::deadline, help_heading = "Batches")]
+    pub deadline: Option<Timestamp>,
+    /// Most requests in one batch, 1 to 100000 [default: 100000]
+    #[arg(long, value_name = "N", value_parser = parse::batch_size, help_heading = "Batches")]
+    pub batch_size: Option<u32>,
+    /// Create the batches and leave; `resume` fetches their results
+    #[arg(long, help_heading = "Batches")]
+    pub no_wait: bool,
     /// Failed attempts that end a job, rate limits aside [default: 8]
     #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Retries")]
     pub max_attempts: Option<u32>,

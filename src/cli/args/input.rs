@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
 
-use crate::model::Shaping;
+use crate::model::{LaneChoice, Shaping};
 
 use super::parse;
 
@@ -17,6 +18,12 @@ pub struct CheckArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+    /// Lane that the lines would take: auto, live or batch [default: auto]
+    #[arg(long, value_name = "LANE", value_parser = parse::lane(), hide_possible_values = true)]
+    pub lane: Option<LaneChoice>,
+    /// When the answers are wanted: 6h (from now on), or a time
+    #[arg(long, value_name = "WHEN", value_parser = parse::deadline)]
+    pub deadline: Option<Timestamp>,
     /// What fills the lines.
     #[command(flatten)]
     pub shaping: ShapingArgs,

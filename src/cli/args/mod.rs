@@ -4,6 +4,7 @@
 //! is decided in `settings`. Clap reads no environment variable, because the origin of a value
 //! would be lost.
 
+mod batches;
 mod dispatch;
 mod input;
 mod parse;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+pub use batches::{AdoptArgs, BatchesAction, BatchesArgs, ForgetArgs};
 pub use dispatch::{DispatchArgs, ResumeArgs, SubmitArgs};
 pub use input::{CheckArgs, ShapingArgs};
 pub use reading::{
@@ -114,6 +116,8 @@ pub enum Command {
     Resume(Box<ResumeArgs>),
     /// Show runs and their counts
     Status(StatusArgs),
+    /// Show remote batches and what happens next; adopt or forget one
+    Batches(BatchesArgs),
     /// Show the ledger of attempts
     Attempts(AttemptsArgs),
     /// Write results in input order
@@ -150,6 +154,11 @@ impl Command {
             Self::Doctor(args) => DispatchArgs {
                 base_url: args.base_url.clone(),
                 ca_bundle: args.ca_bundle.clone(),
+                ..DispatchArgs::default()
+            },
+            Self::Check(args) => DispatchArgs {
+                lane: args.lane,
+                deadline: args.deadline,
                 ..DispatchArgs::default()
             },
             _ => DispatchArgs::default(),

@@ -1,9 +1,11 @@
 //! Clap's view of the rules in `values`: text in, value or sentence out.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::Timestamp;
 
 use crate::cli::values;
-use crate::model::{ErrorClass, StreamMode};
+use crate::clock::Clock;
+use crate::model::{ErrorClass, LaneChoice, StreamMode};
 
 fn whole(text: &str) -> Result<i64, String> {
     text.parse()
@@ -20,6 +22,21 @@ pub(super) fn concurrency(text: &str) -> Result<u32, String> {
 
 pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
     values::at_least_one(whole(text)?)
+}
+
+pub(super) fn batch_size(text: &str) -> Result<u32, String> {
+    values::batch_size(whole(text)?)
+}
+
+/// A duration counts from now: the moment of the submit (or the resume) that names it.
+pub(super) fn deadline(text: &str) -> Result<Timestamp, String> {
+    values::deadline(text, Clock::system().now())
+}
+
+/// The names of the lanes, and `auto`.
+pub(super) fn lane() -> impl TypedValueParser<Value = LaneChoice> {
+    PossibleValuesParser::new(LaneChoice::ALL.map(LaneChoice::as_str))
+        .try_map(|name| name.parse::<LaneChoice>())
 }
 
 pub(super) fn scale(text: &str) -> Result<f64, String> {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::lanes::{Lanes, Told};
 use super::load;
 use crate::cli::args::CheckArgs;
 use crate::cli::context::Context;
@@ -11,7 +13,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::clock::Clock;
-use crate::input::{DuplicateFinder, Item, JobReader, LineError, NoteKind, Problems, Source};
+use crate::input::{DuplicateFinder, Item, JobReader, LineError, Problems, Source};
 use crate::model::Shaping;
 use crate::progress::{plural, thousands};
 
@@ -48,7 +50,9 @@ struct Note {
 /// Reads a file of jobs through and says what submit would refuse or remark.
 pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let (source, shaping) = (load::open(&args.file)?, args.shaping.to_shaping(false));
-    let reading = tokio::task::spawn_blocking(move || read(source, &shaping));
+    let now = Clock::system().now();
+    let lanes = Lanes::of(&ctx.settings, now);
+    let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now));
     let (mut checked, problems) = reading.await.map_err(|error| {
         Failure::internal(
             "reading the input failed",
@@ -82,10 +86,15 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     })
 }
 
-fn read(source: Source, shaping: &Shaping) -> Result<(Checked, Problems), Failure> {
-    let reader = JobReader::new(source, shaping, Clock::system().now());
+fn read(
+    source: Source,
+    shaping: &Shaping,
+    lanes: Lanes,
+    now: Timestamp,
+) -> Result<(Checked, Problems), Failure> {
+    let reader = JobReader::new(source, shaping, now);
     let (mut checked, mut problems) = (Checked::default(), Problems::new(reader.name()));
-    let (mut seen, mut notes) = (DuplicateFinder::new(), BTreeMap::<NoteKind, u64>::new());
+    let (mut seen, mut notes) = (DuplicateFinder::new(), BTreeMap::<Told, u64>::new());
     for item in reader {
         let (job, about) = match item.map_err(|error| load::unreadable(&error))? {
             Item::Job { job, notes } => (job, notes),
@@ -98,12 +107,13 @@ fn read(source: Source, shaping: &Shaping) -> Result<(Checked, Problems), Failur
             problems.push(LineError::duplicate_id(job.line, &job.custom_id, first));
             continue;
         }
+        if let Some(refused) = load::remark(lanes, &job, &about, &mut notes) {
+            problems.push(refused);
+            continue;
+        }
         checked.jobs += 1;
         checked.request_bytes += job.body.len() as u64;
         *checked.models.entry(job.model).or_default() += 1;
-        for note in about {
-            *notes.entry(note.kind).or_default() += 1;
-        }
     }
     checked.invalid = problems.count();
     checked.problems = problems
@@ -117,9 +127,9 @@ fn read(source: Source, shaping: &Shaping) -> Result<(Checked, Problems), Failur
         .collect();
     checked.notes = notes
         .into_iter()
-        .map(|(kind, lines)| Note {
+        .map(|(told, lines)| Note {
             lines,
-            note: kind.to_string(),
+            note: told.to_string(),
         })
         .collect();
     Ok((checked, problems))

@@ -12,7 +12,9 @@ use crate::clock::Clock;
 use crate::engine::{BatchOptions, EngineSettings};
 use crate::model::{Run, RunState};
 use crate::policy::{PriceTable, RetrySettings, Waits};
-use crate::provider::{BaseUrl, ClientSettings, Credentials, MessagesClient, STATUS_PAGES};
+use crate::provider::{
+    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, STATUS_PAGES,
+};
 use crate::simulator::{Simulator, SimulatorSettings};
 
 /// What a simulated run multiplies its waits by, unless the user says otherwise: a demonstration
@@ -34,17 +36,7 @@ impl Endpoint {
     ///
     /// There is no key, or the settings make no client (exit code 2).
     pub(super) fn api(ctx: &Context, settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        let credentials = ctx.credentials()?;
-        let credentials = if carries_credentials(settings) {
-            credentials
-        } else {
-            credentials.required()?
-        };
-        let given = Credentials {
-            api_key: credentials.api_key,
-            auth_token: credentials.auth_token,
-        };
-        let client = MessagesClient::new(&client_settings(settings, given, clock))?;
+        let client = MessagesClient::new(&api_settings(ctx, settings, clock)?)?;
         if let Some(note) = client.base_url().note() {
             ctx.console.note(note);
         }
@@ -72,6 +64,42 @@ impl Endpoint {
             _simulator: Some(simulator),
         })
     }
+}
+
+/// What a client of the API is made from.
+///
+/// # Errors
+///
+/// There is no key (exit code 2).
+fn api_settings(
+    ctx: &Context,
+    settings: &Settings,
+    clock: Clock,
+) -> Result<ClientSettings, Failure> {
+    let credentials = ctx.credentials()?;
+    let credentials = if carries_credentials(settings) {
+        credentials
+    } else {
+        credentials.required()?
+    };
+    let given = Credentials {
+        api_key: credentials.api_key,
+        auth_token: credentials.auth_token,
+    };
+    Ok(client_settings(settings, given, clock))
+}
+
+/// A client of the Batches API at the base URL in force.
+///
+/// # Errors
+///
+/// There is no key, or the settings make no client (exit code 2).
+pub(super) fn batches_client(
+    ctx: &Context,
+    settings: &Settings,
+    clock: Clock,
+) -> Result<BatchesClient, Failure> {
+    Ok(BatchesClient::new(&api_settings(ctx, settings, clock)?)?)
 }
 
 /// A gateway's own header may take the place of the key.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
+use super::lanes::{Lanes, Remark, Told};
 use super::session::Session;
 use crate::cli::failure::Failure;
-use crate::input::{Item, JobReader, LineError, NoteKind, Problems, ReadError, Source};
-use crate::model::{Lane, NewJob, RunId, Shaping};
+use crate::input::{Item, JobReader, LineError, LineNote, Problems, ReadError, Source};
+use crate::model::{NewJob, RunId, Shaping};
 use crate::store::sqlite::LoadLock;
 use crate::store::{NewRun, Store};
 
@@ -23,9 +24,7 @@ const CHUNKS_AHEAD: usize = 2;
 pub(super) struct Loaded {
     pub(super) jobs: u64,
     pub(super) problems: Problems,
-    pub(super) notes: BTreeMap<NoteKind, u64>,
-    /// Lines that ask for the batch lane.
-    pub(super) batch_lane: u64,
+    pub(super) notes: BTreeMap<Told, u64>,
     pub(super) content_hash: [u8; 32],
 }
 
@@ -36,6 +35,7 @@ pub(super) async fn load(
     session: &Session,
     run: NewRun,
     source: Source,
+    lanes: Lanes,
 ) -> Result<Loaded, Failure> {
     let (id, shaping, submitted_at) = (run.id, run.shaping.clone(), run.created_at);
     session.store.begin_load(run).await?;
@@ -46,6 +46,7 @@ pub(super) async fn load(
             read(
                 JobReader::new(source, &shaping, submitted_at),
                 &shaping,
+                lanes,
                 &sender,
             )
         })
@@ -83,20 +84,19 @@ pub(super) async fn discard(session: &Session, run: RunId, lock: LoadLock) -> Re
 fn read(
     mut reader: JobReader,
     shaping: &Shaping,
+    lanes: Lanes,
     sender: &mpsc::Sender<Vec<NewJob>>,
 ) -> Result<Loaded, Failure> {
     let mut problems = Problems::new(reader.name());
     let mut notes = BTreeMap::new();
-    let (mut chunk, mut batch_lane) = (Chunk::default(), 0);
+    let mut chunk = Chunk::default();
     for item in &mut reader {
         match item.map_err(|error| unreadable(&error))? {
             Item::Bad(error) => problems.push(error),
             Item::Job { job, notes: about } => {
-                for note in about {
-                    *notes.entry(note.kind).or_default() += 1;
-                }
-                batch_lane += u64::from(job.lane == Some(Lane::Batch));
-                if problems.is_empty() || shaping.skip_invalid {
+                if let Some(refused) = remark(lanes, &job, &about, &mut notes) {
+                    problems.push(refused);
+                } else if problems.is_empty() || shaping.skip_invalid {
                     chunk.push(job);
                 }
             }
@@ -111,9 +111,30 @@ fn read(
         jobs: 0,
         problems,
         notes,
-        batch_lane,
         content_hash,
     })
+}
+
+/// Counts what is to be told of a line; why it cannot be carried out, if it cannot.
+pub(super) fn remark(
+    lanes: Lanes,
+    job: &NewJob,
+    about: &[LineNote],
+    told: &mut BTreeMap<Told, u64>,
+) -> Option<LineError> {
+    let (mut tell, mut refused) = (Vec::new(), None);
+    for note in about {
+        match lanes.judge(job, note) {
+            Remark::Refuse(error) => refused = refused.or(Some(error)),
+            Remark::Tell(what) => tell.push(what),
+            Remark::Nothing => {}
+        }
+    }
+    if refused.is_none() {
+        tell.into_iter()
+            .for_each(|what| *told.entry(what).or_default() += 1);
+    }
+    refused
 }
 
 #[derive(Default)]

@@ -3,10 +3,11 @@
 //! ```text
 //! submit, resume        change the queue and run it
 //!   load                an input file into the store
+//!   lanes               what a line's lane means for what is remarked about it
 //!   session             what a dispatching process holds: store, lock, signals
 //!   drive               one run under dispatch: provider, engine, progress, summary
 //!   endpoint            where requests go: the API, or a simulator inside the process
-//! status, attempts, export, report, retry, cancel, check
+//! status, batches, attempts, export, report, retry, cancel, check
 //!   select              which run is meant
 //! doctor                what is in order, and what is not
 //! verify                the invariants of the store
@@ -14,6 +15,7 @@
 //! ```
 
 mod attempts;
+mod batches;
 mod cancel;
 mod check;
 pub(crate) mod completions;
@@ -23,6 +25,7 @@ mod drive;
 mod endpoint;
 mod explain;
 mod export;
+mod lanes;
 mod load;
 mod report;
 mod resume;
@@ -35,6 +38,7 @@ mod submit;
 mod verify;
 
 pub use attempts::attempts;
+pub use batches::batches;
 pub use cancel::cancel;
 pub use check::check;
 pub use config::config;

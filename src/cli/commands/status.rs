@@ -5,10 +5,11 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
+use crate::clock::Clock;
 use crate::report::{StatusLine, status_detail, status_list};
 use crate::store::Reader;
 
-use super::select;
+use super::{batches, select};
 
 /// Shows all runs, or one in detail.
 pub async fn status(ctx: &Context, args: StatusArgs) -> Result<Exit, Failure> {
@@ -24,11 +25,13 @@ pub async fn status(ctx: &Context, args: StatusArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|run| StatusLine::new(run, opened.dispatcher_alive))
         .collect();
+    let now = Clock::system().now();
     let mut out = Out::stdout();
     if args.json {
         lines.iter().try_for_each(|line| out.json(line))?;
     } else if let (Some(_), [line]) = (&args.run, lines.as_slice()) {
-        out.line(status_detail(line).trim_end())?;
+        let batches = batches::lines(&opened, &runs[0], now).await?;
+        out.line(status_detail(line, &batches, now).trim_end())?;
     } else {
         out.line(status_list(&lines).trim_end())?;
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::drive::drive;
 use super::endpoint::Endpoint;
+use super::lanes::Lanes;
 use super::load::{self, Loaded};
 use super::session::{Session, Signals};
 use crate::cli::args::SubmitArgs;
@@ -121,9 +122,10 @@ async fn store(
         shaping: shaping(args),
         options: ctx.settings.dispatch_options_given_by_flags(),
     };
+    let lanes = Lanes::of(&ctx.settings, new_run.created_at);
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
-        loaded = load::load(session, new_run, source) => loaded,
+        loaded = load::load(session, new_run, source, lanes) => loaded,
         () = signals.next() => {
             ctx.console.note("stopped: nothing is stored");
             load::discard(session, id, lock).await?;
@@ -194,19 +196,9 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
     if !loaded.problems.is_empty() {
         ctx.console.warn(loaded.problems.left_out());
     }
-    for (kind, count) in loaded
-        .notes
-        .iter()
-        .filter(|(kind, _)| !kind.is_about_batch())
-    {
+    for (what, count) in &loaded.notes {
         ctx.console
-            .note(format!("{}: {kind}", plural(*count, "line")));
-    }
-    if loaded.batch_lane > 0 {
-        ctx.console.warn(format!(
-            "{} for the batch lane, which this version does not have: they go live, at the live price",
-            match loaded.batch_lane { 1 => "1 line asks".to_owned(), count => format!("{count} lines ask") }
-        ));
+            .note(format!("{}: {what}", plural(*count, "line")));
     }
     ctx.console
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));

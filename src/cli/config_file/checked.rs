@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::cli::settings::CustomHeader;
 use crate::cli::values::{self, BaseUrl, MAX_CONCURRENCY};
+use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::duration::parse_duration;
 
 /// Requests open at the same time.
@@ -21,6 +22,11 @@ pub struct Concurrency(pub u32);
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "i64")]
 pub struct AtLeastOne(pub u32);
+
+/// Requests in one batch.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct BatchSize(pub u32);
 
 /// A factor for waits.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -68,6 +74,13 @@ impl TryFrom<i64> for AtLeastOne {
     type Error = String;
     fn try_from(number: i64) -> Result<Self, String> {
         values::at_least_one(number).map(Self)
+    }
+}
+
+impl TryFrom<i64> for BatchSize {
+    type Error = String;
+    fn try_from(number: i64) -> Result<Self, String> {
+        values::batch_size(number).map(Self)
     }
 }
 
@@ -157,6 +170,18 @@ impl JsonSchema for AtLeastOne {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": 1, "maximum": u32::MAX })
+    }
+}
+
+impl JsonSchema for BatchSize {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "BatchSize".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_BATCH_REQUESTS })
     }
 }
 

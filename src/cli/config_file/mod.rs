@@ -16,10 +16,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::{OnHalt, StreamMode};
+use crate::model::{LaneChoice, OnHalt, StreamMode};
 
 pub use checked::{
-    AtLeastOne, BaseUrlText, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale, Wait, Waits,
+    AtLeastOne, BaseUrlText, BatchSize, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale,
+    Wait, Waits,
 };
 pub use load::{LoadedFile, load, parse};
 pub use retry::{ClassTable, RetryTable};
@@ -30,6 +31,8 @@ pub use retry::{ClassTable, RetryTable};
 pub struct ConfigFile {
     /// How runs are dispatched.
     pub dispatch: DispatchTable,
+    /// How the batch lane is used.
+    pub batch: BatchTable,
     /// When and how often failed attempts are repeated.
     pub retry: RetryTable,
     /// Where requests go, and with which headers.
@@ -64,6 +67,30 @@ pub struct DispatchTable {
     pub seed: Option<u64>,
     /// What to do when no job can succeed: leave the run, or wait and try again.
     pub on_halt: Option<OnHalt>,
+    /// Lane of jobs whose line names none: `auto`, `live` or `batch`.
+    pub lane: Option<LaneChoice>,
+}
+
+/// `[batch]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BatchTable {
+    /// Most requests in one batch.
+    pub size: Option<BatchSize>,
+    /// Time before the first look at a batch; looks grow rarer.
+    pub poll_min: Option<PositiveWait>,
+    /// Longest time between two looks at a batch.
+    pub poll_max: Option<PositiveWait>,
+    /// How long a batch whose create answer was lost is looked for before it is created again.
+    pub uncertain_for: Option<Wait>,
+    /// How long a created batch that the API does not find is asked for again.
+    pub not_found_for: Option<Wait>,
+    /// When the live lane has been down so long, jobs whose deadline allows it go to batches.
+    pub spill_after: Option<PositiveWait>,
+    /// Fewer jobs than this go live instead, unless the batch lane is forced.
+    pub min_jobs: Option<AtLeastOne>,
+    /// Requests that may wait in the API's processing queue at once.
+    pub queue_limit: Option<AtLeastOne>,
 }
 
 /// `[api]`

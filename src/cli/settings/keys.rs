@@ -153,6 +153,94 @@ pub const ON_HALT: Key = Key {
     about: "When no job can succeed: exit, or wait and try again now and then",
     rows: |s| one(&s.dispatch.on_halt, |on_halt| json!(on_halt.as_str())),
 };
+/// The lane of jobs whose line names none.
+pub const LANE: Key = Key {
+    name: "dispatch.lane",
+    flag: Some("--lane"),
+    env: None,
+    about: "Lane of jobs whose line names none: auto (the cheapest that keeps the deadline), live or batch",
+    rows: |s| one(&s.dispatch.lane, |lane| json!(lane)),
+};
+/// When the answers are wanted.
+pub const DEADLINE: Key = Key {
+    name: "deadline",
+    flag: Some("--deadline"),
+    env: None,
+    about: "When the answers are wanted, for jobs whose line does not say it",
+    rows: |s| {
+        one(&s.dispatch.deadline, |at| {
+            json!(at.map(|at| at.to_string()))
+        })
+    },
+};
+/// Requests in one batch.
+pub const BATCH_SIZE: Key = Key {
+    name: "batch.size",
+    flag: Some("--batch-size"),
+    env: None,
+    about: "Most requests in one batch, 1 to 100000",
+    rows: |s| one(&s.batch.size, |n| json!(n)),
+};
+/// Time before the first look at a batch.
+pub const POLL_MIN: Key = Key {
+    name: "batch.poll_min",
+    flag: None,
+    env: None,
+    about: "Time before the first look at a batch; looks grow rarer up to poll_max",
+    rows: |s| one(&s.batch.poll_min, duration),
+};
+/// Longest time between two looks at a batch.
+pub const POLL_MAX: Key = Key {
+    name: "batch.poll_max",
+    flag: None,
+    env: None,
+    about: "Longest time between two looks at a batch",
+    rows: |s| one(&s.batch.poll_max, duration),
+};
+/// How long a batch that may exist is looked for.
+pub const UNCERTAIN_FOR: Key = Key {
+    name: "batch.uncertain_for",
+    flag: None,
+    env: None,
+    about: "How long a batch whose create answer was lost is looked for before it is created again",
+    rows: |s| one(&s.batch.uncertain_for, duration),
+};
+/// How long "not found" is no answer.
+pub const NOT_FOUND_FOR: Key = Key {
+    name: "batch.not_found_for",
+    flag: None,
+    env: None,
+    about: "How long a created batch that the API does not find is asked for again",
+    rows: |s| one(&s.batch.not_found_for, duration),
+};
+/// When live jobs go to batches instead.
+pub const SPILL_AFTER: Key = Key {
+    name: "batch.spill_after",
+    flag: None,
+    env: None,
+    about: "When the live lane has been down so long, jobs whose deadline allows it go to batches",
+    rows: |s| {
+        one(&s.batch.spill_after, |wait| {
+            wait.as_ref().map_or(Value::Null, duration)
+        })
+    },
+};
+/// Fewest jobs that make a batch.
+pub const MIN_JOBS: Key = Key {
+    name: "batch.min_jobs",
+    flag: None,
+    env: None,
+    about: "Fewer jobs than this go live instead, unless the batch lane is forced",
+    rows: |s| one(&s.batch.min_jobs, |n| json!(n)),
+};
+/// Limit of the API's processing queue.
+pub const QUEUE_LIMIT: Key = Key {
+    name: "batch.queue_limit",
+    flag: None,
+    env: None,
+    about: "Requests that may wait in the API's processing queue at once (a limit of your tier)",
+    rows: |s| one(&s.batch.queue_limit, |n| json!(n)),
+};
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
@@ -303,7 +391,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 26] = [
+pub const ALL: [&Key; 36] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -313,7 +401,17 @@ pub const ALL: [&Key; 26] = [
     &IDLE_TIMEOUT,
     &GRACE,
     &ON_HALT,
+    &LANE,
+    &DEADLINE,
     &SEED,
+    &BATCH_SIZE,
+    &POLL_MIN,
+    &POLL_MAX,
+    &UNCERTAIN_FOR,
+    &NOT_FOUND_FOR,
+    &SPILL_AFTER,
+    &MIN_JOBS,
+    &QUEUE_LIMIT,
     &MAX_ATTEMPTS,
     &RETRY_SCALE,
     &GIVE_UP_AFTER,

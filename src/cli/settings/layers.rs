@@ -71,6 +71,7 @@ impl Layers {
             config: self.config(),
             store: self.store(file),
             dispatch: self.dispatch_settings(file, run),
+            batch: self.batch_settings(file, run),
             retry: self.retry_settings(file, run),
             api: self.api_settings(file, run)?,
             status: self.status(file),

@@ -4,6 +4,7 @@
 //! stored with a run, flags. Credentials are no settings: they live in `cli::credentials` and are
 //! never printed.
 
+mod batch;
 mod headers;
 pub mod keys;
 mod layers;
@@ -14,10 +15,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass, OnHalt, StreamMode};
+use crate::model::{DispatchOptions, ErrorClass, LaneChoice, OnHalt, StreamMode};
 
+pub use batch::BatchLaneSettings;
 pub use headers::{CustomHeader, parse_headers};
 pub use keys::{Key, Row};
 pub use layers::Layers;
@@ -32,6 +36,8 @@ pub struct Settings {
     pub store: Setting<PathBuf>,
     /// How runs are dispatched.
     pub dispatch: DispatchSettings,
+    /// How the batch lane is used.
+    pub batch: BatchLaneSettings,
     /// When and how often failed attempts are repeated.
     pub retry: RetrySettings,
     /// Where requests go, and with which headers.
@@ -63,6 +69,10 @@ pub struct DispatchSettings {
     pub seed: Setting<Option<u64>>,
     /// What to do when no job can succeed.
     pub on_halt: Setting<OnHalt>,
+    /// The lane of jobs whose line names none.
+    pub lane: Setting<LaneChoice>,
+    /// The deadline of jobs whose line names none.
+    pub deadline: Setting<Option<Timestamp>>,
 }
 
 /// When and how often failed attempts are repeated.
@@ -131,6 +141,9 @@ impl Settings {
             stream: self.dispatch.stream.given_by_flag().copied(),
             grace: self.dispatch.grace.given_by_flag().copied(),
             on_halt: self.dispatch.on_halt.given_by_flag().copied(),
+            lane: self.dispatch.lane.given_by_flag().copied(),
+            deadline: self.dispatch.deadline.given_by_flag().copied().flatten(),
+            batch_size: self.batch.size.given_by_flag().copied(),
             give_up_after: self.retry.give_up_after.given_by_flag().copied().flatten(),
             base_url: self
                 .api

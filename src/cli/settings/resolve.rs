@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::layers::{By, Layers};
@@ -15,7 +16,7 @@ use crate::cli::config_file::ConfigFile;
 use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
-use crate::model::{DispatchOptions, ErrorClass, OnHalt, StreamMode};
+use crate::model::{DispatchOptions, ErrorClass, LaneChoice, OnHalt, StreamMode};
 use crate::provider::DEFAULT_IDLE_TIMEOUT;
 
 const DEFAULT_STORE: &str = "./claude-run.db";
@@ -87,6 +88,8 @@ impl Layers {
                     ..By::nobody()
                 },
             ),
+            lane: self.lane(file, run),
+            deadline: self.deadline(run),
             seed: self.pick(
                 &keys::SEED,
                 None,
@@ -108,6 +111,25 @@ impl Layers {
             ..By::nobody()
         };
         self.pick(&keys::STREAM, StreamMode::Auto, by)
+    }
+
+    fn lane(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<LaneChoice> {
+        let by = By {
+            file: file.dispatch.lane,
+            run: run.lane,
+            flag: self.dispatch.lane,
+            ..By::nobody()
+        };
+        self.pick(&keys::LANE, LaneChoice::Auto, by)
+    }
+
+    fn deadline(&self, run: &DispatchOptions) -> Setting<Option<Timestamp>> {
+        let by = By {
+            run: run.deadline.map(Some),
+            flag: self.dispatch.deadline.map(Some),
+            ..By::nobody()
+        };
+        self.pick(&keys::DEADLINE, None, by)
     }
 
     fn idle_timeout(&self, file: &ConfigFile) -> Setting<Duration> {

@@ -14,7 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::model::{DispatchOptions, ErrorClass, StreamMode};
+use crate::model::{DispatchOptions, ErrorClass, LaneChoice, StreamMode};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
 /// environment.
@@ -75,6 +75,8 @@ fn each_layer_beats_the_ones_below() {
         retry_scale: Some(3.0),
         timeout: Some(Duration::from_secs(3)),
         stream: Some(StreamMode::Never),
+        lane: Some(LaneChoice::Live),
+        batch_size: Some(3),
         grace: Some(Duration::from_secs(3)),
         base_url: Some("http://run.test".to_owned()),
         ca_bundle: Some("/run.pem".to_owned()),
@@ -88,7 +90,10 @@ stagger = \"2s\"
 timeout = \"2s\"
 stream = \"always\"
 grace = \"2s\"
+lane = \"batch\"
 seed = 2
+[batch]
+size = 2
 [retry]
 max_attempts = 2
 scale = 2
@@ -96,7 +101,7 @@ scale = 2
 base_url = \"http://file.test\"
 ca_bundle = \"/file.pem\"
 ";
-    let flags = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 \
+    let flags = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 --lane auto --batch-size 4 \
                  --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem";
     let env: &[(&str, &str)] = &[("ANTHROPIC_BASE_URL", "http://env.test")];
     let situation = |line, file, env| Given { line, file, env };
@@ -110,6 +115,8 @@ ca_bundle = \"/file.pem\"
         (&keys::STAGGER, ["0s", "2s", "2s", "3s", "4s"]),
         (&keys::TIMEOUT, ["10m", "2s", "2s", "3s", "4s"]),
         (&keys::STREAM, ["auto", "always", "always", "never", "auto"]),
+        (&keys::LANE, ["auto", "batch", "batch", "live", "auto"]),
+        (&keys::BATCH_SIZE, ["100000", "2", "2", "3", "4"]),
         (&keys::GRACE, ["30s", "2s", "2s", "3s", "4s"]),
         (&keys::SEED, ["null", "2", "2", "3", "4"]),
         (&keys::MAX_ATTEMPTS, ["8", "2", "2", "3", "4"]),
@@ -336,4 +343,66 @@ fn keys_are_unique_and_every_flag_exists() {
             assert!(help.contains(flag), "{flag}");
         }
     }
+}
+
+#[test]
+fn a_deadline_is_stored_as_a_time_and_overridden_by_a_flag() {
+    let line = "submit f --deadline 2099-01-31T18:00:00Z";
+    let given = Given {
+        line,
+        ..Given::default()
+    };
+    let at = Some("2099-01-31T18:00:00Z".parse().unwrap());
+    let options = given.settings().unwrap().dispatch_options_given_by_flags();
+    assert_eq!(options.deadline, at);
+
+    let stored = DispatchOptions {
+        deadline: at,
+        ..DispatchOptions::default()
+    };
+    let later = Given {
+        line: "resume --deadline 2h",
+        ..Given::default()
+    };
+    for (given, kept) in [
+        (
+            Given {
+                line: "resume",
+                ..given
+            },
+            true,
+        ),
+        (later, false),
+    ] {
+        let settings = given.layers().settings(Some(&stored)).unwrap();
+        assert_eq!(
+            settings.dispatch.deadline.value == at,
+            kept,
+            "{}",
+            given.line
+        );
+    }
+}
+
+#[test]
+fn the_batch_lane_goes_by_the_file_and_by_documented_defaults() {
+    let given = Given {
+        line: "status",
+        ..Given::default()
+    };
+    let default = given.settings().unwrap().batch.to_policy();
+    assert_eq!(default, crate::policy::BatchSettings::default());
+    let file = "[batch]\npoll_min = \"10m\"\nuncertain_for = \"0s\"\nspill_after = \"1h\"\nmin_jobs = 1\nqueue_limit = 500000\n";
+    let given = Given {
+        line: "status",
+        file,
+        ..Given::default()
+    };
+    let batch = given.settings().unwrap().batch.to_policy();
+    assert_eq!(batch.poll_min, Duration::from_mins(10));
+    // The longest wait is never shorter than the shortest.
+    assert_eq!(batch.poll_max, Duration::from_mins(10));
+    assert_eq!(batch.uncertain_for, Duration::ZERO);
+    assert_eq!(batch.spill_after, Some(Duration::from_hours(1)));
+    assert_eq!((batch.min_jobs, batch.queue_limit), (1, 500_000));
 }
