@@ -295,3 +295,17 @@ fn verify_says_what_is_sound_and_what_is_not() {
     let told = desk.run(&["verify", "--json"]).expect(1).json_lines();
     assert_eq!(told[0]["ok"], false);
 }
+
+#[test]
+fn a_store_of_an_older_version_is_copied_brought_up_to_date_and_read() {
+    for args in [&["status"][..], &["resume", "first"], &["export", "first", "-o", "-"]] {
+        let desk = Desk::new();
+        let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/v1.db");
+        fs::copy(stored, desk.path("claude-run.db")).unwrap();
+        let output = desk.run(args);
+        let copied = output.stderr.contains("claude-run.db.v1.backup");
+        assert!(copied, "{args:?}: {}", output.stderr);
+        assert!(desk.path("claude-run.db.v1.backup").exists(), "{args:?}");
+        assert_eq!(desk.status().len(), 3, "{args:?}");
+    }
+}

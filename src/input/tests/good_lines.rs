@@ -218,3 +218,26 @@ fn remarks_about_batches_concern_the_batch_lane_alone() {
         "line 1, column 42: the batch lane refuses `speed`: leave it out, or use the live lane"
     );
 }
+
+#[test]
+fn what_the_batches_api_refuses_is_for_the_live_lane_alone() {
+    let params =
+        |key: &str| format!(r#"{{"params":{{"model":"m","max_tokens":1,"messages":[1],{key}}}}}"#);
+    let cases = [
+        (params(r#""speed":"fast""#), true),
+        (params(r#""fallbacks":"default""#), true),
+        (params(r#""store":true"#), true),
+        (params(r#""previous_thread_event_id":"e""#), true),
+        (params(r#""cache_hint":1"#), true),
+        (params(r#""context_hint":1"#), true),
+        (r#"{"prompt":"p","max_tokens":0}"#.to_owned(), true),
+        (params(r#""fallback_credit_token":"t""#), false),
+        // Taken out of the body: how an answer travels does not change it.
+        (params(r#""stream":true"#), false),
+        (r#"{"prompt":"p"}"#.to_owned(), false),
+    ];
+    for (line, live_only) in cases {
+        let (job, _) = good(&line, &with_model());
+        assert_eq!(job.live_only, live_only, "{line}");
+    }
+}

@@ -56,7 +56,7 @@ fn free_name(path: &Path, version: i64) -> PathBuf {
     names.find(|name| !name.exists()).unwrap_or(first)
 }
 
-/// SQLite does not sync what `VACUUM INTO` writes (sqlite.org/lang_vacuum.html).
+/// SQLite does not sync what `VACUUM INTO` writes (<https://sqlite.org/lang_vacuum.html>).
 fn keep(part: &Path, target: &Path) -> std::io::Result<()> {
     File::options().write(true).open(part)?.sync_all()?;
     std::fs::rename(part, target)?;

@@ -48,7 +48,7 @@ impl BatchStore for SqliteStore {
             .writer
             .call(move |tx| fill::entries(tx, batch, after))
             .await?;
-        packed.into_iter().map(unpack_entry).collect()
+        packed.iter().map(unpack_entry).collect()
     }
 
     async fn move_batch(
@@ -111,7 +111,7 @@ impl BatchStore for SqliteStore {
     }
 }
 
-fn unpack_entry(packed: fill::PackedEntry) -> Result<BatchEntry> {
+fn unpack_entry(packed: &fill::PackedEntry) -> Result<BatchEntry> {
     let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
     Ok(BatchEntry {
         attempt: packed.attempt,

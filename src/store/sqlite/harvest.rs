@@ -1,23 +1,25 @@
 //! What must be known of an entry's job when its result comes, and which results have not come. The
 //! ends themselves are recorded by `finish`.
 
-use rusqlite::params;
+use std::str::FromStr;
+
+use rusqlite::{Row, params};
 
 use super::fill::read_attempt;
-use super::rows::{optional_word, time};
+use super::time;
 use super::tx::Tx;
-use crate::model::{AttemptId, BatchId, ClaimedJob, ErrorClass, JobHistory, Lane, RequestBody};
+use crate::model::{AttemptId, BatchId, ClaimedJob, JobHistory, RequestBody};
 use crate::store::{OpenItem, Result};
 
 /// Attempts that are listed at once.
 const PAGE: u32 = 1_000;
 
-/// An open attempt of a batch with its job and the attempt before.
+/// An open attempt of a batch with its job and the attempt before. Columns are read by number: this
+/// is asked for every single result.
 const OPEN_ITEM: &str =
-    "SELECT custom_id, models.name AS model, counted, faults_in_row, rate_limits_in_row, interruptions_in_row,
-       jobs.error_class AS last_class, open.started_at_ms AS started_at_ms,
-       coalesce(first_started_at_ms, open.started_at_ms) AS first_started_at_ms,
-       before.ended_at_ms AS previous_ended_at_ms, deadline_ms, jobs.lane AS asked_lane
+    "SELECT custom_id, models.name, counted, faults_in_row, rate_limits_in_row, interruptions_in_row,
+       jobs.error_class, open.started_at_ms, coalesce(first_started_at_ms, open.started_at_ms),
+       before.ended_at_ms, deadline_ms, jobs.lane
      FROM attempts open
      JOIN jobs ON jobs.id = open.job_id
      JOIN models ON models.id = open.model_id
@@ -33,35 +35,37 @@ pub(super) fn open_items(tx: &Tx, batch: BatchId, attempts: &[AttemptId]) -> Res
 }
 
 fn open_item(tx: &Tx, batch: BatchId, attempt: AttemptId) -> Result<Option<OpenItem>> {
-    tx.query(
-        OPEN_ITEM,
-        params![attempt.job.0, attempt.n, batch.0],
-        |row| {
-            let class = |name: &str| name.parse::<ErrorClass>().ok();
-            let last_class: Option<String> = row.get("last_class")?;
-            Ok(OpenItem {
-                job: ClaimedJob {
-                    attempt,
-                    custom_id: row.get("custom_id")?,
-                    model: row.get("model")?,
-                    body: RequestBody::from_json("{}"),
-                    history: JobHistory {
-                        counted: row.get("counted")?,
-                        faults_in_row: row.get("faults_in_row")?,
-                        rate_limits_in_row: row.get("rate_limits_in_row")?,
-                        interruptions_in_row: row.get("interruptions_in_row")?,
-                    },
-                    // A class of a later version is no reason not to take the result.
-                    last_class: last_class.as_deref().and_then(class),
-                    started_at: time(row, "started_at_ms")?.unwrap_or_default(),
-                    first_started_at: time(row, "first_started_at_ms")?.unwrap_or_default(),
-                    previous_ended_at: time(row, "previous_ended_at_ms")?,
+    let values = params![attempt.job.0, attempt.n, batch.0];
+    tx.query(OPEN_ITEM, values, |row| {
+        let moment = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(time));
+        Ok(OpenItem {
+            job: ClaimedJob {
+                attempt,
+                custom_id: row.get(0)?,
+                model: row.get(1)?,
+                body: RequestBody::from_json("{}"),
+                history: JobHistory {
+                    counted: row.get(2)?,
+                    faults_in_row: row.get(3)?,
+                    rate_limits_in_row: row.get(4)?,
+                    interruptions_in_row: row.get(5)?,
                 },
-                deadline: time(row, "deadline_ms")?,
-                lane: optional_word(row, "asked_lane", |name| name.parse::<Lane>().ok())?,
-            })
-        },
-    )
+                // A class of a later version is no reason not to take the result.
+                last_class: name_in(row, 6)?,
+                started_at: time(row.get(7)?),
+                first_started_at: time(row.get(8)?),
+                previous_ended_at: moment(9)?,
+            },
+            deadline: moment(10)?,
+            lane: name_in(row, 11)?,
+        })
+    })
+}
+
+/// What a column names, if it names something that is known.
+fn name_in<T: FromStr>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>> {
+    let name = row.get_ref(index)?.as_str_or_null()?;
+    Ok(name.and_then(|name| name.parse().ok()))
 }
 
 /// The first attempts of the batch that have no end.

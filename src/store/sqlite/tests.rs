@@ -1,5 +1,8 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
+mod batch_ends;
+mod batch_sequences;
+mod batch_states;
 mod batches;
 mod health;
 mod opening;
@@ -7,7 +10,7 @@ mod reading;
 mod upgrading;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -66,9 +69,13 @@ fn job(line: u64) -> NewJob {
 
 impl Bench {
     async fn empty() -> Self {
+        Self::opened_by(SqliteStore::open).await
+    }
+
+    async fn opened_by(open: impl Fn(&Path) -> crate::store::Result<SqliteStore>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        let store = SqliteStore::open(&path).unwrap();
+        let store = open(&path).unwrap();
         let run = RunId::generate();
         store.begin_load(new_run(run)).await.unwrap();
         Self {
@@ -80,12 +87,15 @@ impl Bench {
     }
 
     async fn with_jobs(count: u64) -> Self {
-        let bench = Self::empty().await;
+        Self::empty().await.loaded(count).await
+    }
+
+    async fn loaded(self, count: u64) -> Self {
         let jobs = (1..=count).map(job).collect();
-        assert_eq!(bench.store.add_jobs(bench.run, jobs).await.unwrap(), []);
-        bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
-        bench.store.start_run(bench.run, at(0), 20).await.unwrap();
-        bench
+        assert_eq!(self.store.add_jobs(self.run, jobs).await.unwrap(), []);
+        self.store.finish_load(self.run, [7; 32]).await.unwrap();
+        self.store.start_run(self.run, at(0), 20).await.unwrap();
+        self
     }
 
     async fn claim(&self, max_jobs: u32, now: Timestamp) -> Claimed {
