@@ -47,6 +47,8 @@ pub(super) struct Question<'a> {
     pub(super) ask: &'a Ask<'a>,
     pub(super) prompt_tokens: u32,
     pub(super) cached: &'a CacheUse,
+    /// `standard` or `batch`.
+    pub(super) service_tier: &'static str,
     pub(super) seed: u64,
     pub(super) body: u64,
     pub(super) nth: u32,
@@ -296,7 +298,7 @@ fn usage(question: &Question<'_>, output_tokens: u32, thinking_tokens: u32) -> U
         output_tokens,
         output_tokens_details: OutputDetails { thinking_tokens },
         server_tool_use: ServerToolUse::default(),
-        service_tier: "standard",
+        service_tier: question.service_tier,
         inference_geo: geography(question.ask),
     }
 }

@@ -50,6 +50,21 @@ pub(super) struct CacheUse {
 }
 
 impl CacheUse {
+    /// What was used some time ago, with nothing left to store.
+    pub(super) fn settled([read, short, long]: [u32; 3]) -> Self {
+        Self {
+            read,
+            write_5m: short,
+            write_1h: long,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Tokens read, written for five minutes, and written for one hour.
+    pub(super) fn tokens(&self) -> [u32; 3] {
+        [self.read, self.write_5m, self.write_1h]
+    }
+
     pub(super) fn written(&self) -> u32 {
         self.write_5m + self.write_1h
     }
@@ -62,6 +77,8 @@ pub(super) struct PromptCache(Mutex<HashMap<u64, Entry>>);
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     ttl: Ttl,
+    /// The batch that wrote it, if one did.
+    batch: Option<u32>,
     readable_from: Instant,
     expires: Instant,
 }
@@ -69,6 +86,23 @@ struct Entry {
 impl PromptCache {
     /// What a request would read and write now.
     pub(super) fn plan(&self, ask: &Ask<'_>, now: Instant) -> CacheUse {
+        self.plan_among(ask, now, |entry| entry.readable_from <= now)
+    }
+
+    /// The same for a request of a batch that was created at `created`: what others of that batch
+    /// have written it does not see.
+    pub(super) fn plan_in_batch(
+        &self,
+        ask: &Ask<'_>,
+        now: Instant,
+        (batch, created): (u32, Instant),
+    ) -> CacheUse {
+        self.plan_among(ask, now, |entry| {
+            entry.readable_from <= created && entry.batch != Some(batch)
+        })
+    }
+
+    fn plan_among(&self, ask: &Ask<'_>, now: Instant, seen: impl Fn(&Entry) -> bool) -> CacheUse {
         if !is_marked(ask) {
             return CacheUse::default();
         }
@@ -79,7 +113,7 @@ impl PromptCache {
         divide(&segments, ask.model.cache_minimum, |prefix| {
             entries
                 .get(&prefix)
-                .filter(|entry| entry.readable_from <= now && now < entry.expires)
+                .filter(|entry| now < entry.expires && seen(entry))
                 .map(|entry| entry.ttl)
         })
     }
@@ -87,6 +121,15 @@ impl PromptCache {
     /// Stores what `used` writes and refreshes what it reads. The lifetime counts from the start
     /// of the request; the answer begins at `begins`.
     pub(super) fn store(&self, used: &CacheUse, now: Instant, begins: Instant) {
+        self.store_for(used, now, begins, None);
+    }
+
+    /// The same for a request of a batch.
+    pub(super) fn store_in_batch(&self, used: &CacheUse, now: Instant, batch: u32) {
+        self.store_for(used, now, now, Some(batch));
+    }
+
+    fn store_for(&self, used: &CacheUse, now: Instant, begins: Instant, batch: Option<u32>) {
         if used.touched.is_empty() {
             return;
         }
@@ -100,14 +143,19 @@ impl PromptCache {
         for (prefix, ttl) in &used.touched {
             let fresh = Entry {
                 ttl: *ttl,
+                batch,
                 readable_from: begins,
                 expires: now + lifetime(*ttl),
             };
             entries
                 .entry(*prefix)
                 .and_modify(|entry| {
-                    entry.readable_from = entry.readable_from.min(begins);
-                    entry.expires = fresh.expires;
+                    if entry.expires <= now {
+                        *entry = fresh;
+                    } else {
+                        entry.readable_from = entry.readable_from.min(begins);
+                        entry.expires = fresh.expires;
+                    }
                 })
                 .or_insert(fresh);
         }
@@ -139,7 +187,7 @@ pub(super) fn breakpoints(ask: &Ask<'_>) -> Result<Vec<(String, Ttl)>, ApiError>
         .collect())
 }
 
-fn is_marked(ask: &Ask<'_>) -> bool {
+pub(super) fn is_marked(ask: &Ask<'_>) -> bool {
     let in_blocks = |content: &Content<'_>| {
         content
             .blocks()

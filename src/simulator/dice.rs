@@ -19,6 +19,12 @@ pub(super) enum Purpose {
     Latency,
     Text,
     Identifier,
+    /// The order of a batch's results.
+    Order,
+    /// Where and whether a download breaks off.
+    Download,
+    /// The id of a batch.
+    Batch,
 }
 
 /// A small random source.
@@ -32,6 +38,9 @@ impl Dice {
             Purpose::Latency => 2,
             Purpose::Text => 3,
             Purpose::Identifier => 4,
+            Purpose::Order => 5,
+            Purpose::Download => 6,
+            Purpose::Batch => 7,
         };
         let mixed = [seed, body, u64::from(nth), purpose]
             .into_iter()
@@ -47,6 +56,10 @@ impl Dice {
     /// Uniform in `[0, below)`; 0 when `below` is 0.
     pub(super) fn below(&mut self, below: usize) -> usize {
         if below == 0 { 0 } else { self.0.usize(..below) }
+    }
+
+    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
+        self.0.shuffle(list);
     }
 
     /// `length` letters and digits.

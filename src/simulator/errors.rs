@@ -42,13 +42,18 @@ impl ApiError {
         Self::new(429, "rate_limit_error", message)
     }
 
-    /// The whole body. Without an id the key is left out, as older bodies do.
-    pub(super) fn body(&self, request_id: Option<&str>) -> Bytes {
+    /// The error without its envelope.
+    pub(super) fn object(&self) -> Value {
         let mut error = json!({"type": self.kind, "message": self.message});
         if let Some(details) = &self.details {
             error["details"] = details.clone();
         }
-        let mut body = json!({"type": "error", "error": error});
+        error
+    }
+
+    /// The whole body. Without an id the key is left out, as older bodies do.
+    pub(super) fn body(&self, request_id: Option<&str>) -> Bytes {
+        let mut body = json!({"type": "error", "error": self.object()});
         if let Some(id) = request_id {
             body["request_id"] = id.into();
         }

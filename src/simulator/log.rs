@@ -55,6 +55,19 @@ pub struct SimulatorStats {
     pub requests: u64,
     /// Requests to other endpoints of the API.
     pub other_requests: u64,
+    /// Calls by what they are for: `batches.create`, `batches.list`, `batches.retrieve`,
+    /// `batches.results`, `batches.cancel`, `batches.delete`, `count_tokens`. When each came stands
+    /// in the log.
+    pub calls: BTreeMap<String, u64>,
+    /// Batches created, those whose answer was lost included.
+    pub batches_created: u64,
+    /// Requests in batches by what became of them: `succeeded`, `errored`, `canceled`, `expired`.
+    pub batch_items: BTreeMap<String, u64>,
+    /// By resolved model: usage of every request in a batch that succeeded and has a readable line
+    /// in its results; to be priced at half, once each.
+    pub batch_ledger: BTreeMap<String, LedgerRow>,
+    /// By resolved model: usage of those whose line is missing or unreadable.
+    pub batch_lost: BTreeMap<String, LedgerRow>,
     /// Messages requests by the status they were answered with.
     pub by_status: BTreeMap<u16, u64>,
     /// Messages requests that get no status at all (`reset`, `hang`).
@@ -174,6 +187,36 @@ impl Records {
             &mut stats.ledger
         } else {
             &mut stats.cut
+        };
+        match ledger.get_mut(model) {
+            Some(row) => row.add(usage),
+            None => ledger.entry(model.to_owned()).or_default().add(usage),
+        }
+    }
+
+    /// Counts a call by what it is for.
+    pub(super) fn count_call(&self, what: &str) {
+        *lock(&self.stats).calls.entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// Counts a batch that was created.
+    pub(super) fn count_batch(&self) {
+        lock(&self.stats).batches_created += 1;
+    }
+
+    /// Counts requests of a batch by what became of them.
+    pub(super) fn count_items(&self, outcome: &str, number: u64) {
+        let mut stats = lock(&self.stats);
+        *stats.batch_items.entry(outcome.to_owned()).or_default() += number;
+    }
+
+    /// Books the usage of a request in a batch; its line in the results can be read or not.
+    pub(super) fn book_item(&self, model: &str, usage: &Usage, readable: bool) {
+        let mut stats = lock(&self.stats);
+        let ledger = if readable {
+            &mut stats.batch_ledger
+        } else {
+            &mut stats.batch_lost
         };
         match ledger.get_mut(model) {
             Some(row) => row.add(usage),

@@ -16,9 +16,10 @@ use tokio::time::Instant;
 
 use super::answer::Question;
 use super::body_hash::body_hash;
+use super::cache;
 use super::dice::{Dice, Purpose};
 use super::errors::ApiError;
-use super::faults::{self, Case, CaseOptions, Script};
+use super::faults::{self, Case, CaseOptions, Script, Venue};
 use super::limits::Headers;
 use super::log::LoggedRequest;
 use super::message::Message;
@@ -26,6 +27,7 @@ use super::models::Model;
 use super::render::{self, Rendered, Scene};
 use super::reply::{Dropped, Reply};
 use super::request::{self, Ask, Endpoint};
+use super::request_limit;
 use super::routes::Arrival;
 use super::server::{OpenRequest, Shared};
 use super::tokens;
@@ -33,7 +35,7 @@ use super::validate::{self, Dialect};
 use super::wire::Cutter;
 
 /// How many characters of a prompt the log keeps.
-const LOGGED_PROMPT: usize = 80;
+pub(super) const LOGGED_PROMPT: usize = 80;
 /// Errors come faster than answers, by this factor.
 const ERROR_SPEED: u32 = 4;
 /// The first event of a stream comes after this part of the latency.
@@ -181,7 +183,7 @@ fn read<'a>(
     Ok(ask)
 }
 
-fn script(ask: &Ask<'_>, body: &[u8]) -> Result<Option<Script>, ApiError> {
+pub(super) fn script(ask: &Ask<'_>, body: &[u8]) -> Result<Option<Script>, ApiError> {
     // Most prompts have none: one search over the raw bytes settles it.
     if !std::str::from_utf8(body).is_ok_and(Script::may_be_in) {
         return Ok(None);
@@ -208,6 +210,10 @@ fn plan_for(
     let script = script(ask, body)?;
     let prompt_tokens = tokens::of_prompt(ask);
     let now = Instant::now();
+    if cache::is_marked(ask) {
+        // What a batch has written by now can be read.
+        shared.batches.catch_up(shared, now);
+    }
     let cached = shared.cache.plan(ask, now);
     let counted = prompt_tokens.saturating_sub(cached.read);
     let plan = match admit(shared, ask.model, counted, open, now) {
@@ -217,11 +223,12 @@ fn plan_for(
         },
         Ok(headers) => {
             let nth = shared.records.admitted(hash);
-            let (case, options) = choose(shared, script, ask.stream, hash, nth)?;
+            let (case, options) = choose(shared, script, venue_of(ask), hash, nth)?;
             let question = Question {
                 ask,
                 prompt_tokens,
                 cached: &cached,
+                service_tier: "standard",
                 seed: shared.settings.seed,
                 body: hash,
                 nth,
@@ -309,38 +316,49 @@ fn admit(
         })
 }
 
+fn venue_of(ask: &Ask<'_>) -> Venue {
+    if ask.stream {
+        Venue::Streamed
+    } else {
+        Venue::Plain
+    }
+}
+
 /// The script's step, or what is drawn.
-fn choose(
+pub(super) fn choose(
     shared: &Shared,
     script: Option<Script>,
-    streams: bool,
+    venue: Venue,
     hash: u64,
     nth: u32,
 ) -> Result<(Case, CaseOptions), ApiError> {
     let settings = &shared.settings;
     let Some(script) = script else {
-        let case = faults::draw(&settings.faults, settings.seed, hash, nth, streams);
+        let case = faults::draw(&settings.faults, settings.seed, hash, nth, venue);
         return Ok((case, CaseOptions::default()));
     };
     let (case, options) = script.step(nth);
-    if case.needs_stream() && !streams {
-        return Err(ApiError::invalid(format!(
-            "The simulator's case `{case}` needs a request with \"stream\": true."
-        )));
-    }
+    case.fits(venue).map_err(ApiError::invalid)?;
     Ok((case, options))
 }
 
 /// Answers `POST /v1/messages/count_tokens`.
 pub(super) fn count_tokens(shared: &Shared, arrival: &Arrival, body: Option<&Bytes>) -> Reply {
+    shared.records.count_call("count_tokens");
     let Some(body) = body else {
         return Reply::page(413, "413 Request Entity Too Large");
     };
-    match read(shared, arrival, body, Endpoint::CountTokens) {
+    let headers = match request_limit::admit(shared.count_limit.as_ref(), shared) {
+        Ok(headers) => headers,
+        Err(refused) => return *refused,
+    };
+    let mut reply = match read(shared, arrival, body, Endpoint::CountTokens) {
         Ok(ask) => Reply::value(
             &json!({"input_tokens": tokens::of_prompt(&ask)}),
             shared.request_id(),
         ),
         Err(error) => Reply::error(&error, shared.request_id()),
-    }
+    };
+    reply.headers.extend(headers);
+    reply
 }

@@ -5,18 +5,23 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::json;
 
 use super::answer::{self, Question};
-use super::errors::ApiError;
-use super::faults::{Act, Break, Case, CaseOptions, Extra, RetryAfter, StreamTwist, Twist};
-use super::limits::ORGANIZATION;
+use super::canned::Canned;
+use super::faults::{Act, Break, Case, CaseOptions, Extra, StreamTwist, Twist};
 use super::message::Message;
 use super::reply::{Reply, ReplyBody};
 use super::sse;
-use super::time::{Epoch, first_of_next_month, http_date};
+use super::time::Epoch;
 
 const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
+/// What stands behind a status 200 that is none.
+pub(super) const ERROR_AT_200: Act = Act::Error {
+    status: 200,
+    kind: "overloaded_error",
+    message: "Overloaded",
+    extra: Extra::Nothing,
+};
 
 /// A reply and the message behind it, if one was generated.
 #[derive(Debug)]
@@ -43,24 +48,9 @@ pub(super) fn render(case: Case, scene: &Scene<'_>) -> Rendered {
         Act::Answer(twist) => scene.answer(twist, None),
         Act::Stream(twist) => scene.answer(Twist::Plain, Some(twist)),
         Act::Break(broken) => scene.broken(broken),
-        Act::Error {
-            status,
-            kind,
-            message,
-            extra,
-        } => only(scene.error(status, kind, message, extra)),
-        Act::Edge {
-            status,
-            content_type,
-            body,
-        } => only(Reply::edge(
-            status,
-            content_type,
-            Bytes::from_static(body.as_bytes()),
-        )),
-        Act::Page { status, title } => only(Reply::page(status, title)),
+        act => scene.canned_reply(act),
     };
-    scene.apply_options(&mut rendered.reply);
+    scene.canned().apply_options(&mut rendered.reply);
     rendered
 }
 
@@ -72,6 +62,22 @@ fn only(reply: Reply) -> Rendered {
 }
 
 impl Scene<'_> {
+    fn canned(&self) -> Canned<'_> {
+        Canned {
+            options: self.options,
+            epoch: self.epoch,
+            model: self.question.ask.model.id,
+            max_tokens: self.question.ask.max_tokens,
+        }
+    }
+
+    /// What is no error either (cases of batches) was turned away before: it is answered plainly.
+    fn canned_reply(&self, act: Act) -> Rendered {
+        self.canned()
+            .reply(act, &self.request_id)
+            .map_or_else(|| self.answer(Twist::Plain, None), only)
+    }
+
     fn streams(&self) -> bool {
         self.question.ask.stream
     }
@@ -112,47 +118,12 @@ impl Scene<'_> {
         reply
     }
 
-    fn error(&self, status: u16, kind: &'static str, message: &str, extra: Extra) -> Reply {
-        let mut error = ApiError::new(status, kind, self.fill_in(message));
-        if extra == Extra::SpendCap {
-            error.details = Some(json!({"error_code": "enforced_spend_limit_reached"}));
-        } else if self.options.details {
-            error.details = Some(json!({"error_visibility": "user_facing"}));
-        }
-        let mut reply = Reply::error(&error, self.request_id.clone());
-        reply.body = ReplyBody::Whole(error.body(self.shown_id()));
-        if extra == Extra::RetryAfter && self.options.retry_after.is_none() {
-            reply.headers.push(("retry-after", "1".to_owned()));
-        }
-        reply
-    }
-
-    /// Replaces the names in a canned message by what they stand for.
-    fn fill_in(&self, message: &str) -> String {
-        if !message.contains('{') {
-            return message.to_owned();
-        }
-        let ask = self.question.ask;
-        let regain = self
-            .options
-            .regain
-            .clone()
-            .unwrap_or_else(|| first_of_next_month(self.epoch.wall_now()));
-        message
-            .replace("{org}", ORGANIZATION)
-            .replace("{model}", ask.model.id)
-            .replace("{max_tokens}", &ask.max_tokens.to_string())
-            .replace("{regain}", &regain)
-    }
-
     fn broken(&self, broken: Break) -> Rendered {
         match broken {
             Break::Reset => only(self.without_body(ReplyBody::Reset)),
             Break::Hang => only(self.without_body(ReplyBody::Silence)),
             Break::EmptyBody => only(self.without_body(ReplyBody::Whole(Bytes::new()))),
-            Break::ErrorBodyAt200 => {
-                only(self.error(200, "overloaded_error", "Overloaded", Extra::Nothing))
-            }
+            Break::ErrorBodyAt200 => self.canned_reply(ERROR_AT_200),
             Break::TruncatedJson => self.half_an_answer(ReplyBody::Whole),
             Break::WrongLength => self.half_an_answer(ReplyBody::Short),
             Break::ResetMidBody => self.half_an_answer(ReplyBody::Cut),
@@ -180,29 +151,6 @@ impl Scene<'_> {
         Rendered {
             reply: self.without_body(end(Bytes::from(bytes))),
             message: Some((message, false)),
-        }
-    }
-
-    fn apply_options(&self, reply: &mut Reply) {
-        let options = self.options;
-        let retry_after = match &options.retry_after {
-            Some(RetryAfter::Text(text)) => Some(text.clone()),
-            Some(RetryAfter::Date(offset)) => {
-                let at = self.epoch.wall_now().checked_add(*offset);
-                at.ok().map(http_date)
-            }
-            Some(RetryAfter::Absent) | None => None,
-        };
-        let should_retry = options.should_retry.map(|retry| retry.to_string());
-        let extra = [
-            ("retry-after", retry_after),
-            ("retry-after-ms", options.retry_after_ms.clone()),
-            ("x-should-retry", should_retry),
-        ];
-        let given = |(name, value): (_, Option<String>)| value.map(|value| (name, value));
-        reply.headers.extend(extra.into_iter().filter_map(given));
-        if options.no_request_id {
-            reply.request_id = None;
         }
     }
 }

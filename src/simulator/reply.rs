@@ -24,7 +24,7 @@ const JSON: &str = "application/json";
 /// How much more a broken reply promises than it sends.
 const MISSING_BYTES: usize = 64;
 /// Between the last byte and a cut: long enough for what was written to be flushed first.
-const BEFORE_CUT: Duration = Duration::from_millis(5);
+pub(super) const BEFORE_CUT: Duration = Duration::from_millis(5);
 
 /// What is answered.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(super) enum ReplyBody {
     Short(Bytes),
     /// Some bytes, and then a reset.
     Cut(Bytes),
+    /// A body that knows by itself how it ends.
+    Ready(Body),
     /// A stream of events, with this pause before each.
     Stream(sse::Script, Duration),
     /// No answer but a reset.
@@ -131,6 +133,10 @@ impl Reply {
             ReplyBody::Whole(bytes) => {
                 done();
                 (Body::from(bytes), None)
+            }
+            ReplyBody::Ready(body) => {
+                done();
+                (body, None)
             }
             ReplyBody::Short(bytes) => {
                 let promised = bytes.len() + MISSING_BYTES;

@@ -126,7 +126,11 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    fn required<T: Deserialize<'a>>(&self, name: &str, should_be: &str) -> Result<T, ApiError> {
+    pub(super) fn required<T: Deserialize<'a>>(
+        &self,
+        name: &str,
+        should_be: &str,
+    ) -> Result<T, ApiError> {
         self.read(name, should_be)?
             .ok_or_else(|| ApiError::invalid(format!("{name}: Field required")))
     }
@@ -156,8 +160,11 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
 /// Reads the top level of a body.
 pub(super) fn fields(body: &[u8]) -> Result<Fields<'_>, ApiError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::invalid(format!("The request body is not valid JSON: {error}")))
+    serde_json::from_slice(body).map_err(|error| not_json(&error))
+}
+
+pub(super) fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::invalid(format!("The request body is not valid JSON: {error}"))
 }
 
 impl<'a> Ask<'a> {

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, Response, Version, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, Request, Response, Uri, Version, header};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::batches;
 use super::errors::ApiError;
 use super::log::LoggedRequest;
 use super::messages;
@@ -34,8 +36,10 @@ const CREDENTIALS: [header::HeaderName; 3] = [
 #[derive(Debug)]
 pub(super) struct Arrival {
     at_ms: u64,
-    method: Method,
-    path: String,
+    pub(super) method: Method,
+    pub(super) path: String,
+    query: String,
+    host: String,
     headers: HeaderMap,
     pub(super) too_large: bool,
 }
@@ -52,6 +56,23 @@ impl Arrival {
             .or_else(bearer)
             .map(str::trim)
             .filter(|key| !key.is_empty())
+    }
+
+    /// What the query says of `name`, if it does.
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        let pairs = self
+            .query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='));
+        pairs
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+            .next_back()
+    }
+
+    /// Where the client thinks it is: host and port.
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     /// A log entry of what the head tells.
@@ -107,6 +128,8 @@ where
         at_ms: shared.epoch.elapsed_ms(),
         method: parts.method,
         path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        host: host(&parts.uri, &parts.headers),
         headers: parts.headers,
         too_large: false,
     };
@@ -116,6 +139,9 @@ where
         let body = collect(body).await?;
         arrival.too_large = body.is_none();
         return messages::create(shared, arrival, body, open, &cutter).await;
+    }
+    if batches::is_at(&arrival.path) {
+        return batches::serve(shared, &arrival, body, &cutter).await;
     }
     let body = collect(body).await?;
     let reply = if arrival.path.starts_with("/_simulator/") {
@@ -128,7 +154,17 @@ where
     reply.deliver(&cutter, || ()).await
 }
 
-fn record(shared: &Shared, arrival: &Arrival, reply: &Reply) {
+/// In HTTP/2 it is part of the address, in HTTP/1 a header.
+fn host(uri: &Uri, headers: &HeaderMap) -> String {
+    let in_header = || headers.get(header::HOST)?.to_str().ok();
+    uri.authority()
+        .map(Authority::as_str)
+        .or_else(in_header)
+        .unwrap_or("127.0.0.1")
+        .to_owned()
+}
+
+pub(super) fn record(shared: &Shared, arrival: &Arrival, reply: &Reply) {
     shared.records.count_other();
     if shared.settings.log_requests {
         let entry = LoggedRequest {
@@ -142,7 +178,7 @@ fn record(shared: &Shared, arrival: &Arrival, reply: &Reply) {
 
 /// Reads a body to its end. One that is too large is read on and thrown away: closing with unread
 /// bytes would reset the connection and take the 413 with it.
-async fn collect(body: Body) -> Result<Option<Bytes>, Dropped> {
+pub(super) async fn collect(body: Body) -> Result<Option<Bytes>, Dropped> {
     let mut stream = body.into_data_stream();
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
@@ -243,15 +279,10 @@ fn status_page(shared: &Shared, path: &str) -> Reply {
 fn control(shared: &Shared, arrival: &Arrival, body: Option<&Bytes>) -> Reply {
     let json = |text: String| Reply::edge(200, "application/json", Bytes::from(text));
     match (arrival.method.as_str(), arrival.path.as_str()) {
-        ("GET", "/_simulator/log") => {
-            let mut lines = String::new();
-            for request in shared.records.logged() {
-                lines.push_str(&text(&request));
-                lines.push('\n');
-            }
-            Reply::edge(200, "application/x-jsonl", Bytes::from(lines))
-        }
-        ("GET", "/_simulator/stats") => json(text(&shared.records.stats())),
+        ("GET", "/_simulator/log") => lines(&shared.records.logged()),
+        ("GET", "/_simulator/stats") => json(text(&shared.stats())),
+        ("GET", "/_simulator/batches") => lines(&shared.batches.records(shared)),
+        ("GET", "/_simulator/batch-items") => lines(&shared.batches.item_records(shared)),
         ("POST", "/_simulator/reset") => {
             shared.reset();
             json("{}".to_owned())
@@ -267,6 +298,16 @@ fn control(shared: &Shared, arrival: &Arrival, body: Option<&Bytes>) -> Reply {
         }
         _ => Reply::edge(404, "text/plain", Bytes::from_static(b"no such endpoint")),
     }
+}
+
+/// One JSON object a line.
+fn lines(values: &[impl Serialize]) -> Reply {
+    let mut lines = String::new();
+    for value in values {
+        lines.push_str(&text(value));
+        lines.push('\n');
+    }
+    Reply::edge(200, "application/x-jsonl", Bytes::from(lines))
 }
 
 fn text(value: &impl Serialize) -> String {

@@ -10,13 +10,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::batches::{BatchItemRecord, BatchRecord, Board};
 use super::cache::PromptCache;
 use super::dice::{Dice, Purpose};
 use super::limits::Limiter;
 use super::log::{LoggedRequest, Records, SimulatorStats};
+use super::request_limit::RequestLimit;
 use super::routes;
 use super::settings::SimulatorSettings;
 use super::status_page::StatusPage;
@@ -36,6 +39,9 @@ pub(super) struct Shared {
     pub(super) records: Records,
     pub(super) cache: PromptCache,
     pub(super) limiter: Option<Limiter>,
+    pub(super) count_limit: Option<RequestLimit>,
+    pub(super) batch_limit: Option<RequestLimit>,
+    pub(super) batches: Board,
     status_page: Mutex<StatusPage>,
     answered: AtomicU64,
 }
@@ -47,6 +53,9 @@ impl Shared {
             records: Records::default(),
             cache: PromptCache::default(),
             limiter: settings.limits.clone().map(Limiter::new),
+            count_limit: settings.count_tokens_per_minute.map(RequestLimit::new),
+            batch_limit: settings.batches.requests_per_minute.map(RequestLimit::new),
+            batches: Board::default(),
             status_page: Mutex::new(settings.status_page.clone()),
             answered: AtomicU64::new(0),
             settings,
@@ -74,9 +83,19 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner) = page;
     }
 
+    /// The counters, batches up to this moment included.
+    pub(super) fn stats(&self) -> SimulatorStats {
+        self.batches.catch_up(self, Instant::now());
+        self.records.stats()
+    }
+
     pub(super) fn reset(&self) {
+        self.batches.clear();
         self.records.reset();
         self.cache.clear();
+        for limit in self.count_limit.iter().chain(&self.batch_limit) {
+            limit.reset();
+        }
         if let Some(limiter) = &self.limiter {
             limiter.reset();
         }
@@ -171,14 +190,27 @@ impl Simulator {
         self.shared.records.logged()
     }
 
-    /// The counters.
+    /// The counters, those of batches up to this moment.
     #[must_use]
     pub fn stats(&self) -> SimulatorStats {
-        self.shared.records.stats()
+        self.shared.stats()
     }
 
-    /// Forgets the log, the counters, how often each body came, the prompt cache and what was
-    /// taken from the limits.
+    /// Every batch that was created, the oldest first, deleted ones included.
+    #[must_use]
+    pub fn batches(&self) -> Vec<BatchRecord> {
+        self.shared.batches.records(&self.shared)
+    }
+
+    /// Every request of every batch and what has become of it so far, in the order in which they
+    /// were sent. It reads all of them again: ask for it when the work is done.
+    #[must_use]
+    pub fn batch_items(&self) -> Vec<BatchItemRecord> {
+        self.shared.batches.item_records(&self.shared)
+    }
+
+    /// Forgets the log, the counters, how often each body came, the prompt cache, every batch and
+    /// what was taken from the limits.
     pub fn reset(&self) {
         self.shared.reset();
     }

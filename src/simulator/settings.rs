@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::batches::BatchSettings;
 use super::faults::Case;
 use super::status_page::StatusPage;
 
@@ -22,6 +23,10 @@ pub struct SimulatorSettings {
     pub faults: Vec<FaultRate>,
     /// Rate limits by model class; with them come the `anthropic-ratelimit-*` headers.
     pub limits: Option<RateLimits>,
+    /// Token counts per minute, a limit of their own; with it come the headers of the requests family.
+    pub count_tokens_per_minute: Option<u32>,
+    /// How batches go.
+    pub batches: BatchSettings,
     /// Most Messages requests open at once; one more gets the concurrency 429.
     pub max_concurrent: Option<usize>,
     /// Whether a request needs a key at all.
@@ -46,6 +51,8 @@ impl Default for SimulatorSettings {
             output: OutputLength::default(),
             faults: Vec::new(),
             limits: None,
+            count_tokens_per_minute: None,
+            batches: BatchSettings::default(),
             max_concurrent: None,
             check_auth: true,
             accepted_keys: Vec::new(),
@@ -80,6 +87,7 @@ impl SimulatorSettings {
                 // 50 requests at once, then 25 a second: 64 at a time ask for more.
                 burst: Duration::from_secs(2),
             })),
+            batches: BatchSettings::lively(),
             ..Self::default()
         }
     }

@@ -30,7 +30,12 @@ impl Epoch {
 
     /// Whole milliseconds since the start.
     pub(super) fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.ms_at(Instant::now())
+    }
+
+    /// Whole milliseconds from the start to `at`.
+    pub(super) fn ms_at(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The wall time of `at`.

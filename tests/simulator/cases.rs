@@ -105,8 +105,8 @@ const WHOLE: [Expected; 63] = [
     expect("html-200", 200, HTML, "", "guest network"),
 ];
 
-/// Cases with a test of their own, since they are no whole answers.
-const BROKEN: [&str; 15] = [
+/// Cases with a test of their own, since they are no whole answers; the last ones are for batches.
+const BROKEN: [&str; 23] = [
     "truncated-json",
     "wrong-length",
     "reset",
@@ -122,6 +122,14 @@ const BROKEN: [&str; 15] = [
     "stream-split-utf8",
     "stream-unknown-events",
     "stream-stall",
+    "item-expired",
+    "item-canceled",
+    "item-missing",
+    "item-duplicate",
+    "item-stranger",
+    "item-unreadable",
+    "item-flat-error",
+    "lost-answer",
 ];
 
 #[test]
@@ -164,6 +172,17 @@ async fn every_whole_answer_has_its_status_type_and_words() {
                 assert_eq!(value["request_id"].as_str(), id.as_deref(), "{name}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_case_of_batches_is_refused_elsewhere() {
+    let simulator = start(SimulatorSettings::default());
+    for case in Case::all().filter(|case| case.needs_batch()) {
+        let response = ask(&simulator, &format!("[[sim: {case}]]")).await.unwrap();
+        assert_eq!(response.status(), 400, "{case}");
+        let text = response.text().await.unwrap();
+        assert!(text.contains("batch"), "{text}");
     }
 }
 

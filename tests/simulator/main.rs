@@ -6,6 +6,7 @@
 )]
 
 mod admission;
+mod batches;
 mod breaks;
 mod cases;
 mod endpoints;

@@ -16,6 +16,26 @@ fn number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "must be a number".to_owned())
 }
 
+/// A number above 0.
+pub(super) fn factor(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    if value.is_finite() && value > 0.0 {
+        Ok(value)
+    } else {
+        Err("must be a number above 0".to_owned())
+    }
+}
+
+/// A number from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err("must be a share between 0 and 1".to_owned())
+    }
+}
+
 pub(super) fn concurrency(text: &str) -> Result<u32, String> {
     values::concurrency(whole(text)?)
 }

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use crate::model::ErrorClass;
 use crate::model::duration::parse_duration;
+use crate::simulator::BatchScript;
 
 use super::parse;
 
@@ -178,6 +179,21 @@ pub struct SimulateArgs {
     /// Limit of output tokens per minute
     #[arg(long, value_name = "N")]
     pub otpm: Option<u64>,
+    /// Time that a batch takes, such as 1h
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub batch_takes: Option<Duration>,
+    /// How many times faster than real batches live: 360 makes an hour 10 seconds
+    #[arg(long, value_name = "X", value_parser = parse::factor)]
+    pub batch_clock: Option<f64>,
+    /// Share of a batch after which it stands still, such as 0.4
+    #[arg(long, value_name = "SHARE", value_parser = parse::share)]
+    pub batch_stall: Option<f64>,
+    /// Most requests that may wait in all batches together
+    #[arg(long, value_name = "N")]
+    pub batch_queue: Option<u32>,
+    /// What befalls the first, second, ... batch created, such as "lost-answer, ok"
+    #[arg(long, value_name = "SCRIPT")]
+    pub batch_script: Option<BatchScript>,
     /// Share of requests that get this fault, such as 529=0.1 (repeatable)
     #[arg(long = "fault", value_name = "CASE=RATE")]
     pub faults: Vec<String>,

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::simulator::{
-    Case, ClassLimits, FaultRate, Latency, RateLimits, Simulator, SimulatorSettings,
+    BatchSettings, Case, ClassLimits, FaultRate, Latency, RateLimits, Simulator, SimulatorSettings,
 };
 
 use super::session::Signals;
@@ -52,6 +52,7 @@ fn settings(args: &SimulateArgs) -> Result<SimulatorSettings, Failure> {
             ..settings.latency
         };
     }
+    set_batches(&mut settings.batches, args);
     let faults = args
         .faults
         .iter()
@@ -70,6 +71,14 @@ fn settings(args: &SimulateArgs) -> Result<SimulatorSettings, Failure> {
         }));
     }
     Ok(settings)
+}
+
+fn set_batches(batches: &mut BatchSettings, args: &SimulateArgs) {
+    batches.takes = args.batch_takes.unwrap_or(batches.takes);
+    batches.clock = args.batch_clock.unwrap_or(batches.clock);
+    batches.stall_at = args.batch_stall.or(batches.stall_at);
+    batches.queue_limit = args.batch_queue.or(batches.queue_limit);
+    batches.script = args.batch_script.clone().or_else(|| batches.script.take());
 }
 
 /// `CASE=RATE`, such as `529=0.05`.
@@ -91,4 +100,38 @@ fn fault(text: &str) -> Result<FaultRate, Failure> {
         .ok_or_else(|| wrong(format!("`{rate}` is no rate between 0 and 1")))?;
     let case: Case = case.parse().map_err(wrong)?;
     Ok(FaultRate { case, probability })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn of(flags: &str) -> SimulatorSettings {
+        let line = ["claude-run", "simulate"];
+        let cli = Cli::parse_from(line.into_iter().chain(flags.split_whitespace()));
+        let Command::Simulate(args) = cli.command else {
+            panic!("not `simulate`");
+        };
+        settings(&args).unwrap()
+    }
+
+    #[test]
+    fn the_flags_of_batches_reach_the_simulator() {
+        let quiet = SimulatorSettings::default().batches;
+        assert_eq!(of("").batches, quiet);
+        let told = BatchSettings {
+            takes: Duration::from_hours(1),
+            clock: 360.0,
+            stall_at: Some(0.4),
+            queue_limit: Some(7),
+            script: Some("lost-answer".parse().unwrap()),
+            ..quiet
+        };
+        let flags = "--batch-takes 1h --batch-clock 360 --batch-stall 0.4 --batch-queue 7 --batch-script lost-answer";
+        assert_eq!(of(flags).batches, told);
+        assert_eq!(of("--lively").batches, SimulatorSettings::lively(0).batches);
+    }
 }

@@ -16,6 +16,7 @@ fn answer(changes: &Value, twist: Twist) -> Value {
         ask: &ask,
         prompt_tokens: 20,
         cached: &CacheUse::default(),
+        service_tier: "standard",
         seed: 1,
         body: 2,
         nth: 0,

@@ -40,6 +40,23 @@ pub(in crate::simulator) enum Act {
     Break(Break),
     /// A stream with a flaw; only for requests with `"stream": true`.
     Stream(StreamTwist),
+    /// Something that befalls requests in a batch only.
+    Item(ItemTwist),
+    /// A batch is created, and the answer that says so never arrives.
+    LostAnswer,
+}
+
+/// Where a case is to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum Venue {
+    /// A Messages request with a plain answer.
+    Plain,
+    /// A Messages request with `"stream": true`.
+    Streamed,
+    /// A request in a batch.
+    Item,
+    /// The call that creates a batch.
+    Create,
 }
 
 /// What an error brings besides its message.
@@ -76,6 +93,18 @@ pub(in crate::simulator) enum Break {
     Hang,
     EmptyBody,
     ErrorBodyAt200,
+}
+
+/// What befalls a request in a batch, or the line of the results that tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum ItemTwist {
+    Expired,
+    Canceled,
+    MissingLine,
+    DuplicateLine,
+    StrangerLine,
+    UnreadableLine,
+    FlatError,
 }
 
 /// How a stream is flawed.
@@ -126,8 +155,25 @@ impl Case {
         matches!(self.0.act, Act::Stream(_))
     }
 
+    /// Whether it is for requests in a batch, or for the call that creates one.
+    #[must_use]
+    pub fn needs_batch(self) -> bool {
+        matches!(self.0.act, Act::Item(_) | Act::LostAnswer)
+    }
+
     pub(in crate::simulator) fn act(self) -> Act {
         self.0.act
+    }
+
+    /// Whether it can happen there; the error says where it can.
+    pub(in crate::simulator) fn fits(self, venue: Venue) -> Result<(), String> {
+        let place = match self.0.act {
+            Act::Stream(_) if venue != Venue::Streamed => "needs a request with \"stream\": true",
+            Act::Item(_) if venue != Venue::Item => "is for requests in a batch",
+            Act::LostAnswer if venue != Venue::Create => "is for the creation of a batch",
+            _ => return Ok(()),
+        };
+        Err(format!("The simulator's case `{self}` {place}."))
     }
 }
 
@@ -204,7 +250,7 @@ const fn text(status: u16, body: &'static str) -> Act {
 const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-static CASES: [Row; 78] = [
+static CASES: [Row; 86] = [
     row("ok", "a good answer", answer(Twist::Plain)),
     row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
     row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
@@ -289,6 +335,15 @@ static CASES: [Row; 78] = [
     row("stream-split-utf8", "a good stream cut inside characters and lines", Act::Stream(StreamTwist::SplitUtf8)),
     row("stream-unknown-events", "a good stream with events nobody knows", Act::Stream(StreamTwist::UnknownEvents)),
     row("stream-stall", "a stream that stops in the middle and stays open", Act::Stream(StreamTwist::Stall)),
+
+    row("item-expired", "expired, when the batch ends", Act::Item(ItemTwist::Expired)),
+    row("item-canceled", "canceled, though nobody asked for it", Act::Item(ItemTwist::Canceled)),
+    row("item-missing", "a good answer whose line is missing in the results", Act::Item(ItemTwist::MissingLine)),
+    row("item-duplicate", "a good answer whose line comes twice", Act::Item(ItemTwist::DuplicateLine)),
+    row("item-stranger", "a good answer, and a line with a custom_id that nobody sent", Act::Item(ItemTwist::StrangerLine)),
+    row("item-unreadable", "a good answer whose line is no JSON", Act::Item(ItemTwist::UnreadableLine)),
+    row("item-flat-error", "overloaded, with the error object nested once instead of twice", Act::Item(ItemTwist::FlatError)),
+    row("lost-answer", "a batch is created, and the connection cut before the answer", Act::LostAnswer),
 ];
 
 #[cfg(test)]

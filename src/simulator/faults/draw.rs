@@ -3,7 +3,7 @@
 //! Whether the n-th request of a body is struck depends on the seed, the body and n alone: a run
 //! meets the same faults however its requests are timed or ordered.
 
-use super::Case;
+use super::{Case, Venue};
 use crate::simulator::dice::{Dice, Purpose};
 use crate::simulator::settings::FaultRate;
 
@@ -13,7 +13,7 @@ pub(in crate::simulator) fn draw(
     seed: u64,
     body: u64,
     nth: u32,
-    streams: bool,
+    venue: Venue,
 ) -> Case {
     if rates.is_empty() {
         return Case::OK;
@@ -21,7 +21,7 @@ pub(in crate::simulator) fn draw(
     let mut left = Dice::new(seed, body, nth, Purpose::Fault).unit();
     for rate in rates {
         if left < rate.probability {
-            let fits = streams || !rate.case.needs_stream();
+            let fits = rate.case.fits(venue).is_ok();
             return if fits { rate.case } else { Case::OK };
         }
         left -= rate.probability;
@@ -47,7 +47,7 @@ mod tests {
         let run = |seed| -> Vec<_> {
             (0..50_u64)
                 .flat_map(|body| (0..3).map(move |nth| (body, nth)))
-                .map(|(body, nth)| draw(&rates(), seed, body, nth, true).name())
+                .map(|(body, nth)| draw(&rates(), seed, body, nth, Venue::Streamed).name())
                 .collect()
         };
         assert_eq!(run(1), run(1));
@@ -58,7 +58,7 @@ mod tests {
     fn faults_strike_as_often_as_asked() {
         let count = |name| {
             (0..10_000)
-                .filter(|body| draw(&rates(), 3, *body, 0, true).name() == name)
+                .filter(|body| draw(&rates(), 3, *body, 0, Venue::Streamed).name() == name)
                 .count()
         };
         assert!((1_850..2_150).contains(&count("529")));
@@ -67,6 +67,7 @@ mod tests {
 
     #[test]
     fn a_request_that_does_not_stream_is_spared_stream_faults() {
-        assert!((0..1_000).all(|body| draw(&rates(), 3, body, 0, false).name() != "stream-eof"));
+        let drawn = |body| draw(&rates(), 3, body, 0, Venue::Plain).name();
+        assert!((0..1_000).all(|body| drawn(body) != "stream-eof"));
     }
 }

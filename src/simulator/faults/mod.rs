@@ -2,7 +2,8 @@
 //!
 //! - [`case`]: the closed table of cases, each with its stable name and what it does;
 //! - [`options`]: the `key=value` words that change a case (`retry-after=3`, `details`, ...);
-//! - [`script`]: `[[sim: 529*2, ok]]` inside a prompt;
+//! - [`script`]: `[[sim: 529*2, ok]]` inside a prompt, `[[batch: lost-answer, ok]]` for the creation
+//!   of its batch;
 //! - [`draw`]: random faults, which depend on seed and prompt alone.
 
 mod case;
@@ -11,7 +12,8 @@ mod options;
 mod script;
 
 pub use case::Case;
-pub(in crate::simulator) use case::{Act, Break, Extra, StreamTwist, Twist};
+pub(in crate::simulator) use case::{Act, Break, Extra, ItemTwist, StreamTwist, Twist, Venue};
 pub(in crate::simulator) use draw::draw;
-pub(in crate::simulator) use options::{CaseOptions, RetryAfter};
+pub(in crate::simulator) use options::{BatchOptions, CaseOptions, RetryAfter};
+pub use script::BatchScript;
 pub(in crate::simulator) use script::Script;

@@ -11,6 +11,13 @@
 //! | `details` | an `error.details` object |
 //! | `delay=200ms` | waits that long before it answers |
 //! | `regain=2026-12-01` | the day in spend-limit messages |
+//! | `takes=2h` | a batch takes that long (time of [`BatchSettings`]) |
+//! | `stall=0.4` | a batch stops at that share |
+//! | `hidden=2m` | a batch is not found for that long after its creation |
+//! | `unlisted=2m` | and is left out of the list |
+//! | `cuts=2` | its first downloads break off, so many |
+//!
+//! [`BatchSettings`]: crate::simulator::BatchSettings
 
 use std::time::Duration;
 
@@ -19,7 +26,7 @@ use jiff::SignedDuration;
 use crate::simulator::time::parse_duration;
 
 /// What the options of one step say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::simulator) struct CaseOptions {
     pub(in crate::simulator) retry_after: Option<RetryAfter>,
     pub(in crate::simulator) retry_after_ms: Option<String>,
@@ -28,6 +35,17 @@ pub(in crate::simulator) struct CaseOptions {
     pub(in crate::simulator) details: bool,
     pub(in crate::simulator) delay: Option<Duration>,
     pub(in crate::simulator) regain: Option<String>,
+    pub(in crate::simulator) batch: BatchOptions,
+}
+
+/// What they say about a batch that is created; what is left out is as the settings have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::simulator) struct BatchOptions {
+    pub(in crate::simulator) takes: Option<Duration>,
+    pub(in crate::simulator) stall: Option<f64>,
+    pub(in crate::simulator) hidden: Option<Duration>,
+    pub(in crate::simulator) unlisted: Option<Duration>,
+    pub(in crate::simulator) cuts: Option<u32>,
 }
 
 /// A `retry-after` header.
@@ -53,6 +71,11 @@ impl CaseOptions {
             "details" if value.is_empty() => self.details = true,
             "delay" => self.delay = Some(duration(word, value)?),
             "regain" => self.regain = Some(header_text(word, value)?),
+            "takes" => self.batch.takes = Some(duration(word, value)?),
+            "stall" => self.batch.stall = Some(share(word, value)?),
+            "hidden" => self.batch.hidden = Some(duration(word, value)?),
+            "unlisted" => self.batch.unlisted = Some(duration(word, value)?),
+            "cuts" => self.batch.cuts = Some(count(word, value)?),
             _ => return Err(format!("there is no option `{word}`")),
         }
         Ok(())
@@ -86,6 +109,20 @@ fn flag(word: &str, value: &str) -> Result<bool, String> {
     value
         .parse()
         .map_err(|_| format!("`{word}` must be `true` or `false`"))
+}
+
+fn share(word: &str, value: &str) -> Result<f64, String> {
+    value
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| format!("`{word}` must be a share between 0 and 1"))
+}
+
+fn count(word: &str, value: &str) -> Result<u32, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`{word}` must be a whole number"))
 }
 
 fn duration(word: &str, value: &str) -> Result<Duration, String> {
@@ -126,6 +163,8 @@ mod tests {
             "delay=soon",
             "speed=3",
             "details=1",
+            "stall=2",
+            "cuts=-1",
         ] {
             assert!(read(word).unwrap_err().contains('`'), "{word}");
         }

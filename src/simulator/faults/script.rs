@@ -2,11 +2,14 @@
 //!
 //! Steps are separated by commas. A step is a case's name, perhaps `*N` right behind it to stand
 //! for N requests, and then options. The n-th request with the same body gets the n-th step; the
-//! last step repeats for ever.
+//! last step repeats for ever. `[[batch: ...]]` is the same for the call that creates the batch.
 
-use super::{Case, CaseOptions};
+use std::str::FromStr;
+
+use super::{Case, CaseOptions, Venue};
 
 const OPEN: &str = "[[sim:";
+const OPEN_BATCH: &str = "[[batch:";
 const CLOSE: &str = "]]";
 
 /// Most steps of a script: a longer one is a mistake, and reading it costs every request.
@@ -34,11 +37,7 @@ impl Script {
 
     /// The first script of a text, if there is one.
     pub(in crate::simulator) fn find(text: &str) -> Option<Result<Self, String>> {
-        let (_, rest) = text.split_once(OPEN)?;
-        let Some((steps, _)) = rest.split_once(CLOSE) else {
-            return Some(Err(format!("a script must end with `{CLOSE}`")));
-        };
-        Some(Self::parse(steps))
+        steps_after(text, OPEN).map(|steps| Self::parse(steps?))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -68,6 +67,51 @@ impl Script {
             |step| (step.case, step.options.clone()),
         )
     }
+}
+
+/// What happens to the calls that create batches, one step for each call; the last step repeats.
+///
+/// Read from text such as `lost-answer, 529*2, ok hidden=2m cuts=1`. A step is a [`Case`] and its
+/// options; good answers, whatever their twist, create the batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchScript(Script);
+
+impl BatchScript {
+    /// The first script of a text, and its own words, if there is one.
+    pub(in crate::simulator) fn find(text: &str) -> Option<(&str, Result<Self, String>)> {
+        match steps_after(text, OPEN_BATCH)? {
+            Ok(steps) => Some((steps, steps.parse())),
+            Err(reason) => Some(("", Err(reason))),
+        }
+    }
+
+    /// What the `nth` call (from 0) gets.
+    pub(in crate::simulator) fn step(&self, nth: u32) -> (Case, CaseOptions) {
+        self.0.step(nth)
+    }
+}
+
+impl FromStr for BatchScript {
+    type Err = String;
+
+    fn from_str(steps: &str) -> Result<Self, Self::Err> {
+        let script = Script::parse(steps)?;
+        for step in &script.steps {
+            step.case.fits(Venue::Create)?;
+        }
+        Ok(Self(script))
+    }
+}
+
+/// The steps between this opening and the close.
+fn steps_after<'a>(text: &'a str, open: &str) -> Option<Result<&'a str, String>> {
+    let (_, rest) = text.split_once(open)?;
+    let unclosed = || format!("a script must end with `{CLOSE}`");
+    Some(
+        rest.split_once(CLOSE)
+            .map(|(steps, _)| steps)
+            .ok_or_else(unclosed),
+    )
 }
 
 impl Step {
@@ -151,6 +195,21 @@ mod tests {
             let error = Script::find(text).unwrap().unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_script_for_the_creation_of_a_batch_has_an_opening_of_its_own() {
+        let text = "Hi [[sim: 529]] [[batch: lost-answer, ok cuts=2 stall=0.4]]";
+        assert_eq!(names(text, 1), ["529"]);
+        let (words, script) = BatchScript::find(text).unwrap();
+        assert_eq!(words.trim(), "lost-answer, ok cuts=2 stall=0.4");
+        let script = script.unwrap();
+        assert_eq!(script.step(0).0.name(), "lost-answer");
+        let (case, options) = script.step(1);
+        assert_eq!((case, options.batch.cuts), (Case::OK, Some(2)));
+        assert_eq!(options.batch.stall, Some(0.4));
+        let wrong = "item-missing".parse::<BatchScript>().unwrap_err();
+        assert!(wrong.contains("requests in a batch"), "{wrong}");
     }
 
     proptest! {

@@ -22,6 +22,7 @@ fn message(twist: Twist) -> Message {
         ask: &ask,
         prompt_tokens: 20,
         cached: &CacheUse::default(),
+        service_tier: "standard",
         seed: 1,
         body: 2,
         nth: 0,

@@ -1,0 +1,49 @@
+//! A batch as the API shows it.
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::batch::Batch;
+use super::records::ItemOutcome;
+use crate::simulator::server::Shared;
+use crate::simulator::time::rfc3339_micros;
+
+/// The object of a batch as it stands; `host` is where the client asked.
+pub(super) fn object(batch: &Batch, shared: &Shared, host: &str, now: Instant) -> Value {
+    let settings = &shared.settings.batches;
+    let state = batch.state();
+    let time = |at: Instant| {
+        let text = rfc3339_micros(shared.epoch.wall_at(at));
+        if settings.numeric_offset {
+            text.replace('Z', "+00:00")
+        } else {
+            text
+        }
+    };
+    let archived = batch.timing.archived();
+    let archived = (state.ended_at.is_some() && archived <= now).then_some(archived);
+    let results_url = (state.ended_at.is_some() && archived.is_none())
+        .then(|| format!("http://{host}/v1/messages/batches/{}/results", batch.id));
+    let told = settings.counts_grow || state.ended_at.is_some();
+    let count = |outcome| if told { state.ended_as(outcome) } else { 0 };
+    let counts = ItemOutcome::ALL.map(count);
+    let [succeeded, errored, canceled, expired] = counts;
+    json!({
+        "id": batch.id,
+        "type": "message_batch",
+        "processing_status": state.status(),
+        "request_counts": {
+            "processing": batch.count - counts.iter().sum::<u32>(),
+            "succeeded": succeeded,
+            "errored": errored,
+            "canceled": canceled,
+            "expired": expired,
+        },
+        "created_at": time(batch.timing.created),
+        "expires_at": time(batch.timing.expires()),
+        "ended_at": state.ended_at.map(time),
+        "cancel_initiated_at": state.canceled_at.map(time),
+        "archived_at": archived.map(time),
+        "results_url": results_url,
+    })
+}
