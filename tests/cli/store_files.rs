@@ -298,7 +298,11 @@ fn verify_says_what_is_sound_and_what_is_not() {
 
 #[test]
 fn a_store_of_an_older_version_is_copied_brought_up_to_date_and_read() {
-    for args in [&["status"][..], &["resume", "first"], &["export", "first", "-o", "-"]] {
+    for args in [
+        &["status"][..],
+        &["resume", "first"],
+        &["export", "first", "-o", "-"],
+    ] {
         let desk = Desk::new();
         let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/v1.db");
         fs::copy(stored, desk.path("claude-run.db")).unwrap();

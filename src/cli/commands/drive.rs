@@ -2,6 +2,7 @@
 //! in the end.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
@@ -32,7 +33,8 @@ pub(super) async fn drive(
     } else {
         Endpoint::api(ctx, &settings, session.clock)?
     };
-    let engine = engine_settings(&settings, run)?;
+    let mut engine = engine_settings(&settings, run)?;
+    engine.batch.no_wait = args.no_wait;
     if run.started_at.is_some() {
         tell_going_on(&ctx.console, run);
     }
@@ -48,10 +50,14 @@ pub(super) async fn drive(
         ctx.console.clone(),
     ));
     let mut watch = Watch::start(ctx, args.events.as_deref())?;
-    let (store, client) = (session.store.clone(), endpoint.client.clone());
+    let store = session.store.clone();
+    let providers = Providers {
+        live: Arc::clone(&endpoint.client),
+        batches: Some(Arc::clone(&endpoint.batches)),
+    };
     let ended = dispatch(
         store,
-        Providers::live_only(client),
+        providers,
         session.clock,
         run,
         engine,

@@ -26,6 +26,7 @@ const SIMULATED_KEY: &str = "simulated";
 /// A client, and the simulator behind it if there is one: it serves for as long as it is held.
 pub(super) struct Endpoint {
     pub(super) client: Arc<MessagesClient>,
+    pub(super) batches: Arc<BatchesClient>,
     _simulator: Option<Simulator>,
 }
 
@@ -36,12 +37,14 @@ impl Endpoint {
     ///
     /// There is no key, or the settings make no client (exit code 2).
     pub(super) fn api(ctx: &Context, settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        let client = MessagesClient::new(&api_settings(ctx, settings, clock)?)?;
+        let made_from = api_settings(ctx, settings, clock)?;
+        let client = MessagesClient::new(&made_from)?;
         if let Some(note) = client.base_url().note() {
             ctx.console.note(note);
         }
         Ok(Self {
             client: Arc::new(client),
+            batches: Arc::new(BatchesClient::new(&made_from)?),
             _simulator: None,
         })
     }
@@ -61,6 +64,7 @@ impl Endpoint {
         client.base_url = simulator.base_url();
         Ok(Self {
             client: Arc::new(MessagesClient::new(&client)?),
+            batches: Arc::new(BatchesClient::new(&client)?),
             _simulator: Some(simulator),
         })
     }
@@ -181,7 +185,12 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
         on_halt: settings.dispatch.on_halt.value,
-        batch: BatchOptions::default(),
+        batch: BatchOptions {
+            settings: settings.batch.to_policy(),
+            lane: settings.dispatch.lane.value.forced(),
+            deadline: settings.dispatch.deadline.value,
+            no_wait: false,
+        },
     })
 }
 

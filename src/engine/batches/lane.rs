@@ -107,7 +107,7 @@ impl BatchLane {
     ) -> Result<Option<Self>, StoreError> {
         let now = clock.now();
         let rows = store.batches(run.id).await?;
-        let mut planner = Planner::new(run.id, settings, rows, run.answered);
+        let mut planner = Planner::new(run, settings, rows);
         let mut after_line = Some(0);
         while let Some(line) = after_line
             && stop.current() == Stop::No

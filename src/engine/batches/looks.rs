@@ -66,28 +66,27 @@ impl Planner {
     /// nothing, or somebody else's eyes: a key of another workspace sees none of ours.
     fn on_not_found(&mut self, batch: BatchId, failure: &Failure, now: Timestamp, rng: &mut Rng) {
         self.note_reach(Some(failure), now);
-        let view = self.view;
+        let (view, simulated) = (self.view, self.simulated);
         let Some(track) = self.freed(batch) else {
             return;
         };
         track.not_found_since.get_or_insert(now);
         let remote_id = track.row.remote_id.clone();
+        let went_with_its_simulator = simulated && !track.seen;
         if track.is_archived(now) {
             track.busy = true;
             let row = Box::new(track.row.clone());
             self.ready.push(Effect::Expire(row));
+        } else if went_with_its_simulator {
+            self.lose(batch, remote_id, "it ended with the simulator that had it");
         } else if track.may_yet_be_found(&view, now) {
             track.back_off(&view, failure.evidence.retry_after, now, rng);
         } else if track.just_created {
-            track.take_apart(Lane::Batch, true);
-            self.tell(EventKind::BatchLost {
-                batch: batch.0,
+            self.lose(
+                batch,
                 remote_id,
-                error_class: ErrorClass::ResultMissing,
-                message:
-                    "the API created this batch and never knew it afterwards: its jobs go again"
-                        .to_owned(),
-            });
+                "the API created it and never knew it afterwards",
+            );
         } else {
             let halt = Halt {
                 class: ErrorClass::Permission,
@@ -97,6 +96,19 @@ impl Planner {
             track.back_off(&view, None, now, rng);
             self.halt(halt, now);
         }
+    }
+
+    /// It came to nothing: its jobs go again.
+    fn lose(&mut self, batch: BatchId, remote_id: Option<String>, why: &str) {
+        if let Some(track) = self.tracks.get_mut(&batch) {
+            track.take_apart(Lane::Batch, true);
+        }
+        self.tell(EventKind::BatchLost {
+            batch: batch.0,
+            remote_id,
+            error_class: ErrorClass::ResultMissing,
+            message: format!("{why}: its jobs go again"),
+        });
     }
 
     pub(super) fn on_canceled(

@@ -19,7 +19,7 @@ use super::track::{Need, Track};
 use crate::engine::settings::EngineSettings;
 use crate::model::batch::MAX_BATCH_BYTES;
 use crate::model::{
-    BatchId, BatchState, CancelReason, EventKind, Halt, Lane, OnHalt, RemoteBatch, RunId,
+    BatchId, BatchState, CancelReason, EventKind, Halt, Lane, OnHalt, RemoteBatch, Run, RunId,
 };
 use crate::policy::BatchSettings;
 use crate::provider::Failure;
@@ -114,6 +114,8 @@ pub(super) struct Planner {
     pub(super) run: RunId,
     pub(super) view: View,
     pub(super) on_halt: OnHalt,
+    /// The API is a simulator inside this process, and its batches end with it.
+    pub(super) simulated: bool,
     pub(super) tracks: BTreeMap<BatchId, Track>,
     pub(super) intake: Intake,
     pub(super) reach: Reach,
@@ -134,15 +136,11 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(
-        run: RunId,
-        settings: &EngineSettings,
-        rows: Vec<BatchRow>,
-        answered: bool,
-    ) -> Self {
+    pub(super) fn new(run: &Run, settings: &EngineSettings, rows: Vec<BatchRow>) -> Self {
         let tracks = rows.into_iter().filter(|row| !row.state.is_over());
         Self {
-            run,
+            run: run.id,
+            simulated: run.simulated,
             view: View {
                 settings: settings.batch.settings,
                 scale: settings.retry.scale,
@@ -153,7 +151,7 @@ impl Planner {
             tracks: tracks.map(|row| (row.id, Track::new(row))).collect(),
             intake: Intake::new(settings.batch.settings.size),
             reach: Reach {
-                answered,
+                answered: run.answered,
                 silent_since: None,
                 patience: settings.unreachable_after(),
             },
