@@ -16,6 +16,8 @@
 
 #[path = "simulation/flaky.rs"]
 mod flaky;
+#[path = "simulation/flaky_batches.rs"]
+mod flaky_batches;
 #[path = "simulation/scripted.rs"]
 mod scripted;
 #[path = "simulation/world.rs"]

@@ -22,7 +22,7 @@ use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
 use super::settings::EngineSettings;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{AttemptOutcome, ClaimedJob, EventKind, Halt, Observer, Run};
+use crate::model::{AttemptOutcome, ClaimedJob, EventKind, Halt, Lane, Observer, Run};
 use crate::policy::{max_tokens_of, streams};
 use crate::provider::{BatchApi, Provider, Reply, Request};
 use crate::store::{BatchStore, Claimed, Finish, Pulse, Store, StoreError};
@@ -457,7 +457,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             if finish.record.outcome == AttemptOutcome::Succeeded {
                 self.live_rate.succeeded(finish.record.latency);
             }
-            let (attempt_ended, job_ended) = self.events.finished(now, job, finish);
+            let (attempt_ended, job_ended) = self.events.finished(now, job, finish, Lane::Live);
             self.observer.observe(&attempt_ended);
             if let Some(job_ended) = job_ended {
                 self.observer.observe(&job_ended);

@@ -44,7 +44,7 @@ pub enum EventKind {
         /// Money spent before, as a decimal string.
         cost_usd: String,
     },
-    /// A request left.
+    /// A request of the live lane left. Those of a batch leave together, with `batch_created`.
     AttemptStarted {
         /// The user's id of the job.
         custom_id: String,
@@ -61,6 +61,8 @@ pub enum EventKind {
         custom_id: String,
         /// The count of the attempt, from 1.
         n: u32,
+        /// The road it took.
+        lane: Lane,
         /// How it ended.
         outcome: AttemptOutcome,
         /// What went wrong, or what marks the success.

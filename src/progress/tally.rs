@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::batches::BatchTally;
 use super::numbers::approximate;
 use super::rate::RateWindow;
-use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Pico};
+use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane, Pico};
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.
 const ENOUGH_FOR_ETA: u64 = 10;
@@ -176,6 +176,7 @@ impl Tally {
     fn attempt_ended(&mut self, kind: &EventKind) {
         let EventKind::AttemptEnded {
             custom_id,
+            lane,
             outcome,
             error_class,
             http_status,
@@ -197,7 +198,10 @@ impl Tally {
         {
             *self.errors.entry(*class).or_default() += 1;
         }
-        if let Some(next_try_at) = next_try_at {
+        // Nobody tells when a job goes again as part of a batch.
+        if let Some(next_try_at) = next_try_at
+            && *lane == Lane::Live
+        {
             let wait = Wait {
                 next_try_at: *next_try_at,
                 class: *error_class,

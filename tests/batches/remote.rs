@@ -241,7 +241,7 @@ impl Remote {
     async fn lag(&self) {
         let latency = {
             let mut state = self.state();
-            let most = state.manners.latency.as_millis() as u64;
+            let most = u64::try_from(state.manners.latency.as_millis()).unwrap();
             state.rng.u64(1..=most)
         };
         tokio::time::sleep(Duration::from_millis(latency)).await;
@@ -301,7 +301,7 @@ impl Remote {
 
 impl State {
     fn entry(&mut self, custom_id: String, model: String, created_at: Timestamp) -> Entry {
-        let within = self.manners.processing.as_millis() as u64;
+        let within = u64::try_from(self.manners.processing.as_millis()).unwrap();
         let wait = Duration::from_millis(self.rng.u64(1..=within));
         let stalls = self.rng.f64() < self.manners.stalled;
         let mut left = self.rng.f64();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
-use claude_run::engine::{Ending, EngineError, EngineSettings, Stop, Stopper, dispatch};
+use claude_run::engine::{Ending, EngineError, EngineSettings, Providers, Stop, Stopper, dispatch};
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, Event, JobCounts, JobState, NewJob, Observer, RequestBody,
     Run, RunId, RunState, Shaping, StreamMode,
@@ -281,13 +281,15 @@ impl World {
             seed: Some(self.plan.seed),
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
+            batch: claude_run::engine::BatchOptions::default(),
         };
         let mut observer = OpenCounter {
             open: 0,
             most: Arc::clone(&self.most_open),
             outages: Arc::clone(&self.outages),
         };
-        let (store, provider) = (Arc::clone(&self.store), Arc::clone(&self.provider));
+        let store = Arc::clone(&self.store);
+        let provider = Providers::live_only(Arc::clone(&self.provider));
         dispatch(
             store,
             provider,

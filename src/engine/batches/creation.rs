@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::answers::Told;
 use super::planner::{Effect, Planner};
 use super::refusal::{EntryName, Refusal, refusal};
+use super::track::Sight;
 use crate::clock::add;
 use crate::engine::outcome::halt_for;
 use crate::model::{BatchId, BatchState, EventKind, Lane, RemoteBatch, RemoteStatus};
@@ -62,7 +63,7 @@ impl Planner {
             return;
         };
         track.noted(remote, now);
-        track.just_created = true;
+        track.sight = Sight::Created;
         track.again_at_once();
         if track.row.state != BatchState::Ended {
             track.back_off(&view, None, now, rng);

@@ -286,7 +286,8 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         let (mut events, mut for_live): (Vec<Event>, bool) = (Vec::new(), false);
         let now = self.hands.clock.now();
         for (taken, item) in taken {
-            let (attempt, job) = self.hands.events.finished(now, &item.job, &taken.finish);
+            let maker = &self.hands.events;
+            let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);
             events.extend(job);
             let goes_again = matches!(taken.finish.next, Next::RetryAt(_) | Next::Requeue);

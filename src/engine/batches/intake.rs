@@ -28,14 +28,35 @@ pub(super) enum Step {
     Begin,
 }
 
+/// What the last count is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Count {
+    /// It is right, as far as we know.
+    Right,
+    /// The queue has changed since.
+    Stale,
+    /// For that reason it is being counted.
+    UnderWay,
+}
+
+/// Whether jobs of a live lane that fails come to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spill {
+    /// There is no need.
+    No,
+    /// They are to come, or are on their way.
+    Due,
+    /// They have come.
+    Done,
+}
+
 /// The queue, as far as we know.
 #[derive(Clone, Debug)]
 pub(super) struct Intake {
     /// None until it was counted.
     queue: Option<BatchQueue>,
     counted_at: Timestamp,
-    /// It has changed since.
-    stale: bool,
+    count: Count,
     /// A step is under way.
     busy: bool,
     /// Jobs that stayed when all were sent live: their lines ask for a batch.
@@ -43,9 +64,7 @@ pub(super) struct Intake {
     /// The next count is that of the spared ones.
     sparing: bool,
     rescued_at: Option<Timestamp>,
-    /// Live jobs are to come to the queue.
-    spilling: bool,
-    spilled: bool,
+    spill: Spill,
     /// Requests in one batch, at most.
     pub(super) max_requests: u32,
 }
@@ -55,13 +74,12 @@ impl Intake {
         Self {
             queue: None,
             counted_at: Timestamp::MIN,
-            stale: true,
+            count: Count::Stale,
             busy: false,
             spared: 0,
             sparing: false,
             rescued_at: None,
-            spilling: false,
-            spilled: false,
+            spill: Spill::No,
             max_requests: max_requests.clamp(1, MAX_BATCH_REQUESTS),
         }
     }
@@ -86,11 +104,15 @@ impl Intake {
     }
 
     fn choose(&mut self, view: &View, room: u64, may_begin: bool, now: Timestamp) -> Option<Step> {
-        if self.spilling {
+        if self.spill == Spill::Due {
             return Some(Step::Spill(spill_rule(view, now)));
         }
         let is_old = add(self.counted_at, ASK_EVERY) <= now;
-        let Some(queue) = self.queue.filter(|_| !self.stale && !is_old) else {
+        let Some(queue) = self.queue.filter(|_| self.count == Count::Right && !is_old) else {
+            // What changes from here on may be missed by the count, and makes it stale again.
+            if self.count == Count::Stale {
+                self.count = Count::UnderWay;
+            }
             return Some(Step::Ask);
         };
         if self.must_rescue(view, &queue, now) {
@@ -130,13 +152,13 @@ impl Intake {
     /// time that it fails.
     fn begin_spill(&mut self, view: &View, down_since: Option<Timestamp>, now: Timestamp) {
         let Some(since) = down_since else {
-            self.spilled = false;
+            self.spill = Spill::No;
             return;
         };
         let due = view.settings.spill_after.map(|after| add(since, after));
-        if due.is_some_and(|at| at <= now) && !self.spilled && view.roads.forced.is_none() {
-            self.spilled = true;
-            self.spilling = true;
+        let is_due = due.is_some_and(|at| at <= now);
+        if is_due && self.spill == Spill::No && view.roads.forced.is_none() {
+            self.spill = Spill::Due;
         }
     }
 
@@ -151,7 +173,7 @@ impl Intake {
         let rescue = view.roads.rescue_at(queue.earliest_deadline, queue.undated);
         let spill = down_since
             .zip(view.settings.spill_after)
-            .filter(|_| !self.spilled)
+            .filter(|_| self.spill == Spill::No)
             .map(|(since, after)| add(since, after));
         [
             rescue,
@@ -170,14 +192,22 @@ impl Intake {
         self.queue.map(|queue| queue.due + queue.waiting)
     }
 
-    /// What was counted is no longer so.
+    /// What was counted is no longer so, or is just being counted after a change.
     pub(super) fn is_stale(&self) -> bool {
-        self.spilling || self.stale
+        self.spill == Spill::Due || self.count != Count::Right
+    }
+
+    /// The first count.
+    pub(super) fn begins_with(&mut self, queue: BatchQueue, now: Timestamp) {
+        self.count = Count::UnderWay;
+        self.counted(queue, now);
     }
 
     pub(super) fn counted(&mut self, queue: BatchQueue, now: Timestamp) {
         self.busy = false;
-        self.stale = false;
+        if self.count == Count::UnderWay {
+            self.count = Count::Right;
+        }
         self.counted_at = now;
         if std::mem::take(&mut self.sparing) {
             self.spared = queue.due + queue.waiting;
@@ -188,13 +218,15 @@ impl Intake {
     /// Jobs came or went live, or a batch was begun.
     pub(super) fn stepped(&mut self) {
         self.busy = false;
-        self.spilling = false;
-        self.stale = true;
+        if self.spill == Spill::Due {
+            self.spill = Spill::Done;
+        }
+        self.count = Count::Stale;
     }
 
     /// Jobs came to it, or left it.
     pub(super) fn changed(&mut self) {
-        self.stale = true;
+        self.count = Count::Stale;
     }
 
     /// A batch of that size was too large: the next ones are half as large.

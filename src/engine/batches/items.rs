@@ -210,3 +210,7 @@ fn bare_record(
         latency: None,
     }
 }
+
+#[cfg(test)]
+#[path = "items_tests.rs"]
+mod tests;

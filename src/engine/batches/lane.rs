@@ -116,7 +116,7 @@ impl BatchLane {
             after_line = store.route(run.id, rule, line).await?.next;
         }
         let queue = store.batch_queue(run.id, now).await?;
-        planner.intake.counted(queue, now);
+        planner.intake.begins_with(queue, now);
         let may_spill = settings.batch.settings.spill_after.is_some();
         if !planner.is_busy() && planner.remote_batches() == 0 && !may_spill {
             return Ok(None);

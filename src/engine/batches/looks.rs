@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::answers::{HarvestEnd, Harvested, Told};
 use super::planner::{Effect, Planner};
+use super::track::Sight;
 use crate::model::{
     BatchId, BatchState, CancelReason, ErrorClass, EventKind, Halt, Lane, RemoteBatch, ResultLines,
 };
@@ -31,7 +32,6 @@ impl Planner {
             return;
         };
         let is_news = track.noted(&polled.batch, now);
-        track.just_created = false;
         let has_ended = track.row.state == BatchState::Ended;
         if has_ended {
             track.again_at_once();
@@ -72,7 +72,7 @@ impl Planner {
         };
         track.not_found_since.get_or_insert(now);
         let remote_id = track.row.remote_id.clone();
-        let went_with_its_simulator = simulated && !track.seen;
+        let went_with_its_simulator = simulated && track.sight == Sight::None;
         if track.is_archived(now) {
             track.busy = true;
             let row = Box::new(track.row.clone());
@@ -81,7 +81,7 @@ impl Planner {
             self.lose(batch, remote_id, "it ended with the simulator that had it");
         } else if track.may_yet_be_found(&view, now) {
             track.back_off(&view, failure.evidence.retry_after, now, rng);
-        } else if track.just_created {
+        } else if track.sight == Sight::Created {
             self.lose(
                 batch,
                 remote_id,

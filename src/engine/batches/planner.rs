@@ -362,3 +362,7 @@ impl Planner {
 fn is_told(effect: &Effect) -> bool {
     matches!(effect, Effect::Tell(_) | Effect::Held(_) | Effect::Halt(_))
 }
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

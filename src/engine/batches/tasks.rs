@@ -126,8 +126,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 downloads,
             } => {
                 let mut harvester = Harvester::new(self, &row, cancel, context);
-                let harvested = harvester.run(downloads).await?;
-                Ok(Answer::Harvested(row.id, harvested))
+                Ok(Answer::Harvested(row.id, harvester.run(downloads).await?))
             }
             Effect::Expire(row) => {
                 let mut harvester = Harvester::new(self, &row, row.cancel_reason, context);

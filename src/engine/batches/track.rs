@@ -38,6 +38,17 @@ pub(super) enum Need {
     Dissolve { lane: Lane, keep_attempts: bool },
 }
 
+/// Whether the API has shown a batch since this dispatch began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Not yet.
+    None,
+    /// Its create answer came, and no look has shown it since.
+    Created,
+    /// Yes.
+    Seen,
+}
+
 /// A batch of the run that is not over.
 #[derive(Clone, Debug)]
 pub(super) struct Track {
@@ -60,10 +71,7 @@ pub(super) struct Track {
     pub(super) others: HashSet<String>,
     /// Since when the API says that it knows no such batch.
     pub(super) not_found_since: Option<Timestamp>,
-    /// The API has shown it since this dispatch began, by its create answer or by a look.
-    pub(super) seen: bool,
-    /// Its create answer came in this dispatch, and no look has shown it since.
-    pub(super) just_created: bool,
+    pub(super) sight: Sight,
     /// The API has taken our cancel.
     pub(super) cancel_taken: bool,
     /// It is not asked to cancel before.
@@ -87,8 +95,7 @@ impl Track {
             candidates: None,
             others: HashSet::new(),
             not_found_since: None,
-            seen: false,
-            just_created: false,
+            sight: Sight::None,
             cancel_taken: false,
             cancel_due: Timestamp::MIN,
             downloads: 0,
@@ -180,7 +187,7 @@ impl Track {
     /// It needs somebody here: a batch that the API works on does not, if nobody waits for it.
     pub(super) fn keeps_us(&self, no_wait: bool) -> bool {
         let elsewhere = match self.row.state {
-            BatchState::Open | BatchState::Canceling => self.seen,
+            BatchState::Open | BatchState::Canceling => self.sight != Sight::None,
             BatchState::Uncertain => self.candidates.as_ref().is_some_and(|all| !all.is_empty()),
             _ => false,
         };
@@ -224,7 +231,7 @@ impl Track {
         row.ended_at = remote.ended_at.or(row.ended_at);
         row.polled_at = Some(now);
         self.cancel_taken |= remote.status == RemoteStatus::Canceling;
-        self.seen = true;
+        self.sight = Sight::Seen;
         self.not_found_since = None;
         self.lost_at = None;
         self.candidates = None;
