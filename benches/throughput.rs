@@ -1,15 +1,19 @@
-//! Durable throughput as a ratio: the same jobs through claude-run and through a bare client.
+//! Durable throughput as ratios: the same jobs through claude-run and through a bare client.
 //!
 //! ```sh
-//! cargo bench --bench throughput            # 20,000 jobs, concurrency 256, three rounds
-//! JOBS=50000 CONCURRENCY=64 ROUNDS=5 cargo bench --bench throughput
+//! cargo bench --bench throughput            # 50,000 jobs, concurrency 256, five rounds
+//! JOBS=20000 CONCURRENCY=64 ROUNDS=3 cargo bench --bench throughput
 //! ```
 //!
-//! One server without latency stands in this process. Two clients take turns against it, each in a
-//! process of its own: `bare`, a reqwest loop that reads every answer and keeps none, and
-//! claude-run, which commits every attempt before its request leaves and every answer before it
-//! counts (the jobs are stored beforehand; the time is that of `resume`). What is printed is the
-//! ratio of the two in the same run, since the machine's own speed says nothing.
+//! One server stands in this process. Two clients take turns against it, each in a process of its
+//! own: `bare`, a reqwest loop that reads every answer and keeps none, and claude-run, which
+//! commits every attempt before its request leaves and every answer before it counts (the jobs are
+//! stored beforehand; the time is that of `resume`). What is printed is the ratio of the two in the
+//! same run, since the machine's own speed says nothing: jobs per second, and CPU time per job.
+//!
+//! Then the server takes 200 ms for each answer, and claude-run keeps 1,000 requests open: here the
+//! bound is 1,000 / 0.2 s = 5,000 jobs/s, if machine and server can carry that at all, which the
+//! bare client shows.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,89 +22,103 @@
     reason = "a benchmark prints, measures real time, and gives up by panicking"
 )]
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+mod support;
 
-use claude_run::simulator::{Simulator, SimulatorSettings};
+use std::time::Duration;
+
+use claude_run::simulator::{Latency, Simulator, SimulatorSettings};
 use futures_util::StreamExt as _;
+use support::{Cost, body, claude_run, load, measure, median, number, runtime, this_program};
+
+/// How long the slow server takes for an answer.
+const LATENCY: Duration = Duration::from_millis(200);
+/// Requests open at the slow server.
+const WIDE: usize = 1_000;
 
 fn main() {
-    if let Ok(url) = std::env::var("BARE_CLIENT_URL") {
+    if let (Ok(_), Ok(url)) = (std::env::var("ROLE"), std::env::var("URL")) {
         return bare_client(&url);
     }
-    let (jobs, concurrency, rounds) = (
-        number("JOBS", 20_000),
-        number("CONCURRENCY", 256),
-        number("ROUNDS", 3),
-    );
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     let _guard = runtime.enter();
+    let rounds = number("ROUNDS", 5);
+    without_latency(number("JOBS", 50_000), number("CONCURRENCY", 256), rounds);
+    with_latency(number("SLOW_JOBS", 50_000), rounds.min(3));
+}
+
+fn without_latency(jobs: usize, concurrency: usize, rounds: usize) {
+    let server = serve(Duration::ZERO);
+    println!("{jobs} jobs, concurrency {concurrency}, a server without latency\n");
+    println!("round   bare jobs/s  us CPU   claude-run jobs/s  us CPU   ratio   CPU ratio   load");
+    let (mut ratios, mut cpu_ratios) = (Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        let bare = measure_bare(&server.base_url(), jobs, concurrency);
+        let durable = measure_claude_run(&server.base_url(), jobs, concurrency);
+        let ratio = bare.took.as_secs_f64() / durable.took.as_secs_f64();
+        let cpu_ratio = durable.cpu.as_secs_f64() / bare.cpu.as_secs_f64();
+        println!(
+            "{round:>5} {:>13.0} {:>7.1} {:>19.0} {:>7.1} {ratio:>7.2} {cpu_ratio:>11.2} {:>6}",
+            bare.per_second(jobs),
+            bare.cpu_us_per(jobs),
+            durable.per_second(jobs),
+            durable.cpu_us_per(jobs),
+            load(),
+        );
+        ratios.push(ratio);
+        cpu_ratios.push(cpu_ratio);
+    }
+    println!(
+        "\nmedian: {:.2} of the bare client's jobs/s (floor 0.25, goal 0.50)",
+        median(ratios)
+    );
+    println!(
+        "median: {:.2} times its CPU per job (floor 3.0, goal 2.0)\n",
+        median(cpu_ratios)
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+fn with_latency(jobs: usize, rounds: usize) {
+    let bound = WIDE as f64 / LATENCY.as_secs_f64();
+    let server = serve(LATENCY);
+    println!("{jobs} jobs, concurrency {WIDE}, a server that takes 200 ms\n");
+    println!("round   bare over bound   claude-run over bound   load");
+    let mut ratios = Vec::new();
+    for round in 1..=rounds {
+        let bare = measure_bare(&server.base_url(), jobs, WIDE).per_second(jobs) / bound;
+        let durable = measure_claude_run(&server.base_url(), jobs, WIDE).per_second(jobs) / bound;
+        println!("{round:>5} {bare:>17.3} {durable:>23.3} {:>6}", load());
+        ratios.push(durable);
+    }
+    println!(
+        "\nmedian: {:.3} of {bound:.0} jobs/s (floor 0.90, goal 0.97)",
+        median(ratios)
+    );
+}
+
+fn serve(latency: Duration) -> Simulator {
     let settings = SimulatorSettings {
         log_requests: false,
+        latency: Latency {
+            median: latency,
+            spread: 0.0,
+        },
         ..SimulatorSettings::default()
     };
-    let simulator = Simulator::start(settings).unwrap();
-    println!("{jobs} jobs, concurrency {concurrency}, a server without latency, {rounds} rounds\n");
-    println!("round   bare jobs/s   claude-run jobs/s   ratio");
-    let mut ratios: Vec<f64> = (1..=rounds)
-        .map(|round| {
-            let bare = time_bare(&simulator.base_url(), jobs, concurrency);
-            let durable = time_claude_run(&simulator.base_url(), jobs, concurrency);
-            let ratio = bare.as_secs_f64() / durable.as_secs_f64();
-            println!(
-                "{round:>5} {:>13.0} {:>19.0} {ratio:>7.2}",
-                rate(jobs, bare),
-                rate(jobs, durable)
-            );
-            ratio
-        })
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    println!("\nmedian ratio: {:.2}", ratios[ratios.len() / 2]);
+    Simulator::start(settings).unwrap()
 }
 
-fn number(name: &str, default: usize) -> usize {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a count of jobs")]
-fn rate(jobs: usize, took: Duration) -> f64 {
-    jobs as f64 / took.as_secs_f64()
-}
-
-fn body(line: usize) -> String {
-    format!(
-        r#"{{"model":"claude-haiku-5-5","max_tokens":64,"messages":[{{"role":"user","content":"Job {line}: say in one sentence what a durable queue is."}}]}}"#
-    )
-}
-
-fn time_bare(url: &str, jobs: usize, concurrency: usize) -> Duration {
-    let began = Instant::now();
-    let status = Command::new(std::env::current_exe().unwrap())
-        .env("BARE_CLIENT_URL", url)
-        .env("JOBS", jobs.to_string())
-        .env("CONCURRENCY", concurrency.to_string())
-        .status()
-        .unwrap();
-    assert!(status.success());
-    began.elapsed()
+fn measure_bare(url: &str, jobs: usize, concurrency: usize) -> Cost {
+    let mut command = this_program("bare", url);
+    command.env("JOBS", jobs.to_string());
+    command.env("CONCURRENCY", concurrency.to_string());
+    measure(&mut command)
 }
 
 /// The other client: nothing is stored, parsed or retried.
 fn bare_client(url: &str) {
-    let (jobs, concurrency) = (number("JOBS", 20_000), number("CONCURRENCY", 256));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    let (jobs, concurrency) = (number("JOBS", 0), number("CONCURRENCY", 0));
+    runtime().block_on(async {
         let client = reqwest::Client::builder()
             .http1_only()
             .no_proxy()
@@ -125,31 +143,11 @@ fn bare_client(url: &str) {
     });
 }
 
-fn time_claude_run(url: &str, jobs: usize, concurrency: usize) -> Duration {
+fn measure_claude_run(url: &str, jobs: usize, concurrency: usize) -> Cost {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let mut input =
-        std::io::BufWriter::new(std::fs::File::create(folder.path().join("jobs.jsonl")).unwrap());
-    for line in 0..jobs {
-        writeln!(
-            input,
-            r#"{{"custom_id":"job-{line}","params":{}}}"#,
-            body(line)
-        )
-        .unwrap();
-    }
-    input.flush().unwrap();
-    let claude_run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_claude-run"));
-        command
-            .current_dir(folder.path())
-            .env("ANTHROPIC_API_KEY", "durable")
-            .args(args);
-        let status = command.stderr(Stdio::null()).status().unwrap();
-        assert!(status.success(), "claude-run {args:?} ended with {status}");
-    };
-    claude_run(&["submit", "jobs.jsonl", "--no-run"]);
+    support::write_input(&folder.path().join("jobs.jsonl"), jobs, body);
+    claude_run(folder.path(), &["submit", "jobs.jsonl", "--no-run"]);
     let concurrency = concurrency.to_string();
-    let began = Instant::now();
-    claude_run(&["resume", "--base-url", url, "--concurrency", &concurrency]);
-    began.elapsed()
+    let resume = ["resume", "--base-url", url, "--concurrency", &concurrency];
+    claude_run(folder.path(), &resume)
 }

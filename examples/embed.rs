@@ -128,6 +128,7 @@ async fn run_to_its_end(
         after_halt: false,
         on_halt: claude_run::model::OnHalt::Exit,
         batch: BatchOptions::default(),
+        amend: claude_run::policy::AmendSettings::default(),
     };
     // Keep the stopper, and `escalate` ends the run early: on Ctrl-C, say.
     let (_stopper, signal) = Stopper::new();

@@ -12,6 +12,8 @@
     reason = "a test says what it expects by panicking, and why it skips on standard error"
 )]
 
+#[path = "cli/amended.rs"]
+mod amended;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[path = "cli/batches.rs"]

@@ -14,6 +14,8 @@
     reason = "the modules of a test are public to it alone"
 )]
 
+#[path = "simulation/amended.rs"]
+mod amended;
 #[path = "simulation/flaky.rs"]
 mod flaky;
 #[path = "simulation/flaky_batches.rs"]
@@ -35,7 +37,7 @@ use world::World;
 /// Seeds that a plain test run tries; `SEEDS=20000 cargo test --test simulation` hunts longer.
 const SEEDS: u64 = 200;
 
-fn seeds() -> std::ops::Range<u64> {
+pub(crate) fn seeds() -> std::ops::Range<u64> {
     let count = std::env::var("SEEDS")
         .ok()
         .and_then(|text| text.parse().ok());

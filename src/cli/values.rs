@@ -65,6 +65,15 @@ pub fn scale(number: f64) -> Result<f64, String> {
     }
 }
 
+/// The id of a model: one word. Whether there is such a model only the API knows.
+pub fn model_id(text: &str) -> Result<String, String> {
+    let id = text.trim();
+    if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("must be the id of one model, such as claude-haiku-5-5".to_owned());
+    }
+    Ok(id.to_owned())
+}
+
 /// A duration that is not zero.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text)?;

@@ -11,9 +11,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
-use super::batches::{BatchLane, LiveView, Mode, News};
+use super::batches::{BatchLane, LiveView, News};
+use super::beside::{lets_go, news_of, urgency};
 use super::events::EventMaker;
 use super::live_rate::LiveRate;
 use super::outcome::{abandoned, outcome};
@@ -31,8 +32,13 @@ use crate::store::{BatchStore, Claimed, Finish, Pulse, Store, StoreError};
 const PULSE_EVERY: Duration = Duration::from_secs(1);
 /// How often those who watch are told the time.
 const TICK_EVERY: Duration = Duration::from_millis(200);
-/// Answers that go into the store together, at most.
+/// Answers that are taken up together, at most.
 const MAX_GROUP: usize = 256;
+/// While many requests are open, the loop lets answers gather for so long before it takes them up:
+/// waking for each one costs more than handling it.
+const GATHER: Duration = Duration::from_millis(1);
+/// From so many open requests on; with fewer a free slot is worth more than the CPU time.
+const MANY: u32 = 32;
 
 /// Why the dispatcher left a run that it did not break off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +92,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     let events = EventMaker::new(run.id);
     let started = EventKind::RunStarted {
         total: run.jobs.total,
-        ended: run.jobs.total - run.jobs.open() + recovered.failed,
+        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.truncated,
         failed: run.jobs.failed + recovered.failed,
         canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,
@@ -110,11 +116,15 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         stop,
         requests: JoinSet::new(),
         on_wire: HashMap::new(),
+        listen_at: Instant::now(),
         calls: JoinSet::new(),
+        gathered: Vec::new(),
+        finishing: false,
         unsaved: Vec::new(),
         trouble: None,
         abandon_at: None,
         grace_is_over: false,
+        largest_stall: Duration::ZERO,
     };
     dispatcher.run().await
 }
@@ -136,13 +146,21 @@ struct Dispatcher<'a, S, P> {
     requests: JoinSet<Reply>,
     /// The job behind each request task.
     on_wire: HashMap<Id, ClaimedJob>,
+    /// Answers are not looked at before.
+    listen_at: Instant,
     calls: JoinSet<Called>,
+    /// Ends of attempts that wait while others are on the way into the store.
+    gathered: Group,
+    /// A [`Store::finish`] is under way.
+    finishing: bool,
     /// Ends of attempts that the store would not take.
     unsaved: Vec<Finish>,
     trouble: Option<StoreError>,
     /// When requests that are still in flight are given up, once the run is stopped.
     abandon_at: Option<Timestamp>,
     grace_is_over: bool,
+    /// The longest time in which this loop listened to nothing.
+    largest_stall: Duration,
 }
 
 /// A finished call of the store.
@@ -170,7 +188,8 @@ enum Happening {
     Answer(Answer),
     Called(Result<Called, JoinError>),
     PulseIsDue,
-    TickIsDue,
+    /// Since then.
+    TickIsDue(Instant),
     /// The batch lane tells something.
     News(News),
     WakeUp,
@@ -181,11 +200,15 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     async fn run(mut self) -> Result<Ending, EngineError> {
         let (mut pulse, mut tick) = (every(PULSE_EVERY), every(TICK_EVERY));
         self.on_stop(self.stop.current());
+        let mut heard = Instant::now();
         loop {
             if let Some(leave) = self.act() {
                 return self.leave(leave).await;
             }
-            match self.next(&mut pulse, &mut tick).await {
+            self.note_stall_since(heard);
+            let happening = self.next(&mut pulse, &mut tick).await;
+            heard = Instant::now();
+            match happening {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(lost)) => self.on_lost_call(&lost),
@@ -194,7 +217,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     self.ask_for_pulse();
                 }
                 Happening::News(news) => self.on_news(news),
-                Happening::TickIsDue => self.observer.tick(self.clock.now()),
+                Happening::TickIsDue(due) => {
+                    self.note_stall_since(due);
+                    self.observer.tick(self.clock.now());
+                }
                 Happening::WakeUp => self.abandon_if_due(),
                 Happening::Stop(Stop::Now) => {
                     self.tell_end("interrupted");
@@ -217,15 +243,17 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 None => std::future::pending().await,
             }
         };
+        let listening = self.listen_at <= Instant::now();
         tokio::select! {
             biased;
             stop = self.stop.changed() => Happening::Stop(stop),
             Some(called) = self.calls.join_next() => Happening::Called(called),
-            Some(answer) = self.requests.join_next_with_id() => Happening::Answer(answer.map(Box::new)),
+            Some(answer) = self.requests.join_next_with_id(), if listening => Happening::Answer(answer.map(Box::new)),
+            () = sleep_until(self.listen_at), if !listening => Happening::WakeUp,
             news = news_of(&mut self.batches) => Happening::News(news),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
-            _ = tick.tick() => Happening::TickIsDue,
+            due = tick.tick() => Happening::TickIsDue(due),
         }
     }
 
@@ -250,7 +278,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     });
                 }
                 Effect::Pulse => self.ask_for_pulse(),
-                Effect::Leave(leave) if self.calls.is_empty() && self.lets_go(&leave) => {
+                Effect::Leave(leave) if self.calls.is_empty() && self.may_leave(&leave) => {
                     return Some(leave);
                 }
                 // A release or the batch lane is still under way; its end brings us back here.
@@ -266,13 +294,8 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             return;
         };
         self.scheduler.on_beside(lane.is_busy());
-        let mode = match self.scheduler.leaving() {
-            _ if self.grace_is_over => Mode::Abandon,
-            None => Mode::Run,
-            Some(Leave::Canceled) if self.stop.current() == Stop::No => Mode::Cancel,
-            Some(Leave::Broken) => Mode::Abandon,
-            Some(_) => Mode::Leave,
-        };
+        let leaving = self.scheduler.leaving();
+        let mode = urgency(leaving, self.grace_is_over, self.stop.current());
         let live = LiveView {
             speed: self.live_rate.speed(),
             queued: self.scheduler.queued(),
@@ -281,18 +304,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         lane.tell(mode, live);
     }
 
-    /// Whether the batch lane is done with what it must do before the run is left so.
-    fn lets_go(&self, leave: &Leave) -> bool {
-        let Some(lane) = &self.batches else {
-            return true;
-        };
-        match leave {
-            Leave::Completed | Leave::Broken => true,
-            Leave::Canceled if self.stop.current() == Stop::No => {
-                lane.has_left() || !lane.is_busy()
-            }
-            Leave::Canceled | Leave::Halted(_) | Leave::Stopped => lane.has_left(),
-        }
+    fn may_leave(&self, leave: &Leave) -> bool {
+        let lane = self.batches.as_ref();
+        lane.is_none_or(|lane| lets_go(lane, leave, self.stop.current()))
     }
 
     fn on_news(&mut self, news: News) {
@@ -349,7 +363,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 .flatten()
                 .map(|answer| answer.map(Box::new));
         }
-        self.record(group);
+        if self.scheduler.on_wire() >= MANY && group.len() < MAX_GROUP {
+            self.listen_at = Instant::now() + GATHER;
+        }
+        self.gathered.append(&mut group);
+        self.record();
     }
 
     fn on_answer(&mut self, answer: Answer) -> Option<(ClaimedJob, Finish)> {
@@ -358,18 +376,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Ok(answered) => {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
-                let standing = self.scheduler.standing(&job, now);
-                let ever_answered = self.scheduler.ever_answered();
+                let around = self.scheduler.surroundings(&job, now);
                 let rng = &mut self.rng;
-                let outcome = outcome(
-                    &self.settings,
-                    &job,
-                    reply,
-                    standing,
-                    ever_answered,
-                    now,
-                    rng,
-                );
+                let outcome = outcome(&self.settings, &job, reply, around, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
                 Some((job, outcome.finish))
@@ -391,11 +400,14 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
-    fn record(&mut self, group: Group) {
-        if group.is_empty() {
+    /// Sends what has gathered into the store, once the group before it is there: what comes while
+    /// one commit waits for the disk shares the next.
+    fn record(&mut self) {
+        if self.finishing || self.gathered.is_empty() {
             return;
         }
-        let run = self.run.id;
+        self.finishing = true;
+        let (run, group) = (self.run.id, std::mem::take(&mut self.gathered));
         let finishes = group.iter().map(|(_, finish)| finish.clone()).collect();
         self.call(move |store| async move {
             Called::Finished {
@@ -403,6 +415,20 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 result: store.finish(run, finishes).await,
             }
         });
+    }
+
+    fn on_finished(&mut self, group: Group, result: Result<(), StoreError>) {
+        self.finishing = false;
+        match result {
+            Ok(()) => self.on_recorded(&group),
+            Err(error) => {
+                self.scheduler.on_record_failed(group.len());
+                let finishes = group.into_iter().map(|(_, finish)| finish);
+                self.unsaved.extend(finishes);
+                self.trouble.get_or_insert(error);
+            }
+        }
+        self.record();
     }
 
     fn on_called(&mut self, called: Called) {
@@ -418,23 +444,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 self.scheduler.on_claim_failed(&model);
                 self.trouble.get_or_insert(error);
             }
-            Called::Finished {
-                group,
-                result: Ok(()),
-            } => self.on_recorded(&group),
-            Called::Finished {
-                group,
-                result: Err(error),
-            } => {
-                self.scheduler.on_record_failed(group.len());
-                self.unsaved
-                    .extend(group.into_iter().map(|(_, finish)| finish));
-                self.trouble.get_or_insert(error);
-            }
             Called::Pulsed(Ok(pulse)) => {
                 self.keep_in_step();
                 self.scheduler.on_pulse(pulse);
             }
+            Called::Finished { group, result } => self.on_finished(group, result),
             Called::Released(Ok(())) => {}
             Called::Pulsed(Err(error)) | Called::Released(Err(error)) => {
                 self.scheduler.on_store_failed();
@@ -448,6 +462,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.trouble.get_or_insert_with(|| {
             StoreError::IllegalTransition(format!("a call of the store was lost: {lost}"))
         });
+        // It may have been the group under way; the next one must not wait for it.
+        self.finishing = false;
+        self.record();
     }
 
     fn on_recorded(&mut self, group: &Group) {
@@ -546,19 +563,19 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.trouble.take().unwrap_or(StoreError::Closed)
     }
 
+    /// The loop has listened to nothing since then.
+    fn note_stall_since(&mut self, since: Instant) {
+        self.largest_stall = self.largest_stall.max(since.elapsed());
+    }
+
     fn tell_end(&mut self, reason: &str) {
+        let stall = self.largest_stall.as_millis();
         let ended = EventKind::RunEnded {
             reason: reason.to_owned(),
+            largest_stall_ms: u64::try_from(stall).unwrap_or(u64::MAX),
         };
         self.observer
             .observe(&self.events.make(self.clock.now(), ended));
-    }
-}
-
-async fn news_of(lane: &mut Option<BatchLane>) -> News {
-    match lane {
-        Some(lane) => lane.news().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::scheduler::LaneChange;
-use crate::model::{ClaimedJob, Event, EventKind, JobState, Lane, RunId};
+use crate::model::{ClaimedJob, ErrorClass, Event, EventKind, JobState, Lane, RunId};
 use crate::store::{Finish, Next};
 
 /// Makes the events of one run.
@@ -56,10 +56,7 @@ impl EventMaker {
             http_status: record.evidence.http_status,
             message: record.evidence.message.clone(),
             request_id: record.evidence.request_id.clone(),
-            next_try_at: match &finish.next {
-                Next::RetryAt(at) => Some(*at),
-                _ => None,
-            },
+            next_try_at: finish.next.next_try_at(),
             latency_ms: record
                 .latency
                 .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
@@ -72,6 +69,12 @@ impl EventMaker {
                 custom_id: job.custom_id.clone(),
                 state: state_name(end.state).to_owned(),
                 error_class: record.error_class,
+                attempts: record.attempt.n,
+            }),
+            Next::EndTruncated => Some(EventKind::JobEnded {
+                custom_id: job.custom_id.clone(),
+                state: state_name(JobState::Succeeded).to_owned(),
+                error_class: Some(ErrorClass::Truncated),
                 attempts: record.attempt.n,
             }),
             _ => None,

@@ -182,7 +182,7 @@ impl Lane {
     /// The end of an attempt is stored.
     pub(super) fn recorded(&mut self, next: &Next) {
         match next {
-            Next::RetryAt(due) => {
+            Next::RetryAt(due) | Next::Amend { at: due, .. } => {
                 self.queued += 1;
                 self.next_due = earliest(self.next_due, Some(*due));
                 self.noted = earliest(self.noted, Some(*due));
@@ -191,8 +191,19 @@ impl Lane {
                 self.queued += 1;
                 self.dry = false;
             }
-            Next::Hold | Next::End(_) => self.left = self.left.saturating_sub(1),
+            Next::Hold | Next::End(_) | Next::EndTruncated => self.left_the_lane(),
         }
+    }
+
+    /// One job fewer is left: it ended, or goes on in another lane.
+    pub(super) fn left_the_lane(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+
+    /// A job of another lane goes on in this one.
+    pub(super) fn joined(&mut self, next: &Next) {
+        self.left += 1;
+        self.recorded(next);
     }
 }
 

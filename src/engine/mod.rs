@@ -7,11 +7,14 @@
 //! ceiling      how much may be open at once
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
+//! again        pure: whether the next attempt asks differently
+//! error_result the result of a job that failed
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
 //! events       what happened, as events for those who watch
 //! live_rate    how fast the live lane works
 //! providers    where requests go
 //! batches/     the batch lane: its own state machine and loop, beside the dispatcher
+//! beside       how the two lanes leave a run together
 //! stop         how the run is told to stop
 //! ```
 //!
@@ -19,9 +22,12 @@
 //! in memory: a job that goes again is a row with a time. It never sends a request whose attempt
 //! is not stored, and counts nothing as done that is not.
 
+mod again;
 mod batches;
+mod beside;
 mod ceiling;
 mod dispatcher;
+mod error_result;
 mod events;
 mod lane;
 mod live_rate;

@@ -5,15 +5,17 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::again;
+use super::error_result::error_result;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, Halt, JobState, Usage,
-    error_object,
+    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, Halt, JobHistory,
+    JobState, Usage,
 };
 use crate::policy::{Standing, Step, decide};
 use crate::provider::{Failure, Message, Partial, Reply};
-use crate::store::{Finish, JobEnd, Next, ResultBody};
+use crate::store::{Finish, JobEnd, Next};
 
 /// While the endpoint has never answered, a failure that would end the job waits so long instead.
 const WAIT_FOR_FIRST_ANSWER: Duration = Duration::from_secs(5);
@@ -31,13 +33,23 @@ pub(super) struct Outcome {
     pub(super) answered: bool,
 }
 
-/// Decides what the reply means. `standing`: how the job stands in its lane. `ever_answered`: the endpoint has answered before in this run.
+/// What surrounds a job when an answer of it comes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings {
+    /// How it stands in its lane.
+    pub(super) standing: Standing,
+    /// The endpoint has answered before in this run.
+    pub(super) ever_answered: bool,
+    /// The circuit of its lane is open, and the status page says that the service is in trouble.
+    pub(super) outage: bool,
+}
+
+/// Decides what the reply means.
 pub(super) fn outcome(
     settings: &EngineSettings,
     job: &ClaimedJob,
     reply: Reply,
-    standing: Standing,
-    ever_answered: bool,
+    around: Surroundings,
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
@@ -45,9 +57,9 @@ pub(super) fn outcome(
     match reply.result {
         Ok(message) => succeeded(settings, job, message, now, latency),
         Err(failure) => {
-            let mut outcome = failed(settings, job, *failure, standing, now, rng);
+            let mut outcome = failed(settings, job, *failure, around, now, rng);
             outcome.finish.record.latency = latency;
-            if !ever_answered && !outcome.answered {
+            if !around.ever_answered && !outcome.answered {
                 spare_until_first_answer(settings, &mut outcome.finish, now);
             }
             outcome
@@ -62,6 +74,8 @@ fn succeeded(
     now: Timestamp,
     latency: Option<Duration>,
 ) -> Outcome {
+    let cost = cost(settings, job, message.model.as_deref(), &message.usage, now);
+    let (next, history) = again::after_message(settings, job, &message, cost.total, now);
     let record = AttemptRecord {
         attempt: job.attempt,
         ended_at: now,
@@ -72,21 +86,17 @@ fn succeeded(
             request_id: message.request_id,
             ..Evidence::default()
         },
-        cost: cost(settings, job, message.model.as_deref(), &message.usage, now),
+        cost,
         answered_by: message.model,
         usage: message.usage,
         maybe_billed: false,
         latency,
     };
-    let end = JobEnd {
-        state: JobState::Succeeded,
-        result: ResultBody::Message(message.raw),
-    };
     Outcome {
         finish: Finish {
             record,
-            next: Next::End(end),
-            history: job.history,
+            next,
+            history,
         },
         halt: None,
         hold: None,
@@ -97,44 +107,84 @@ fn succeeded(
 fn failed(
     settings: &EngineSettings,
     job: &ClaimedJob,
-    failure: Failure,
-    standing: Standing,
+    mut failure: Failure,
+    around: Surroundings,
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
+    let (class, evidence) = (failure.class, &failure.evidence);
+    let before = job.history;
+    let mut verdict = decide(
+        &settings.retry,
+        class,
+        evidence,
+        before,
+        around.standing,
+        rng,
+    );
+    if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
+        verdict.step = Step::Hold;
+    }
+    if let Some(next) = again::after_failure(settings, job, class, &verdict, around, now) {
+        let record = failure_record(settings, job, failure, now);
+        return without_consequences(record, next);
+    }
+    again::tell_what_was_paid(job, verdict.step, &mut failure.evidence);
+    let evidence = &failure.evidence;
+    let halt = (verdict.step == Step::Halt).then(|| halt_for(class, evidence, now));
+    let hold = (verdict.step == Step::Hold).then(|| hold_for(settings, class, evidence, job, now));
+    let next = match verdict.step {
+        Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
+        Step::Requeue | Step::Halt => Next::Requeue,
+        Step::Hold => Next::Hold,
+        Step::Fail | Step::Done if again::has_put_aside(job) => Next::EndTruncated,
+        Step::Fail | Step::Done => Next::End(JobEnd {
+            state: JobState::Failed,
+            result: error_result(class, evidence, failure.message.as_ref()),
+        }),
+    };
+    Outcome {
+        answered: evidence.http_status.is_some(),
+        finish: Finish {
+            record: failure_record(settings, job, failure, now),
+            next,
+            history: verdict.history,
+        },
+        halt,
+        hold,
+    }
+}
+
+/// The job goes on with another model: whatever the failure would have meant for the job, its model
+/// or the run, it begins there with a fresh history.
+fn without_consequences(record: AttemptRecord, next: Next) -> Outcome {
+    Outcome {
+        answered: record.evidence.http_status.is_some(),
+        finish: Finish {
+            record,
+            next,
+            history: JobHistory::default(),
+        },
+        halt: None,
+        hold: None,
+    }
+}
+
+fn failure_record(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    failure: Failure,
+    now: Timestamp,
+) -> AttemptRecord {
     let Failure {
         class,
         evidence,
         message,
         partial,
     } = failure;
-    let verdict = decide(
-        &settings.retry,
-        class,
-        &evidence,
-        job.history,
-        standing,
-        rng,
-    );
-    let answered = evidence.http_status.is_some();
-    let step = match verdict.step {
-        Step::Halt if concerns_the_model_alone(class, &evidence, job) => Step::Hold,
-        step => step,
-    };
-    let halt = (step == Step::Halt).then(|| halt_for(class, &evidence, now));
-    let hold = (step == Step::Hold).then(|| hold_for(settings, class, &evidence, job, now));
-    let next = match step {
-        Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
-        Step::Requeue | Step::Halt => Next::Requeue,
-        Step::Hold => Next::Hold,
-        Step::Fail | Step::Done => Next::End(JobEnd {
-            state: JobState::Failed,
-            result: error_result(class, &evidence, message.as_ref()),
-        }),
-    };
     let maybe_billed = partial.is_some() || (class.info().maybe_billed && message.is_none());
     let (answered_by, usage) = used(message, partial);
-    let record = AttemptRecord {
+    AttemptRecord {
         attempt: job.attempt,
         ended_at: now,
         outcome: AttemptOutcome::Errored,
@@ -147,16 +197,6 @@ fn failed(
         maybe_billed,
         usage: usage.unwrap_or_default(),
         latency: None,
-    };
-    Outcome {
-        finish: Finish {
-            record,
-            next,
-            history: verdict.history,
-        },
-        halt,
-        hold,
-        answered,
     }
 }
 
@@ -245,32 +285,4 @@ fn cost(
     settings
         .prices
         .cost(model.unwrap_or(&job.model), usage, now)
-}
-
-fn error_result(class: ErrorClass, evidence: &Evidence, message: Option<&Message>) -> ResultBody {
-    let error = error_of(class, evidence);
-    match message {
-        Some(message) => ResultBody::Refusal {
-            error,
-            message: message.raw.clone(),
-        },
-        None => ResultBody::Error(error),
-    }
-}
-
-/// The API's own error object where it sent a whole one, else one of the same shape.
-fn error_of(class: ErrorClass, evidence: &Evidence) -> String {
-    if let Some(raw) = &evidence.raw_error
-        && raw_is_whole(raw)
-    {
-        return raw.clone();
-    }
-    let kind = evidence.error_type.as_deref().unwrap_or(class.as_str());
-    let words = evidence.message.as_deref().unwrap_or(class.info().meaning);
-    error_object(kind, words, evidence.request_id.as_deref())
-}
-
-fn raw_is_whole(raw: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(raw)
-        .is_ok_and(|object| object["type"] == "error" && object["error"]["type"].is_string())
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::ceiling::Ceiling;
 use super::lane::Lane;
-use super::outcome::{Outcome, halt_for};
+use super::outcome::{Outcome, Surroundings, halt_for};
 use super::settings::EngineSettings;
 use super::stop::Stop;
 use crate::clock::add;
@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::policy::halt::next_try;
 use crate::policy::{Changed, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
-use crate::store::{Claim, Claimed, Next, Pulse};
+use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
 
 /// Request bodies held in memory at the same time, claimed or on the wire.
 const MAX_OPEN_BYTES: u64 = 64 << 20;
@@ -156,11 +156,6 @@ impl Scheduler {
         scheduler
     }
 
-    /// The endpoint has answered at least once in this run.
-    pub(super) fn ever_answered(&self) -> bool {
-        self.reach.answered
-    }
-
     /// Requests on the wire.
     pub(super) fn on_wire(&self) -> u32 {
         self.on_wire
@@ -199,16 +194,22 @@ impl Scheduler {
         self.leave(Leave::Broken);
     }
 
-    /// How a job stands in its lane, which decides whether a failure is held against it.
-    pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp) -> Standing {
+    /// What surrounds a job when an answer of it comes in: how it stands in its lane decides
+    /// whether a failure is held against it.
+    pub(super) fn surroundings(&self, job: &ClaimedJob, now: Timestamp) -> Surroundings {
         let lane = self.lanes.iter().find(|lane| lane.model == job.model);
-        lane.map_or(
-            Standing {
-                lane_works: true,
-                age: Duration::ZERO,
-            },
-            |lane| lane.standing(job, now),
-        )
+        Surroundings {
+            standing: lane.map_or(
+                Standing {
+                    lane_works: true,
+                    age: Duration::ZERO,
+                },
+                |lane| lane.standing(job, now),
+            ),
+            ever_answered: self.reach.answered,
+            // Until the status page is asked, nobody but the lane itself says so.
+            outage: false,
+        }
     }
 
     /// Whether the batch lane has work.
@@ -279,8 +280,31 @@ impl Scheduler {
     /// The end of an attempt is stored.
     pub(super) fn on_recorded(&mut self, model: &str, next: &Next) {
         self.recording -= 1;
+        if let Next::Amend { amended, .. } = next
+            && amended.amendment.model() != model
+        {
+            return self.changed_lanes(model, amended.amendment.model(), next);
+        }
         if let Some(lane) = self.lane_mut(model) {
             lane.recorded(next);
+        }
+    }
+
+    /// A job goes on with another model, of which this run may have had no job before.
+    fn changed_lanes(&mut self, from: &str, to: &str, next: &Next) {
+        if let Some(lane) = self.lane_mut(from) {
+            lane.left_the_lane();
+        }
+        if self.lane_mut(to).is_none() {
+            self.lanes.push(Lane::new(LaneLoad {
+                model: to.to_owned(),
+                queued: 0,
+                in_flight: 0,
+                held: 0,
+            }));
+        }
+        if let Some(lane) = self.lane_mut(to) {
+            lane.joined(next);
         }
     }
 
@@ -316,7 +340,7 @@ impl Scheduler {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.model == job.model) else {
             return LaneChange::None;
         };
-        let ended = matches!(finish.next, Next::End(_));
+        let ended = finish.next.is_end();
         lane.suspect(job.history.counted, finish.history.counted, ended);
         let class = finish.record.error_class;
         let changed = match class.filter(|class| speaks_of_the_lane(*class)) {
@@ -472,7 +496,9 @@ impl Scheduler {
         for step in 0..count {
             let lane = &mut self.lanes[(self.turn + step) % count];
             let max_jobs = share.min(wanted).min(lane.most_per_claim());
-            if max_jobs == 0 || !lane.is_claimable(now) {
+            // A claim that brings less than what is ready can wait and bring more.
+            let worth_it = max_jobs as usize >= lane.ready();
+            if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {
                 continue;
             }
             wanted -= max_jobs;

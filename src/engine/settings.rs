@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Lane, OnHalt, StreamMode};
-use crate::policy::{BatchSettings, PriceTable, RetrySettings};
+use crate::policy::{AmendSettings, BatchSettings, PriceTable, RetrySettings};
 
 /// An endpoint that has never answered is given so long, times the retry scale.
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(1);
@@ -22,6 +22,8 @@ pub struct EngineSettings {
     pub retry: RetrySettings,
     /// Time allowed for one request.
     pub timeout: Duration,
+    /// When the next attempt of a job asks differently.
+    pub amend: AmendSettings,
     /// When answers are streamed.
     pub stream: StreamMode,
     /// Time that requests in flight get to finish when the run is stopped.

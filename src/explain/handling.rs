@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::model::duration::format_duration;
 use crate::model::{Budget, ErrorClass, Treatment};
-use crate::policy::RetrySettings;
+use crate::policy::{MAX_CONTINUATIONS, RetrySettings};
 
 /// Whether an attempt of a class costs money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -45,7 +45,7 @@ pub fn handling(class: ErrorClass, settings: &RetrySettings) -> Handling {
         .map(|wait| wait.mul_f64(settings.scale))
         .collect();
     Handling {
-        what_happens: what_happens(class, settings, &waits),
+        what_happens: amended(class, what_happens(class, settings, &waits)),
         waits,
         counts: class.budget() == Budget::Faults,
         billed: billed(class),
@@ -86,6 +86,27 @@ fn what_happens(class: ErrorClass, settings: &RetrySettings, waits: &[Duration])
         (Treatment::Halt, _) => {
             "The run halts with exit code 4: no further request starts, and no job fails. `claude-run resume` goes on, with one request first.".to_owned()
         }
+    }
+}
+
+/// The same with what may be asked differently then (`policy::amend`).
+fn amended(class: ErrorClass, what_happens: String) -> String {
+    match class {
+        ErrorClass::Refused => {
+            format!(
+                "With `--fallback-model` the next model is asked at once. Without, or when all are used up: {what_happens}"
+            )
+        }
+        ErrorClass::Overloaded | ErrorClass::Unavailable => format!(
+            "{what_happens} With `--fallback-model` the next model is asked after two of these in a row."
+        ),
+        ErrorClass::Truncated => format!(
+            "{what_happens} With `--on-truncated raise` it is first tried once more with twice the max_tokens, as far as the model allows."
+        ),
+        ErrorClass::Paused => format!(
+            "The turn is continued, up to {MAX_CONTINUATIONS} times; each part is an attempt, and the result has the content of all. If it pauses once more: {what_happens}"
+        ),
+        _ => what_happens,
     }
 }
 

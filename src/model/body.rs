@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::raw_object::{Member, ObjectError, members};
+use super::raw_object::{Member, ObjectError, members, with_raw_member};
 
 /// A complete Messages API request body: one JSON object, kept byte for byte. Cheap to clone.
 ///
@@ -56,17 +56,16 @@ impl RequestBody {
     ///
     /// When the body is not one JSON object.
     pub fn with_member(&self, key: &str, value: &Value) -> Result<Self, ObjectError> {
-        let members = members(&self.0)?;
-        let value = value.to_string();
-        Ok(Self::from_json(if let Some(i) = position(&members, key) {
-            let before = &self.0[..members[i].value_offset];
-            let after = &self.0[members[i].end()..];
-            format!("{before}{value}{after}")
-        } else {
-            let inside = self.0.trim_ascii_start().strip_prefix('{').unwrap_or("}");
-            let comma = if members.is_empty() { "" } else { "," };
-            format!("{{{}:{value}{comma}{inside}", Value::from(key))
-        }))
+        self.with_raw_member(key, &value.to_string())
+    }
+
+    /// The same with a value that is JSON text already.
+    ///
+    /// # Errors
+    ///
+    /// When the body is not one JSON object.
+    pub fn with_raw_member(&self, key: &str, value: &str) -> Result<Self, ObjectError> {
+        with_raw_member(&self.0, key, value).map(Self::from_json)
     }
 
     /// This body without the top-level member `key`; the same body if it has none. Everything

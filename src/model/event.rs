@@ -228,6 +228,10 @@ pub enum EventKind {
     RunEnded {
         /// `completed`, `halted`, `interrupted`, `left_in_batches`, or `broken` when the store does not work.
         reason: String,
+        /// The longest time in which the dispatcher listened to nothing: a measure of its own
+        /// health, which no server can make larger.
+        #[serde(default)]
+        largest_stall_ms: u64,
     },
 }
 

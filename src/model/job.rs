@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::amendment::Amendment;
 use super::body::RequestBody;
 use super::error_class::ErrorClass;
 use super::ids::{AttemptId, JobId};
@@ -158,8 +159,10 @@ pub struct ClaimedJob {
     pub custom_id: String,
     /// The model this attempt asks for.
     pub model: String,
-    /// The complete request body.
+    /// The complete request body, with the amendment laid over it.
     pub body: RequestBody,
+    /// What this attempt asks differently than the input line.
+    pub amendment: Option<Box<Amendment>>,
     /// What earlier tries have used up.
     pub history: JobHistory,
     /// The class of the attempt before, if it ended with one.

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number, and nothing here imports another
 //! room: every other room speaks in these words.
 
+pub mod amendment;
 pub mod attempt;
 pub mod batch;
 pub mod body;
@@ -22,6 +23,7 @@ pub mod status_page;
 pub mod stream_mode;
 pub mod usage;
 
+pub use amendment::{Amended, Amendment};
 pub use attempt::{AttemptOutcome, AttemptRecord};
 pub use batch::{BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, RequestCounts};
 pub use body::RequestBody;
@@ -34,7 +36,7 @@ pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use lane_choice::LaneChoice;
 pub use money::{Cost, Pico};
 pub use observer::Observer;
-pub use run::{DispatchOptions, Halt, JobCounts, OnHalt, Run, RunState, Shaping};
+pub use run::{DispatchOptions, Halt, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping};
 pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;
 pub use usage::{Tokens, Usage};

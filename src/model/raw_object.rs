@@ -89,6 +89,25 @@ pub fn members(text: &str) -> Result<Vec<Member<'_>>, ObjectError> {
         .collect()
 }
 
+/// The object that `text` is with the member `key` set to this JSON: its value replaced in place, or
+/// the member put right after the opening brace. Everything else stays byte for byte. Of several
+/// members of that name the first is set.
+///
+/// # Errors
+///
+/// When `text` is not one JSON object.
+pub fn with_raw_member(text: &str, key: &str, value: &str) -> Result<String, ObjectError> {
+    let members = members(text)?;
+    if let Some(member) = members.iter().find(|member| member.key == key) {
+        let (before, after) = (&text[..member.value_offset], &text[member.end()..]);
+        return Ok(format!("{before}{value}{after}"));
+    }
+    let inside = text.trim_ascii_start().strip_prefix('{').unwrap_or("}");
+    let comma = if members.is_empty() { "" } else { "," };
+    let key = serde_json::Value::from(key);
+    Ok(format!("{{{key}:{value}{comma}{inside}"))
+}
+
 /// What kind of JSON value starts with this text, worded for a sentence: `a string`. None for
 /// text that starts no value.
 #[must_use]

@@ -109,6 +109,42 @@ impl FromStr for OnHalt {
     }
 }
 
+/// What to do with an answer that was cut at `max_tokens`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTruncated {
+    /// Keep it, marked.
+    #[default]
+    Keep,
+    /// Try once more with twice the `max_tokens`.
+    Raise,
+}
+
+impl OnTruncated {
+    /// The name used in flags and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Raise => "raise",
+        }
+    }
+}
+
+impl FromStr for OnTruncated {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "keep" => Ok(Self::Keep),
+            "raise" => Ok(Self::Raise),
+            other => Err(format!("`{other}` is neither `keep` nor `raise`")),
+        }
+    }
+}
+
 /// The dispatch options that the user gave with this run. They are kept with it, and `resume` may
 /// override each; what is none here comes from the environment, the config file or the default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -132,6 +168,10 @@ pub struct DispatchOptions {
     pub give_up_after: Option<Duration>,
     /// What to do when no job can succeed.
     pub on_halt: Option<OnHalt>,
+    /// What to do with a truncated answer.
+    pub on_truncated: Option<OnTruncated>,
+    /// Models to ask instead, in the order of their use.
+    pub fallback_models: Option<Vec<String>>,
     /// The lane for jobs that name none.
     pub lane: Option<LaneChoice>,
     /// When the answers are wanted.
@@ -166,6 +206,8 @@ impl DispatchOptions {
             retry_scale: newer.retry_scale.or(self.retry_scale),
             give_up_after: newer.give_up_after.or(self.give_up_after),
             on_halt: newer.on_halt.or(self.on_halt),
+            on_truncated: newer.on_truncated.or(self.on_truncated),
+            fallback_models: newer.fallback_models.or(self.fallback_models),
             lane: newer.lane.or(self.lane),
             deadline: newer.deadline.or(self.deadline),
             batch_size: newer.batch_size.or(self.batch_size),

@@ -157,10 +157,16 @@ fn may_retry(
     history: &JobHistory,
     age: Duration,
 ) -> bool {
-    let given_up = settings.give_up_after.is_some_and(|limit| age >= limit);
-    let retries_are_off = settings.max_attempts <= 1;
     let used_up = class.budget() == Budget::Faults && history.counted >= settings.max_attempts;
-    !(retries_are_off || used_up || given_up || evidence.should_retry == Some(false))
+    !(no_more_retries(settings, age) || used_up || evidence.should_retry == Some(false))
+}
+
+/// Whether a job of that age is not tried again whatever its failure was: retries are switched off,
+/// or its time is over.
+#[must_use]
+pub fn no_more_retries(settings: &RetrySettings, age: Duration) -> bool {
+    let given_up = settings.give_up_after.is_some_and(|limit| age >= limit);
+    settings.max_attempts <= 1 || given_up
 }
 
 fn interrupted_too_often(

@@ -37,7 +37,10 @@ impl Observer for Log {
                 ..
             } => tracing::info!(%run, class = %error_class, %next_try_at, "waiting for a repair"),
             EventKind::Draining { in_flight } => tracing::info!(%run, in_flight, "draining"),
-            EventKind::RunEnded { reason } => tracing::info!(%run, "run left: {reason}"),
+            EventKind::RunEnded {
+                reason,
+                largest_stall_ms,
+            } => tracing::info!(%run, largest_stall_ms, "run left: {reason}"),
             kind => match batches::line(kind) {
                 Some(line) => tracing::info!(%run, "{line}"),
                 None => observe_job(kind),

@@ -115,7 +115,13 @@ pub(super) fn halted(class: ErrorClass, message: &str) -> Event {
 /// The dispatcher leaves.
 pub(super) fn run_ended(ms: i64) -> Event {
     let reason = "completed".to_owned();
-    event(ms, EventKind::RunEnded { reason })
+    event(
+        ms,
+        EventKind::RunEnded {
+            reason,
+            largest_stall_ms: 3,
+        },
+    )
 }
 
 /// Ten seconds of a run of 200: 118 succeed, two fail, sixty-four are in flight, three wait.

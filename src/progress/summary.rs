@@ -310,9 +310,9 @@ mod tests {
             1 timeout: No answer came within the time allowed; the work may have been done.
               It was tried until the tries were used up; `claude-run retry` gives it new ones.
             3 refused: The model declined to answer (stop_reason `refusal`).
-              Rephrase the prompt or use another model; the same request will nearly always be refused again.
+              Rephrase the prompt or use another model (`--fallback-model` does that by itself); the same request will nearly always be refused again.
             12 truncated: The answer ended at max_tokens; it is kept, but incomplete.
-              Raise max_tokens for this job if the rest matters.
+              Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
             1 canceled: Cancelled before it was processed.
               `claude-run retry` puts it back.
           cost: $0.0123456

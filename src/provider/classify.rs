@@ -138,7 +138,8 @@ impl Answer<'_> {
     fn success(&self, wire: &WireMessage) -> Result<Message, Box<Failure>> {
         let message = Message {
             // Already known to be UTF-8: the reader has parsed it.
-            raw: String::from_utf8_lossy(self.body.trim_ascii()).into_owned(),
+            raw: String::from_utf8(self.body.trim_ascii().to_vec())
+                .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()),
             model: wire.model.clone(),
             stop_reason: wire.stop_reason.clone(),
             mark: mark(wire.stop_reason.as_deref()),

@@ -137,6 +137,11 @@ fn field<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
 /// Whether brackets outside of strings nest deeper than [`MAX_DEPTH`]. Right for JSON; for other
 /// text it does not matter, because that is refused anyway.
 fn nests_too_deep(text: &str) -> bool {
+    // Most messages have few brackets at all, and to count them is many times faster.
+    let brackets = text.bytes().filter(|byte| matches!(byte, b'[' | b'{'));
+    if brackets.count() <= MAX_DEPTH {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         match byte {

@@ -12,7 +12,7 @@ use super::summary::{
     AttemptSums, CostSums, HourSums, LaneSums, ModelSums, PriceTableInfo, Report, TokenCounts,
 };
 use super::usd::Usd;
-use crate::model::{AttemptOutcome, Lane, Pico, Run, Tokens};
+use crate::model::{AttemptOutcome, ErrorClass, Lane, Pico, Run, Tokens};
 use crate::store::{AttemptGroup, Reader};
 
 /// Reads and sums up what a run did. `price_table_version` names the prices in use;
@@ -123,10 +123,17 @@ fn attempt_sums(groups: &[AttemptGroup]) -> AttemptSums {
     sums
 }
 
-/// What attempts cost that did not bring their job's result.
+/// What attempts cost that are no part of their job's result.
 fn wasted(groups: &[AttemptGroup]) -> Pico {
-    let wasted = groups.iter().filter(|group| !group.is_result);
+    let wasted = groups.iter().filter(|group| !is_of_use(group));
     wasted.map(|group| group.cost.total).sum()
+}
+
+/// A paused answer is the beginning of the one that its job goes on with.
+fn is_of_use(group: &AttemptGroup) -> bool {
+    let paused = group.outcome == Some(AttemptOutcome::Succeeded)
+        && group.error_class == Some(ErrorClass::Paused);
+    group.is_result || paused
 }
 
 fn by_model(groups: &[AttemptGroup]) -> Vec<ModelSums> {
@@ -168,7 +175,7 @@ fn duration_s(run: &Run) -> Option<f64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{load_report, summarise};
+    use super::{is_of_use, load_report, summarise};
     use crate::model::{AttemptOutcome, Cost, ErrorClass, Lane, Pico, RunState, Tokens};
     use crate::report::status::ShownState;
     use crate::report::testing::{MemoryReader, run};
@@ -250,7 +257,7 @@ mod tests {
             prop_assert_eq!(cost.total, sum(report.by_model.iter().map(|m| m.cost_usd)));
             prop_assert_eq!(cost.total, sum(report.by_lane.iter().map(|l| l.cost_usd)));
             prop_assert_eq!(cost.saved_by_cache, sum(report.by_model.iter().map(|m| m.saved_by_cache)));
-            let kept: Pico = groups.iter().filter(|g| g.is_result).map(|g| g.cost.total).sum();
+            let kept: Pico = groups.iter().filter(|g| is_of_use(g)).map(|g| g.cost.total).sum();
             prop_assert_eq!(cost.total.0, cost.wasted_on_retries.0 + kept);
         }
 

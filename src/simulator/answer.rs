@@ -97,8 +97,14 @@ impl<'a> Draft<'a> {
     fn new(question: &'a Question<'a>) -> Self {
         Self {
             question,
-            // Not by attempt: the same question gets the same answer.
-            dice: Dice::new(question.seed, question.body, 0, Purpose::Text),
+            // Not by attempt: the same question gets the same answer. Each part of a turn that
+            // pauses is its own.
+            dice: Dice::new(
+                question.seed,
+                question.body,
+                question.ask.pauses(),
+                Purpose::Text,
+            ),
             content: Vec::new(),
             stop_reason: "end_turn",
             stop_sequence: None,

@@ -188,11 +188,10 @@ pub(super) fn script(ask: &Ask<'_>, body: &[u8]) -> Result<Option<Script>, ApiEr
     if !std::str::from_utf8(body).is_ok_and(Script::may_be_in) {
         return Ok(None);
     }
-    ask.turns
-        .iter()
-        .flat_map(|turn| turn.content.texts())
-        .find_map(Script::find)
-        .transpose()
+    let mut texts = ask.turns.iter().flat_map(|turn| turn.content.texts());
+    let found = texts.find_map(Script::find).transpose();
+    found
+        .map(|script| script.map(|script| script.for_requests(ask.model, ask.max_tokens)))
         .map_err(|reason| {
             ApiError::invalid(format!(
                 "The simulator cannot read the script in this prompt: {reason}."

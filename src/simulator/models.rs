@@ -56,6 +56,11 @@ pub(super) enum Sampling {
 }
 
 impl Model {
+    /// Whether that is its id or its alias.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.id == name || self.alias == Some(name)
+    }
+
     /// The 4.5 family is the last that takes a prefilled answer.
     pub(super) fn accepts_prefill(&self) -> bool {
         self.thinking == Thinking::Manual
@@ -69,9 +74,7 @@ impl Model {
 
 /// The model with this id or alias. Retired ones are not found, as at the API.
 pub(super) fn find(name: &str) -> Option<&'static Model> {
-    MODELS
-        .iter()
-        .find(|model| model.id == name || model.alias == Some(name))
+    MODELS.iter().find(|model| model.is_named(name))
 }
 
 /// The newest first.

@@ -14,6 +14,9 @@ use serde_json::value::RawValue;
 use super::errors::ApiError;
 use super::models::{self, Model};
 
+/// The kind of block at which a turn pauses.
+pub(super) const PAUSES_AT: &str = "server_tool_use";
+
 /// Which endpoint a body is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
@@ -202,6 +205,20 @@ impl<'a> Ask<'a> {
             .unwrap_or_default()
     }
 
+    /// Whether the last message is a paused turn of the assistant, sent back to be continued: it
+    /// ends where a server tool was about to be used.
+    pub(super) fn continues_a_pause(&self) -> bool {
+        self.pauses() > 0
+    }
+
+    /// How often the turn that is to be continued has paused; 0 if none is.
+    pub(super) fn pauses(&self) -> u32 {
+        let turn = self.turns.last().filter(|turn| turn.is_paused());
+        let blocks = turn.map_or(&[][..], |turn| turn.content.blocks());
+        let pauses_at = |block: &&Block<'_>| block.known.kind == PAUSES_AT;
+        u32::try_from(blocks.iter().filter(pauses_at).count()).unwrap_or(u32::MAX)
+    }
+
     /// Whether the last message answers a tool call.
     pub(super) fn brings_tool_results(&self) -> bool {
         self.turns.last().is_some_and(|turn| {
@@ -210,6 +227,13 @@ impl<'a> Ask<'a> {
                 .iter()
                 .any(|block| block.known.kind == "tool_result")
         })
+    }
+}
+
+impl Turn<'_> {
+    fn is_paused(&self) -> bool {
+        let last = self.content.blocks().last();
+        self.role == "assistant" && last.is_some_and(|block| block.known.kind == PAUSES_AT)
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{
-    AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions, ErrorClass,
-    JobHistory, JobState, Lane, RunId, Shaping, Tokens,
+    Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
+    ErrorClass, JobHistory, JobState, Lane, RunId, Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -46,6 +46,8 @@ pub struct Recovered {
     pub interrupted: u64,
     /// Jobs that failed for having been interrupted too often in a row.
     pub failed: u64,
+    /// Jobs that ended for the same reason with the truncated answer that was put aside.
+    pub truncated: u64,
 }
 
 /// A wish for work on one model.
@@ -92,10 +94,37 @@ pub enum Next {
     RetryAt(Timestamp),
     /// It goes again as soon as the run does (halts and interruptions).
     Requeue,
+    /// It goes again, not before this time, and asks a little differently.
+    Amend {
+        /// The time.
+        at: Timestamp,
+        /// What it asks then. Names another model: the job moves to that one's lane.
+        amended: Box<Amended>,
+    },
     /// It waits until something outside is repaired.
     Hold,
     /// It has ended.
     End(JobEnd),
+    /// It has succeeded with the truncated answer that was put aside ([`Amended::put_aside`]):
+    /// no later attempt brought a better one.
+    EndTruncated,
+}
+
+impl Next {
+    /// When the job goes again, if it has a time.
+    #[must_use]
+    pub fn next_try_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::RetryAt(at) | Self::Amend { at, .. } => Some(*at),
+            Self::Requeue | Self::Hold | Self::End(_) | Self::EndTruncated => None,
+        }
+    }
+
+    /// Whether the job has ended.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::End(_) | Self::EndTruncated)
+    }
 }
 
 /// How a job ended.

@@ -13,7 +13,7 @@ use claude_run::model::{
     AttemptOutcome, DispatchOptions, Event, EventKind, JobState, Lane, NewJob, Observer, OnHalt,
     Pico, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
-use claude_run::policy::{BatchSettings, PriceTable, RetrySettings};
+use claude_run::policy::{AmendSettings, BatchSettings, PriceTable, RetrySettings};
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
 use claude_run::store::{AttemptRow, BatchRow, NewRun, Only, Reader, ResultRow, Store};
 use fastrand::Rng;
@@ -256,6 +256,7 @@ impl World {
             seed: Some(self.plan.seed),
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
+            amend: AmendSettings::default(),
             batch: BatchOptions {
                 settings: self.plan.settings,
                 lane: self.plan.lane,

@@ -279,24 +279,6 @@ fn a_user_without_rights_is_told_so() {
 }
 
 #[test]
-fn verify_says_what_is_sound_and_what_is_not() {
-    let desk = Desk::new();
-    desk.run(&["verify"]).expect(2).says(&["no run"]);
-    desk.write("jobs.jsonl", plain_jobs(3));
-    desk.run(&["submit", "jobs.jsonl"]).expect(0);
-    let sound = desk.run(&["verify"]).expect(0);
-    assert!(!sound.stdout.contains("broken"), "{sound}");
-
-    let connection = Connection::open(desk.path("claude-run.db")).unwrap();
-    let damage = "UPDATE runs SET cost_pico = cost_pico + 1";
-    connection.execute(damage, []).unwrap();
-    let broken = desk.run(&["verify", "latest"]).expect(1).clear_error();
-    assert!(broken.stdout.contains("broken  money"), "{broken}");
-    let told = desk.run(&["verify", "--json"]).expect(1).json_lines();
-    assert_eq!(told[0]["ok"], false);
-}
-
-#[test]
 fn a_store_of_an_older_version_is_copied_brought_up_to_date_and_read() {
     for args in [
         &["status"][..],
@@ -312,4 +294,22 @@ fn a_store_of_an_older_version_is_copied_brought_up_to_date_and_read() {
         assert!(desk.path("claude-run.db.v1.backup").exists(), "{args:?}");
         assert_eq!(desk.status().len(), 3, "{args:?}");
     }
+}
+
+#[test]
+fn verify_says_what_is_sound_and_what_is_not() {
+    let desk = Desk::new();
+    desk.run(&["verify"]).expect(2).says(&["no run"]);
+    desk.write("jobs.jsonl", plain_jobs(3));
+    desk.run(&["submit", "jobs.jsonl"]).expect(0);
+    let sound = desk.run(&["verify"]).expect(0);
+    assert!(!sound.stdout.contains("broken"), "{sound}");
+
+    let connection = Connection::open(desk.path("claude-run.db")).unwrap();
+    let damage = "UPDATE runs SET cost_pico = cost_pico + 1";
+    connection.execute(damage, []).unwrap();
+    let broken = desk.run(&["verify", "latest"]).expect(1).clear_error();
+    assert!(broken.stdout.contains("broken  money"), "{broken}");
+    let told = desk.run(&["verify", "--json"]).expect(1).json_lines();
+    assert_eq!(told[0]["ok"], false);
 }

@@ -44,7 +44,7 @@ fn every_event_is_a_line_that_fits_the_type() {
         }
     ));
     let last = &events.last().unwrap().kind;
-    assert!(matches!(last, EventKind::RunEnded { reason } if reason == "completed"));
+    assert!(matches!(last, EventKind::RunEnded { reason, .. } if reason == "completed"));
     assert_eq!(
         count(&events, |kind| matches!(
             kind,

@@ -21,6 +21,10 @@ const PRICE: Pico = Pico(35_000_000);
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
     Message,
+    /// Cut at `max_tokens`.
+    Truncated,
+    /// To be gone on with.
+    Paused,
     Error(ErrorClass),
     Hint(ErrorClass, Duration),
 }
@@ -114,6 +118,11 @@ impl Scripted {
         self.state().most_at_once
     }
 
+    /// Messages that were really given.
+    pub fn answers(&self) -> u64 {
+        self.state().answered
+    }
+
     /// What all answers cost that were really given.
     pub fn bill(&self) -> Pico {
         Pico(PRICE.0 * i128::from(self.state().answered))
@@ -153,7 +162,7 @@ impl Scripted {
 
     fn depart(&self, answer: Answer) {
         let mut state = self.state();
-        state.answered += u64::from(matches!(answer, Answer::Message));
+        state.answered += u64::from(answer.is_message());
     }
 }
 
@@ -193,7 +202,14 @@ impl Provider for Scripted {
         tokio::time::sleep(latency).await;
         self.depart(answer);
         let result = match answer {
-            Answer::Message => Ok(message(id, model)),
+            Answer::Message => Ok(message(id, model, "end_turn", None)),
+            Answer::Truncated => Ok(message(
+                id,
+                model,
+                "max_tokens",
+                Some(ErrorClass::Truncated),
+            )),
+            Answer::Paused => Ok(message(id, model, "pause_turn", Some(ErrorClass::Paused))),
             Answer::Error(class) => Err(failure(class, None)),
             Answer::Hint(class, hint) => Err(failure(class, Some(hint))),
         };
@@ -205,12 +221,19 @@ impl Provider for Scripted {
     }
 }
 
-fn message(id: &str, model: &str) -> Message {
+impl Answer {
+    fn is_message(self) -> bool {
+        matches!(self, Self::Message | Self::Truncated | Self::Paused)
+    }
+}
+
+/// A message of one block, which tells why it ended.
+fn message(id: &str, model: &str, stop_reason: &str, mark: Option<ErrorClass>) -> Message {
     Message {
-        raw: format!(r#"{{"id":"msg_{id}","type":"message"}}"#),
+        raw: format!(r#"{{"id":"msg_{id}","type":"message","content":[ "{stop_reason}" ]}}"#),
         model: Some(model.to_owned()),
-        stop_reason: Some("end_turn".to_owned()),
-        mark: None,
+        stop_reason: Some(stop_reason.to_owned()),
+        mark,
         usage: Usage {
             tokens: Tokens {
                 input: INPUT,

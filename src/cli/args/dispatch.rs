@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::cli::values;
 use crate::model::duration::parse_duration;
-use crate::model::{LaneChoice, OnHalt, StreamMode};
+use crate::model::{LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 use super::input::ShapingArgs;
 use super::parse;
@@ -90,7 +90,7 @@ pub struct DispatchArgs {
     /// Write every event to this file, one JSON object per line
     #[arg(long, value_name = "FILE", help_heading = "Dispatch")]
     pub events: Option<PathBuf>,
-    /// Lane: auto (the cheapest that keeps the deadline), live or batch [default: auto]
+    /// Lane: auto (by deadline), live or batch (half the price) [default: auto]
     #[arg(long, value_name = "LANE", value_parser = parse::lane(), hide_possible_values = true, help_heading = "Batches")]
     pub lane: Option<LaneChoice>,
     /// When the answers are wanted: 6h (from now on), or a time
@@ -114,6 +114,18 @@ pub struct DispatchArgs {
     /// What to do when no job can succeed [default: exit]
     #[arg(long, value_name = "exit|wait", value_parser = on_halt, help_heading = "Retries")]
     pub on_halt: Option<OnHalt>,
+    /// What to do with an answer cut at `max_tokens`.
+    #[arg(
+        long,
+        value_name = "keep|raise",
+        value_parser = on_truncated,
+        help_heading = "Retries",
+        help = "Answers cut at max_tokens: keep, or raise it once [default: keep]"
+    )]
+    pub on_truncated: Option<OnTruncated>,
+    /// Model to ask after a refusal or two overloads; repeat for more
+    #[arg(long = "fallback-model", value_name = "ID", value_parser = parse::model_id, help_heading = "Retries")]
+    pub fallback_models: Vec<String>,
     /// Root of the API. It may hold a password by mistake, so it is checked where nothing echoes it.
     #[arg(
         long,
@@ -131,5 +143,9 @@ pub struct DispatchArgs {
 }
 
 fn on_halt(text: &str) -> Result<OnHalt, String> {
+    text.parse()
+}
+
+fn on_truncated(text: &str) -> Result<OnTruncated, String> {
     text.parse()
 }

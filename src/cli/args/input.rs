@@ -18,7 +18,7 @@ pub struct CheckArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
-    /// Lane that the lines would take: auto, live or batch [default: auto]
+    /// Lane: auto (by deadline), live or batch [default: auto]
     #[arg(long, value_name = "LANE", value_parser = parse::lane(), hide_possible_values = true)]
     pub lane: Option<LaneChoice>,
     /// When the answers are wanted: 6h (from now on), or a time

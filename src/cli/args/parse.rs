@@ -73,6 +73,10 @@ pub(super) fn temperature(text: &str) -> Result<f64, String> {
     }
 }
 
+pub(super) fn model_id(text: &str) -> Result<String, String> {
+    values::model_id(text)
+}
+
 /// A run's name must not be mistaken for another way to say which run.
 pub(super) fn run_name(text: &str) -> Result<String, String> {
     let name = text.trim();

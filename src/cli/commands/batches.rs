@@ -118,9 +118,9 @@ async fn in_doubt(session: &Session, wanted: Option<&str>) -> Result<(Run, Batch
         (Some(one), true) => Ok(one),
         (None, _) => Err(Failure::usage("no such batch is in doubt", list)
             .because("only a batch whose create call had no answer can be adopted")),
-        (Some((_, last)), false) => {
-            let others = found.iter().map(|(_, row)| row.nonce.as_str());
-            let names: Vec<_> = others.chain([last.nonce.as_str()]).collect();
+        (Some(newest), false) => {
+            let all = found.iter().chain([&newest]);
+            let names: Vec<_> = all.map(|(_, row)| row.nonce.as_str()).collect();
             Err(Failure::usage(
                 "several batches are in doubt",
                 format!("say which with --batch: {}", names.join(", ")),

@@ -51,7 +51,7 @@ struct Note {
 pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let (source, shaping) = (load::open(&args.file)?, args.shaping.to_shaping(false));
     let now = Clock::system().now();
-    let lanes = Lanes::of(&ctx.settings, now);
+    let lanes = Lanes::of(&ctx.settings, false, now);
     let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now));
     let (mut checked, problems) = reading.await.map_err(|error| {
         Failure::internal(

@@ -151,11 +151,23 @@ mod tests {
         dispatch.idle_timeout   2m                       default
         dispatch.grace          30s                      default
         dispatch.on_halt        exit                     default
+        dispatch.on_truncated   keep                     default
+        dispatch.lane           auto                     default
+        deadline                -                        default
         dispatch.seed           -                        default
+        batch.size              100000                   default
+        batch.poll_min          10s                      default
+        batch.poll_max          5m                       default
+        batch.uncertain_for     2m                       default
+        batch.not_found_for     10m                      default
+        batch.spill_after       -                        default
+        batch.min_jobs          20                       default
+        batch.queue_limit       200000                   default
         retry.max_attempts      8                        default
         retry.scale             1.0                      default
         retry.give_up_after     -                        default
         retry.overloaded.waits  2s, 1m                   file c.toml:4
+        fallback.models         -                        default
         api.base_url            https://h.test/v         environment ANTHROPIC_BASE_URL
         api.version             2023-06-01               default
         api.beta                a, b                     file c.toml:6

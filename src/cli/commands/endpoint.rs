@@ -11,7 +11,7 @@ use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
 use crate::engine::{BatchOptions, EngineSettings};
 use crate::model::{Run, RunState};
-use crate::policy::{PriceTable, RetrySettings, Waits};
+use crate::policy::{AmendSettings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
     BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, STATUS_PAGES,
 };
@@ -179,6 +179,10 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
         stagger: settings.dispatch.stagger.value,
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,
+        amend: AmendSettings {
+            on_truncated: settings.dispatch.on_truncated.value,
+            fallback_models: settings.fallback.models.value.clone(),
+        },
         stream: settings.dispatch.stream.value,
         grace: settings.dispatch.grace.value,
         prices: Arc::new(prices(settings)?),
@@ -208,15 +212,20 @@ pub(super) fn retry_settings(
     }
     Ok(RetrySettings {
         max_attempts: retry.max_attempts.value,
-        scale: if scales_down(settings, simulated) {
-            SIMULATED_RETRY_SCALE
-        } else {
-            retry.scale.value
-        },
+        scale: retry_scale(settings, simulated),
         waits,
         give_up_after: retry.give_up_after.value,
         ..RetrySettings::default()
     })
+}
+
+/// What waits are multiplied by.
+pub(super) fn retry_scale(settings: &Settings, simulated: bool) -> f64 {
+    if scales_down(settings, simulated) {
+        SIMULATED_RETRY_SCALE
+    } else {
+        settings.retry.scale.value
+    }
 }
 
 /// Whether a simulated run shortens its own waits: unless the user set the scale.

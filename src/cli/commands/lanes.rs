@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::endpoint::retry_scale;
 use crate::cli::settings::Settings;
 use crate::input::{LineError, LineNote, NoteKind};
 use crate::model::{Lane, NewJob};
@@ -13,6 +14,8 @@ pub(super) struct Lanes {
     lane: Option<Lane>,
     deadline: Option<Timestamp>,
     now: Timestamp,
+    /// See [`crate::policy::routing`].
+    scale: f64,
 }
 
 /// What to do about a remark.
@@ -45,8 +48,10 @@ impl std::fmt::Display for Told {
 }
 
 impl Lanes {
-    pub(super) fn of(settings: &Settings, now: Timestamp) -> Self {
+    /// Those of a submit at `now`.
+    pub(super) fn of(settings: &Settings, simulated: bool, now: Timestamp) -> Self {
         Self {
+            scale: retry_scale(settings, simulated),
             lane: settings.dispatch.lane.value.forced(),
             deadline: settings.dispatch.deadline.value,
             now,
@@ -56,7 +61,7 @@ impl Lanes {
     /// The way that the line would go if a batch could take it.
     pub(super) fn way(&self, job: &NewJob) -> Way {
         let (lane, deadline) = (job.lane.or(self.lane), job.deadline.or(self.deadline));
-        way(lane, deadline, self.now, 1.0)
+        way(lane, deadline, self.now, self.scale)
     }
 
     /// What to do about a remark on this line.
@@ -91,7 +96,7 @@ mod tests {
             line: &line,
             ..Given::default()
         };
-        let mut lanes = Lanes::of(&settings.settings().unwrap(), NOW.parse().unwrap());
+        let mut lanes = Lanes::of(&settings.settings().unwrap(), false, NOW.parse().unwrap());
         if flags.contains("--deadline") {
             lanes.deadline = Some("2026-11-24T12:00:00Z".parse().unwrap());
         }

@@ -131,8 +131,9 @@ pub(super) fn remark(
         }
     }
     if refused.is_none() {
-        tell.into_iter()
-            .for_each(|what| *told.entry(what).or_default() += 1);
+        for what in tell {
+            *told.entry(what).or_default() += 1;
+        }
     }
     refused
 }

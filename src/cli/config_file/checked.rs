@@ -58,6 +58,11 @@ pub struct BaseUrlText(pub BaseUrl);
 #[serde(try_from = "String")]
 pub struct HeaderText(pub String);
 
+/// The id of a model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ModelId(pub String);
+
 /// Headers by name.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
@@ -126,6 +131,13 @@ impl TryFrom<String> for HeaderText {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         values::header_value(&text).map(Self)
+    }
+}
+
+impl TryFrom<String> for ModelId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        values::model_id(&text).map(Self)
     }
 }
 
@@ -254,6 +266,18 @@ impl JsonSchema for HeaderText {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^[ -~]*$" })
+    }
+}
+
+impl JsonSchema for ModelId {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "ModelId".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
     }
 }
 

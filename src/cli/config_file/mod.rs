@@ -16,11 +16,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::{LaneChoice, OnHalt, StreamMode};
+use crate::model::{LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
-    AtLeastOne, BaseUrlText, BatchSize, Concurrency, HeaderTable, HeaderText, PositiveWait, Scale,
-    Wait, Waits,
+    AtLeastOne, BaseUrlText, BatchSize, Concurrency, HeaderTable, HeaderText, ModelId,
+    PositiveWait, Scale, Wait, Waits,
 };
 pub use load::{LoadedFile, load, parse};
 pub use retry::{ClassTable, RetryTable};
@@ -35,6 +35,8 @@ pub struct ConfigFile {
     pub batch: BatchTable,
     /// When and how often failed attempts are repeated.
     pub retry: RetryTable,
+    /// Who is asked instead.
+    pub fallback: FallbackTable,
     /// Where requests go, and with which headers.
     pub api: ApiTable,
     /// Where runs are kept.
@@ -69,6 +71,9 @@ pub struct DispatchTable {
     pub on_halt: Option<OnHalt>,
     /// Lane of jobs whose line names none: `auto`, `live` or `batch`.
     pub lane: Option<LaneChoice>,
+    /// What to do with an answer cut at `max_tokens`: `keep` it, marked, or `raise` the `max_tokens`
+    /// and try once more.
+    pub on_truncated: Option<OnTruncated>,
 }
 
 /// `[batch]`
@@ -91,6 +96,14 @@ pub struct BatchTable {
     pub min_jobs: Option<AtLeastOne>,
     /// Requests that may wait in the API's processing queue at once.
     pub queue_limit: Option<AtLeastOne>,
+}
+
+/// `[fallback]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FallbackTable {
+    /// Models to ask, in this order, when a job's own refuses or is overloaded twice in a row.
+    pub models: Option<Vec<ModelId>>,
 }
 
 /// `[api]`

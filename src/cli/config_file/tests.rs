@@ -18,10 +18,7 @@ fn mistake(text: &str) -> String {
     failure.to_string()
 }
 
-#[test]
-fn a_complete_file_is_read_with_its_lines() {
-    let file = read(
-        r#"
+const COMPLETE: &str = r#"
 [dispatch]
 concurrency = 8
 stagger = "50ms"
@@ -31,12 +28,25 @@ idle_timeout = "30s"
 grace = "0s"
 seed = 7
 on_halt = "wait"
+on_truncated = "raise"
+lane = "batch"
+[batch]
+size = 9
+poll_min = "1s"
+poll_max = "2s"
+uncertain_for = "3s"
+not_found_for = "4s"
+spill_after = "5s"
+min_jobs = 6
+queue_limit = 7
 [retry]
 max_attempts = 3
 scale = 0
 give_up_after = "1h"
 [retry.overloaded]
 waits = ["2s", "1m"]
+[fallback]
+models = ["claude-opus-5"]
 [api]
 base_url = "https://h.test/"
 version = "2026-10-21"
@@ -55,17 +65,20 @@ file = "p.toml"
 [output]
 color = "never"
 quiet = true
-"#,
-    )
-    .unwrap();
+"#;
+
+#[test]
+fn a_complete_file_is_read_with_its_lines() {
+    let file = read(COMPLETE).unwrap();
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
-        ("retry.scale", 13),
-        ("retry.overloaded.waits", 16),
-        ("api.headers", 23),
-        ("status.url", 29),
-        ("output.quiet", 34),
+        ("batch.size", 14),
+        ("retry.scale", 24),
+        ("retry.overloaded.waits", 27),
+        ("api.headers", 36),
+        ("status.url", 42),
+        ("output.quiet", 47),
     ] {
         assert_eq!(
             file.origin(key),
@@ -97,7 +110,7 @@ fn an_empty_file_says_nothing() {
 fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     insta::assert_snapshot!(mistake("[dispatch]\nstagger = \"1s\"\n  concurency = 8\n"), @r#"
     c.toml:3:3: unknown key `concurency` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, lane, seed
       next: did you mean `concurrency`?
     "#);
     insta::assert_snapshot!(mistake("[retry]\nmax-attempts = 8\n"), @r#"
@@ -112,7 +125,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, retry, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, api, status, prices, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -126,12 +139,12 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, retry, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, api, status, prices, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
     c.toml:2:1: unknown key `max_attempts` in [dispatch]
-      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, seed
+      because: [dispatch] takes concurrency, stagger, timeout, stream, idle_timeout, grace, on_halt, on_truncated, lane, seed
       next: write it under [retry]
     "#);
 }

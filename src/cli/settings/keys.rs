@@ -241,6 +241,22 @@ pub const QUEUE_LIMIT: Key = Key {
     about: "Requests that may wait in the API's processing queue at once (a limit of your tier)",
     rows: |s| one(&s.batch.queue_limit, |n| json!(n)),
 };
+/// What to do with a truncated answer.
+pub const ON_TRUNCATED: Key = Key {
+    name: "dispatch.on_truncated",
+    flag: Some("--on-truncated"),
+    env: None,
+    about: "An answer cut at max_tokens: keep it, or raise max_tokens and try once more",
+    rows: |s| one(&s.dispatch.on_truncated, |choice| json!(choice.as_str())),
+};
+/// Models to ask instead.
+pub const FALLBACK_MODELS: Key = Key {
+    name: "fallback.models",
+    flag: Some("--fallback-model"),
+    env: None,
+    about: "Models to ask, in this order, when a job's own refuses or is overloaded twice",
+    rows: |s| one(&s.fallback.models, |models| json!(models)),
+};
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
@@ -391,7 +407,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 36] = [
+pub const ALL: [&Key; 38] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -401,6 +417,7 @@ pub const ALL: [&Key; 36] = [
     &IDLE_TIMEOUT,
     &GRACE,
     &ON_HALT,
+    &ON_TRUNCATED,
     &LANE,
     &DEADLINE,
     &SEED,
@@ -416,6 +433,7 @@ pub const ALL: [&Key; 36] = [
     &RETRY_SCALE,
     &GIVE_UP_AFTER,
     &WAITS,
+    &FALLBACK_MODELS,
     &BASE_URL,
     &VERSION,
     &BETA,

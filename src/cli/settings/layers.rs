@@ -73,6 +73,7 @@ impl Layers {
             dispatch: self.dispatch_settings(file, run),
             batch: self.batch_settings(file, run),
             retry: self.retry_settings(file, run),
+            fallback: self.fallback_settings(file, run),
             api: self.api_settings(file, run)?,
             status: self.status(file),
             prices: self.prices(file),

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass, LaneChoice, OnHalt, StreamMode};
+use crate::model::{DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 pub use batch::BatchLaneSettings;
 pub use headers::{CustomHeader, parse_headers};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub batch: BatchLaneSettings,
     /// When and how often failed attempts are repeated.
     pub retry: RetrySettings,
+    /// Who is asked instead.
+    pub fallback: FallbackSettings,
     /// Where requests go, and with which headers.
     pub api: ApiSettings,
     /// Which status page is asked.
@@ -73,6 +75,8 @@ pub struct DispatchSettings {
     pub lane: Setting<LaneChoice>,
     /// The deadline of jobs whose line names none.
     pub deadline: Setting<Option<Timestamp>>,
+    /// What to do with a truncated answer.
+    pub on_truncated: Setting<OnTruncated>,
 }
 
 /// When and how often failed attempts are repeated.
@@ -86,6 +90,13 @@ pub struct RetrySettings {
     pub give_up_after: Setting<Option<Duration>>,
     /// Waits before the retries of a class, where the user wrote them down; no list is empty.
     pub waits: BTreeMap<ErrorClass, Setting<Vec<Duration>>>,
+}
+
+/// Who is asked instead.
+#[derive(Clone, Debug)]
+pub struct FallbackSettings {
+    /// Models, in the order of their use.
+    pub models: Setting<Vec<String>>,
 }
 
 /// Where requests go, and with which headers.
@@ -144,6 +155,8 @@ impl Settings {
             lane: self.dispatch.lane.given_by_flag().copied(),
             deadline: self.dispatch.deadline.given_by_flag().copied().flatten(),
             batch_size: self.batch.size.given_by_flag().copied(),
+            on_truncated: self.dispatch.on_truncated.given_by_flag().copied(),
+            fallback_models: self.fallback.models.given_by_flag().cloned(),
             give_up_after: self.retry.give_up_after.given_by_flag().copied().flatten(),
             base_url: self
                 .api

@@ -9,14 +9,14 @@ use secrecy::ExposeSecret;
 
 use super::layers::{By, Layers};
 use super::{
-    ApiSettings, CustomHeader, DispatchSettings, OutputSettings, RetrySettings, Setting,
-    StatusSettings, keys, parse_headers,
+    ApiSettings, CustomHeader, DispatchSettings, FallbackSettings, OutputSettings, RetrySettings,
+    Setting, StatusSettings, keys, parse_headers,
 };
 use crate::cli::config_file::ConfigFile;
 use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
-use crate::model::{DispatchOptions, ErrorClass, LaneChoice, OnHalt, StreamMode};
+use crate::model::{DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode};
 use crate::provider::DEFAULT_IDLE_TIMEOUT;
 
 const DEFAULT_STORE: &str = "./claude-run.db";
@@ -78,28 +78,49 @@ impl Layers {
                     ..By::nobody()
                 },
             ),
-            on_halt: self.pick(
-                &keys::ON_HALT,
-                OnHalt::default(),
-                By {
-                    file: file.dispatch.on_halt,
-                    run: run.on_halt,
-                    flag: self.dispatch.on_halt,
-                    ..By::nobody()
-                },
-            ),
+            on_halt: self.on_halt(file, run),
+            on_truncated: self.on_truncated(file, run),
             lane: self.lane(file, run),
             deadline: self.deadline(run),
-            seed: self.pick(
-                &keys::SEED,
-                None,
-                By {
-                    file: file.dispatch.seed.map(Some),
-                    run: run.seed.map(Some),
-                    flag: self.dispatch.seed.map(Some),
-                    ..By::nobody()
-                },
-            ),
+            seed: self.seed(file, run),
+        }
+    }
+
+    fn on_halt(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<OnHalt> {
+        let by = By {
+            file: file.dispatch.on_halt,
+            run: run.on_halt,
+            flag: self.dispatch.on_halt,
+            ..By::nobody()
+        };
+        self.pick(&keys::ON_HALT, OnHalt::default(), by)
+    }
+
+    fn on_truncated(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<OnTruncated> {
+        let by = By {
+            file: file.dispatch.on_truncated,
+            run: run.on_truncated,
+            flag: self.dispatch.on_truncated,
+            ..By::nobody()
+        };
+        self.pick(&keys::ON_TRUNCATED, OnTruncated::default(), by)
+    }
+
+    pub(super) fn fallback_settings(
+        &self,
+        file: &ConfigFile,
+        run: &DispatchOptions,
+    ) -> FallbackSettings {
+        let named = file.fallback.models.as_ref();
+        let flags = &self.dispatch.fallback_models;
+        let by = By {
+            file: named.map(|models| models.iter().map(|id| id.0.clone()).collect()),
+            run: run.fallback_models.clone(),
+            flag: (!flags.is_empty()).then(|| flags.clone()),
+            ..By::nobody()
+        };
+        FallbackSettings {
+            models: self.pick(&keys::FALLBACK_MODELS, Vec::new(), by),
         }
     }
 
@@ -111,6 +132,16 @@ impl Layers {
             ..By::nobody()
         };
         self.pick(&keys::STREAM, StreamMode::Auto, by)
+    }
+
+    fn seed(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<Option<u64>> {
+        let by = By {
+            file: file.dispatch.seed.map(Some),
+            run: run.seed.map(Some),
+            flag: self.dispatch.seed.map(Some),
+            ..By::nobody()
+        };
+        self.pick(&keys::SEED, None, by)
     }
 
     fn lane(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<LaneChoice> {

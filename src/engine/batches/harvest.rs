@@ -290,7 +290,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);
             events.extend(job);
-            let goes_again = matches!(taken.finish.next, Next::RetryAt(_) | Next::Requeue);
+            let goes_again = taken.finish.next != Next::Hold && !taken.finish.next.is_end();
             for_live |= goes_again && taken.lane == Lane::Live;
             self.done.halt = self.done.halt.take().or(taken.halt);
             self.done.hold = self.done.hold.take().or(taken.hold);

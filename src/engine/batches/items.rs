@@ -7,7 +7,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::roads::Roads;
-use crate::engine::outcome::{Outcome, outcome};
+use crate::engine::outcome::{self, Outcome};
 use crate::engine::settings::EngineSettings;
 use crate::model::{
     AttemptOutcome, AttemptRecord, CancelReason, ClaimedJob, Cost, ErrorClass, Evidence, Halt,
@@ -140,17 +140,25 @@ fn decided(
         halt,
         hold,
         ..
-    } = outcome(
+    } = outcome::outcome(
         around.settings,
         &item.job,
         reply,
-        standing,
-        true,
+        outcome::Surroundings {
+            standing,
+            ever_answered: true,
+            outage: false,
+        },
         around.now,
         rng,
     );
     // Nobody measured how long this one was worked on.
     finish.record.latency = None;
+    // A batch sends what the input line asks for.
+    let lane = match finish.next {
+        Next::Amend { .. } => Lane::Live,
+        _ => lane,
+    };
     Taken {
         finish,
         lane,

@@ -12,7 +12,7 @@ use crate::model::{
     AttemptId, AttemptOutcome, CancelReason, ClaimedJob, ErrorClass, Evidence, JobHistory, JobId,
     JobState, Lane, OnHalt, Pico, RequestBody, StreamMode, Tokens, Usage,
 };
-use crate::policy::{PriceTable, RetrySettings};
+use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 use crate::provider::{Failure, ItemResult, Message};
 use crate::store::{Next, OpenItem};
 
@@ -34,6 +34,7 @@ fn settings() -> EngineSettings {
         seed: None,
         after_halt: false,
         on_halt: OnHalt::Exit,
+        amend: AmendSettings::default(),
         batch: BatchOptions::default(),
     }
 }
@@ -53,6 +54,7 @@ fn item(deadline_h: Option<u64>) -> OpenItem {
                 counted: 3,
                 ..JobHistory::default()
             },
+            amendment: None,
             last_class: None,
             started_at: now(),
             first_started_at: now(),

@@ -13,7 +13,7 @@ use crate::model::{
     BatchId, BatchState, CancelReason, DispatchOptions, EventKind, JobCounts, Lane, OnHalt, Pico,
     RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping, StreamMode,
 };
-use crate::policy::{PriceTable, RetrySettings};
+use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 use crate::provider::Polled;
 use crate::store::{BatchQueue, BatchRow};
 
@@ -57,6 +57,7 @@ fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
         seed: None,
         after_halt: false,
         on_halt: OnHalt::Exit,
+        amend: AmendSettings::default(),
         batch: BatchOptions {
             lane,
             deadline,

@@ -98,7 +98,7 @@ pub enum ErrorClass {
     Truncated,
     /// The answer ended because the context window was full; it is kept, but incomplete.
     ContextWindowExceeded,
-    /// A long server-tool turn paused (`stop_reason` `pause_turn`); what had come is kept.
+    /// A long server-tool turn paused (`stop_reason` `pause_turn`); it is continued a few times.
     Paused,
     /// The Batches API refused the whole batch.
     BatchRejected,

@@ -434,7 +434,7 @@ pub(super) const TABLE: &[ClassInfo] = &[
         meaning: "The model declined to answer (stop_reason `refusal`).",
         evidence: "200 with `stop_reason` `refusal`.",
         causes: "The safety classifiers of the model; `stop_details` names the category.",
-        remedy: "Rephrase the prompt or use another model; the same request will nearly always be refused again.",
+        remedy: "Rephrase the prompt or use another model (`--fallback-model` does that by itself); the same request will nearly always be refused again.",
     },
     ClassInfo {
         class: ErrorClass::Truncated,
@@ -445,7 +445,7 @@ pub(super) const TABLE: &[ClassInfo] = &[
         meaning: "The answer ended at max_tokens; it is kept, but incomplete.",
         evidence: "200 with `stop_reason` `max_tokens`.",
         causes: "max_tokens is too small for the answer; thinking counts too.",
-        remedy: "Raise max_tokens for this job if the rest matters.",
+        remedy: "Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.",
     },
     ClassInfo {
         class: ErrorClass::ContextWindowExceeded,
@@ -464,10 +464,10 @@ pub(super) const TABLE: &[ClassInfo] = &[
         treatment: Treatment::Mark,
         budget: Budget::None,
         maybe_billed: false,
-        meaning: "A long server-tool turn paused (stop_reason `pause_turn`); what had come is kept.",
+        meaning: "A long server-tool turn paused (stop_reason `pause_turn`); it is continued, and what had come is part of the result.",
         evidence: "200 with `stop_reason` `pause_turn` or `compaction`.",
         causes: "A turn with many calls of server tools such as web search.",
-        remedy: "Continue the conversation with the answer appended.",
+        remedy: "Nothing while it is continued. If the result is marked with it, the turn paused too often: allow fewer tool calls, or continue the conversation with the answer appended.",
     },
     ClassInfo {
         class: ErrorClass::BatchRejected,

@@ -1,5 +1,7 @@
 //! The client against raw sockets: what is sent, and what comes of every way to break.
 
+mod simulated;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -275,10 +277,13 @@ async fn a_batch_is_cancelled_by_a_post_without_a_body() {
 
 async fn results(reply: Vec<u8>) -> (Result<u64, Box<Failure>>, Vec<ResultLine>) {
     let (client, _server) = serve(reply).await;
-    download(&client).await
+    download(&client, "msgbatch_1").await
 }
 
-async fn download(client: &BatchesClient) -> (Result<u64, Box<Failure>>, Vec<ResultLine>) {
+async fn download(
+    client: &BatchesClient,
+    id: &str,
+) -> (Result<u64, Box<Failure>>, Vec<ResultLine>) {
     // So small that the download waits for its reader.
     let (sender, mut receiver) = mpsc::channel(1);
     let read = async {
@@ -288,7 +293,7 @@ async fn download(client: &BatchesClient) -> (Result<u64, Box<Failure>>, Vec<Res
         }
         lines
     };
-    tokio::join!(client.results("msgbatch_1", sender), read)
+    tokio::join!(client.results(id, sender), read)
 }
 
 #[tokio::test]
@@ -336,7 +341,7 @@ async fn a_download_that_falls_silent_is_left() {
         // Until the client gives up.
         let _ = socket.read(&mut [0; 1]).await;
     });
-    let (count, lines) = download(&client(&address, Duration::from_millis(50))).await;
+    let (count, lines) = download(&client(&address, Duration::from_millis(50)), "msgbatch_1").await;
     assert_eq!((count.unwrap_err().class, lines.len()), (C::Timeout, 1));
 }
 

@@ -18,8 +18,8 @@ pub fn may_have_been_created(failure: &Failure) -> bool {
     }
 }
 
-/// Which entry the API refused a batch for, from 0, if its message says so ("requests.7.custom_id:
-/// ..."; seen live).
+/// Which entry the API refused a batch for, from 0, if its message says so (it begins with
+/// `requests.7.custom_id`, say; seen live).
 #[must_use]
 pub fn rejected_entry(failure: &Failure) -> Option<usize> {
     let message = failure.evidence.message.as_deref()?;
@@ -82,115 +82,40 @@ mod tests {
         of_create(read.unwrap_err())
     }
 
+    const BAD: &str = "invalid_request_error";
+    const LIMIT: &str = "rate_limit_error";
+
+    /// Status, type and message of an answer; its class, and the entry that it names.
+    #[rustfmt::skip]
+    const REFUSED: &[(u16, &str, &str, C, Option<usize>)] = &[
+        (400, BAD, "requests.0.custom_id: Field required", C::BatchRejected, Some(0)),
+        (400, BAD, "requests.71.params: Input should be an object", C::BatchRejected, Some(71)),
+        (400, BAD, "requests.99999", C::BatchRejected, Some(99_999)),
+        (400, BAD, "requests: custom_id's must be unique within a batch. Duplicate custom_id found: dup", C::BatchRejected, None),
+        (400, BAD, "The request body is not valid JSON: x", C::BatchRejected, None),
+        (400, BAD, "requests.3.params.cache_control: too many", C::BatchRejected, Some(3)),
+        (422, BAD, "requests.x: no", C::BatchRejected, None),
+        (404, "not_found_error", "model: m", C::BatchRejected, None),
+        (413, "request_too_large", "Request exceeds the maximum size", C::RequestTooLarge, None),
+        (413, BAD, "requests.1: prompt is too long", C::RequestTooLarge, None),
+        (429, LIMIT, "Too many batch requests in the processing queue", C::BatchQueueFull, None),
+        (429, LIMIT, "The queue is full: requests.1", C::BatchQueueFull, None),
+        (429, LIMIT, "This request would exceed your rate limit of 50 requests per minute", C::RateLimited, None),
+        (429, LIMIT, "You have reached your API usage limits: queue", C::SpendLimit, None),
+        (400, BAD, "Your credit balance is too low to access the Anthropic API.", C::Billing, None),
+        (400, BAD, "You have reached your specified API usage limits.", C::SpendLimit, None),
+        (401, "authentication_error", "API key is invalid.", C::Authentication, None),
+        (403, "permission_error", "no", C::Permission, None),
+        (404, "not_found_error", "Not Found", C::WrongEndpoint, None),
+        (529, "overloaded_error", "Overloaded", C::Overloaded, None),
+    ];
+
     #[test]
     fn a_refused_create_call_is_the_batch_s_fault_or_everybody_s() {
-        let bad = "invalid_request_error";
-        let limit = "rate_limit_error";
-        let doubled =
-            "requests: custom_id's must be unique within a batch. Duplicate custom_id found: dup";
-        for (status, kind, message, class, entry) in [
-            (
-                400,
-                bad,
-                "requests.0.custom_id: Field required",
-                C::BatchRejected,
-                Some(0),
-            ),
-            (
-                400,
-                bad,
-                "requests.71.params: Input should be an object",
-                C::BatchRejected,
-                Some(71),
-            ),
-            (400, bad, "requests.99999", C::BatchRejected, Some(99_999)),
-            (400, bad, doubled, C::BatchRejected, None),
-            (
-                400,
-                bad,
-                "The request body is not valid JSON: x",
-                C::BatchRejected,
-                None,
-            ),
-            (
-                400,
-                bad,
-                "requests.3.params.cache_control: too many",
-                C::BatchRejected,
-                Some(3),
-            ),
-            (422, bad, "requests.x: no", C::BatchRejected, None),
-            (404, "not_found_error", "model: m", C::BatchRejected, None),
-            (
-                413,
-                "request_too_large",
-                "Request exceeds the maximum size",
-                C::RequestTooLarge,
-                None,
-            ),
-            (
-                413,
-                bad,
-                "requests.1: prompt is too long",
-                C::RequestTooLarge,
-                None,
-            ),
-            (
-                429,
-                limit,
-                "Too many batch requests in the processing queue",
-                C::BatchQueueFull,
-                None,
-            ),
-            (
-                429,
-                limit,
-                "The queue is full: requests.1",
-                C::BatchQueueFull,
-                None,
-            ),
-            (
-                429,
-                limit,
-                "This request would exceed your rate limit of 50 requests per minute",
-                C::RateLimited,
-                None,
-            ),
-            (
-                429,
-                limit,
-                "You have reached your API usage limits: queue",
-                C::SpendLimit,
-                None,
-            ),
-            (
-                400,
-                bad,
-                "Your credit balance is too low to access the Anthropic API.",
-                C::Billing,
-                None,
-            ),
-            (
-                400,
-                bad,
-                "You have reached your specified API usage limits.",
-                C::SpendLimit,
-                None,
-            ),
-            (
-                401,
-                "authentication_error",
-                "API key is invalid.",
-                C::Authentication,
-                None,
-            ),
-            (403, "permission_error", "no", C::Permission, None),
-            (404, "not_found_error", "Not Found", C::WrongEndpoint, None),
-            (529, "overloaded_error", "Overloaded", C::Overloaded, None),
-        ] {
-            let failure = failure(status, kind, message);
-            assert_eq!(failure.class, class, "{status} {message}");
-            assert_eq!(rejected_entry(&failure), entry, "{status} {message}");
+        for (status, kind, message, class, entry) in REFUSED {
+            let failure = failure(*status, kind, message);
+            assert_eq!(failure.class, *class, "{status} {message}");
+            assert_eq!(rejected_entry(&failure), *entry, "{status} {message}");
         }
     }
 

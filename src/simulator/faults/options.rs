@@ -11,6 +11,8 @@
 //! | `details` | an `error.details` object |
 //! | `delay=200ms` | waits that long before it answers |
 //! | `regain=2026-12-01` | the day in spend-limit messages |
+//! | `model=ID` | the step is there only for requests to this model, by id or alias |
+//! | `max-tokens=N` | the step is there only for requests with this `max_tokens` |
 //! | `takes=2h` | a batch takes that long (time of [`BatchSettings`]) |
 //! | `stall=0.4` | a batch stops at that share |
 //! | `hidden=2m` | a batch is not found for that long after its creation |
@@ -23,6 +25,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::simulator::models::Model;
 use crate::simulator::time::parse_duration;
 
 /// What the options of one step say.
@@ -35,6 +38,8 @@ pub(in crate::simulator) struct CaseOptions {
     pub(in crate::simulator) details: bool,
     pub(in crate::simulator) delay: Option<Duration>,
     pub(in crate::simulator) regain: Option<String>,
+    pub(in crate::simulator) model: Option<String>,
+    pub(in crate::simulator) max_tokens: Option<u32>,
     pub(in crate::simulator) batch: BatchOptions,
 }
 
@@ -60,6 +65,14 @@ pub(in crate::simulator) enum RetryAfter {
 }
 
 impl CaseOptions {
+    /// Whether a step with these options is there for such a request.
+    pub(in crate::simulator) fn holds_for(&self, model: &Model, max_tokens: u32) -> bool {
+        self.model
+            .as_deref()
+            .is_none_or(|name| model.is_named(name))
+            && self.max_tokens.is_none_or(|wanted| wanted == max_tokens)
+    }
+
     /// Takes one more word in. The error says what is wrong with it.
     pub(super) fn add(&mut self, word: &str) -> Result<(), String> {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
@@ -71,6 +84,8 @@ impl CaseOptions {
             "details" if value.is_empty() => self.details = true,
             "delay" => self.delay = Some(duration(word, value)?),
             "regain" => self.regain = Some(header_text(word, value)?),
+            "model" => self.model = Some(header_text(word, value)?),
+            "max-tokens" => self.max_tokens = Some(count(word, value)?),
             "takes" => self.batch.takes = Some(duration(word, value)?),
             "stall" => self.batch.stall = Some(share(word, value)?),
             "hidden" => self.batch.hidden = Some(duration(word, value)?),
@@ -163,6 +178,8 @@ mod tests {
             "delay=soon",
             "speed=3",
             "details=1",
+            "model=",
+            "max-tokens=many",
             "stall=2",
             "cuts=-1",
         ] {

@@ -3,10 +3,13 @@
 //! Steps are separated by commas. A step is a case's name, perhaps `*N` right behind it to stand
 //! for N requests, and then options. The n-th request with the same body gets the n-th step; the
 //! last step repeats for ever. `[[batch: ...]]` is the same for the call that creates the batch.
+//! A step whose options name a model or a `max_tokens` is there for those requests alone; without
+//! any step left a request is answered well.
 
 use std::str::FromStr;
 
 use super::{Case, CaseOptions, Venue};
+use crate::simulator::models::Model;
 
 const OPEN: &str = "[[sim:";
 const OPEN_BATCH: &str = "[[batch:";
@@ -49,6 +52,13 @@ impl Script {
             return Err(format!("a script has at most {MAX_STEPS} steps"));
         }
         Ok(Self { steps })
+    }
+
+    /// The steps that are there for requests to that model with that `max_tokens`.
+    pub(in crate::simulator) fn for_requests(mut self, model: &Model, max_tokens: u32) -> Self {
+        self.steps
+            .retain(|step| step.options.holds_for(model, max_tokens));
+        self
     }
 
     /// What the `nth` request (from 0) gets.
@@ -147,9 +157,12 @@ mod tests {
 
     use super::*;
     use crate::simulator::faults::RetryAfter;
+    use crate::simulator::models;
 
     fn names(text: &str, requests: u32) -> Vec<&'static str> {
+        let haiku = models::find("claude-haiku-4-5").unwrap();
         let script = Script::find(text).unwrap().unwrap();
+        let script = script.for_requests(haiku, 100);
         (0..requests).map(|nth| script.step(nth).0.name()).collect()
     }
 
@@ -160,6 +173,17 @@ mod tests {
             ["529", "529", "500", "ok", "ok", "ok"]
         );
         assert_eq!(names("[[sim:hang]]", 2), ["hang", "hang"]);
+    }
+
+    #[test]
+    fn a_step_may_be_there_for_some_requests_alone() {
+        let haiku = "[[sim: 529 model=claude-haiku-4-5, 500]]";
+        assert_eq!(names(haiku, 2), ["529", "500"]);
+        let opus = "[[sim: 529 model=claude-opus-5, 500]]";
+        assert_eq!(names(opus, 2), ["500", "500"]);
+        let other_room = "[[sim: max-tokens-stop max-tokens=50, 500 max-tokens=100]]";
+        assert_eq!(names(other_room, 2), ["500", "500"]);
+        assert_eq!(names("[[sim: refusal model=claude-opus-5]]", 1), ["ok"]);
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn prefill(ask: &Ask<'_>) -> Result<(), ApiError> {
         .turns
         .last()
         .is_some_and(|turn| turn.role == "assistant");
-    if prefilled && !ask.model.accepts_prefill() {
+    if prefilled && !ask.continues_a_pause() && !ask.model.accepts_prefill() {
         return Err(ApiError::invalid(
             "This model does not support assistant message prefill. The conversation must end with a user message.",
         ));

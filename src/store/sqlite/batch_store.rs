@@ -100,7 +100,7 @@ impl BatchStore for SqliteStore {
 
     async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
         let pack = |(finish, lane)| finish::PackedFinish::new(finish, lane);
-        let packed: Vec<_> = items.into_iter().map(pack).collect();
+        let packed: Vec<_> = items.into_iter().map(pack).collect::<Result<_>>()?;
         self.writer
             .call(move |tx| finish::finish(tx, run, &packed))
             .await

@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, params};
 
+use super::amend;
 use super::tx::Tx;
 use crate::model::{AttemptId, ErrorClass, JobHistory, JobId, JobState, RunId};
 use crate::store::{Claim, Result, StoreError};
@@ -16,6 +17,7 @@ pub(super) struct PackedClaim {
     pub(super) first_started_at_ms: i64,
     pub(super) previous_ended_at_ms: Option<i64>,
     pub(super) body: Vec<u8>,
+    pub(super) amendment: Option<Vec<u8>>,
 }
 
 /// What a claim read and wrote.
@@ -32,9 +34,11 @@ struct Candidate {
     custom_id: String,
     history: JobHistory,
     last_class: Option<ErrorClass>,
+    first_started_at_ms: Option<i64>,
+    amended: bool,
 }
 
-const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class";
+const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_row, rate_limits_in_row, interruptions_in_row, error_class, first_started_at_ms, amended";
 
 pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
     let (run, model) = (tx.run_row(claim.run)?, tx.model_row(&claim.model)?);
@@ -92,6 +96,8 @@ fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
             .get_ref(8)?
             .as_str_or_null()?
             .and_then(|name| name.parse().ok()),
+        first_started_at_ms: row.get(9)?,
+        amended: row.get(10)?,
     })
 }
 
@@ -122,14 +128,19 @@ fn start_attempt(
         "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms) VALUES (?1, ?2, 'live', ?3, ?4)",
         params![job.id, n, model, now],
     )?;
-    let first_started_at_ms = tx
-        .query(
-            "UPDATE jobs SET state = 1, attempts = ?2, first_started_at_ms = coalesce(first_started_at_ms, ?3)
-             WHERE id = ?1 AND state = 0 AND route = 0 AND attempts = ?2 - 1 RETURNING first_started_at_ms",
-            params![job.id, n, now],
-            |row| row.get(0),
-        )?
-        .ok_or_else(|| StoreError::IllegalTransition(format!("job {} is not queued", job.id)))?;
+    // Not RETURNING: for that SQLite opens a temporary table and a statement journal each time.
+    let first_started_at_ms = job.first_started_at_ms.unwrap_or(now);
+    let claimed = tx.execute(
+        "UPDATE jobs SET state = 1, attempts = ?2, first_started_at_ms = ?3
+         WHERE id = ?1 AND state = 0 AND route = 0 AND attempts = ?2 - 1",
+        params![job.id, n, first_started_at_ms],
+    )?;
+    if claimed != 1 {
+        let job = job.id;
+        return Err(StoreError::IllegalTransition(format!(
+            "job {job} is not queued"
+        )));
+    }
     let previous_ended_at_ms = previous_end(tx, &job)?;
     tx.moved(
         run,
@@ -144,6 +155,11 @@ fn start_attempt(
             |row| row.get(0),
         )?
         .ok_or_else(|| StoreError::IllegalTransition(format!("job {} has no body", job.id)))?;
+    let amendment = if job.amended {
+        amend::amendment_of(tx, job.id)?
+    } else {
+        None
+    };
     Ok(PackedClaim {
         attempt: AttemptId {
             job: JobId(job.id),
@@ -156,6 +172,7 @@ fn start_attempt(
         first_started_at_ms,
         previous_ended_at_ms,
         body,
+        amendment,
     })
 }
 

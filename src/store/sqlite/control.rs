@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{params, params_from_iter, types::Value};
 
+use super::amend;
 use super::blob::pack;
 use super::dissolve;
 use super::load::json;
@@ -19,6 +20,16 @@ struct Open {
     model: i64,
     attempts: u32,
     interruptions: u32,
+    amended: bool,
+}
+
+/// A job that was put back by hand.
+struct Ended {
+    job: i64,
+    model: i64,
+    state: JobState,
+    route: Route,
+    amended: bool,
 }
 
 /// Marks the run running and closes what a crash left open.
@@ -36,7 +47,7 @@ pub(super) fn start(
         params![row, now.as_millisecond()],
     )?;
     let open = tx.query_all(
-        "SELECT id, model_id, attempts, interruptions_in_row FROM jobs INDEXED BY jobs_in_flight
+        "SELECT id, model_id, attempts, interruptions_in_row, amended FROM jobs INDEXED BY jobs_in_flight
          WHERE run_id = ?1 AND state = 1",
         [row],
         |row| {
@@ -45,6 +56,7 @@ pub(super) fn start(
                 model: row.get(1)?,
                 attempts: row.get(2)?,
                 interruptions: row.get(3)?,
+                amended: row.get(4)?,
             })
         },
     )?;
@@ -88,10 +100,11 @@ fn interrupt(
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![open.job, open.attempts, now.as_millisecond(), class.as_str(), class.info().meaning],
     )?;
-    let to = if fails {
-        JobState::Failed
-    } else {
-        JobState::Queued
+    let truncated = fails && open.amended && amend::take_what_was_put_aside(tx, open.job)?;
+    let (to, class) = match (fails, truncated) {
+        (true, true) => (JobState::Succeeded, ErrorClass::Truncated),
+        (true, false) => (JobState::Failed, class),
+        (false, _) => (JobState::Queued, class),
     };
     tx.execute(
         "UPDATE jobs SET state = ?2, not_before_ms = 0, error_class = ?3, interruptions_in_row = ?4
@@ -105,9 +118,13 @@ fn interrupt(
         Some(to.into()),
     );
     recovered.interrupted += 1;
-    if fails {
+    if to == JobState::Failed {
         recovered.failed += 1;
         keep_interruption(tx, open)?;
+    }
+    recovered.truncated += u64::from(truncated);
+    if fails && open.amended {
+        amend::settle(tx, open.job, false)?;
     }
     Ok(())
 }
@@ -223,12 +240,18 @@ pub(super) fn cancel(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<bool> {
     ] {
         let sql = format!(
             "UPDATE jobs SET state = 6, not_before_ms = 0, error_class = 'canceled'
-             WHERE id IN (SELECT id FROM jobs {waiting} LIMIT {PAGE}) RETURNING model_id"
+             WHERE id IN (SELECT id FROM jobs {waiting} LIMIT {PAGE})
+             RETURNING id, model_id, amended"
         );
-        let models: Vec<i64> = tx.query_all(&sql, [row], |row| row.get(0))?;
-        canceled += models.len();
-        for model in models {
+        let jobs = tx.query_all(&sql, [row], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        canceled += jobs.len();
+        for (job, model, amended) in jobs {
             tx.moved(row, model, Some(from), Some(JobState::Canceled.into()));
+            if amended {
+                amend::settle(tx, job, false)?;
+            }
         }
     }
     Ok(more_in_batches || canceled >= PAGE as usize)
@@ -243,7 +266,14 @@ pub(super) fn retry(
 ) -> Result<(u64, Option<u64>)> {
     let row = tx.run_row(run)?;
     let page = ended_page(tx, row, filter, after_line)?;
-    for (job, model, state, route) in &page {
+    for Ended {
+        job,
+        model,
+        state,
+        route,
+        amended,
+    } in &page
+    {
         tx.execute(
             "UPDATE jobs SET state = 0, not_before_ms = 0, counted = 0, faults_in_row = 0,
                rate_limits_in_row = 0, interruptions_in_row = 0, first_started_at_ms = NULL
@@ -253,6 +283,9 @@ pub(super) fn retry(
         tx.execute("DELETE FROM results WHERE job_id = ?1", [job])?;
         let queued = Tally::of(JobState::Queued, *route);
         tx.moved(row, *model, Some((*state).into()), Some(queued));
+        if *amended {
+            amend::take_back(tx, row, *job, *model, *route)?;
+        }
     }
     if !page.is_empty() {
         tx.execute(
@@ -262,17 +295,12 @@ pub(super) fn retry(
         )?;
     }
     let next = page.last().filter(|_| page.len() == PAGE as usize);
-    Ok((page.len() as u64, next.map(|(job, ..)| line_of(*job))))
+    Ok((page.len() as u64, next.map(|ended| line_of(ended.job))))
 }
 
-fn ended_page(
-    tx: &Tx,
-    run: i64,
-    filter: &RetryFilter,
-    after_line: u64,
-) -> Result<Vec<(i64, i64, JobState, Route)>> {
+fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Result<Vec<Ended>> {
     let mut sql =
-        "SELECT id, model_id, state, route FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
+        "SELECT id, model_id, state, route, amended FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
             .to_owned();
     let mut values = vec![
         Value::from(job_id(run, after_line)),
@@ -290,8 +318,13 @@ fn ended_page(
         &format!("{sql} ORDER BY id LIMIT {PAGE}"),
         params_from_iter(values),
         |row| {
-            let state = JobState::from_code(row.get(2)?).unwrap_or(JobState::Failed);
-            Ok((row.get(0)?, row.get(1)?, state, Route::read(row, 3)?))
+            Ok(Ended {
+                job: row.get(0)?,
+                model: row.get(1)?,
+                state: JobState::from_code(row.get(2)?).unwrap_or(JobState::Failed),
+                route: Route::read(row, 3)?,
+                amended: row.get(4)?,
+            })
         },
     )
 }

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::params;
 
+use super::amend::{self, PackedAmended};
 use super::blob::pack;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
-use crate::model::{AttemptId, AttemptRecord, JobHistory, JobState, Lane, Pico, RunId};
+use crate::model::{AttemptId, AttemptRecord, ErrorClass, JobHistory, JobState, Lane, Pico, RunId};
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
 /// A finish with its result packed beforehand, off the writer's thread.
@@ -21,23 +22,29 @@ pub(super) struct PackedFinish {
     route: Route,
     message: Option<Vec<u8>>,
     error: Option<Vec<u8>>,
+    amended: Option<PackedAmended>,
 }
 
 impl PackedFinish {
     /// Packs the results of `finish`; if the job goes again, then by `lane`.
-    pub(super) fn new(mut finish: Finish, lane: Lane) -> Self {
+    pub(super) fn new(mut finish: Finish, lane: Lane) -> Result<Self> {
+        let amended = match &mut finish.next {
+            Next::Amend { amended, .. } => Some(PackedAmended::pack(amended)?),
+            _ => None,
+        };
         let (message, error) = match &mut finish.next {
             Next::End(end) => pack_result(std::mem::replace(&mut end.result, ResultBody::Nothing)),
             _ => (None, None),
         };
-        Self {
+        Ok(Self {
             record: finish.record,
             history: finish.history,
             next: finish.next,
             route: lane.into(),
             message,
             error,
-        }
+            amended,
+        })
     }
 }
 
@@ -103,31 +110,57 @@ fn add_to_run(tx: &Tx, run: i64, ended: &[&AttemptRecord]) -> Result<()> {
     Ok(())
 }
 
-/// None if the attempt had ended already: an earlier call did this, and its word stands.
+/// Ends an attempt. None if it had ended already: an earlier call did this, and its word stands.
 fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<Option<Ends>> {
+    let ends = open_attempt(tx, finish.record.attempt)?;
+    if ends.is_some() {
+        write_end(tx, finish)?;
+    }
+    Ok(ends)
+}
+
+/// Where the attempt is open. Asked beforehand and not by RETURNING: for that SQLite opens a
+/// temporary table and a statement journal each time.
+fn open_attempt(tx: &Tx, AttemptId { job, n }: AttemptId) -> Result<Option<Ends>> {
+    let found = tx.query(
+        "SELECT ended_at_ms IS NULL, batch_id FROM attempts WHERE job_id = ?1 AND n = ?2",
+        params![job.0, n],
+        |row| {
+            let ends = row
+                .get::<_, Option<i64>>(1)?
+                .map_or(Ends::Live, Ends::InBatch);
+            Ok(row.get::<_, bool>(0)?.then_some(ends))
+        },
+    )?;
+    found.ok_or_else(|| {
+        StoreError::IllegalTransition(format!("attempt {n} of job {} was never started", job.0))
+    })
+}
+
+fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
     let PackedFinish { record, next, .. } = finish;
     let AttemptId { job, n } = record.attempt;
     let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
-    let ended = tx.query(
+    tx.execute(
         "UPDATE attempts SET ended_at_ms = ?3, outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
            unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24
-         WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL RETURNING batch_id",
+         WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![
             job.0,
             n,
             record.ended_at.as_millisecond(),
             record.outcome.as_str(),
-            record.error_class.map(crate::model::ErrorClass::as_str),
+            record.error_class.map(ErrorClass::as_str),
             evidence.http_status,
             evidence.error_type,
             evidence.message,
             evidence.request_id,
             evidence.retry_after.map(millis),
-            next_try_at(next).map(Timestamp::as_millisecond),
+            next.next_try_at().map(Timestamp::as_millisecond),
             record.answered_by,
             tokens.input,
             tokens.output,
@@ -142,19 +175,8 @@ fn end_attempt(tx: &Tx, finish: &PackedFinish) -> Result<Option<Ends>> {
             record.maybe_billed,
             record.latency.map(millis),
         ],
-        |row| Ok(row.get::<_, Option<i64>>(0)?.map_or(Ends::Live, Ends::InBatch)),
     )?;
-    if ended.is_some() {
-        return Ok(ended);
-    }
-    let known = tx.query(
-        "SELECT 1 FROM attempts WHERE job_id = ?1 AND n = ?2",
-        params![job.0, n],
-        |_| Ok(()),
-    )?;
-    known.map(|()| None).ok_or_else(|| {
-        StoreError::IllegalTransition(format!("attempt {n} of job {} was never started", job.0))
-    })
+    Ok(())
 }
 
 fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<()> {
@@ -162,20 +184,30 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     let history = &finish.history;
     let goes_again = matches!(to, JobState::Queued | JobState::Held);
     let AttemptId { job, n } = finish.record.attempt;
-    let moved = tx.query(
+    let class = match finish.next {
+        Next::EndTruncated => Some(ErrorClass::Truncated),
+        _ => finish.record.error_class,
+    };
+    let illegal = || {
+        StoreError::IllegalTransition(format!(
+            "job {} cannot become {to}: it is not {from}",
+            job.0
+        ))
+    };
+    let moved = tx.execute(
         "UPDATE jobs SET state = ?3, not_before_ms = ?4, error_class = ?5, counted = ?6,
            faults_in_row = ?7, rate_limits_in_row = ?8, interruptions_in_row = ?9,
-           route = min(coalesce(?11, route), 1 - live_only)
-         WHERE id = ?1 AND attempts = ?2 AND state = ?10 RETURNING model_id, route",
+           route = min(coalesce(?11, route), 1 - live_only, 1 - amended)
+         WHERE id = ?1 AND attempts = ?2 AND state = ?10",
         params![
             job.0,
             n,
             to.code(),
-            next_try_at(&finish.next).map_or(0, Timestamp::as_millisecond),
             finish
-                .record
-                .error_class
-                .map(crate::model::ErrorClass::as_str),
+                .next
+                .next_try_at()
+                .map_or(0, Timestamp::as_millisecond),
+            class.map(ErrorClass::as_str),
             history.counted,
             history.faults_in_row,
             history.rate_limits_in_row,
@@ -183,15 +215,25 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
             from.code(),
             goes_again.then_some(finish.route.code()),
         ],
-        |row| Ok((row.get(0)?, Route::read(row, 1)?)),
     )?;
-    let (model, route) = moved.ok_or_else(|| {
-        StoreError::IllegalTransition(format!(
-            "job {} cannot become {to}: it is not {from}",
-            job.0
-        ))
-    })?;
-    tx.moved(run, model, Some(from.into()), Some(Tally::of(to, route)));
+    if moved != 1 {
+        return Err(illegal());
+    }
+    let (model, route, amended) = tx
+        .query(
+            "SELECT model_id, route, amended FROM jobs WHERE id = ?1",
+            [job.0],
+            |row| Ok((row.get(0)?, Route::read(row, 1)?, row.get(2)?)),
+        )?
+        .ok_or_else(illegal)?;
+    let tally = Tally::of(to, route);
+    tx.moved(run, model, Some(from.into()), Some(tally));
+    if let Some(packed) = &finish.amended {
+        amend::keep(tx, (run, job.0, n), (model, route), packed)?;
+    }
+    if amended && finish.next.is_end() {
+        amend::settle(tx, job.0, matches!(finish.next, Next::EndTruncated))?;
+    }
     Ok(())
 }
 
@@ -209,16 +251,10 @@ fn keep_result(tx: &Tx, finish: &PackedFinish) -> Result<()> {
 
 fn state_after(next: &Next) -> JobState {
     match next {
-        Next::RetryAt(_) | Next::Requeue => JobState::Queued,
+        Next::RetryAt(_) | Next::Requeue | Next::Amend { .. } => JobState::Queued,
         Next::Hold => JobState::Held,
         Next::End(JobEnd { state, .. }) => *state,
-    }
-}
-
-fn next_try_at(next: &Next) -> Option<Timestamp> {
-    match next {
-        Next::RetryAt(at) => Some(*at),
-        _ => None,
+        Next::EndTruncated => JobState::Succeeded,
     }
 }
 

@@ -50,6 +50,7 @@ fn open_item(tx: &Tx, batch: BatchId, attempt: AttemptId) -> Result<Option<OpenI
                     rate_limits_in_row: row.get(4)?,
                     interruptions_in_row: row.get(5)?,
                 },
+                amendment: None,
                 // A class of a later version is no reason not to take the result.
                 last_class: name_in(row, 6)?,
                 started_at: time(row.get(7)?),

@@ -13,6 +13,7 @@ pub(super) const APPLICATION_ID: i64 = 0x436C_526E;
 /// Step `i` brings a store from version `i` to `i + 1`.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../schemas/sqlite/0001_initial.sql"),
+    include_str!("../../../schemas/sqlite/0002_amendments.sql"),
     include_str!("../../../schemas/sqlite/0004_batches.sql"),
 ];
 

@@ -15,6 +15,7 @@
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
 //! claim, finish   the life of an attempt; finish serves both lanes
+//! amend           what its next attempt asks differently
 //! control         start, pulse, leave, cancel, retry
 //! tally           what is counted, and the two queues
 //! batch_store     the verbs of the batch lane, which are
@@ -28,6 +29,7 @@
 //! verify          the invariants, held against every row
 //! ```
 
+mod amend;
 mod backup;
 mod batch_store;
 mod batches;
@@ -175,7 +177,7 @@ impl Store for SqliteStore {
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
         let pack = |finish| finish::PackedFinish::new(finish, Lane::Live);
-        let packed: Vec<_> = finishes.into_iter().map(pack).collect();
+        let packed: Vec<_> = finishes.into_iter().map(pack).collect::<Result<_>>()?;
         self.writer
             .call(move |tx| finish::finish(tx, run, &packed))
             .await
@@ -224,11 +226,17 @@ impl Store for SqliteStore {
 /// A claimed job with its body unpacked.
 fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
     let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
+    let body = RequestBody::from_json(body);
+    let (body, amendment) = match packed.amendment {
+        Some(amendment) => amend::unpack(&amendment, &body)?,
+        None => (body, None),
+    };
     Ok(ClaimedJob {
         attempt: packed.attempt,
         custom_id: packed.custom_id,
         model: model.to_owned(),
-        body: RequestBody::from_json(body),
+        body,
+        amendment,
         history: packed.history,
         last_class: packed.last_class,
         started_at: time(packed.started_at_ms),

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::backup::back_up;
@@ -56,6 +57,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     use_wal(path, &connection)?;
     set_up(path, &connection, WRITER_PRAGMAS)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    keep_plans(path, &connection)?;
     Ok(connection)
 }
 
@@ -81,6 +83,16 @@ fn upgrade(path: &Path, connection: &mut Connection) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A prepared statement stays prepared. Else SQLite, once it has statistics, plans a statement anew
+/// for each time that is compared with an index, and every claim compares one. Plans that would be
+/// better for some values are no loss: the statements name their indexes.
+fn keep_plans(path: &Path, connection: &Connection) -> Result<()> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(drop)
+        .map_err(|error| explain(path, &error))
 }
 
 /// A read-only connection to an existing store.

@@ -16,7 +16,7 @@ const ROUTED_LINES: u32 = 2_000;
 const UNROUTED_JOBS: u32 = 1_000;
 
 /// Where the rule sends a job: what its line says, then what the user said, then its deadline.
-const TARGET: &str = "CASE WHEN live_only THEN 0
+const TARGET: &str = "CASE WHEN live_only OR amended THEN 0
     WHEN coalesce(lane, ?3) = 'live' THEN 0
     WHEN coalesce(lane, ?3) = 'batch' THEN 1
     ELSE coalesce(coalesce(deadline_ms, ?4) >= ?5, 0) END";

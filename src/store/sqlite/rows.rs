@@ -55,7 +55,7 @@ pub(super) fn results_of_page(page: &str) -> String {
          JOIN models ON models.id = page.model_id
          LEFT JOIN results ON results.job_id = page.id
          LEFT JOIN bodies ON bodies.job_id = page.id
-         LEFT JOIN attempts last ON last.job_id = page.id AND last.n = page.attempts
+         LEFT JOIN attempts last ON last.job_id = page.id AND last.n = coalesce(results.n, page.attempts)
          LEFT JOIN sums ON sums.id = page.id
          ORDER BY page.id"
     )
@@ -67,12 +67,16 @@ const SUMS: &str = "sum(input_tokens) AS input_tokens, sum(output_tokens) AS out
     sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(cost_pico) AS cost_pico,
     sum(saved_by_batch_pico) AS saved_by_batch_pico, sum(saved_by_cache_pico) AS saved_by_cache_pico";
 
+/// Which attempt brought the result of an ended job: the last one, but where a truncated answer was
+/// put aside and nothing better came.
+const RESULT_N: &str = "iif(jobs.amended, coalesce((SELECT n FROM results WHERE job_id = jobs.id), jobs.attempts), jobs.attempts)";
+
 /// All attempts between two job ids, summed up by what tells them apart. The last attempt of a job
 /// that succeeded or failed brought its result; that of a cancelled one did not.
 pub(super) fn attempt_groups() -> String {
     format!(
         "SELECT name AS model, answered_by, a.lane AS lane, outcome, a.error_class AS error_class, maybe_billed,
-            unknown_price, (a.n = jobs.attempts AND jobs.state IN (4, 5)) AS is_result, count(*) AS attempts, {SUMS}
+            unknown_price, (a.n = {RESULT_N} AND jobs.state IN (4, 5)) AS is_result, count(*) AS attempts, {SUMS}
          FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
          WHERE a.job_id BETWEEN ?1 AND ?2
          GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result

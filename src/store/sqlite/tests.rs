@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, verb by verb, on real files.
 
+mod amending;
 mod batch_ends;
 mod batch_sequences;
 mod batch_states;

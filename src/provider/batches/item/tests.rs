@@ -222,7 +222,7 @@ fn check(line: &[u8]) {
         }
         ItemResult::Unreadable(words) => assert!(!words.is_empty() && words.len() < 3_000),
         ItemResult::Canceled | ItemResult::Expired => {
-            assert!(read.custom_id.is_none_or(|id| id.len() <= 256))
+            assert!(read.custom_id.is_none_or(|id| id.len() <= 256));
         }
     }
 }

@@ -149,25 +149,10 @@ impl Bench {
         pages
     }
 
-    /// The tallies and the counters of batches say what a count of the rows says.
+    /// Every counter says what a count of the rows says.
     pub(super) fn recount(&self) {
-        let file = rusqlite::Connection::open(&self.path).unwrap();
-        let differences = "SELECT count(*) FROM (
-            SELECT * FROM (SELECT run_id, model_id, iif(state = 0 AND route = 1, 7, state) AS key, count(*) AS jobs
-                           FROM jobs GROUP BY 1, 2, 3)
-            FULL JOIN (SELECT run_id AS r, model_id AS m, state AS s, jobs AS j FROM tallies WHERE jobs > 0)
-              ON run_id = r AND model_id = m AND key = s AND jobs = j
-            WHERE jobs IS NULL OR j IS NULL)";
-        let open = "SELECT count(*) FROM batches WHERE open_requests <>
-            (SELECT count(*) FROM attempts WHERE batch_id = batches.id AND ended_at_ms IS NULL)";
-        let in_batch = "SELECT (SELECT count(*) FROM jobs WHERE state = 2) <>
-            (SELECT count(*) FROM attempts WHERE batch_id IS NOT NULL AND ended_at_ms IS NULL)";
-        let cost = "SELECT count(*) FROM runs WHERE cost_pico <>
-            (SELECT coalesce(sum(a.cost_pico), 0) FROM attempts a JOIN jobs ON jobs.id = job_id WHERE run_id = runs.id)";
-        for sql in [differences, open, in_batch, cost] {
-            let wrong: i64 = file.query_row(sql, [], |row| row.get(0)).unwrap();
-            assert_eq!(wrong, 0, "{sql}");
-        }
+        let told = self.reader().verify(&[self.run]).unwrap();
+        assert!(told.holds(), "{told:#?}");
     }
 }
 

@@ -72,6 +72,18 @@ async fn each_damage_is_found_and_named() {
             "UPDATE tallies SET jobs = jobs + 1 WHERE state = 0",
             &["tallies"],
         ),
+        (
+            "UPDATE jobs SET route = 1 WHERE state = 0 AND id & 7 = 5",
+            &["tallies"],
+        ),
+        (
+            "UPDATE attempts SET lane = 'batch' WHERE job_id & 7 = 1",
+            &["lanes"],
+        ),
+        (
+            "UPDATE jobs SET state = 2 WHERE state = 1",
+            &["tallies", "batches"],
+        ),
         ("UPDATE runs SET state = 'ended'", &["ended_runs"]),
         (
             "UPDATE results SET message_blob = x'0700000000' WHERE job_id & 7 = 1",

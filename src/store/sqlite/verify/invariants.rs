@@ -73,6 +73,18 @@ pub(super) const INVARIANTS: &[Invariant] = &[
             WHERE job_id BETWEEN ?1 AND ?2 AND attempts.ended_at_ms IS NULL AND n <> jobs.attempts",
     },
     Invariant {
+        name: "amendments",
+        promise: "a job that is marked as amended has an amendment, until it has ended",
+        violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || iif(jobs.amended,
+                ' is marked as amended, which does not fit what is kept for it',
+                ' has an amendment and is not marked')
+            FROM jobs LEFT JOIN amendments ON amendments.job_id = jobs.id
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+              AND (jobs.amended <> (amendments.job_id IS NOT NULL)
+                OR (jobs.amended AND jobs.state < 4) <> (amendment_blob IS NOT NULL)
+                OR (jobs.state >= 4 AND put_aside_blob IS NOT NULL))",
+    },
+    Invariant {
         name: "schedule",
         promise: "no attempt began before the time that was set for it",
         violations: "SELECT 'line ' || (later.job_id & 0xFFFFFFFFFF) || ': attempt ' || later.n || ' began '
@@ -97,15 +109,41 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "tallies",
-        promise: "the counts of jobs by model and state are those of the jobs themselves",
+        promise: "the counts of jobs by model and state are those of the jobs themselves; state 7 is queued for a batch",
         violations: "SELECT 'model ' || model_id || ', state ' || state || ': ' || sum(told) || ' counted, '
                 || sum(found) || ' found'
             FROM (
                 SELECT model_id, state, jobs AS told, 0 AS found FROM tallies WHERE run_id = ?3
                 UNION ALL
-                SELECT model_id, state, 0, count(*) FROM jobs
-                WHERE id BETWEEN ?1 AND ?2 AND run_id = ?3 GROUP BY model_id, state)
+                SELECT model_id, iif(state = 0 AND route = 1, 7, state) AS key, 0, count(*) FROM jobs
+                WHERE id BETWEEN ?1 AND ?2 AND run_id = ?3 GROUP BY model_id, key)
             GROUP BY model_id, state HAVING sum(told) <> sum(found)",
+    },
+    Invariant {
+        name: "batches",
+        promise: "a batch has as many open requests as it says, each of a job that is in a batch, and none once it is harvested",
+        violations: "SELECT 'batch ' || batches.id || ' (' || batches.state || ') says ' || open_requests || ' open requests, and has '
+                || count(attempts.n)
+            FROM batches LEFT JOIN attempts ON batch_id = batches.id AND attempts.ended_at_ms IS NULL
+            WHERE run_id = ?3
+            GROUP BY batches.id
+            HAVING open_requests <> count(attempts.n) OR (batches.state = 'harvested' AND open_requests > 0)
+            UNION ALL
+            SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || iif(jobs.state = 2,
+                ' is in a batch without an attempt in one', ' has an open attempt in a batch and is not in one')
+            FROM jobs
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+              AND (jobs.state = 2) <> EXISTS (
+                SELECT 1 FROM attempts
+                WHERE attempts.job_id = jobs.id AND batch_id IS NOT NULL AND attempts.ended_at_ms IS NULL)",
+    },
+    Invariant {
+        name: "lanes",
+        promise: "an attempt is of the batch lane if and only if it is part of a batch of its run",
+        violations: "SELECT 'line ' || (job_id & 0xFFFFFFFFFF) || ': attempt ' || n || ' is of the lane ' || lane
+                || iif(batch_id IS NULL, ' without a batch', ' with batch ' || batch_id)
+            FROM attempts LEFT JOIN batches ON batches.id = batch_id
+            WHERE job_id BETWEEN ?1 AND ?2 AND (lane = 'batch') <> (batches.run_id IS ?3)",
     },
     Invariant {
         name: "ended_runs",

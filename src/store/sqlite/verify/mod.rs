@@ -97,6 +97,8 @@ impl SqliteReader {
             ("metadata", "bodies", "metadata_blob"),
             ("message", "results", "message_blob"),
             ("error", "results", "error_blob"),
+            ("amendment", "amendments", "amendment_blob"),
+            ("answer that was put aside", "amendments", "put_aside_blob"),
         ] {
             let sql = format!(
                 "SELECT job_id, {column} FROM {table}

@@ -1,0 +1,107 @@
+//! What an answer means for the request of the next attempt: amended, or not.
+//!
+//! The decision is `policy::amend`; here it gets what the engine knows, and becomes what is stored.
+
+use jiff::Timestamp;
+
+use super::outcome::Surroundings;
+use super::settings::EngineSettings;
+use crate::model::{Amended, ClaimedJob, ErrorClass, Evidence, JobHistory, JobState, Pico};
+use crate::policy::{self, Asked, Step, Trouble, Verdict, no_more_retries};
+use crate::provider::Message;
+use crate::store::{JobEnd, Next, ResultBody};
+
+/// What becomes of a job that got a message, and its history then. An amended attempt goes at once.
+pub(super) fn after_message(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    message: &Message,
+    cost: Pico,
+    now: Timestamp,
+) -> (Next, JobHistory) {
+    let (amend, prices) = (&settings.amend, &settings.prices);
+    let (asked, mark) = (asked(job), message.mark);
+    match policy::after_message(amend, prices, asked, mark, &message.raw, cost) {
+        // The failures before an answer are overcome: the next request begins afresh.
+        Some(amended) => (amend_at(now, amended), JobHistory::default()),
+        None => (end(job, &message.raw), job.history),
+    }
+}
+
+/// What becomes of a failed job that goes on with another model, if it does.
+pub(super) fn after_failure(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    class: ErrorClass,
+    verdict: &Verdict,
+    around: Surroundings,
+    now: Timestamp,
+) -> Option<Next> {
+    let trouble = Trouble {
+        class,
+        last_class: job.last_class,
+        faults_in_row: verdict.history.faults_in_row,
+        step: verdict.step,
+        no_more_retries: no_more_retries(&settings.retry, around.standing.age),
+        outage: around.outage,
+    };
+    let amendment = policy::after_failure(&settings.amend, &settings.prices, asked(job), &trouble)?;
+    let amended = Amended {
+        amendment,
+        put_aside: None,
+    };
+    Some(amend_at(now, amended))
+}
+
+/// Whether a truncated answer of this job is kept for the case that no later one is better.
+pub(super) fn has_put_aside(job: &ClaimedJob) -> bool {
+    let amendment = job.amendment.as_deref();
+    amendment.is_some_and(|amendment| amendment.put_aside.is_some())
+}
+
+/// A turn that fails after it had paused has cost something: its error says so.
+pub(super) fn tell_what_was_paid(job: &ClaimedJob, step: Step, evidence: &mut Evidence) {
+    let Some(amendment) = job.amendment.as_deref().filter(|_| step == Step::Fail) else {
+        return;
+    };
+    let paused = match amendment.continuations() {
+        0 => return,
+        1 => "1 earlier answer".to_owned(),
+        more => format!("{more} earlier answers"),
+    };
+    let cost = Pico(amendment.paused_cost_pico);
+    let said = evidence.message.take().unwrap_or_default();
+    let told = format!("{said} (the turn had paused; {paused} of it cost {cost} USD)");
+    evidence.message = Some(told.trim_start().to_owned());
+    // The API's own error object does not say it, so ours takes its place.
+    evidence.raw_error = None;
+}
+
+fn asked(job: &ClaimedJob) -> Asked<'_> {
+    Asked {
+        n: job.attempt.n,
+        model: &job.model,
+        body: &job.body,
+        amendment: job.amendment.as_deref(),
+    }
+}
+
+fn amend_at(at: Timestamp, amended: Amended) -> Next {
+    Next::Amend {
+        at,
+        amended: Box::new(amended),
+    }
+}
+
+/// The message is the result; after pauses with the content of the whole turn. A message that
+/// cannot be taken apart is kept as it came.
+fn end(job: &ClaimedJob, message: &str) -> Next {
+    let joined = job
+        .amendment
+        .as_deref()
+        .and_then(|amendment| amendment.joined(message).ok());
+    Next::End(JobEnd {
+        state: JobState::Succeeded,
+        result: ResultBody::Message(joined.unwrap_or_else(|| message.to_owned())),
+    })
+}

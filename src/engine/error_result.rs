@@ -1,0 +1,39 @@
+//! The result of a job that failed: an error object in the API's own shape.
+
+use crate::model::{ErrorClass, Evidence, error_object};
+use crate::provider::Message;
+use crate::store::ResultBody;
+
+/// What is exported for a job that failed like that. The message of a refusal stands beside its
+/// error, since it may have been paid for.
+pub(super) fn error_result(
+    class: ErrorClass,
+    evidence: &Evidence,
+    message: Option<&Message>,
+) -> ResultBody {
+    let error = error_of(class, evidence);
+    match message {
+        Some(message) => ResultBody::Refusal {
+            error,
+            message: message.raw.clone(),
+        },
+        None => ResultBody::Error(error),
+    }
+}
+
+/// The API's own error object where it sent a whole one, else one of the same shape.
+fn error_of(class: ErrorClass, evidence: &Evidence) -> String {
+    if let Some(raw) = &evidence.raw_error
+        && raw_is_whole(raw)
+    {
+        return raw.clone();
+    }
+    let kind = evidence.error_type.as_deref().unwrap_or(class.as_str());
+    let words = evidence.message.as_deref().unwrap_or(class.info().meaning);
+    error_object(kind, words, evidence.request_id.as_deref())
+}
+
+fn raw_is_whole(raw: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(raw)
+        .is_ok_and(|object| object["type"] == "error" && object["error"]["type"].is_string())
+}
