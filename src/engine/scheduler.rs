@@ -4,6 +4,8 @@
 //! reads no clock: time and randomness are arguments. It knows how many jobs wait, never which,
 //! so a million of them cost it nothing.
 
+mod neighbour;
+
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -210,40 +212,6 @@ impl Scheduler {
             // Until the status page is asked, nobody but the lane itself says so.
             outage: false,
         }
-    }
-
-    /// Whether the batch lane has work.
-    pub(super) fn on_beside(&mut self, busy: bool) {
-        self.beside = busy;
-    }
-
-    /// No job can succeed, as the batch lane found.
-    pub(super) fn on_halt(&mut self, halt: Halt) {
-        self.leave(Leave::Halted(halt));
-    }
-
-    /// Jobs of some model were put aside by the batch lane.
-    pub(super) fn on_held(&mut self, because: Halt) {
-        self.held_because.get_or_insert(because);
-    }
-
-    /// Why the run is being left, if it is.
-    pub(super) fn leaving(&self) -> Option<&Leave> {
-        self.leaving.as_ref()
-    }
-
-    /// Jobs that wait for the live lane.
-    pub(super) fn queued(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.queued).sum()
-    }
-
-    /// Since when every model with jobs to do has been failing.
-    pub(super) fn down_since(&self) -> Option<Timestamp> {
-        let with_work = self.lanes.iter().filter(|lane| lane.queued > 0);
-        let since: Option<Vec<_>> = with_work
-            .map(|lane| lane.circuit.open().map(|open| open.since))
-            .collect();
-        since?.into_iter().max()
     }
 
     /// A request was answered, or broke. Tells what the lane made of it.

@@ -1,3 +1,5 @@
+//! What each kind of result line means for its job.
+
 use std::sync::Arc;
 use std::time::Duration;
 

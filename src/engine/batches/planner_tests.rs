@@ -1,3 +1,5 @@
+//! The planner in tables: what it wants, given what it found and heard.
+
 use std::sync::Arc;
 use std::time::Duration;
 
