@@ -115,6 +115,7 @@ async fn run_to_its_end(
     let settings = EngineSettings {
         concurrency: 2,
         stagger: Duration::ZERO,
+        limits: claude_run::engine::LimitSettings::default(),
         retry: RetrySettings {
             // Waits that suit an example: a hundredth of the usual.
             scale: 0.01,
@@ -126,6 +127,7 @@ async fn run_to_its_end(
         prices: Arc::new(PriceTable::embedded()),
         seed: None,
         after_halt: false,
+        status: None,
         on_halt: claude_run::model::OnHalt::Exit,
         batch: BatchOptions::default(),
         amend: claude_run::policy::AmendSettings::default(),

@@ -44,6 +44,8 @@ mod second_process;
 mod secrets;
 #[path = "cli/signals.rs"]
 mod signals;
+#[path = "cli/status_page.rs"]
+mod status_page;
 #[path = "cli/store_files.rs"]
 mod store_files;
 #[path = "cli/streamed.rs"]

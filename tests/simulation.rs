@@ -20,6 +20,14 @@ mod amended;
 mod flaky;
 #[path = "simulation/flaky_batches.rs"]
 mod flaky_batches;
+#[path = "simulation/limits.rs"]
+mod limits;
+#[path = "simulation/metered.rs"]
+mod metered;
+#[path = "simulation/outages.rs"]
+mod outages;
+#[path = "simulation/page.rs"]
+mod page;
 #[path = "simulation/scripted.rs"]
 mod scripted;
 #[path = "simulation/world.rs"]

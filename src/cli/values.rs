@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::clock;
 use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::duration::parse_duration;
+use crate::policy::{Hours, HoursError};
 
 /// Most requests that may be open at once: more would run out of ports and files first.
 pub const MAX_CONCURRENCY: u32 = 10_000;
@@ -21,6 +22,19 @@ pub fn concurrency(number: i64) -> Result<u32, String> {
         .ok()
         .filter(|n| (1..=MAX_CONCURRENCY).contains(n))
         .ok_or_else(|| format!("must be from 1 to {MAX_CONCURRENCY}"))
+}
+
+/// A ceiling by the minute: at least one.
+pub fn per_minute(number: i64) -> Result<u64, String> {
+    u64::try_from(number)
+        .ok()
+        .filter(|n| *n >= 1)
+        .ok_or_else(|| "must be a whole number of at least 1".to_owned())
+}
+
+/// A window of hours with its time zone.
+pub fn hours(text: &str) -> Result<Hours, String> {
+    text.parse().map_err(|error: HoursError| error.to_string())
 }
 
 /// A count of at least one.

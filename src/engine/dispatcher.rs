@@ -4,6 +4,8 @@
 //! races with anything. Requests and store calls run as tasks of their own; only this loop changes
 //! the scheduler's state.
 
+mod lanes;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +15,21 @@ use jiff::Timestamp;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
-use super::batches::{BatchLane, LiveView, News};
-use super::beside::{lets_go, news_of, urgency};
+use super::batches::{BatchLane, News};
+use super::beside::news_of;
 use super::events::EventMaker;
 use super::live_rate::LiveRate;
 use super::outcome::{abandoned, outcome};
 use super::providers::Providers;
 use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
 use super::settings::EngineSettings;
+use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{AttemptOutcome, ClaimedJob, EventKind, Halt, Lane, Observer, Run};
-use crate::policy::{max_tokens_of, streams};
+use crate::model::{AttemptOutcome, ClaimedJob, EventKind, Halt, Lane, Observer, PageStatus, Run};
+use crate::policy::{Prompt, max_tokens_of, streams};
 use crate::provider::{BatchApi, Provider, Reply, Request};
-use crate::store::{BatchStore, Claimed, Finish, Pulse, Store, StoreError};
+use crate::store::{BatchStore, Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
 /// Control changes by other processes are seen within this time.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
@@ -100,9 +103,9 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         cost_usd: run.cost.to_string(),
     };
     observer.observe(&events.make(clock.now(), started));
-    let seed = settings.seed;
+    let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
-        scheduler: Scheduler::new(run.id, &settings, pulse),
+        scheduler: Scheduler::new(run.id, &settings, pulse, clock.now()),
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
         provider: providers.live,
@@ -125,6 +128,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         abandon_at: None,
         grace_is_over: false,
         largest_stall: Duration::ZERO,
+        lookout,
     };
     dispatcher.run().await
 }
@@ -161,6 +165,7 @@ struct Dispatcher<'a, S, P> {
     grace_is_over: bool,
     /// The longest time in which this loop listened to nothing.
     largest_stall: Duration,
+    lookout: Lookout,
 }
 
 /// A finished call of the store.
@@ -168,12 +173,14 @@ enum Called {
     Claimed {
         model: String,
         result: Result<Claimed, StoreError>,
+        prompts: Vec<Prompt>,
     },
     Finished {
         group: Group,
         result: Result<(), StoreError>,
     },
-    Released(Result<(), StoreError>),
+    /// Claims were given back, or a change of the status page was written down.
+    Kept(Result<(), StoreError>),
     Pulsed(Result<Pulse, StoreError>),
 }
 
@@ -187,6 +194,7 @@ type Answer = Result<Box<(Id, Reply)>, JoinError>;
 enum Happening {
     Answer(Answer),
     Called(Result<Called, JoinError>),
+    Status(PageStatus),
     PulseIsDue,
     /// Since then.
     TickIsDue(Instant),
@@ -212,11 +220,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(lost)) => self.on_lost_call(&lost),
-                Happening::PulseIsDue => {
-                    self.live_rate.look(self.scheduler.queued() > 0);
-                    self.ask_for_pulse();
-                }
+                Happening::Status(status) => self.on_status(status),
                 Happening::News(news) => self.on_news(news),
+                Happening::PulseIsDue => self.pulse(),
                 Happening::TickIsDue(due) => {
                     self.note_stall_since(due);
                     self.observer.tick(self.clock.now());
@@ -251,6 +257,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Some(answer) = self.requests.join_next_with_id(), if listening => Happening::Answer(answer.map(Box::new)),
             () = sleep_until(self.listen_at), if !listening => Happening::WakeUp,
             news = news_of(&mut self.batches) => Happening::News(news),
+            status = self.lookout.told() => Happening::Status(status),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
             due = tick.tick() => Happening::TickIsDue(due),
@@ -266,61 +273,33 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Effect::Start(job) => self.start(job, now),
                 Effect::Claim(claim) => self.call(move |store| async move {
                     let model = claim.model.clone();
+                    let result = store.claim(claim).await;
+                    // Large bodies take a while to count, so the task does it and not this loop.
+                    let jobs = result.iter().flat_map(|claimed| &claimed.jobs);
+                    let prompts = jobs.map(|job| Prompt::read(&job.body)).collect();
                     Called::Claimed {
                         model,
-                        result: store.claim(claim).await,
+                        result,
+                        prompts,
                     }
                 }),
                 Effect::Release(attempts) => {
                     let run = self.run.id;
                     self.call(move |store| async move {
-                        Called::Released(store.release(run, attempts).await)
+                        Called::Kept(store.release(run, attempts).await)
                     });
                 }
+                Effect::Tell(kind) => self.tell(now, kind),
                 Effect::Pulse => self.ask_for_pulse(),
+                Effect::AskPage => self.lookout.ask(),
                 Effect::Leave(leave) if self.calls.is_empty() && self.may_leave(&leave) => {
                     return Some(leave);
                 }
-                // A release or the batch lane is still under way; its end brings us back here.
+                // A call of the store or the batch lane is still under way; its end brings us back here.
                 Effect::Leave(_) => {}
             }
         }
         None
-    }
-
-    /// Tells each lane how the other one stands.
-    fn keep_in_step(&mut self) {
-        let Some(lane) = &self.batches else {
-            return;
-        };
-        self.scheduler.on_beside(lane.is_busy());
-        let leaving = self.scheduler.leaving();
-        let mode = urgency(leaving, self.grace_is_over, self.stop.current());
-        let live = LiveView {
-            speed: self.live_rate.speed(),
-            queued: self.scheduler.queued(),
-            down_since: self.scheduler.down_since(),
-        };
-        lane.tell(mode, live);
-    }
-
-    fn may_leave(&self, leave: &Leave) -> bool {
-        let lane = self.batches.as_ref();
-        lane.is_none_or(|lane| lets_go(lane, leave, self.stop.current()))
-    }
-
-    fn on_news(&mut self, news: News) {
-        match news {
-            News::Events(events) => events.iter().for_each(|event| self.observer.observe(event)),
-            News::JobsForLive => self.ask_for_pulse(),
-            News::Held(because) => self.scheduler.on_held(because),
-            News::Halted(halt) => self.scheduler.on_halt(halt),
-            News::Broken(error) => {
-                self.scheduler.on_store_failed();
-                self.trouble.get_or_insert(error);
-            }
-            News::Left => {}
-        }
     }
 
     fn start(&mut self, job: ClaimedJob, now: Timestamp) {
@@ -345,6 +324,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         F: Future<Output = Called> + Send + 'static,
     {
         self.calls.spawn(call(Arc::clone(&self.store)));
+    }
+
+    fn tell(&mut self, at: Timestamp, kind: EventKind) {
+        self.observer.observe(&self.events.make(at, kind));
     }
 
     fn ask_for_pulse(&mut self) {
@@ -377,8 +360,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
                 let around = self.scheduler.surroundings(&job, now);
+                let limits = reply.limits;
                 let rng = &mut self.rng;
                 let outcome = outcome(&self.settings, &job, reply, around, now, rng);
+                self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
                 Some((job, outcome.finish))
@@ -386,7 +371,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             // The task panicked or was given up: nobody knows whether the request was served.
             Err(lost) => {
                 let job = self.on_wire.remove(&lost.id())?;
-                self.scheduler.on_abandoned(&job);
+                self.scheduler.on_abandoned(&job, now);
                 let finish = abandoned(&job, now);
                 Some((job, finish))
             }
@@ -436,10 +421,12 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Called::Claimed {
                 model,
                 result: Ok(claimed),
-            } => self.scheduler.on_claimed(&model, claimed),
+                prompts,
+            } => self.scheduler.on_claimed(&model, claimed, prompts),
             Called::Claimed {
                 model,
                 result: Err(error),
+                ..
             } => {
                 self.scheduler.on_claim_failed(&model);
                 self.trouble.get_or_insert(error);
@@ -449,11 +436,24 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 self.scheduler.on_pulse(pulse);
             }
             Called::Finished { group, result } => self.on_finished(group, result),
-            Called::Released(Ok(())) => {}
-            Called::Pulsed(Err(error)) | Called::Released(Err(error)) => {
+            Called::Kept(Ok(())) => {}
+            Called::Pulsed(Err(error)) | Called::Kept(Err(error)) => {
                 self.scheduler.on_store_failed();
                 self.trouble.get_or_insert(error);
             }
+        }
+    }
+
+    /// A look at the status page came back: each change of its indicator is written down and told.
+    fn on_status(&mut self, status: PageStatus) {
+        let now = self.clock.now();
+        if self.scheduler.on_status(status.clone(), now) {
+            let event = self.events.status_page(now, status.clone());
+            self.observer.observe(&event);
+            let (run, change) = (self.run.id, StatusChange { at: now, status });
+            self.call(
+                move |store| async move { Called::Kept(store.note_status(run, change).await) },
+            );
         }
     }
 
@@ -547,6 +547,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Leave::Stopped => (Ending::Interrupted, None),
             Leave::Broken => return Err(self.last_words().await),
         };
+        let sums = self.scheduler.take_estimates();
+        if !sums.is_empty() {
+            self.store.note_estimates(run, sums).await?;
+        }
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }

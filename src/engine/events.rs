@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::scheduler::LaneChange;
-use crate::model::{ClaimedJob, ErrorClass, Event, EventKind, JobState, Lane, RunId};
+use crate::model::{ClaimedJob, ErrorClass, Event, EventKind, JobState, Lane, PageStatus, RunId};
 use crate::store::{Finish, Next};
 
 /// Makes the events of one run.
@@ -87,6 +87,11 @@ impl EventMaker {
 }
 
 impl EventMaker {
+    /// The status page says something new.
+    pub(super) fn status_page(&self, at: Timestamp, status: PageStatus) -> Event {
+        self.make(at, EventKind::StatusPage(status))
+    }
+
     /// What an answer changed for a whole lane or for the run.
     pub(super) fn lane_change(
         &self,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
+use super::throttle::Verdict;
 use crate::model::{ClaimedJob, JobId};
 use crate::policy::{Circuit, Standing};
 use crate::store::{Claimed, LaneLoad, Next};
@@ -103,12 +104,22 @@ impl Lane {
         self.ready.len()
     }
 
-    /// The next claimed job, which is sent now.
-    pub(super) fn send(&mut self, now: Timestamp) -> Option<ClaimedJob> {
+    /// The next claimed job that may go by that verdict; it is sent now.
+    pub(super) fn send(
+        &mut self,
+        now: Timestamp,
+        mut verdict: impl FnMut(&ClaimedJob) -> Verdict,
+    ) -> Option<ClaimedJob> {
         if !self.may_send(now) {
             return None;
         }
-        let job = self.ready.pop_front()?;
+        let judged = self.ready.iter().enumerate();
+        let mut judged = judged.map(|(at, job)| (at, verdict(job)));
+        let (at, found) = judged.find(|(_, verdict)| *verdict != Verdict::Pass)?;
+        if found == Verdict::Wait {
+            return None;
+        }
+        let job = self.ready.remove(at)?;
         self.circuit.sent(job.job());
         Some(job)
     }

@@ -4,7 +4,8 @@
 //! ```text
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
-//! ceiling      how much may be open at once
+//! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
+//! reach        whether the endpoint answers at all
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! again        pure: whether the next attempt asks differently
@@ -15,6 +16,7 @@
 //! providers    where requests go
 //! batches/     the batch lane: its own state machine and loop, beside the dispatcher
 //! beside       how the two lanes leave a run together
+//! status       when the status page is asked, and how long it is believed
 //! stop         how the run is told to stop
 //! ```
 //!
@@ -25,7 +27,6 @@
 mod again;
 mod batches;
 mod beside;
-mod ceiling;
 mod dispatcher;
 mod error_result;
 mod events;
@@ -33,11 +34,16 @@ mod lane;
 mod live_rate;
 mod outcome;
 mod providers;
+mod reach;
 mod scheduler;
 mod settings;
+mod status;
 mod stop;
+mod throttle;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use providers::{NoBatches, Providers};
 pub use settings::{BatchOptions, EngineSettings};
+pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
+pub use throttle::LimitSettings;

@@ -4,31 +4,32 @@
 //! reads no clock: time and randomness are arguments. It knows how many jobs wait, never which,
 //! so a million of them cost it nothing.
 
+mod claims;
+mod limits;
 mod neighbour;
+mod page;
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::ceiling::Ceiling;
 use super::lane::Lane;
 use super::outcome::{Outcome, Surroundings, halt_for};
+use super::reach::Reach;
 use super::settings::EngineSettings;
+use super::status::PageWatch;
 use super::stop::Stop;
+use super::throttle::Throttle;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, Budget, ClaimedJob, ErrorClass, Evidence, Halt, OnHalt, RunId,
+    AttemptId, AttemptOutcome, ClaimedJob, ErrorClass, EventKind, Halt, OnHalt, RunId,
 };
 use crate::policy::halt::next_try;
-use crate::policy::{Changed, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
+use crate::policy::{Changed, Prompt, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
 use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
+use claims::Pace;
 
-/// Request bodies held in memory at the same time, claimed or on the wire.
-const MAX_OPEN_BYTES: u64 = 64 << 20;
-/// Jobs are claimed ahead for so many seconds at the present rate, so that the wire does not wait
-/// for the disk.
-const LOOK_AHEAD_SECONDS: f64 = 0.25;
 /// Up to this part of the stagger is added to it, so that several runs do not march in step.
 const STAGGER_JITTER: f64 = 0.2;
 
@@ -41,8 +42,12 @@ pub(super) enum Effect {
     Start(ClaimedJob),
     /// Give these claims back: their requests never left.
     Release(Vec<AttemptId>),
+    /// Tell those who watch.
+    Tell(EventKind),
     /// Ask the store how the run stands.
     Pulse,
+    /// Ask the status page.
+    AskPage,
     /// Leave the run.
     Leave(Leave),
 }
@@ -81,10 +86,13 @@ pub(super) struct Scheduler {
     planned_at: Timestamp,
     pace: Pace,
     reach: Reach,
+    page: PageWatch,
     /// After a halt one request goes first; the rest follow if it does not halt again.
     probing: bool,
-    /// Lowered when the API says that too much is open at once.
-    ceiling: Ceiling,
+    /// What holds starts back although a slot is free.
+    throttle: Throttle,
+    /// The hours allow no request before.
+    closed_until: Option<Timestamp>,
     /// No job can succeed, and the user wants to wait: nothing is started before.
     waiting: Option<Timestamp>,
     pulse_asked: bool,
@@ -111,30 +119,16 @@ pub(super) enum LaneChange {
     Waiting { halt: Halt, until: Timestamp },
 }
 
-/// How fast jobs start, from one pulse to the next.
-#[derive(Debug, Default)]
-struct Pace {
-    last: u32,
-    current: u32,
-}
-
-/// Whether the endpoint answers at all.
-#[derive(Debug, Default)]
-struct Reach {
-    answered: bool,
-    first_start: Option<Timestamp>,
-    last_failure: Option<Evidence>,
-}
-
 impl Scheduler {
-    pub(super) fn new(run: RunId, settings: &EngineSettings, pulse: Pulse) -> Self {
+    pub(super) fn new(run: RunId, settings: &EngineSettings, pulse: Pulse, now: Timestamp) -> Self {
         let mut scheduler = Self {
             run,
             stagger: settings.stagger,
             unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
             on_halt: settings.on_halt,
-            ceiling: Ceiling::new(settings.concurrency.max(1)),
+            throttle: Throttle::new(&settings.limits, settings.concurrency, now),
+            closed_until: None,
             waiting: None,
             lanes: Vec::new(),
             turn: 0,
@@ -144,10 +138,8 @@ impl Scheduler {
             next_start: None,
             planned_at: Timestamp::MIN,
             pace: Pace::default(),
-            reach: Reach {
-                answered: pulse.answered,
-                ..Reach::default()
-            },
+            reach: Reach::new(pulse.answered),
+            page: PageWatch::new(settings.status.is_some()),
             probing: settings.after_halt,
             pulse_asked: false,
             held_because: None,
@@ -165,10 +157,7 @@ impl Scheduler {
 
     pub(super) fn on_pulse(&mut self, pulse: Pulse) {
         let asked = std::mem::take(&mut self.pulse_asked);
-        self.pace = Pace {
-            last: self.pace.current,
-            current: 0,
-        };
+        self.pace.turn();
         for load in pulse.lanes {
             match self.lanes.iter_mut().find(|lane| lane.model == load.model) {
                 Some(lane) => lane.refresh(&load),
@@ -182,7 +171,8 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn on_claimed(&mut self, model: &str, claimed: Claimed) {
+    pub(super) fn on_claimed(&mut self, model: &str, claimed: Claimed, prompts: Vec<Prompt>) {
+        self.throttle.claimed(&claimed.jobs, prompts);
         self.open_bytes += claimed.jobs.iter().map(bytes).sum::<u64>();
         if let Some(lane) = self.lane_mut(model) {
             lane.claimed(claimed);
@@ -223,7 +213,7 @@ impl Scheduler {
         rng: &mut Rng,
     ) -> LaneChange {
         self.off_the_wire(job);
-        self.note_reach(outcome);
+        self.reach.note(outcome);
         let change = self.note_lane(job, outcome, now, rng);
         if let Some(halt) = &outcome.halt {
             return self.halt(halt.clone(), now);
@@ -238,8 +228,9 @@ impl Scheduler {
     }
 
     /// A request was abandoned: it is off the wire, and its end is on the way into the store.
-    pub(super) fn on_abandoned(&mut self, job: &ClaimedJob) {
+    pub(super) fn on_abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
         self.off_the_wire(job);
+        self.throttle.abandoned(job, now);
         if let Some(lane) = self.lane_mut(&job.model) {
             lane.abandoned(job.job());
         }
@@ -288,14 +279,6 @@ impl Scheduler {
         self.open_bytes = self.open_bytes.saturating_sub(bytes(job));
     }
 
-    fn note_reach(&mut self, outcome: &Outcome) {
-        if outcome.answered {
-            self.reach.answered = true;
-        } else {
-            self.reach.last_failure = Some(outcome.finish.record.evidence.clone());
-        }
-    }
-
     /// What an answer says of its lane: that it is alive, failing, or at its limit.
     fn note_lane(
         &mut self,
@@ -314,24 +297,16 @@ impl Scheduler {
         let changed = match class.filter(|class| speaks_of_the_lane(*class)) {
             Some(class) => {
                 let wait = probe_wait(retry, class, lane.circuit.next_probe_failure(), rng);
-                lane.circuit
-                    .failed(job.job(), class, wait, retry.scale, now)
+                let changed = lane
+                    .circuit
+                    .failed(job.job(), class, wait, retry.scale, now);
+                self.page.slow_down(&mut lane.circuit, retry.scale, now);
+                changed
             }
             None => lane.circuit.answered(),
         };
         if finish.record.outcome == AttemptOutcome::Succeeded {
             lane.succeeded(now);
-            self.ceiling.raise();
-        }
-        if let (Some(class), Next::RetryAt(until)) = (class, &finish.next)
-            && class.budget() == Budget::RateLimits
-            && lane.pause(*until, now)
-            && matches!(
-                class,
-                ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited
-            )
-        {
-            self.ceiling.lower();
         }
         match (changed, lane.circuit.open()) {
             (Changed::Opened, Some(open)) => LaneChange::Opened {
@@ -351,7 +326,7 @@ impl Scheduler {
         }
         let until = next_try(&halt.message, self.retry.scale, now);
         self.probing = true;
-        self.reach.first_start = None;
+        self.reach.forgive();
         if self.waiting.is_some_and(|at| at > now) {
             return LaneChange::None;
         }
@@ -378,13 +353,16 @@ impl Scheduler {
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
-            let held_back = self.waiting.is_some_and(|until| until > now);
+            let closed = self.throttle.begin_plan(now);
+            self.tell_hours(&mut effects, closed);
+            let held_back = closed.is_some() || self.waiting.is_some_and(|until| until > now);
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
                 self.plan_starts(&mut effects, now, rng);
                 self.plan_claims(&mut effects, now);
             }
             self.plan_end(&mut effects);
+            self.plan_look(&mut effects, now);
         }
         effects
     }
@@ -401,8 +379,10 @@ impl Scheduler {
         let claims = self.lanes.iter().filter_map(Lane::wakes_at);
         claims
             .chain(start)
-            .chain(self.unreachable_at())
+            .chain(self.reach.unreachable_at(self.unreachable_after))
             .chain(self.waiting)
+            .chain(self.throttle.wakes_at())
+            .chain(self.next_look())
             .filter(|at| *at > self.planned_at)
             .min()
     }
@@ -421,6 +401,9 @@ impl Scheduler {
         let lanes = self.lanes.iter_mut().filter(|lane| of(lane));
         let ready: Vec<_> = lanes.flat_map(Lane::take_ready).collect();
         if !ready.is_empty() {
+            for job in &ready {
+                self.throttle.released(job.job());
+            }
             self.open_bytes = self
                 .open_bytes
                 .saturating_sub(ready.iter().map(bytes).sum());
@@ -435,49 +418,15 @@ impl Scheduler {
             let Some(job) = self.next_ready(now) else {
                 return;
             };
+            self.throttle.started(&job, now, rng);
             self.on_wire += 1;
-            self.pace.current += 1;
-            self.reach.first_start.get_or_insert(now);
+            self.pace.started();
+            self.reach.started(now);
             if !self.stagger.is_zero() {
                 let wait = self.stagger.mul_f64(1.0 + STAGGER_JITTER * rng.f64());
                 self.next_start = Some(add(now, wait));
             }
             effects.push(Effect::Start(job));
-        }
-    }
-
-    /// The lanes share what is wanted; the lane whose turn it is chooses first.
-    fn plan_claims(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
-        let room = MAX_OPEN_BYTES.saturating_sub(self.open_bytes);
-        let mut wanted = self.wanted();
-        if wanted == 0 || (room == 0 && self.open() > 0) {
-            return;
-        }
-        let claimable = self
-            .lanes
-            .iter()
-            .filter(|lane| lane.is_claimable(now))
-            .count();
-        let sharers = u32::try_from(claimable).unwrap_or(u32::MAX).max(1);
-        let share = wanted.div_ceil(sharers);
-        let count = self.lanes.len();
-        for step in 0..count {
-            let lane = &mut self.lanes[(self.turn + step) % count];
-            let max_jobs = share.min(wanted).min(lane.most_per_claim());
-            // A claim that brings less than what is ready can wait and bring more.
-            let worth_it = max_jobs as usize >= lane.ready();
-            if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {
-                continue;
-            }
-            wanted -= max_jobs;
-            lane.claim_sent(max_jobs);
-            effects.push(Effect::Claim(Claim {
-                run: self.run,
-                model: lane.model.clone(),
-                max_jobs,
-                max_bytes: room / u64::from(sharers),
-                now,
-            }));
         }
     }
 
@@ -489,24 +438,12 @@ impl Scheduler {
         }
     }
 
-    /// Free slots, and a look ahead at the present rate; at most twice the concurrency is open.
-    fn wanted(&self) -> u32 {
-        let rate = f64::from(self.pace.last.max(self.pace.current));
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a small positive number"
-        )]
-        let look_ahead = (rate * LOOK_AHEAD_SECONDS).ceil() as u32;
-        let limit = self.limit();
-        let most = limit.saturating_add(look_ahead.min(limit));
-        let claimed = self.on_wire + self.ready() + self.claiming();
-        let open_room = limit.saturating_mul(2).saturating_sub(self.open());
-        most.saturating_sub(claimed).min(open_room)
-    }
-
     fn limit(&self) -> u32 {
-        if self.probing { 1 } else { self.ceiling.now() }
+        if self.probing {
+            1
+        } else {
+            self.throttle.ceiling()
+        }
     }
 
     fn free_slots(&self) -> u32 {
@@ -542,7 +479,9 @@ impl Scheduler {
         let count = self.lanes.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
-            if let Some(job) = self.lanes[index].send(now) {
+            let throttle = &mut self.throttle;
+            let sent = self.lanes[index].send(now, |job| throttle.verdict(job, now));
+            if let Some(job) = sent {
                 self.turn = index + 1;
                 return Some(job);
             }
@@ -577,14 +516,12 @@ impl Scheduler {
         }
     }
 
-    fn unreachable_at(&self) -> Option<Timestamp> {
-        let silent = !self.reach.answered && self.reach.last_failure.is_some();
-        let first = self.reach.first_start.filter(|_| silent)?;
-        Some(add(first, self.unreachable_after))
-    }
-
     fn check_reach(&mut self, now: Timestamp) {
-        if self.unreachable_at().is_some_and(|at| at <= now) {
+        if self
+            .reach
+            .unreachable_at(self.unreachable_after)
+            .is_some_and(|at| at <= now)
+        {
             let failure = self.reach.last_failure.clone().unwrap_or_default();
             self.halt(halt_for(ErrorClass::Unreachable, &failure, now), now);
         }

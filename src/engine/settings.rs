@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::status::StatusProbe;
+use super::throttle::LimitSettings;
 use crate::model::{Lane, OnHalt, StreamMode};
 use crate::policy::{AmendSettings, BatchSettings, PriceTable, RetrySettings};
 
@@ -18,6 +20,8 @@ pub struct EngineSettings {
     pub concurrency: u32,
     /// Least time between two starts; a jitter of up to a fifth is added.
     pub stagger: Duration,
+    /// How fast requests are sent besides.
+    pub limits: LimitSettings,
     /// When and how often failures are retried.
     pub retry: RetrySettings,
     /// Time allowed for one request.
@@ -36,6 +40,8 @@ pub struct EngineSettings {
     pub after_halt: bool,
     /// What to do when no job can succeed.
     pub on_halt: OnHalt,
+    /// Asks the API's status page during an outage; none asks nobody.
+    pub status: Option<StatusProbe>,
     /// How jobs take the batch lane.
     pub batch: BatchOptions,
 }

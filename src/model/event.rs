@@ -9,6 +9,7 @@ use super::attempt::AttemptOutcome;
 use super::batch::{CancelReason, RemoteStatus, RequestCounts};
 use super::error_class::ErrorClass;
 use super::job::Lane;
+use super::status_page::PageStatus;
 
 /// One thing that happened; one line of `--events FILE`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -118,6 +119,8 @@ pub enum EventKind {
         /// The model.
         model: String,
     },
+    /// The API's status page, which is asked while a model keeps failing, says something new.
+    StatusPage(PageStatus),
     /// No job can succeed now, and the run waits as it was told to.
     HaltWaiting {
         /// Why.
@@ -219,6 +222,30 @@ pub enum EventKind {
         #[schemars(with = "String", extend("format" = "date-time"))]
         next_try_at: Timestamp,
     },
+    /// How many requests may be open, and what is known of a class of models' limits, changed; told
+    /// at most once a second.
+    Pace {
+        /// The models that share these limits.
+        model_class: String,
+        /// Requests that may be open at once, over all models.
+        ceiling: u32,
+        /// Requests per minute, if the API has told.
+        requests_per_minute: Option<u64>,
+        /// Input tokens per minute, if the API has told.
+        input_tokens_per_minute: Option<u64>,
+        /// Output tokens per minute, if the API has told.
+        output_tokens_per_minute: Option<u64>,
+        /// The part of a limit that other clients seem to take, in tens of per cent.
+        others_percent: u8,
+    },
+    /// The hours in which requests may be sent are over: everything waits.
+    HoursClosed {
+        /// When they begin again.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        opens_at: Timestamp,
+    },
+    /// The hours in which requests may be sent have begun.
+    HoursOpened {},
     /// The run was asked to stop; what is in flight is finished.
     Draining {
         /// Requests still in flight.

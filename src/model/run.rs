@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cache_warm::CacheWarm;
 use super::error_class::ErrorClass;
 use super::ids::RunId;
 use super::job::JobState;
@@ -160,6 +161,10 @@ pub struct DispatchOptions {
     pub itpm: Option<u64>,
     /// Our own ceiling of output tokens per minute.
     pub otpm: Option<u64>,
+    /// Hours in which requests are sent, as the user wrote them.
+    pub only_between: Option<String>,
+    /// Whether one request warms the cache for those that share its beginning.
+    pub cache_warm: Option<CacheWarm>,
     /// Attempts of one job that may fail before it fails.
     pub max_attempts: Option<u32>,
     /// Multiplies every wait before a retry.
@@ -202,6 +207,8 @@ impl DispatchOptions {
             rpm: newer.rpm.or(self.rpm),
             itpm: newer.itpm.or(self.itpm),
             otpm: newer.otpm.or(self.otpm),
+            only_between: newer.only_between.or(self.only_between),
+            cache_warm: newer.cache_warm.or(self.cache_warm),
             max_attempts: newer.max_attempts.or(self.max_attempts),
             retry_scale: newer.retry_scale.or(self.retry_scale),
             give_up_after: newer.give_up_after.or(self.give_up_after),

@@ -41,6 +41,25 @@ impl Indicator {
         }
     }
 
+    /// Whether the API says of itself that much of it does not work.
+    #[must_use]
+    pub fn is_major(self) -> bool {
+        matches!(self, Self::Major | Self::Critical)
+    }
+
+    /// What it means, in words: `major outage`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "no known problem",
+            Self::Minor => "minor outage",
+            Self::Major => "major outage",
+            Self::Critical => "critical outage",
+            Self::Maintenance => "maintenance",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// The indicator of that name; `Unknown` for any other name, because the page may invent some.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
@@ -74,9 +93,32 @@ pub struct PageStatus {
     pub component: Option<String>,
 }
 
+/// One line for people: `major outage: Elevated errors`.
+impl fmt::Display for PageStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.indicator.words())?;
+        match &self.incident {
+            Some(name) => write!(f, ": {name}"),
+            None => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Indicator;
+    use super::{Indicator, PageStatus};
+
+    #[test]
+    fn a_status_reads_as_what_it_means_and_the_name_of_the_incident() {
+        let mut status = PageStatus {
+            indicator: Indicator::Major,
+            incident: None,
+            component: Some("partial_outage".to_owned()),
+        };
+        assert_eq!(status.to_string(), "major outage");
+        status.incident = Some("Elevated errors".to_owned());
+        assert_eq!(status.to_string(), "major outage: Elevated errors");
+    }
 
     #[test]
     fn names_are_those_of_json_and_unknown_ones_are_unknown() {

@@ -43,6 +43,8 @@ pub struct Open {
     /// The job that is the probe on the wire.
     probe: Option<JobId>,
     probes: u32,
+    /// When the lane failed last that counted: the waits run from here.
+    failed_at: Timestamp,
 }
 
 /// What a failure did to a circuit.
@@ -122,6 +124,7 @@ impl Circuit {
                 open.class = class;
                 open.probe = None;
                 open.probes += 1;
+                open.failed_at = now;
                 open.next_probe_at = add(now, bounded(wait, scale));
             }
             return Changed::No;
@@ -135,14 +138,16 @@ impl Circuit {
             next_probe_at: add(now, wait.min(MOST_PROBE_WAIT.mul_f64(scale))),
             probe: None,
             probes: 0,
+            failed_at: now,
         });
         Changed::Opened
     }
 
-    /// Somebody who should know says that it will last: the next probe waits at least so long.
-    pub fn hold_off(&mut self, until: Timestamp) {
+    /// Somebody who should know says that it will last: the next probe waits at least so long after
+    /// the failure before it. Said again, it changes nothing.
+    pub fn hold_off(&mut self, wait: Duration) {
         if let Some(open) = &mut self.open {
-            open.next_probe_at = open.next_probe_at.max(until);
+            open.next_probe_at = open.next_probe_at.max(add(open.failed_at, wait));
         }
     }
 }
@@ -247,8 +252,15 @@ mod tests {
     #[test]
     fn bad_news_from_the_status_page_holds_the_probe_off() {
         let mut circuit = opened();
-        circuit.hold_off(at(180));
+        for _ in 0..3 {
+            circuit.hold_off(Duration::from_mins(3));
+        }
         assert!(!circuit.lets_through(at(179)));
         assert!(circuit.lets_through(at(180)));
+        circuit.sent(JobId(50));
+        fail(&mut circuit, 50, 200);
+        circuit.hold_off(Duration::from_mins(3));
+        assert!(!circuit.lets_through(at(379)), "from the probe's failure");
+        assert!(circuit.lets_through(at(380)));
     }
 }

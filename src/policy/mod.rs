@@ -1,14 +1,22 @@
 //! Pure decisions on values: what happens to a job after a failure, whether it is asked a little
-//! differently then, what an answer cost, whether it is streamed, which lane it takes.
+//! differently then, what an answer cost, whether it is streamed, which lane it takes, what may be
+//! sent now and what it will need.
 //!
 //! Nothing here does I/O, reads a clock or keeps a random source: the time and the source are
 //! arguments, so every decision can be repeated. `engine` acts on what is decided here.
 
 pub mod amend;
 pub mod batch;
+pub mod cache_warm;
 pub mod circuit;
+pub mod concurrency;
+pub mod estimate;
 pub mod halt;
+pub mod hours;
+pub mod model_classes;
 pub mod prices;
+pub mod ramp;
+pub mod rate_budget;
 pub mod retry;
 pub mod routing;
 pub mod stream;
@@ -16,8 +24,15 @@ pub mod waits;
 
 pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
 pub use batch::BatchSettings;
+pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, speaks_of_the_lane};
+pub use concurrency::{Concurrency, Signal};
+pub use estimate::{Estimator, Prefix, Prompt, estimate};
+pub use hours::{Hours, HoursError};
+pub use model_classes::ModelClasses;
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
+pub use ramp::Ramp;
+pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
 pub use retry::{RetrySettings, Standing, Step, Verdict, decide, no_more_retries, probe_wait};
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use stream::{LONGEST_PLAIN_OUTPUT, max_tokens_of, streams};

@@ -46,7 +46,9 @@ pub(super) fn panel(tally: &Tally, now: Timestamp) -> String {
     lines.extend(tally.batches.words());
     let wait = tally.next_wait();
     lines.extend(wait.map(|wait| format!("waiting: {}", reason(&wait, now))));
+    lines.extend(limits(tally));
     lines.extend(phase(tally));
+    lines.extend(page(tally).filter(|_| !tally.outages.is_empty()));
     lines.join("\n")
 }
 
@@ -94,8 +96,26 @@ pub(super) fn phase(tally: &Tally) -> Option<String> {
         Phase::Waiting { class, next_try_at } => Some(format!(
             "no job can succeed now: {class}; one request tries again at {next_try_at}"
         )),
-        Phase::Before | Phase::Running | Phase::Ended => outages(tally),
+        Phase::Before | Phase::Running => hours(tally).or_else(|| outages(tally)),
+        Phase::Ended => outages(tally),
     }
+}
+
+/// Until when nothing is sent, for the hours that the user has set.
+fn hours(tally: &Tally) -> Option<String> {
+    let opens_at = tally.closed_until?;
+    Some(format!(
+        "outside the hours of --only-between: nothing is sent before {opens_at}"
+    ))
+}
+
+/// How much may be open at once, and what the API has told of its limits: `at most 64 open · opus-5:
+/// 4,000 requests, 2,000,000 in, 400,000 out a minute`.
+fn limits(tally: &Tally) -> Option<String> {
+    let mut parts = vec![format!("at most {} open", tally.ceiling?)];
+    let classes = tally.limits.iter();
+    parts.extend(classes.map(|(class, told)| format!("{class}: {told} a minute")));
+    Some(parts.join(" · "))
 }
 
 /// Which models are only probed.
@@ -110,6 +130,12 @@ fn outages(tally: &Tally) -> Option<String> {
             outages.join(", ")
         )
     })
+}
+
+/// What the API's makers say of it, if they were asked: `status page: major outage: NAME`.
+pub(super) fn page(tally: &Tally) -> Option<String> {
+    let page = tally.page.as_ref()?;
+    Some(one_line(&format!("status page: {page}")))
 }
 
 /// `SIMULATED ` or nothing.
@@ -197,9 +223,10 @@ pub(super) fn one_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{BAR_CHARS, bar, one_line, panel, plain, start};
-    use crate::model::ErrorClass;
+    use crate::model::{ErrorClass, EventKind, Indicator};
     use crate::progress::samples::{
-        at, busy_run, halted, job_ended, run_started, run_started_anew, tally_of,
+        at, busy_run, circuit_opened, event, halted, job_ended, page_says, run_started,
+        run_started_anew, tally_of,
     };
 
     #[test]
@@ -224,6 +251,21 @@ mod tests {
         tokens 14,160 in, 5,310 out · $0.004071
         waiting: 529 overloaded: next try in 12s
         ");
+    }
+
+    #[test]
+    fn an_outage_is_told_with_what_the_status_page_says_of_it_while_it_lasts() {
+        let mut tally = tally_of(&busy_run());
+        tally.observe(&circuit_opened(10_000));
+        let incident = "Elevated\nerrors";
+        tally.observe(&page_says(10_100, Indicator::Major, Some(incident)));
+        let shown = panel(&tally, at(10_200));
+        let lines: Vec<_> = shown.lines().rev().take(2).collect();
+        assert_eq!(lines[0], "status page: major outage: Elevated errors");
+        assert!(lines[1].starts_with("nothing succeeds at claude-haiku-5-5 (overloaded)"));
+        let model = "claude-haiku-5-5".to_owned();
+        tally.observe(&event(10_300, EventKind::CircuitClosed { model }));
+        assert!(!panel(&tally, at(10_400)).contains("status page"));
     }
 
     #[test]

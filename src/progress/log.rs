@@ -31,6 +31,10 @@ impl Observer for Log {
                 model, error_class, ..
             } => tracing::info!(%run, model, class = %error_class, "circuit opened"),
             EventKind::CircuitClosed { model } => tracing::info!(%run, model, "circuit closed"),
+            EventKind::StatusPage(status) => {
+                let component = status.component.as_deref().unwrap_or("-");
+                tracing::info!(%run, component, "status page: {}", one_line(&status.to_string()));
+            }
             EventKind::HaltWaiting {
                 error_class,
                 next_try_at,

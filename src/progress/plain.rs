@@ -62,12 +62,21 @@ impl<W: Write + Send> Observer for Plain<W> {
                 self.last_line_at = Some(event.at);
                 self.say(lines::start(&event.run_id, &self.tally));
             }
+            EventKind::HoursOpened {} => {
+                self.say("the hours of --only-between have begun".to_owned());
+            }
             EventKind::CircuitClosed { model } => self.say(format!("{model} works again")),
             EventKind::RunHalted { .. }
             | EventKind::Draining { .. }
+            | EventKind::HoursClosed { .. }
             | EventKind::CircuitOpened { .. }
             | EventKind::HaltWaiting { .. } => {
                 if let Some(line) = lines::phase(&self.tally) {
+                    self.say(line);
+                }
+            }
+            EventKind::StatusPage { .. } => {
+                if let Some(line) = lines::page(&self.tally) {
                     self.say(line);
                 }
             }
@@ -77,7 +86,8 @@ impl<W: Write + Send> Observer for Plain<W> {
             }
             EventKind::AttemptStarted { .. }
             | EventKind::AttemptEnded { .. }
-            | EventKind::JobEnded { .. } => {}
+            | EventKind::JobEnded { .. }
+            | EventKind::Pace { .. } => {}
             of_batch => {
                 if let Some(line) = batches::line(of_batch) {
                     self.say(line);
@@ -99,8 +109,10 @@ impl<W: Write + Send> Observer for Plain<W> {
 mod tests {
     use super::Plain;
     use crate::model::Observer;
-    use crate::model::{ErrorClass, EventKind};
-    use crate::progress::samples::{at, busy_run, event, halted, run_ended, run_started};
+    use crate::model::{ErrorClass, EventKind, Indicator};
+    use crate::progress::samples::{
+        at, busy_run, circuit_opened, event, halted, page_says, run_ended, run_started,
+    };
 
     fn text(plain: &Plain<Vec<u8>>) -> &str {
         std::str::from_utf8(&plain.out).unwrap()
@@ -136,6 +148,21 @@ mod tests {
         SIMULATED run r-1: 5 jobs
         stopping: waiting for 0 requests in flight
         halted: billing: no credit
+        ");
+    }
+
+    #[test]
+    fn each_word_of_the_status_page_is_told_at_once() {
+        let mut plain = Plain::to(Vec::new());
+        plain.observe(&run_started(5));
+        plain.observe(&circuit_opened(1));
+        plain.observe(&page_says(2, Indicator::Major, Some("Elevated errors")));
+        plain.observe(&page_says(3, Indicator::None, None));
+        insta::assert_snapshot!(text(&plain), @r"
+        SIMULATED run r-1: 5 jobs
+        nothing succeeds at claude-haiku-5-5 (overloaded): probing now and then, the rest waits
+        status page: major outage: Elevated errors
+        status page: no known problem
         ");
     }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::tally::Tally;
-use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane};
+use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Indicator, Lane, PageStatus};
 
 /// A time that many milliseconds after the start of the sample runs.
 pub(super) fn at(ms: i64) -> Timestamp {
@@ -101,6 +101,26 @@ pub(super) fn job_ended(ms: i64, id: &str, state: &str) -> Event {
         attempts: 1,
     };
     event(ms, kind)
+}
+
+/// A model keeps failing.
+pub(super) fn circuit_opened(ms: i64) -> Event {
+    let kind = EventKind::CircuitOpened {
+        model: "claude-haiku-5-5".to_owned(),
+        error_class: ErrorClass::Overloaded,
+        next_probe_at: at(ms + 10_000),
+    };
+    event(ms, kind)
+}
+
+/// The status page says something new.
+pub(super) fn page_says(ms: i64, indicator: Indicator, incident: Option<&str>) -> Event {
+    let status = PageStatus {
+        indicator,
+        incident: incident.map(str::to_owned),
+        component: None,
+    };
+    event(ms, EventKind::StatusPage(status))
 }
 
 /// The run stops.

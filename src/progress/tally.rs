@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::batches::BatchTally;
-use super::numbers::approximate;
+use super::numbers::{approximate, thousands};
 use super::rate::RateWindow;
-use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane, Pico};
+use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane, PageStatus, Pico};
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.
 const ENOUGH_FOR_ETA: u64 = 10;
@@ -88,6 +88,14 @@ pub struct Tally {
     pub outages: BTreeMap<String, ErrorClass>,
     /// Remote batches that are not over.
     pub batches: BatchTally,
+    /// Nothing is sent before, for the hours that the user has set.
+    pub closed_until: Option<Timestamp>,
+    /// Requests that may be open at once, once that has been told.
+    pub ceiling: Option<u32>,
+    /// What is known of the limits of each class of models: per minute, in words.
+    pub limits: BTreeMap<String, String>,
+    /// What the API's status page said last in this dispatch.
+    pub page: Option<PageStatus>,
     started_at: Option<Timestamp>,
     ended_here: u64,
     window: RateWindow,
@@ -122,6 +130,7 @@ impl Tally {
             EventKind::CircuitClosed { model } => {
                 self.outages.remove(model);
             }
+            EventKind::StatusPage(status) => self.page = Some(status.clone()),
             EventKind::HaltWaiting {
                 error_class,
                 next_try_at,
@@ -132,9 +141,43 @@ impl Tally {
                     next_try_at: *next_try_at,
                 };
             }
+            EventKind::Pace { .. } => self.pace_changed(&event.kind),
+            EventKind::HoursClosed { opens_at } => self.closed_until = Some(*opens_at),
+            EventKind::HoursOpened {} => self.closed_until = None,
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
             of_batch => self.batches.observe(of_batch),
+        }
+    }
+
+    fn pace_changed(&mut self, kind: &EventKind) {
+        let EventKind::Pace {
+            model_class,
+            ceiling,
+            requests_per_minute,
+            input_tokens_per_minute,
+            output_tokens_per_minute,
+            others_percent,
+        } = kind
+        else {
+            return;
+        };
+        self.ceiling = Some(*ceiling);
+        let limits = [
+            (requests_per_minute, "requests"),
+            (input_tokens_per_minute, "in"),
+            (output_tokens_per_minute, "out"),
+        ];
+        let told = limits.into_iter();
+        let told = told.filter_map(|(limit, of)| Some(format!("{} {of}", thousands((*limit)?))));
+        let mut told: Vec<_> = told.collect();
+        if *others_percent > 0 {
+            told.push(format!("{others_percent}% of it taken by others"));
+        }
+        if told.is_empty() {
+            self.limits.remove(model_class);
+        } else {
+            self.limits.insert(model_class.clone(), told.join(", "));
         }
     }
 

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::status::ShownState;
 use super::summary::{
-    AttemptSums, CostSums, HourSums, LaneSums, ModelSums, PriceTableInfo, Report, TokenCounts,
+    AttemptSums, CostSums, EstimateQuality, HourSums, LaneSums, ModelSums, PriceTableInfo, Report,
+    StatusLook, TokenCounts,
 };
 use super::usd::Usd;
 use crate::model::{AttemptOutcome, ErrorClass, Lane, Pico, Run, Tokens};
@@ -28,11 +29,15 @@ pub async fn load_report<R: Reader>(
     report.state = ShownState::of(run.state, dispatcher_alive);
     let hours = reader.hours_of_day(run.id).await?;
     report.by_hour = hours.into_iter().map(HourSums::from).collect();
+    let changes = reader.status_changes(run.id).await?;
+    report.status_page = changes.into_iter().map(StatusLook::from).collect();
+    let estimates = reader.estimates(run.id).await?;
+    report.estimates = estimates.into_iter().map(EstimateQuality::from).collect();
     Ok(report)
 }
 
 /// The report of a run with these attempts. Its `state` takes the store's word that a running run
-/// is running, and its `by_hour` is empty; [`load_report`] knows better.
+/// is running, and its `by_hour`, `status_page` and `estimates` are empty; [`load_report`] knows better.
 #[must_use]
 pub fn summarise(run: &Run, groups: &[AttemptGroup], price_table_version: &str) -> Report {
     let on = |lane| Sums::of(groups.iter().filter(|group| group.lane == lane));
@@ -57,6 +62,8 @@ pub fn summarise(run: &Run, groups: &[AttemptGroup], price_table_version: &str) 
         },
         by_model: by_model(groups),
         by_hour: Vec::new(),
+        status_page: Vec::new(),
+        estimates: Vec::new(),
         by_lane: [Lane::Live, Lane::Batch]
             .into_iter()
             .filter_map(|lane| lane_sums(lane, &on(lane)))
@@ -176,11 +183,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{is_of_use, load_report, summarise};
-    use crate::model::{AttemptOutcome, Cost, ErrorClass, Lane, Pico, RunState, Tokens};
+    use crate::model::{
+        AttemptOutcome, Cost, ErrorClass, Indicator, Lane, PageStatus, Pico, RunState, Tokens,
+    };
     use crate::report::status::ShownState;
     use crate::report::testing::{MemoryReader, run};
     use crate::report::{Report, Usd};
-    use crate::store::AttemptGroup;
+    use crate::store::{AttemptGroup, StatusChange};
 
     fn any_outcome() -> impl Strategy<Value = Option<AttemptOutcome>> {
         prop::option::of(prop::sample::select(vec![
@@ -357,11 +366,27 @@ mod tests {
                 attempts: 3,
                 service_failures: 1,
             }],
+            status_changes: vec![StatusChange {
+                at: "2026-03-01T14:05:00Z".parse().unwrap(),
+                status: PageStatus {
+                    indicator: Indicator::Critical,
+                    incident: Some("Elevated errors".to_owned()),
+                    component: None,
+                },
+            }],
             ..MemoryReader::default()
         };
         let report = load_report(&reader, &run, false, "2026-03").await.unwrap();
         assert_eq!(report.state, ShownState::Interrupted);
+        assert_eq!(report.status_page[0].indicator, Indicator::Critical);
+        let text = crate::report::report_text(&report);
+        let shown = "
+What the status page said
+  SINCE (UTC)       STATUS PAGE      INCIDENT
+  2026-03-01 14:05  critical outage  Elevated errors
+";
+        assert!(text.contains(shown), "{text}");
         assert_eq!(report.attempts.total, 1);
-        insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"interrupted","simulated":false,"jobs":{"total":2,"succeeded":2,"failed":0,"canceled":0,"pending":0,"in_flight":0,"in_batch":0},"attempts":{"total":1,"open":0,"results":1,"by_class":{},"results_by_class":{},"interrupted":0,"maybe_billed":0},"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":{"total":"0.00","live":"0.00","batch":"0.00","saved_by_batch":"0.00","saved_by_cache":"0.00","wasted_on_retries":"0.00","unknown_price_attempts":0},"by_model":[{"model":"asked","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","saved_by_cache":"0.00","unknown_price_attempts":0}],"by_lane":[{"lane":"live","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00"}],"by_hour":[{"hour":14,"attempts":3,"service_failures":1}],"duration_s":null,"price_table":{"version":"2026-03"}}"#);
+        insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"interrupted","simulated":false,"jobs":{"total":2,"succeeded":2,"failed":0,"canceled":0,"pending":0,"in_flight":0,"in_batch":0},"attempts":{"total":1,"open":0,"results":1,"by_class":{},"results_by_class":{},"interrupted":0,"maybe_billed":0},"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":{"total":"0.00","live":"0.00","batch":"0.00","saved_by_batch":"0.00","saved_by_cache":"0.00","wasted_on_retries":"0.00","unknown_price_attempts":0},"by_model":[{"model":"asked","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","saved_by_cache":"0.00","unknown_price_attempts":0}],"by_lane":[{"lane":"live","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00"}],"by_hour":[{"hour":14,"attempts":3,"service_failures":1}],"status_page":[{"at":"2026-03-01T14:05:00.000Z","indicator":"critical","incident":"Elevated errors","component":null}],"duration_s":null,"price_table":{"version":"2026-03"}}"#);
     }
 }

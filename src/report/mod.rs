@@ -33,7 +33,8 @@ pub use export::{
 };
 pub use status::{ShownState, StatusHalt, StatusLine, status_detail, status_list};
 pub use summary::{
-    AttemptSums, CostSums, HourSums, LaneSums, ModelSums, PriceTableInfo, Report, TokenCounts,
+    AttemptSums, CostSums, EstimateQuality, HourSums, LaneSums, ModelSums, PriceTableInfo, Report,
+    StatusLook, TokenCounts,
 };
 pub use text::report_text;
 pub use usd::Usd;

@@ -4,13 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shape;
 use super::status::ShownState;
 use super::usd::Usd;
-use crate::model::{ErrorClass, JobCounts, Lane, Tokens};
-use crate::store::HourOfDay;
+use crate::model::{ErrorClass, Indicator, JobCounts, Lane, PageStatus, Tokens};
+use crate::store::{EstimateSums, HourOfDay, StatusChange};
 
 /// What a run did, what went wrong, and what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +43,11 @@ pub struct Report {
     /// Attempts by the hour of day (UTC) in which they began, and how many of them the service
     /// failed (HTTP 5xx and 529): when to run, and when not. Hours without attempts are left out.
     pub by_hour: Vec<HourSums>,
+    /// What the API's status page said while models kept failing: one entry for each change of its
+    /// indicator, oldest first.
+    pub status_page: Vec<StatusLook>,
+    /// How far the estimates of tokens were off that requests were paced by, by model.
+    pub estimates: Vec<EstimateQuality>,
     /// From the first dispatch to the last end (or to the halt), pauses included; null before the
     /// first dispatch and while jobs are left.
     pub duration_s: Option<f64>,
@@ -66,6 +73,70 @@ impl From<HourOfDay> for HourSums {
             hour: hour.hour,
             attempts: hour.attempts,
             service_failures: hour.service_failures,
+        }
+    }
+}
+
+/// How far the estimates of one kind were off for one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EstimateQuality {
+    /// The model asked.
+    pub model: String,
+    /// `input` or `output`.
+    pub kind: String,
+    /// How many estimates were compared with what came.
+    pub count: u64,
+    /// Tokens that came for each token estimated, over all.
+    pub mean_ratio: Option<f64>,
+    /// Half of the estimates were off by no more than this part of what came.
+    pub error_p50: Option<f64>,
+    /// Nine in ten were off by no more than this.
+    pub error_p90: Option<f64>,
+}
+
+impl From<EstimateSums> for EstimateQuality {
+    fn from(sums: EstimateSums) -> Self {
+        let rounded = |number: f64| (number * 10_000.0).round() / 10_000.0;
+        Self {
+            model: sums.model,
+            kind: sums.kind.as_str().to_owned(),
+            count: sums.errors.count,
+            mean_ratio: sums.errors.ratio().map(rounded),
+            error_p50: sums.errors.quantile(0.5).map(rounded),
+            error_p90: sums.errors.quantile(0.9).map(rounded),
+        }
+    }
+}
+
+/// What the status page said from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusLook {
+    /// When it was noticed: RFC 3339 in UTC.
+    #[serde(with = "shape::time")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// How bad the page said it was.
+    pub indicator: Indicator,
+    /// The name of the worst open incident, or of the maintenance under way.
+    pub incident: Option<String>,
+    /// The status of the API's own component.
+    pub component: Option<String>,
+}
+
+impl From<StatusChange> for StatusLook {
+    fn from(change: StatusChange) -> Self {
+        let PageStatus {
+            indicator,
+            incident,
+            component,
+        } = change.status;
+        Self {
+            at: change.at,
+            indicator,
+            incident,
+            component,
         }
     }
 }

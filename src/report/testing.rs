@@ -8,8 +8,8 @@ use crate::model::{
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, BatchRow, HourOfDay, Only, Reader, Result, ResultBody, ResultRow,
-    StoreError,
+    AttemptGroup, AttemptRow, BatchRow, EstimateSums, HourOfDay, Only, Reader, Result, ResultBody,
+    ResultRow, StatusChange, StoreError,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -20,6 +20,8 @@ pub(super) struct MemoryReader {
     pub(super) groups: Vec<AttemptGroup>,
     pub(super) hours: Vec<HourOfDay>,
     pub(super) batches: Vec<BatchRow>,
+    pub(super) estimates: Vec<EstimateSums>,
+    pub(super) status_changes: Vec<StatusChange>,
     /// The page (from 1) at which reading fails.
     pub(super) fails_at: Option<usize>,
     /// Pages asked for.
@@ -97,6 +99,14 @@ impl Reader for MemoryReader {
 
     async fn hours_of_day(&self, _: RunId) -> Result<Vec<HourOfDay>> {
         Ok(self.hours.clone())
+    }
+
+    async fn estimates(&self, _: RunId) -> Result<Vec<EstimateSums>> {
+        Ok(self.estimates.clone())
+    }
+
+    async fn status_changes(&self, _: RunId) -> Result<Vec<StatusChange>> {
+        Ok(self.status_changes.clone())
     }
 
     async fn attempt_groups(&self, _: RunId) -> Result<Vec<AttemptGroup>> {

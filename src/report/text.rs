@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::status::job_counts;
-use super::summary::{CostSums, HourSums, ModelSums, Report};
+use super::summary::{CostSums, HourSums, ModelSums, Report, StatusLook};
 use super::table::{Align, Table, count, grouped, plain};
 use super::usd::Usd;
 use crate::model::{ErrorClass, Pico, Treatment};
@@ -25,6 +25,7 @@ pub fn report_text(report: &Report) -> String {
     text += &attempts(report);
     text += &classes(report);
     text += &hours(&report.by_hour);
+    text += &status_page(&report.status_page);
     text += &tokens(report);
     text += &money(report);
     text
@@ -128,6 +129,26 @@ fn hours(hours: &[HourSums]) -> String {
         "\nWhen the service failed\n{}{worst}",
         table.draw("  ", &rows)
     )
+}
+
+/// What the API's makers said of it meanwhile.
+fn status_page(looks: &[StatusLook]) -> String {
+    if looks.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<_> = looks
+        .iter()
+        .map(|look| {
+            vec![
+                look.at.strftime("%Y-%m-%d %H:%M").to_string(),
+                look.indicator.words().to_owned(),
+                look.incident.as_deref().map_or("-".into(), plain).into(),
+            ]
+        })
+        .collect();
+    let columns = ["SINCE (UTC)", "STATUS PAGE", "INCIDENT"];
+    let table = Table::new(&columns.map(|name| (name, Align::Left)));
+    format!("\nWhat the status page said\n{}", table.draw("  ", &rows))
 }
 
 /// Whole per cent of an hour's attempts that the service failed.

@@ -25,8 +25,9 @@ pub use batches::{
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
-    AttemptGroup, AttemptRow, Claim, Claimed, DuplicateId, Finish, HourOfDay, JobEnd, LaneLoad,
-    NewRun, Next, Only, Pulse, Recovered, ResultBody, ResultRow, RetryFilter,
+    AttemptGroup, AttemptRow, Claim, Claimed, DuplicateId, EstimateKind, EstimateSums, Finish,
+    HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, Pulse, Recovered, ResultBody, ResultRow,
+    RetryFilter, StatusChange,
 };
 
 pub use verify::{Check, Verification};
@@ -94,6 +95,21 @@ pub trait Store: Send + Sync + 'static {
     /// What the dispatcher must know of the run now: control changes by other processes included.
     fn pulse(&self, run: RunId) -> impl Future<Output = Result<Pulse>> + Send;
 
+    /// Adds to the sums of how far the run's estimates of tokens were off.
+    fn note_estimates(
+        &self,
+        run: RunId,
+        sums: Vec<EstimateSums>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Writes down what the API's status page said. Said again of the same moment, it changes
+    /// nothing.
+    fn note_status(
+        &self,
+        run: RunId,
+        change: StatusChange,
+    ) -> impl Future<Output = Result<()>> + Send;
+
     /// Writes down that the dispatcher leaves the run, and why.
     fn leave_run(
         &self,
@@ -147,6 +163,12 @@ pub trait Reader: Send + 'static {
     /// The attempts of the run by the hour of day in which they began; hours without any are left
     /// out.
     fn hours_of_day(&self, run: RunId) -> impl Future<Output = Result<Vec<HourOfDay>>>;
+
+    /// How far the run's estimates of tokens were off, by model and kind.
+    fn estimates(&self, run: RunId) -> impl Future<Output = Result<Vec<EstimateSums>>>;
+
+    /// What the status page said during the run, oldest first: one change after the other.
+    fn status_changes(&self, run: RunId) -> impl Future<Output = Result<Vec<StatusChange>>>;
 
     /// All attempts of the run, summed up by what tells them apart.
     fn attempt_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<AttemptGroup>>>;

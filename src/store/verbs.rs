@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, JobHistory, JobState, Lane, RunId, Shaping, Tokens,
+    ErrorClass, EstimateErrors, JobHistory, JobState, Lane, PageStatus, RunId, Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -284,6 +284,46 @@ pub struct HourOfDay {
     pub attempts: u64,
     /// Those that the service failed: HTTP 5xx, 529 included.
     pub service_failures: u64,
+}
+
+/// A change of what the API's status page says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusChange {
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// What the page said from then on.
+    pub status: PageStatus,
+}
+
+/// What an estimate was of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EstimateKind {
+    /// Tokens of the prompt.
+    Input,
+    /// Tokens of the answer.
+    Output,
+}
+
+impl EstimateKind {
+    /// The name that the store keeps.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+        }
+    }
+}
+
+/// How far estimates of one kind were off for one model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EstimateSums {
+    /// The model asked.
+    pub model: String,
+    /// What was estimated.
+    pub kind: EstimateKind,
+    /// By how much it was off.
+    pub errors: EstimateErrors,
 }
 
 /// Attempts that are alike, summed up.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use claude_run::clock::Clock;
 use claude_run::engine::{
-    BatchOptions, Ending, EngineError, EngineSettings, Providers, Stop, StopSignal, Stopper,
-    dispatch,
+    BatchOptions, Ending, EngineError, EngineSettings, LimitSettings, Providers, Stop, StopSignal,
+    Stopper, dispatch,
 };
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, Event, EventKind, JobState, Lane, NewJob, Observer, OnHalt,
@@ -257,6 +257,8 @@ impl World {
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
             amend: AmendSettings::default(),
+            limits: LimitSettings::default(),
+            status: None,
             batch: BatchOptions {
                 settings: self.plan.settings,
                 lane: self.plan.lane,

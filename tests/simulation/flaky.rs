@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, RunId};
 use claude_run::store::sqlite::SqliteStore;
 use claude_run::store::{
-    Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter, Store,
-    StoreError,
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
+    RetryFilter, StatusChange, Store, StoreError,
 };
 use jiff::Timestamp;
 
@@ -111,6 +111,16 @@ impl Store for Flaky {
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         self.call()?;
         self.store.pulse(run).await
+    }
+
+    async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
+        self.call()?;
+        self.store.note_estimates(run, sums).await
+    }
+
+    async fn note_status(&self, run: RunId, change: StatusChange) -> Result<()> {
+        self.call()?;
+        self.store.note_status(run, change).await
     }
 
     async fn leave_run(&self, run: RunId, now: Timestamp, halt: Option<Halt>) -> Result<()> {

@@ -7,19 +7,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
-use claude_run::engine::{Ending, EngineError, EngineSettings, Providers, Stop, Stopper, dispatch};
+use claude_run::engine::{
+    Ending, EngineError, EngineSettings, LimitSettings, Providers, StatusProbe, Stop, Stopper,
+    dispatch,
+};
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, ErrorClass, Event, JobCounts, JobState, NewJob, Observer,
     OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{AmendSettings, PriceTable, RetrySettings};
+use claude_run::provider::Provider;
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
-use claude_run::store::{AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, Store};
+use claude_run::store::{
+    AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, StatusChange, Store,
+};
 use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::flaky::Flaky;
+use crate::page::{Asked, Page};
 use crate::scripted::Scripted;
 
 /// A world in the making.
@@ -33,6 +40,10 @@ pub struct Plan {
     latency_ms: u64,
     on_halt: claude_run::model::OnHalt,
     amend: AmendSettings,
+    limits: LimitSettings,
+    body: fn(u64, &str) -> String,
+    asks_page: bool,
+    retry_scale: f64,
 }
 
 /// A run with its surroundings.
@@ -48,6 +59,7 @@ pub struct World {
     chance: std::cell::RefCell<Rng>,
     most_open: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
+    pub page: Arc<Page>,
     _folder: tempfile::TempDir,
 }
 
@@ -64,6 +76,17 @@ impl World {
             latency_ms: 1_000,
             on_halt: claude_run::model::OnHalt::Exit,
             amend: AmendSettings::default(),
+            limits: LimitSettings {
+                cache_warm: true,
+                ..LimitSettings::default()
+            },
+            body: |line, model| {
+                format!(
+                    r#"{{"model":"{model}","id":"id-{line}","max_tokens":100,"messages":[{{"role":"user"}}]}}"#
+                )
+            },
+            asks_page: false,
+            retry_scale: 1.0,
         }
     }
 }
@@ -112,6 +135,28 @@ impl Plan {
         self
     }
 
+    pub fn limits(mut self, limits: LimitSettings) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The request bodies, by line and model.
+    pub fn bodies(mut self, body: fn(u64, &str) -> String) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// There is a status page: [`World::page`].
+    pub fn with_status_page(mut self) -> Self {
+        self.asks_page = true;
+        self
+    }
+
+    pub fn retry_scale(mut self, scale: f64) -> Self {
+        self.retry_scale = scale;
+        self
+    }
+
     pub fn latency(mut self, median_ms: u64) -> Self {
         self.latency_ms = median_ms;
         self
@@ -140,7 +185,7 @@ impl Plan {
         let total: u64 = self.jobs.iter().map(|(_, count)| count).sum();
         let jobs = (1..=total)
             .zip(self.models())
-            .map(|(line, model)| new_job(line, model));
+            .map(|(line, model)| new_job(line, model, (self.body)(line, model)));
         store.add_jobs(run, jobs.collect()).await.unwrap();
         store.finish_load(run, [0; 32]).await.unwrap();
         World {
@@ -154,6 +199,7 @@ impl Plan {
             chance: Rng::with_seed(self.seed ^ 0x5EED).into(),
             most_open: Arc::default(),
             outages: Arc::default(),
+            page: Arc::default(),
             plan: self,
             _folder: folder,
         }
@@ -178,14 +224,12 @@ fn new_run(id: RunId, created_at: Timestamp) -> NewRun {
     }
 }
 
-fn new_job(line: u64, model: &str) -> NewJob {
+fn new_job(line: u64, model: &str, body: String) -> NewJob {
     NewJob {
         line,
         custom_id: format!("id-{line}"),
         model: model.to_owned(),
-        body: RequestBody::from_json(format!(
-            r#"{{"model":"{model}","id":"id-{line}","max_tokens":100,"messages":[{{"role":"user"}}]}}"#
-        )),
+        body: RequestBody::from_json(body),
         lane: None,
         deadline: None,
         live_only: false,
@@ -198,6 +242,7 @@ struct OpenCounter {
     open: u64,
     most: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
+    page: Arc<Page>,
 }
 
 impl Observer for OpenCounter {
@@ -206,6 +251,7 @@ impl Observer for OpenCounter {
         match &event.kind {
             EventKind::AttemptStarted { .. } => self.open += 1,
             EventKind::AttemptEnded { .. } => self.open -= 1,
+            EventKind::StatusPage(status) => self.page.show(status.clone()),
             EventKind::CircuitOpened { .. } => {
                 self.outages.fetch_add(1, Ordering::Relaxed);
             }
@@ -221,7 +267,7 @@ impl World {
     }
 
     pub async fn try_dispatch(&self) -> Result<Ending, EngineError> {
-        self.dispatch_with(Stopper::new().1).await
+        self.dispatch_with(Stopper::new().1, &self.provider).await
     }
 
     /// Dispatches, and crashes after that long: nothing is recorded from then on. None if it did
@@ -240,7 +286,7 @@ impl World {
                 stopper.escalate();
             }
         };
-        let (ending, ()) = tokio::join!(self.dispatch_with(signal), stop_later);
+        let (ending, ()) = tokio::join!(self.dispatch_with(signal, &self.provider), stop_later);
         ending.unwrap()
     }
 
@@ -274,17 +320,26 @@ impl World {
         ending
     }
 
-    async fn dispatch_with(
+    /// Dispatches with another provider than the scripted one.
+    pub async fn dispatch_to<P: Provider>(&self, provider: &Arc<P>) -> Ending {
+        let signal = Stopper::new().1;
+        self.dispatch_with(signal, provider).await.unwrap()
+    }
+
+    async fn dispatch_with<P: Provider>(
         &self,
         signal: claude_run::engine::StopSignal,
+        provider: &Arc<P>,
     ) -> Result<Ending, EngineError> {
         let run = self.run().await;
         let settings = EngineSettings {
             concurrency: self.plan.concurrency,
             stagger: self.plan.stagger,
+            limits: self.plan.limits.clone(),
             retry: RetrySettings {
                 max_attempts: self.plan.max_attempts,
                 give_up_after: self.plan.give_up_after,
+                scale: self.plan.retry_scale,
                 ..RetrySettings::default()
             },
             timeout: Duration::from_mins(10),
@@ -296,14 +351,19 @@ impl World {
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
             batch: claude_run::engine::BatchOptions::default(),
+            status: self
+                .plan
+                .asks_page
+                .then(|| StatusProbe::new(Asked(Arc::clone(&self.page)))),
         };
         let mut observer = OpenCounter {
             open: 0,
             most: Arc::clone(&self.most_open),
             outages: Arc::clone(&self.outages),
+            page: Arc::clone(&self.page),
         };
         let store = Arc::clone(&self.store);
-        let provider = Providers::live_only(Arc::clone(&self.provider));
+        let provider = Providers::live_only(Arc::clone(provider));
         dispatch(
             store,
             provider,
@@ -354,6 +414,11 @@ impl World {
 
     pub async fn counts(&self) -> JobCounts {
         self.run().await.jobs
+    }
+
+    /// What is stored of the status page.
+    pub async fn status_changes(&self) -> Vec<StatusChange> {
+        self.reader.status_changes(self.run).await.unwrap()
     }
 
     pub async fn ledger(&self) -> Vec<AttemptRow> {

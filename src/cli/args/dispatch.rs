@@ -9,7 +9,8 @@ use secrecy::SecretString;
 
 use crate::cli::values;
 use crate::model::duration::parse_duration;
-use crate::model::{LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::policy::Hours;
 
 use super::input::ShapingArgs;
 use super::parse;
@@ -75,6 +76,21 @@ pub struct DispatchArgs {
     /// Least time between two starts, such as 50ms [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch")]
     pub stagger: Option<Duration>,
+    /// Requests per minute, at most [default: what the API's headers tell]
+    #[arg(long, value_name = "N", value_parser = parse::per_minute, help_heading = "Limits")]
+    pub rpm: Option<u64>,
+    /// Input tokens per minute, at most; cache reads do not count
+    #[arg(long, value_name = "N", value_parser = parse::per_minute, help_heading = "Limits")]
+    pub itpm: Option<u64>,
+    /// Output tokens per minute, at most
+    #[arg(long, value_name = "N", value_parser = parse::per_minute, help_heading = "Limits")]
+    pub otpm: Option<u64>,
+    /// Send only in these hours, such as 18:00-08:00@America/Los_Angeles
+    #[arg(long, value_name = "WINDOW", value_parser = values::hours, help_heading = "Limits")]
+    pub only_between: Option<Hours>,
+    /// Let one request warm a shared prompt cache first [default: auto]
+    #[arg(long, value_name = "auto|off", value_parser = cache_warm, help_heading = "Limits")]
+    pub cache_warm: Option<CacheWarm>,
     /// Stream answers: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), hide_possible_values = true, help_heading = "Dispatch")]
     pub stream: Option<StreamMode>,
@@ -143,6 +159,10 @@ pub struct DispatchArgs {
 }
 
 fn on_halt(text: &str) -> Result<OnHalt, String> {
+    text.parse()
+}
+
+fn cache_warm(text: &str) -> Result<CacheWarm, String> {
     text.parse()
 }
 

@@ -40,6 +40,10 @@ pub(super) fn concurrency(text: &str) -> Result<u32, String> {
     values::concurrency(whole(text)?)
 }
 
+pub(super) fn per_minute(text: &str) -> Result<u64, String> {
+    values::per_minute(whole(text)?)
+}
+
 pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
     values::at_least_one(whole(text)?)
 }

@@ -161,7 +161,7 @@ pub struct CancelArgs {
 /// `claude-run simulate`.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// Port on this machine to listen on; 0 takes a free one
+    /// Port on this machine; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub port: u16,
     /// Seed of every random choice
@@ -182,7 +182,7 @@ pub struct SimulateArgs {
     /// Time that a batch takes, such as 1h
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub batch_takes: Option<Duration>,
-    /// How many times faster than real batches live: 360 makes an hour 10 seconds
+    /// Factor by which batches live faster; 360 makes an hour 10 s
     #[arg(long, value_name = "X", value_parser = parse::factor)]
     pub batch_clock: Option<f64>,
     /// Share of a batch after which it stands still, such as 0.4
@@ -191,7 +191,7 @@ pub struct SimulateArgs {
     /// Most requests that may wait in all batches together
     #[arg(long, value_name = "N")]
     pub batch_queue: Option<u32>,
-    /// What befalls the first, second, ... batch created, such as "lost-answer, ok"
+    /// Fate of the first, second, ... batch, such as "lost-answer, ok"
     #[arg(long, value_name = "SCRIPT")]
     pub batch_script: Option<BatchScript>,
     /// Share of requests that get this fault, such as 529=0.1 (repeatable)

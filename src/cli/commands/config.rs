@@ -168,6 +168,11 @@ mod tests {
         retry.give_up_after     -                        default
         retry.overloaded.waits  2s, 1m                   file c.toml:4
         fallback.models         -                        default
+        limits.rpm              -                        default
+        limits.itpm             -                        default
+        limits.otpm             -                        default
+        limits.only_between     -                        default
+        limits.cache_warm       auto                     default
         api.base_url            https://h.test/v         environment ANTHROPIC_BASE_URL
         api.version             2023-06-01               default
         api.beta                a, b                     file c.toml:6

@@ -33,7 +33,7 @@ pub(super) async fn drive(
     } else {
         Endpoint::api(ctx, &settings, session.clock)?
     };
-    let mut engine = engine_settings(&settings, run)?;
+    let mut engine = engine_settings(&settings, run, &endpoint)?;
     engine.batch.no_wait = args.no_wait;
     if run.started_at.is_some() {
         tell_going_on(&ctx.console, run);
@@ -55,7 +55,8 @@ pub(super) async fn drive(
         live: Arc::clone(&endpoint.client),
         batches: Some(Arc::clone(&endpoint.batches)),
     };
-    let ended = dispatch(
+    // Boxed: the dispatcher's state is too large for every caller's stack.
+    let ended = Box::pin(dispatch(
         store,
         providers,
         session.clock,
@@ -63,7 +64,7 @@ pub(super) async fn drive(
         engine,
         &mut watch.observers,
         signal,
-    )
+    ))
     .await;
     watch.end(&ctx.console);
     stopping.abort();

@@ -9,11 +9,11 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::{BatchOptions, EngineSettings};
-use crate::model::{Run, RunState};
-use crate::policy::{AmendSettings, PriceTable, RetrySettings, Waits};
+use crate::engine::{BatchOptions, EngineSettings, LimitSettings, StatusProbe};
+use crate::model::{CacheWarm, Run, RunState};
+use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
-    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, STATUS_PAGES,
+    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, STATUS_PAGES, StatusPage,
 };
 use crate::simulator::{Simulator, SimulatorSettings};
 
@@ -27,7 +27,7 @@ const SIMULATED_KEY: &str = "simulated";
 pub(super) struct Endpoint {
     pub(super) client: Arc<MessagesClient>,
     pub(super) batches: Arc<BatchesClient>,
-    _simulator: Option<Simulator>,
+    simulator: Option<Simulator>,
 }
 
 impl Endpoint {
@@ -45,7 +45,7 @@ impl Endpoint {
         Ok(Self {
             client: Arc::new(client),
             batches: Arc::new(BatchesClient::new(&made_from)?),
-            _simulator: None,
+            simulator: None,
         })
     }
 
@@ -65,8 +65,26 @@ impl Endpoint {
         Ok(Self {
             client: Arc::new(MessagesClient::new(&client)?),
             batches: Arc::new(BatchesClient::new(&client)?),
-            _simulator: Some(simulator),
+            simulator: Some(simulator),
         })
+    }
+
+    /// The way to ask the status page, if one is to be asked: that of the simulator, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The page's address or the certificates cannot be used.
+    pub(super) fn status_probe(&self, settings: &Settings) -> Result<Option<StatusProbe>, Failure> {
+        let pages = match &self.simulator {
+            Some(simulator) if settings.status.enabled.value => vec![simulator.base_url()],
+            Some(_) => Vec::new(),
+            None => status_pages(settings),
+        };
+        if pages.is_empty() {
+            return Ok(None);
+        }
+        let page = StatusPage::new(&pages, settings.api.ca_bundle.value.as_deref())?;
+        Ok(Some(StatusProbe::new(page)))
     }
 }
 
@@ -173,10 +191,23 @@ pub(super) fn prices(settings: &Settings) -> Result<PriceTable, Failure> {
 }
 
 /// What the dispatcher goes by.
-pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSettings, Failure> {
+pub(super) fn engine_settings(
+    settings: &Settings,
+    run: &Run,
+    endpoint: &Endpoint,
+) -> Result<EngineSettings, Failure> {
     Ok(EngineSettings {
         concurrency: settings.dispatch.concurrency.value,
         stagger: settings.dispatch.stagger.value,
+        limits: LimitSettings {
+            ceilings: Ceilings {
+                rpm: settings.limits.rpm.value,
+                itpm: settings.limits.itpm.value,
+                otpm: settings.limits.otpm.value,
+            },
+            only_between: settings.limits.only_between.value.clone(),
+            cache_warm: settings.limits.cache_warm.value == CacheWarm::Auto,
+        },
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,
         amend: AmendSettings {
@@ -195,6 +226,7 @@ pub(super) fn engine_settings(settings: &Settings, run: &Run) -> Result<EngineSe
             deadline: settings.dispatch.deadline.value,
             no_wait: false,
         },
+        status: endpoint.status_probe(settings)?,
     })
 }
 

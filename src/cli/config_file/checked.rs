@@ -12,6 +12,7 @@ use crate::cli::settings::CustomHeader;
 use crate::cli::values::{self, BaseUrl, MAX_CONCURRENCY};
 use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::duration::parse_duration;
+use crate::policy::Hours;
 
 /// Requests open at the same time.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -27,6 +28,15 @@ pub struct AtLeastOne(pub u32);
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "i64")]
 pub struct BatchSize(pub u32);
+/// A ceiling by the minute.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct PerMinute(pub u64);
+
+/// A window of hours with its time zone.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HoursText(pub Hours);
 
 /// A factor for waits.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -86,6 +96,20 @@ impl TryFrom<i64> for BatchSize {
     type Error = String;
     fn try_from(number: i64) -> Result<Self, String> {
         values::batch_size(number).map(Self)
+    }
+}
+
+impl TryFrom<i64> for PerMinute {
+    type Error = String;
+    fn try_from(number: i64) -> Result<Self, String> {
+        values::per_minute(number).map(Self)
+    }
+}
+
+impl TryFrom<String> for HoursText {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        values::hours(&text).map(Self)
     }
 }
 
@@ -194,6 +218,34 @@ impl JsonSchema for BatchSize {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_BATCH_REQUESTS })
+    }
+}
+
+impl JsonSchema for PerMinute {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "PerMinute".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1 })
+    }
+}
+
+impl JsonSchema for HoursText {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "HoursText".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}@.+$",
+            "examples": ["18:00-08:00@America/Los_Angeles"]
+        })
     }
 }
 

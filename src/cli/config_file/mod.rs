@@ -16,11 +16,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::{LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
-    AtLeastOne, BaseUrlText, BatchSize, Concurrency, HeaderTable, HeaderText, ModelId,
-    PositiveWait, Scale, Wait, Waits,
+    AtLeastOne, BaseUrlText, BatchSize, Concurrency, HeaderTable, HeaderText, HoursText, ModelId,
+    PerMinute, PositiveWait, Scale, Wait, Waits,
 };
 pub use load::{LoadedFile, load, parse};
 pub use retry::{ClassTable, RetryTable};
@@ -37,6 +37,8 @@ pub struct ConfigFile {
     pub retry: RetryTable,
     /// Who is asked instead.
     pub fallback: FallbackTable,
+    /// How fast requests are sent.
+    pub limits: LimitsTable,
     /// Where requests go, and with which headers.
     pub api: ApiTable,
     /// Where runs are kept.
@@ -96,6 +98,22 @@ pub struct BatchTable {
     pub min_jobs: Option<AtLeastOne>,
     /// Requests that may wait in the API's processing queue at once.
     pub queue_limit: Option<AtLeastOne>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsTable {
+    /// Requests per minute, at most, over the whole run.
+    pub rpm: Option<PerMinute>,
+    /// Input tokens per minute, at most, over the whole run; cache reads do not count.
+    pub itpm: Option<PerMinute>,
+    /// Output tokens per minute, at most, over the whole run.
+    pub otpm: Option<PerMinute>,
+    /// Hours in which requests are sent, such as `18:00-08:00@America/Los_Angeles`.
+    pub only_between: Option<HoursText>,
+    /// Whether one request warms the cache for those that share its beginning: `auto` or `off`.
+    pub cache_warm: Option<CacheWarm>,
 }
 
 /// `[fallback]`

@@ -47,6 +47,12 @@ give_up_after = "1h"
 waits = ["2s", "1m"]
 [fallback]
 models = ["claude-opus-5"]
+[limits]
+rpm = 100
+itpm = 1000
+otpm = 10
+only_between = "18:00-08:00@UTC"
+cache_warm = "off"
 [api]
 base_url = "https://h.test/"
 version = "2026-10-21"
@@ -73,12 +79,13 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
-        ("batch.size", 14),
-        ("retry.scale", 24),
-        ("retry.overloaded.waits", 27),
-        ("api.headers", 36),
-        ("status.url", 42),
-        ("output.quiet", 47),
+        ("retry.scale", 14),
+        ("retry.overloaded.waits", 17),
+        ("fallback.models", 19),
+        ("limits.only_between", 24),
+        ("api.headers", 32),
+        ("status.url", 38),
+        ("output.quiet", 43),
     ] {
         assert_eq!(
             file.origin(key),
@@ -125,7 +132,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, batch, retry, fallback, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, limits, api, status, prices, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -139,7 +146,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, batch, retry, fallback, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, limits, api, status, prices, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"
@@ -329,6 +336,7 @@ fn the_schema_knows_the_keys_that_the_file_takes_and_no_others() {
         "[retry]\nscale = 2\n[retry.overloaded]\nwaits = [\"2s\"]",
         "[api]\nbeta = [\"a\"]\n[api.headers]\nX = \"y\"",
         "[output]\ncolor = \"auto\"",
+        "[limits]\nrpm = 1\nonly_between = \"8:00-18:30@Europe/Berlin\"\ncache_warm = \"auto\"",
     ] {
         assert!(read(good).is_ok(), "{good}");
         assert!(validator.is_valid(&json(good)), "{good}");
@@ -341,6 +349,8 @@ fn the_schema_knows_the_keys_that_the_file_takes_and_no_others() {
         "[retry.billing]\nwaits = [\"2s\"]",
         "[retry.dns]\nwaits = []",
         "[output]\ncolor = \"blue\"",
+        "[limits]\nrpm = 0",
+        "[limits]\nonly_between = \"8:00\"",
     ] {
         assert!(read(bad).is_err(), "{bad}");
         assert!(!validator.is_valid(&json(bad)), "{bad}");

@@ -257,6 +257,50 @@ pub const FALLBACK_MODELS: Key = Key {
     about: "Models to ask, in this order, when a job's own refuses or is overloaded twice",
     rows: |s| one(&s.fallback.models, |models| json!(models)),
 };
+/// Our own ceiling of requests.
+pub const RPM: Key = Key {
+    name: "limits.rpm",
+    flag: Some("--rpm"),
+    env: None,
+    about: "Requests per minute, at most, over the whole run",
+    rows: |s| one(&s.limits.rpm, |n| json!(n)),
+};
+/// Our own ceiling of input tokens.
+pub const ITPM: Key = Key {
+    name: "limits.itpm",
+    flag: Some("--itpm"),
+    env: None,
+    about: "Input tokens per minute, at most; cache reads do not count",
+    rows: |s| one(&s.limits.itpm, |n| json!(n)),
+};
+/// Our own ceiling of output tokens.
+pub const OTPM: Key = Key {
+    name: "limits.otpm",
+    flag: Some("--otpm"),
+    env: None,
+    about: "Output tokens per minute, at most",
+    rows: |s| one(&s.limits.otpm, |n| json!(n)),
+};
+/// Hours in which requests are sent.
+pub const ONLY_BETWEEN: Key = Key {
+    name: "limits.only_between",
+    flag: Some("--only-between"),
+    env: None,
+    about: "Hours in which requests are sent, with their time zone",
+    rows: |s| {
+        one(&s.limits.only_between, |hours| {
+            json!(hours.as_ref().map(ToString::to_string))
+        })
+    },
+};
+/// Whether one request warms the cache for others.
+pub const CACHE_WARM: Key = Key {
+    name: "limits.cache_warm",
+    flag: Some("--cache-warm"),
+    env: None,
+    about: "Let one request warm a shared prompt cache before the rest: auto or off",
+    rows: |s| one(&s.limits.cache_warm, |warm| json!(warm.as_str())),
+};
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
@@ -407,7 +451,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 38] = [
+pub const ALL: [&Key; 43] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -434,6 +478,11 @@ pub const ALL: [&Key; 38] = [
     &GIVE_UP_AFTER,
     &WAITS,
     &FALLBACK_MODELS,
+    &RPM,
+    &ITPM,
+    &OTPM,
+    &ONLY_BETWEEN,
+    &CACHE_WARM,
     &BASE_URL,
     &VERSION,
     &BETA,

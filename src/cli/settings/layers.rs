@@ -74,6 +74,7 @@ impl Layers {
             batch: self.batch_settings(file, run),
             retry: self.retry_settings(file, run),
             fallback: self.fallback_settings(file, run),
+            limits: self.limit_settings(file, run),
             api: self.api_settings(file, run)?,
             status: self.status(file),
             prices: self.prices(file),

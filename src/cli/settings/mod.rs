@@ -19,7 +19,10 @@ use jiff::Timestamp;
 
 use super::args::ColorChoice;
 use super::values::BaseUrl;
-use crate::model::{DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::model::{
+    CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode,
+};
+use crate::policy::Hours;
 
 pub use batch::BatchLaneSettings;
 pub use headers::{CustomHeader, parse_headers};
@@ -42,6 +45,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// Who is asked instead.
     pub fallback: FallbackSettings,
+    /// How fast requests are sent.
+    pub limits: LimitSettings,
     /// Where requests go, and with which headers.
     pub api: ApiSettings,
     /// Which status page is asked.
@@ -99,6 +104,21 @@ pub struct FallbackSettings {
     pub models: Setting<Vec<String>>,
 }
 
+/// How fast requests are sent.
+#[derive(Clone, Debug)]
+pub struct LimitSettings {
+    /// Requests per minute over the whole run; none is no limit of ours.
+    pub rpm: Setting<Option<u64>>,
+    /// Input tokens per minute.
+    pub itpm: Setting<Option<u64>>,
+    /// Output tokens per minute.
+    pub otpm: Setting<Option<u64>>,
+    /// Hours in which requests are sent.
+    pub only_between: Setting<Option<Hours>>,
+    /// Whether one request warms the cache for those that share its beginning.
+    pub cache_warm: Setting<CacheWarm>,
+}
+
 /// Where requests go, and with which headers.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
@@ -143,9 +163,16 @@ impl Settings {
     #[must_use]
     pub fn dispatch_options_given_by_flags(&self) -> DispatchOptions {
         let ca_bundle = self.api.ca_bundle.given_by_flag().and_then(Option::as_ref);
+        let hours = self.limits.only_between.given_by_flag();
+        let hours = hours.and_then(Option::as_ref);
         DispatchOptions {
             concurrency: self.dispatch.concurrency.given_by_flag().copied(),
             stagger: self.dispatch.stagger.given_by_flag().copied(),
+            rpm: self.limits.rpm.given_by_flag().copied().flatten(),
+            itpm: self.limits.itpm.given_by_flag().copied().flatten(),
+            otpm: self.limits.otpm.given_by_flag().copied().flatten(),
+            only_between: hours.map(ToString::to_string),
+            cache_warm: self.limits.cache_warm.given_by_flag().copied(),
             max_attempts: self.retry.max_attempts.given_by_flag().copied(),
             retry_scale: self.retry.scale.given_by_flag().copied(),
             timeout: self.dispatch.timeout.given_by_flag().copied(),
@@ -165,7 +192,6 @@ impl Settings {
                 .map(|url| url.expose().to_owned()),
             ca_bundle: ca_bundle.map(|path| path.to_string_lossy().into_owned()),
             seed: self.dispatch.seed.given_by_flag().copied().flatten(),
-            ..DispatchOptions::default()
         }
     }
 

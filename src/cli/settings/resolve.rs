@@ -9,14 +9,17 @@ use secrecy::ExposeSecret;
 
 use super::layers::{By, Layers};
 use super::{
-    ApiSettings, CustomHeader, DispatchSettings, FallbackSettings, OutputSettings, RetrySettings,
-    Setting, StatusSettings, keys, parse_headers,
+    ApiSettings, CustomHeader, DispatchSettings, FallbackSettings, LimitSettings, OutputSettings,
+    RetrySettings, Setting, StatusSettings, keys, parse_headers,
 };
-use crate::cli::config_file::ConfigFile;
+use crate::cli::config_file::{ConfigFile, PerMinute};
 use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
-use crate::model::{DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::model::{
+    CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode,
+};
+use crate::policy::Hours;
 use crate::provider::DEFAULT_IDLE_TIMEOUT;
 
 const DEFAULT_STORE: &str = "./claude-run.db";
@@ -104,6 +107,47 @@ impl Layers {
             ..By::nobody()
         };
         self.pick(&keys::ON_TRUNCATED, OnTruncated::default(), by)
+    }
+
+    pub(super) fn limit_settings(&self, file: &ConfigFile, run: &DispatchOptions) -> LimitSettings {
+        let (ours, file) = (&self.dispatch, &file.limits);
+        let ceiling = |key, file: Option<PerMinute>, run: Option<u64>, flag: Option<u64>| {
+            let by = By {
+                file: file.map(|n| Some(n.0)),
+                run: run.map(Some),
+                flag: flag.map(Some),
+                ..By::nobody()
+            };
+            self.pick(key, None, by)
+        };
+        // What is stored was checked when it was given.
+        let stored = run.only_between.as_deref();
+        let stored = stored.and_then(|hours| hours.parse::<Hours>().ok());
+        LimitSettings {
+            rpm: ceiling(&keys::RPM, file.rpm, run.rpm, ours.rpm),
+            itpm: ceiling(&keys::ITPM, file.itpm, run.itpm, ours.itpm),
+            otpm: ceiling(&keys::OTPM, file.otpm, run.otpm, ours.otpm),
+            only_between: self.pick(
+                &keys::ONLY_BETWEEN,
+                None,
+                By {
+                    file: file.only_between.clone().map(|hours| Some(hours.0)),
+                    run: stored.map(Some),
+                    flag: ours.only_between.clone().map(Some),
+                    ..By::nobody()
+                },
+            ),
+            cache_warm: self.pick(
+                &keys::CACHE_WARM,
+                CacheWarm::default(),
+                By {
+                    file: file.cache_warm,
+                    run: run.cache_warm,
+                    flag: ours.cache_warm,
+                    ..By::nobody()
+                },
+            ),
+        }
     }
 
     pub(super) fn fallback_settings(

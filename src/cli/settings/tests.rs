@@ -14,7 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::model::{DispatchOptions, ErrorClass, LaneChoice, StreamMode};
+use crate::model::{CacheWarm, DispatchOptions, ErrorClass, LaneChoice, StreamMode};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
 /// environment.
@@ -81,6 +81,11 @@ fn each_layer_beats_the_ones_below() {
         base_url: Some("http://run.test".to_owned()),
         ca_bundle: Some("/run.pem".to_owned()),
         seed: Some(3),
+        rpm: Some(3),
+        itpm: Some(3),
+        otpm: Some(3),
+        only_between: Some("03:00-04:00@UTC".to_owned()),
+        cache_warm: Some(CacheWarm::Off),
         ..DispatchOptions::default()
     };
     let file = "
@@ -97,12 +102,19 @@ size = 2
 [retry]
 max_attempts = 2
 scale = 2
+[limits]
+rpm = 2
+itpm = 2
+otpm = 2
+only_between = \"02:00-03:00@UTC\"
+cache_warm = \"off\"
 [api]
 base_url = \"http://file.test\"
 ca_bundle = \"/file.pem\"
 ";
     let flags = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 --lane auto --batch-size 4 \
-                 --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem";
+                 --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem --rpm 4 --itpm 4 --otpm 4 \
+                 --only-between 04:00-05:00@UTC --cache-warm auto";
     let env: &[(&str, &str)] = &[("ANTHROPIC_BASE_URL", "http://env.test")];
     let situation = |line, file, env| Given { line, file, env };
     let nothing = situation("submit f", "", &[]);
@@ -113,6 +125,20 @@ ca_bundle = \"/file.pem\"
     for (key, values) in [
         (&keys::CONCURRENCY, ["64", "2", "2", "3", "4"]),
         (&keys::STAGGER, ["0s", "2s", "2s", "3s", "4s"]),
+        (&keys::RPM, ["null", "2", "2", "3", "4"]),
+        (&keys::ITPM, ["null", "2", "2", "3", "4"]),
+        (&keys::OTPM, ["null", "2", "2", "3", "4"]),
+        (
+            &keys::ONLY_BETWEEN,
+            [
+                "null",
+                "02:00-03:00@UTC",
+                "02:00-03:00@UTC",
+                "03:00-04:00@UTC",
+                "04:00-05:00@UTC",
+            ],
+        ),
+        (&keys::CACHE_WARM, ["auto", "off", "off", "off", "auto"]),
         (&keys::TIMEOUT, ["10m", "2s", "2s", "3s", "4s"]),
         (&keys::STREAM, ["auto", "always", "always", "never", "auto"]),
         (&keys::LANE, ["auto", "batch", "batch", "live", "auto"]),

@@ -10,6 +10,7 @@ use super::{Surroundings, Taken, refused, take, without_line};
 use crate::clock::add;
 use crate::engine::batches::roads::Roads;
 use crate::engine::settings::{BatchOptions, EngineSettings};
+use crate::engine::throttle::LimitSettings;
 use crate::model::{
     AttemptId, AttemptOutcome, CancelReason, ClaimedJob, ErrorClass, Evidence, JobHistory, JobId,
     JobState, Lane, OnHalt, Pico, RequestBody, StreamMode, Tokens, Usage,
@@ -37,6 +38,8 @@ fn settings() -> EngineSettings {
         after_halt: false,
         on_halt: OnHalt::Exit,
         amend: AmendSettings::default(),
+        limits: LimitSettings::default(),
+        status: None,
         batch: BatchOptions::default(),
     }
 }

@@ -11,6 +11,7 @@ use crate::clock::add;
 use crate::engine::batches::answers::{Answer, HarvestEnd, Harvested};
 use crate::engine::batches::lane::{LiveView, Mode};
 use crate::engine::settings::{BatchOptions, EngineSettings};
+use crate::engine::throttle::LimitSettings;
 use crate::model::{
     BatchId, BatchState, CancelReason, DispatchOptions, EventKind, JobCounts, Lane, OnHalt, Pico,
     RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping, StreamMode,
@@ -60,6 +61,8 @@ fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
         after_halt: false,
         on_halt: OnHalt::Exit,
         amend: AmendSettings::default(),
+        limits: LimitSettings::default(),
+        status: None,
         batch: BatchOptions {
             lane,
             deadline,

@@ -10,7 +10,7 @@ use super::load::json;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
 use crate::model::{DispatchOptions, ErrorClass, Halt, JobState, RunId, error_object};
-use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter};
+use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter, StatusChange};
 
 /// Rows that one call changes, so that a running dispatcher never waits long for the lock.
 const PAGE: u32 = 1_000;
@@ -184,6 +184,23 @@ pub(super) fn pulse(tx: &mut Tx, run: RunId) -> Result<Pulse> {
         lanes,
         batch_jobs: batch_jobs.unwrap_or_default(),
     })
+}
+
+/// Writes down what the status page said.
+pub(super) fn note_status(tx: &mut Tx, run: RunId, change: &StatusChange) -> Result<()> {
+    let (row, status) = (tx.run_row(run)?, &change.status);
+    tx.execute(
+        "INSERT OR IGNORE INTO status_changes (run_id, at_ms, indicator, incident, component)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            row,
+            change.at.as_millisecond(),
+            status.indicator.as_str(),
+            status.incident,
+            status.component,
+        ],
+    )?;
+    Ok(())
 }
 
 /// Ended if nothing is left, halted if a halt is given, ready otherwise.

@@ -14,7 +14,9 @@ pub(super) const APPLICATION_ID: i64 = 0x436C_526E;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../schemas/sqlite/0001_initial.sql"),
     include_str!("../../../schemas/sqlite/0002_amendments.sql"),
+    include_str!("../../../schemas/sqlite/0003_status_page.sql"),
     include_str!("../../../schemas/sqlite/0004_batches.sql"),
+    include_str!("../../../schemas/sqlite/0005_estimates.sql"),
 ];
 
 /// The version that this program reads and writes.

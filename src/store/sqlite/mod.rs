@@ -38,6 +38,7 @@ mod claim;
 mod control;
 mod dissolve;
 mod errors;
+mod estimates;
 mod file_system;
 mod fill;
 mod finish;
@@ -65,8 +66,8 @@ use crate::model::{
     AttemptId, ClaimedJob, DispatchOptions, Halt, Lane, NewJob, RequestBody, RunId,
 };
 use crate::store::{
-    Claim, Claimed, DuplicateId, Finish, NewRun, Pulse, Recovered, Result, RetryFilter, Store,
-    StoreError,
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
+    RetryFilter, StatusChange, Store, StoreError,
 };
 
 pub use health::place_of;
@@ -197,6 +198,18 @@ impl Store for SqliteStore {
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         self.writer.call(move |tx| control::pulse(tx, run)).await
+    }
+
+    async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
+        self.writer
+            .call(move |tx| estimates::note(tx, run, &sums))
+            .await
+    }
+
+    async fn note_status(&self, run: RunId, change: StatusChange) -> Result<()> {
+        self.writer
+            .call(move |tx| control::note_status(tx, run, &change))
+            .await
     }
 
     async fn leave_run(&self, run: RunId, now: Timestamp, halt: Option<Halt>) -> Result<()> {

@@ -6,12 +6,14 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::batches::{BATCHES, read_batch};
 use super::errors::explain;
+use super::estimates;
 use super::open::open_reader;
 use super::rows;
 use super::tx::{ids_of, job_id};
 use crate::model::{Run, RunId};
 use crate::store::{
-    AttemptGroup, AttemptRow, BatchRow, HourOfDay, Only, Reader, Result, ResultRow, StoreError,
+    AttemptGroup, AttemptRow, BatchRow, EstimateSums, HourOfDay, Only, Reader, Result, ResultRow,
+    StatusChange, StoreError,
 };
 
 /// Attempts and results of one page: small enough to hold, large enough to be quick.
@@ -125,6 +127,16 @@ impl Reader for SqliteReader {
     async fn hours_of_day(&self, run: RunId) -> Result<Vec<HourOfDay>> {
         let (first, last) = ids_of(self.run_row(run)?);
         self.query_all(rows::HOURS_OF_DAY, [first, last], rows::read_hour)
+    }
+
+    async fn estimates(&self, run: RunId) -> Result<Vec<EstimateSums>> {
+        let row = self.run_row(run)?;
+        self.query_all(estimates::OF_RUN, [row], estimates::read)
+    }
+
+    async fn status_changes(&self, run: RunId) -> Result<Vec<StatusChange>> {
+        let row = self.run_row(run)?;
+        self.query_all(rows::STATUS_CHANGES, [row], rows::read_status_change)
     }
 
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {

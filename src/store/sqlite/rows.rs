@@ -10,10 +10,12 @@ use super::blob::unpack;
 use super::tally::state_of_tally;
 use super::tx::line_of;
 use crate::model::{
-    AttemptId, AttemptOutcome, Cost, ErrorClass, Halt, JobCounts, JobId, JobState, Lane, Pico, Run,
-    RunId, RunState, Tokens,
+    AttemptId, AttemptOutcome, Cost, ErrorClass, Halt, Indicator, JobCounts, JobId, JobState, Lane,
+    PageStatus, Pico, Run, RunId, RunState, Tokens,
 };
-use crate::store::{AttemptGroup, AttemptRow, HourOfDay, MinuteGroup, ResultBody, ResultRow};
+use crate::store::{
+    AttemptGroup, AttemptRow, HourOfDay, MinuteGroup, ResultBody, ResultRow, StatusChange,
+};
 
 /// The head of every query for runs.
 pub(super) const RUNS: &str =
@@ -95,6 +97,22 @@ pub(super) fn read_hour(row: &Row<'_>) -> rusqlite::Result<HourOfDay> {
         hour: row.get("hour")?,
         attempts: row.get("attempts")?,
         service_failures: row.get("service_failures")?,
+    })
+}
+
+/// What the status page said during a run.
+pub(super) const STATUS_CHANGES: &str = "SELECT at_ms, indicator, incident, component
+     FROM status_changes WHERE run_id = ?1 ORDER BY at_ms";
+
+pub(super) fn read_status_change(row: &Row<'_>) -> rusqlite::Result<StatusChange> {
+    let indicator: String = row.get("indicator")?;
+    Ok(StatusChange {
+        at: time(row, "at_ms")?.unwrap_or(Timestamp::UNIX_EPOCH),
+        status: PageStatus {
+            indicator: Indicator::from_name(&indicator),
+            incident: row.get("incident")?,
+            component: row.get("component")?,
+        },
     })
 }
 

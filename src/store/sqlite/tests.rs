@@ -19,12 +19,12 @@ use jiff::Timestamp;
 use super::{SqliteReader, SqliteStore};
 use crate::model::{
     AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions, ErrorClass,
-    Evidence, Halt, JobCounts, JobHistory, JobState, Lane, NewJob, Pico, RequestBody, RunId,
-    RunState, Shaping, Tokens, Usage,
+    Evidence, Halt, Indicator, JobCounts, JobHistory, JobState, Lane, NewJob, PageStatus, Pico,
+    RequestBody, RunId, RunState, Shaping, Tokens, Usage,
 };
 use crate::store::{
-    Claim, Claimed, Finish, JobEnd, NewRun, Next, Only, Reader, ResultBody, RetryFilter, Store,
-    StoreError,
+    Claim, Claimed, Finish, JobEnd, NewRun, Next, Only, Reader, ResultBody, RetryFilter,
+    StatusChange, Store, StoreError,
 };
 
 const MODEL: &str = "claude-haiku-5-5";

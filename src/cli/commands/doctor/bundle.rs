@@ -23,6 +23,7 @@ use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::model::{AttemptOutcome, Budget, ErrorClass, JobCounts, Lane, Run, RunId, RunState};
 use crate::provider::{Redactor, clean_secret};
+use crate::report::StatusLook;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{AttemptRow, MinuteGroup, Reader, StoreError};
 
@@ -63,6 +64,8 @@ struct RunFacts {
     attempts_by_class: BTreeMap<&'static str, u64>,
     last_failures: Vec<FailureFacts>,
     downtime: Vec<Hour>,
+    /// What the API's status page said meanwhile.
+    status_page: Vec<StatusLook>,
 }
 
 #[derive(Serialize)]
@@ -173,7 +176,10 @@ async fn latest_run(store: &Path) -> Result<Option<RunFacts>, StoreError> {
     };
     let minutes = reader.attempts_by_minute(run.id)?;
     let failures = reader.last_failures(run.id, LAST_FAILURES)?;
-    Ok(Some(facts(&run, &minutes, failures)))
+    let mut facts = facts(&run, &minutes, failures);
+    let changes = reader.status_changes(run.id).await?;
+    facts.status_page = changes.into_iter().map(StatusLook::from).collect();
+    Ok(Some(facts))
 }
 
 fn facts(run: &Run, minutes: &[MinuteGroup], failures: Vec<AttemptRow>) -> RunFacts {
@@ -195,6 +201,7 @@ fn facts(run: &Run, minutes: &[MinuteGroup], failures: Vec<AttemptRow>) -> RunFa
         attempts_by_class,
         last_failures: failures.into_iter().map(failure_facts).collect(),
         downtime: downtime(minutes),
+        status_page: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -19,12 +19,12 @@ use crate::cli::output::Out;
 use crate::cli::settings::tests::Given;
 use crate::clock::Clock;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, Cost, DispatchOptions, ErrorClass, Evidence, JobHistory, NewJob,
-    RequestBody, RunId, Shaping, Usage,
+    AttemptOutcome, AttemptRecord, Cost, DispatchOptions, ErrorClass, Evidence, Indicator,
+    JobHistory, NewJob, PageStatus, RequestBody, RunId, Shaping, Usage,
 };
 use crate::simulator::{self, Simulator, SimulatorSettings};
 use crate::store::sqlite::{DispatchLock, SqliteStore};
-use crate::store::{Claim, Finish, NewRun, Next, Store};
+use crate::store::{Claim, Finish, NewRun, Next, StatusChange, Store};
 
 const KEY: &str = "sk-ant-api03-hidden-hidden-hidden-hidden-hidden-hidden";
 
@@ -379,7 +379,17 @@ async fn store_with_a_failure(path: &Path) -> SqliteStore {
         history: JobHistory::default(),
     };
     store.finish(run, vec![finish]).await.unwrap();
+    store.note_status(run, major_outage(now)).await.unwrap();
     store
+}
+
+fn major_outage(at: Timestamp) -> StatusChange {
+    let status = PageStatus {
+        indicator: Indicator::Major,
+        incident: Some("Elevated errors".to_owned()),
+        component: None,
+    };
+    StatusChange { at, status }
 }
 
 #[tokio::test]
@@ -437,6 +447,11 @@ async fn a_bundle_has_what_support_needs_and_neither_secrets_nor_prompts() {
     assert_eq!(run["last_failures"][0]["request_id"], "req_for_support");
     assert_eq!(run["downtime"][0]["minutes_down"], 1);
     assert_eq!(run["jobs"]["total"], 2);
+    let page = &run["status_page"][0];
+    assert_eq!(
+        (&page["indicator"], &page["incident"]),
+        (&json!("major"), &json!("Elevated errors"))
+    );
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

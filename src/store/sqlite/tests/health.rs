@@ -2,10 +2,10 @@
 
 use std::io::{Seek, SeekFrom, Write};
 
+use super::super::migrate::known_version;
 use super::{Bench, at, failure, retry, success};
 use crate::model::AttemptOutcome::{self, Errored, Succeeded};
 use crate::model::ErrorClass;
-use crate::store::sqlite::migrate::known_version;
 use crate::store::sqlite::{SqliteReader, place_of};
 use crate::store::{Finish, MinuteGroup, StoreError};
 

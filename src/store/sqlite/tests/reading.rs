@@ -76,3 +76,26 @@ async fn a_repeated_submit_is_found_by_its_fingerprint_until_the_run_ends() {
     bench.store.leave_run(bench.run, at(1), None).await.unwrap();
     assert_eq!(reader.unfinished_run(&[7; 32]).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn what_the_status_page_said_is_kept_once_and_read_in_order() {
+    let bench = Bench::with_jobs(1).await;
+    let change = |ms, indicator, incident: Option<&str>| StatusChange {
+        at: at(ms),
+        status: PageStatus {
+            indicator,
+            incident: incident.map(str::to_owned),
+            component: Some("partial_outage".to_owned()),
+        },
+    };
+    let changes = [
+        change(0, Indicator::Major, Some("Elevated errors")),
+        change(300_000, Indicator::None, None),
+    ];
+    for change in changes.iter().rev().chain(&changes) {
+        let noted = bench.store.note_status(bench.run, change.clone()).await;
+        noted.unwrap();
+    }
+    let read = bench.reader().status_changes(bench.run).await.unwrap();
+    assert_eq!(read, changes);
+}

@@ -1,0 +1,94 @@
+//! How much is claimed ahead, and of which lane.
+
+use jiff::Timestamp;
+
+use super::{Effect, Scheduler};
+use crate::store::Claim;
+
+/// Request bodies held in memory at the same time, claimed or on the wire.
+const MAX_OPEN_BYTES: u64 = 64 << 20;
+/// Jobs are claimed ahead for so many seconds at the present rate, so that the wire does not wait
+/// for the disk.
+const LOOK_AHEAD_SECONDS: f64 = 0.25;
+
+/// How fast jobs start, from one pulse to the next.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    last: u32,
+    current: u32,
+}
+
+impl Pace {
+    /// A request started.
+    pub(super) fn started(&mut self) {
+        self.current += 1;
+    }
+
+    /// A pulse came: the count begins anew.
+    pub(super) fn turn(&mut self) {
+        self.last = std::mem::take(&mut self.current);
+    }
+
+    /// Starts a pulse, the better of the last two counts.
+    fn rate(&self) -> f64 {
+        f64::from(self.last.max(self.current))
+    }
+}
+
+impl Scheduler {
+    /// The lanes share what is wanted; the lane whose turn it is chooses first.
+    pub(super) fn plan_claims(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
+        let room = MAX_OPEN_BYTES.saturating_sub(self.open_bytes);
+        let mut wanted = self.wanted();
+        if wanted == 0 || (room == 0 && self.open() > 0) {
+            return;
+        }
+        let claimable = self
+            .lanes
+            .iter()
+            .filter(|lane| lane.is_claimable(now))
+            .count();
+        let sharers = u32::try_from(claimable).unwrap_or(u32::MAX).max(1);
+        let share = wanted.div_ceil(sharers);
+        let count = self.lanes.len();
+        for step in 0..count {
+            let lane = &mut self.lanes[(self.turn + step) % count];
+            let ready = u32::try_from(lane.ready()).unwrap_or(u32::MAX);
+            let max_jobs = share
+                .min(wanted)
+                .min(lane.most_per_claim())
+                .min(self.throttle.claimable(&lane.model, ready, now));
+            // A claim that brings less than what is ready can wait and bring more.
+            let worth_it = max_jobs >= ready;
+            if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {
+                continue;
+            }
+            wanted -= max_jobs;
+            lane.claim_sent(max_jobs);
+            effects.push(Effect::Claim(Claim {
+                run: self.run,
+                model: lane.model.clone(),
+                max_jobs,
+                max_bytes: room / u64::from(sharers),
+                now,
+            }));
+        }
+    }
+
+    /// Free slots, and a look ahead at the present rate; at most twice the concurrency is open.
+    fn wanted(&self) -> u32 {
+        let rate = self.pace.rate();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
+        let look_ahead = (rate * LOOK_AHEAD_SECONDS).ceil() as u32;
+        let limit = self.limit();
+        let most = limit.saturating_add(look_ahead.min(limit));
+        let about_to_leave = self.ready().saturating_sub(self.throttle.parked());
+        let claimed = self.on_wire + about_to_leave + self.claiming();
+        let open_room = limit.saturating_mul(2).saturating_sub(self.open());
+        most.saturating_sub(claimed).min(open_room)
+    }
+}

@@ -1,0 +1,408 @@
+//! What holds starts back although a slot is free: rate budgets, the ramp, the hours, and a cache
+//! that is being warmed.
+//!
+//! It owns the policies and the reservations of what is on the wire. A job that must wait holds
+//! nothing but its place: the first of its class that did not fit goes first once it does, so that
+//! small jobs do not overtake a large one for ever. It starts nothing itself (`scheduler`).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::outcome::Outcome;
+use crate::model::{
+    AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, JobId,
+    RateLimits, Tokens,
+};
+use crate::policy::{
+    CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
+    Known, ModelClasses, Prompt, Ramp, RateBudget, Signal, Ticket,
+};
+use crate::store::{EstimateKind, EstimateSums};
+
+/// Jobs are claimed for so long ahead, so that the wire does not wait for the disk.
+const LOOK_AHEAD: Duration = Duration::from_millis(250);
+/// How much a new request counts in what is taken for typical.
+const TYPICAL_WEIGHT: u64 = 16;
+/// The window of hours is looked at so often.
+const HOURS_EVERY: Duration = Duration::from_secs(1);
+
+/// The user's wishes about how fast requests are sent, besides concurrency and stagger.
+#[derive(Clone, Debug, Default)]
+pub struct LimitSettings {
+    /// Ceilings of requests and tokens per minute over the whole run.
+    pub ceilings: Ceilings,
+    /// Requests are sent only in these hours.
+    pub only_between: Option<Hours>,
+    /// Requests that share a cached beginning wait until one of them has warmed it.
+    pub cache_warm: bool,
+}
+
+/// Whether a claimed job may be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may.
+    Go,
+    /// Not now, but others of its lane may.
+    Pass,
+    /// Not now, nor anything after it.
+    Wait,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    budget: RateBudget,
+    estimator: Estimator,
+    warmer: Option<CacheWarmer>,
+    hours: Option<Hours>,
+    closed: Closed,
+    concurrency: Concurrency,
+    classes: HashMap<ClassId, OfClass>,
+    claimed: HashMap<JobId, Prompt>,
+    sent: HashMap<JobId, Sent>,
+    /// Who goes first when there is room again: in its class, or (none) in the whole run.
+    first_in_line: HashMap<Option<ClassId>, JobId>,
+    /// Claimed jobs that waited for a warm cache at the last plan.
+    parked: u32,
+    wakes: Option<Timestamp>,
+    told: Vec<EventKind>,
+    errors: HashMap<String, [EstimateErrors; 2]>,
+}
+
+/// What was found when the hours were looked at last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Closed {
+    until: Option<Timestamp>,
+    looked_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct OfClass {
+    ramp: Ramp,
+    open: u32,
+    typical: Demand,
+}
+
+/// A request on the wire.
+#[derive(Debug)]
+struct Sent {
+    class: ClassId,
+    ticket: Option<Ticket>,
+    prompt: Prompt,
+    estimate: Estimate,
+}
+
+impl Throttle {
+    pub(super) fn new(settings: &LimitSettings, concurrency: u32, now: Timestamp) -> Self {
+        Self {
+            budget: RateBudget::new(ModelClasses::embedded(), settings.ceilings, now),
+            estimator: Estimator::default(),
+            warmer: settings.cache_warm.then(CacheWarmer::default),
+            hours: settings.only_between.clone(),
+            closed: Closed::default(),
+            concurrency: Concurrency::new(concurrency),
+            classes: HashMap::new(),
+            claimed: HashMap::new(),
+            sent: HashMap::new(),
+            first_in_line: HashMap::new(),
+            parked: 0,
+            wakes: None,
+            told: Vec::new(),
+            errors: HashMap::new(),
+        }
+    }
+
+    /// How many requests may be open at once.
+    pub(super) fn ceiling(&self) -> u32 {
+        self.concurrency.now()
+    }
+
+    /// Claimed jobs that wait for a warm cache and so do not stand for what is about to leave.
+    pub(super) fn parked(&self) -> u32 {
+        self.parked
+    }
+
+    /// When something that did not fit at the last plan will fit, or the hours begin.
+    pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
+        self.wakes.into_iter().chain(self.closed.until)
+    }
+
+    /// A plan begins. Tells until when nothing may be sent, if the hours say so.
+    pub(super) fn begin_plan(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.wakes = None;
+        self.parked = 0;
+        let hours = self.hours.as_ref()?;
+        let fresh = |at: Timestamp| {
+            now.duration_since(at) < jiff::SignedDuration::try_from(HOURS_EVERY).unwrap_or_default()
+        };
+        let due = self.closed.until.is_some_and(|until| until <= now);
+        if due || !self.closed.looked_at.is_some_and(fresh) {
+            self.closed = Closed {
+                until: Some(hours.next_open(now)).filter(|open| *open > now),
+                looked_at: Some(now),
+            };
+        }
+        self.closed.until
+    }
+
+    /// Jobs were claimed; their prompts have been counted.
+    pub(super) fn claimed(&mut self, jobs: &[ClaimedJob], prompts: Vec<Prompt>) {
+        for (job, prompt) in jobs.iter().zip(prompts) {
+            self.claimed.insert(job.job(), prompt);
+        }
+    }
+
+    /// A claimed job was given back.
+    pub(super) fn released(&mut self, job: JobId) {
+        self.claimed.remove(&job);
+        self.first_in_line.retain(|_, first| *first != job);
+    }
+
+    /// How many jobs of that model may be claimed, where `ready` have been already: what is about
+    /// to leave, and one to wait at the head of the line.
+    pub(super) fn claimable(&mut self, model: &str, ready: u32, now: Timestamp) -> u32 {
+        let class = self.budget.class_of(model);
+        let of_class = self.classes.entry(class).or_default();
+        let ramp_room = of_class.ramp.allowed().saturating_sub(of_class.open);
+        let worth = self.budget.worth(class, of_class.typical, LOOK_AHEAD, now);
+        let waiting = ready.saturating_sub(self.parked);
+        worth.max(1).min(ramp_room).saturating_sub(waiting)
+    }
+
+    /// Whether this claimed job may be sent now.
+    pub(super) fn verdict(&mut self, job: &ClaimedJob, now: Timestamp) -> Verdict {
+        let (id, class) = (job.job(), self.budget.class_of(&job.model));
+        let of_class = self.classes.entry(class).or_default();
+        if of_class.open >= of_class.ramp.allowed() || self.is_behind(id, class) {
+            return Verdict::Wait;
+        }
+        if let Some(until) = self.waits_for_cache(id, now) {
+            self.parked += 1;
+            self.wake(until);
+            return Verdict::Pass;
+        }
+        let want = self.demand(job, now);
+        match self.budget.next_free(class, want, now) {
+            Free::Now => return Verdict::Go,
+            Free::At(at) => self.wake(at),
+            Free::AfterAnAnswer => {}
+        }
+        let of_all = self.budget.is_over_ceiling(class, want, now);
+        let line = (!of_all).then_some(class);
+        self.first_in_line.entry(line).or_insert(id);
+        Verdict::Wait
+    }
+
+    /// Another job came first and still waits.
+    fn is_behind(&self, job: JobId, class: ClassId) -> bool {
+        let mut lines = [None, Some(class)].into_iter();
+        lines.any(|line| {
+            self.first_in_line
+                .get(&line)
+                .is_some_and(|first| *first != job)
+        })
+    }
+
+    fn wake(&mut self, at: Timestamp) {
+        self.wakes = Some(self.wakes.map_or(at, |wakes| wakes.min(at)));
+    }
+
+    fn waits_for_cache(&self, job: JobId, now: Timestamp) -> Option<Timestamp> {
+        let prefix = self.claimed.get(&job)?.shared_prefix()?;
+        match self.warmer.as_ref()?.gate(prefix, now) {
+            Gate::Open => None,
+            Gate::Wait(until) => Some(until),
+        }
+    }
+
+    fn demand(&self, job: &ClaimedJob, now: Timestamp) -> Demand {
+        let Some(prompt) = self.claimed.get(&job.job()) else {
+            return Demand::default();
+        };
+        let warmer = self.warmer.as_ref();
+        self.estimator.demand(&job.model, prompt, |prefix| {
+            warmer.is_some_and(|warmer| warmer.is_warm(prefix, now))
+        })
+    }
+
+    /// A job is sent now that was found free to go.
+    pub(super) fn started(&mut self, job: &ClaimedJob, now: Timestamp, rng: &mut Rng) {
+        let (id, class) = (job.job(), self.budget.class_of(&job.model));
+        let want = self.demand(job, now);
+        let ticket = self.budget.reserve(class, want, now, rng);
+        let of_class = self.classes.entry(class).or_default();
+        of_class.open += 1;
+        of_class.typical = typical(of_class.typical, want);
+        self.first_in_line.retain(|_, first| *first != id);
+        let prompt = self.claimed.remove(&id).unwrap_or_default();
+        if let (Some(warmer), Some(prefix)) = (&mut self.warmer, prompt.shared_prefix()) {
+            warmer.started(prefix, id, now);
+        }
+        let sent = Sent {
+            class,
+            ticket,
+            estimate: self.estimator.estimate(&job.model, &prompt),
+            prompt,
+        };
+        self.sent.insert(id, sent);
+    }
+
+    /// A request was abandoned: nobody knows what it used.
+    pub(super) fn abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
+        self.end(job, None, &RateLimits::default(), false, now);
+    }
+
+    /// A request was answered, or broke. True if it was refused for a limit. `outage`: nothing else
+    /// succeeds at its model.
+    pub(super) fn answered(
+        &mut self,
+        job: &ClaimedJob,
+        outcome: &Outcome,
+        limits: &RateLimits,
+        outage: bool,
+        now: Timestamp,
+    ) -> bool {
+        let record = &outcome.finish.record;
+        let good = record.outcome == AttemptOutcome::Succeeded;
+        let used = record.usage.tokens;
+        let used = (good || used != Tokens::default()).then_some(used);
+        let refused = record
+            .error_class
+            .is_some_and(|class| class.budget() == Budget::RateLimits);
+        let Some((class, open)) = self.end(job, used.as_ref(), limits, refused, now) else {
+            return refused;
+        };
+        let signal = match record.error_class {
+            _ if outage => Signal::Nothing,
+            _ if good => Signal::Good(record.latency.unwrap_or_default()),
+            Some(ErrorClass::Overloaded) => Signal::Overloaded,
+            Some(ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited) => {
+                Signal::TooMuch
+            }
+            _ if refused => Signal::Refused,
+            _ => Signal::Nothing,
+        };
+        let limits_are_told = self.budget.known(class) != Known::default();
+        self.concurrency.answered(signal, open, limits_are_told);
+        if good && let Some(of_class) = self.classes.get_mut(&class) {
+            of_class.ramp.good();
+        }
+        refused
+    }
+
+    /// Takes a request off the wire and learns from its end. Tells its class, and how many are left.
+    fn end(
+        &mut self,
+        job: &ClaimedJob,
+        used: Option<&Tokens>,
+        limits: &RateLimits,
+        refused: bool,
+        now: Timestamp,
+    ) -> Option<(ClassId, u32)> {
+        let sent = self.sent.remove(&job.job())?;
+        if let Some(of_class) = self.classes.get_mut(&sent.class) {
+            of_class.open = of_class.open.saturating_sub(1);
+        }
+        if let (Some(warmer), Some(prefix)) = (&mut self.warmer, sent.prompt.shared_prefix()) {
+            warmer.ended(prefix, job.job(), used.is_some(), now);
+        }
+        if let Some(ticket) = sent.ticket {
+            let ended = Ended {
+                used: used.map(counted),
+                limits: Some(limits),
+                refused,
+            };
+            self.budget.ended(ticket, ended, now);
+        }
+        if let Some(used) = used.filter(|used| used.prompt() > 0) {
+            self.estimator.observe(&job.model, &sent.prompt, used);
+            self.compare(&job.model, sent.estimate, used);
+        }
+        Some((
+            sent.class,
+            u32::try_from(self.sent.len()).unwrap_or(u32::MAX),
+        ))
+    }
+
+    fn compare(&mut self, model: &str, estimate: Estimate, used: &Tokens) {
+        let [input, output] = match self.errors.get_mut(model) {
+            Some(errors) => errors,
+            None => self.errors.entry(model.to_owned()).or_default(),
+        };
+        input.add(estimate.input, used.prompt());
+        output.add(estimate.output, used.output);
+    }
+
+    /// How far estimates were off since this was asked last.
+    pub(super) fn take_estimates(&mut self) -> Vec<EstimateSums> {
+        let kinds = [EstimateKind::Input, EstimateKind::Output];
+        let sums = self.errors.drain().flat_map(|(model, errors)| {
+            let pairs = kinds.into_iter().zip(errors);
+            pairs.map(move |(kind, errors)| EstimateSums {
+                model: model.clone(),
+                kind,
+                errors,
+            })
+        });
+        sums.collect()
+    }
+
+    /// Whether both models draw on the same limits.
+    pub(super) fn share_limits(&mut self, one: &str, other: &str) -> bool {
+        self.budget.class_of(one) == self.budget.class_of(other)
+    }
+
+    /// The models that share limits with this one are paused.
+    pub(super) fn paused(&mut self, model: &str) {
+        let class = self.budget.class_of(model);
+        self.classes.entry(class).or_default().ramp.restart();
+    }
+
+    /// What has changed, since this was asked last, of the ceiling and of what is known of limits.
+    pub(super) fn news(&mut self) -> Vec<EventKind> {
+        let mut classes: Vec<ClassId> = self.classes.keys().copied().collect();
+        classes.sort_unstable();
+        let now: Vec<EventKind> = classes
+            .into_iter()
+            .map(|class| self.pace_of(class))
+            .collect();
+        let before = std::mem::replace(&mut self.told, now);
+        let is_new = |pace: &&EventKind| !before.contains(pace);
+        self.told.iter().filter(is_new).cloned().collect()
+    }
+
+    fn pace_of(&self, class: ClassId) -> EventKind {
+        let known = self.budget.known(class);
+        EventKind::Pace {
+            model_class: self.budget.name(class).to_owned(),
+            ceiling: self.concurrency.now(),
+            requests_per_minute: known.rpm,
+            input_tokens_per_minute: known.itpm,
+            output_tokens_per_minute: known.otpm,
+            // In steps, so that noise is no news.
+            others_percent: known.foreign_percent / 10 * 10,
+        }
+    }
+}
+
+/// What counts against the limits: not what was read from the cache.
+fn counted(used: &Tokens) -> Demand {
+    Demand {
+        input: used.prompt().saturating_sub(used.cache_read),
+        output: used.output,
+    }
+}
+
+fn typical(mean: Demand, want: Demand) -> Demand {
+    if mean == Demand::default() {
+        return want;
+    }
+    let mix = |mean: u64, new: u64| (mean * (TYPICAL_WEIGHT - 1) + new).div_ceil(TYPICAL_WEIGHT);
+    Demand {
+        input: mix(mean.input, want.input),
+        output: mix(mean.output, want.output),
+    }
+}

@@ -1,0 +1,315 @@
+//! What may be sent now without being refused.
+//!
+//! One budget for each class of models that share limits, with three token buckets that refill
+//! continuously: requests, input tokens (cache reads do not count), output tokens. A start reserves
+//! all three or none, the answer settles it with what was really used, a failure gives it back. The
+//! limits are learned from the first answer's headers and corrected by each one after: a count of
+//! what remains is believed as far as it contradicts ours, given that it may be as old as the request
+//! and rounded to thousands; a reset is the time of a full bucket. What is missing beyond our own
+//! doing was taken by others, whose rate is then left to them. The user's own ceilings are buckets of
+//! the same kind over the whole run.
+//!
+//! Pure: time and randomness are arguments. It does not choose which job goes (`engine`), nor guess
+//! what a job needs (`estimate`).
+
+mod account;
+mod bucket;
+mod pacer;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::model_classes::ModelClasses;
+use crate::clock::add;
+use crate::model::RateLimits;
+use account::{Account, Marks};
+use bucket::{Bucket, count};
+use pacer::Pacer;
+
+/// Our own ceilings are kept over about so many seconds of tokens.
+const OWN_BURST_S: f64 = 1.0;
+/// Of requests only a late wake-up is made good, so that no minute has more than the ceiling.
+const OWN_REQUEST_BURST_S: f64 = 0.02;
+/// How much a new latency counts in the mean.
+const FLIGHT_WEIGHT: f64 = 0.1;
+/// A refusal with at least this part of every limit left was not for want of tokens.
+const PLENTY: f64 = 0.05;
+
+/// What one request needs, in expectation or in fact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Input tokens that count: not those read from the cache.
+    pub input: u64,
+    /// Output tokens.
+    pub output: u64,
+}
+
+/// The user's own limits over the whole run; none is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ceilings {
+    /// Requests per minute.
+    pub rpm: Option<u64>,
+    /// Input tokens per minute.
+    pub itpm: Option<u64>,
+    /// Output tokens per minute.
+    pub otpm: Option<u64>,
+}
+
+/// When a start will fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Free {
+    /// At once.
+    Now,
+    /// At this time, if nothing else happens.
+    At(Timestamp),
+    /// Only when requests on the wire have given back some of what is held for them.
+    AfterAnAnswer,
+}
+
+impl Free {
+    fn after(wait: Duration, now: Timestamp) -> Self {
+        if wait.is_zero() {
+            return Self::Now;
+        }
+        // Times are whole milliseconds; a wake-up that comes too early would find nothing.
+        let whole_ms = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        Self::At(add(now, Duration::from_millis(whole_ms)))
+    }
+}
+
+/// A class of models that share limits, in this budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClassId(usize);
+
+/// A reservation that was granted: given back when its request has come to an end.
+#[derive(Debug, PartialEq)]
+#[must_use = "what is reserved must be settled"]
+pub struct Ticket {
+    class: ClassId,
+    want: Demand,
+    at: Timestamp,
+    marks: Marks,
+}
+
+/// How a request ended, as far as the budget is concerned.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ended<'a> {
+    /// What it used; none if it came to nothing.
+    pub used: Option<Demand>,
+    /// What the answer told of the limits.
+    pub limits: Option<&'a RateLimits>,
+    /// It was refused for a limit.
+    pub refused: bool,
+}
+
+/// The limits of a class as they are believed to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Requests per minute.
+    pub rpm: Option<u64>,
+    /// Input tokens per minute.
+    pub itpm: Option<u64>,
+    /// Output tokens per minute.
+    pub otpm: Option<u64>,
+    /// The largest part of any of these that others are thought to take, in per cent.
+    pub foreign_percent: u8,
+}
+
+/// One class.
+#[derive(Clone, Debug)]
+struct Class {
+    name: String,
+    told: Account,
+    pacer: Pacer,
+    /// How long its requests take, on the mean.
+    flight: Duration,
+}
+
+/// The budgets of a run: one for each class of models, and the user's own over all of them.
+#[derive(Clone, Debug)]
+pub struct RateBudget {
+    table: ModelClasses,
+    classes: Vec<Class>,
+    ours: Account,
+}
+
+impl RateBudget {
+    /// A budget that knows no limit but the user's own.
+    #[must_use]
+    pub fn new(table: ModelClasses, ceilings: Ceilings, now: Timestamp) -> Self {
+        let bucket = |limit: Option<u64>, burst: fn(f64) -> f64| {
+            let per_minute = count(limit?.max(1));
+            Some(Bucket::ours(per_minute, burst(per_minute / 60.0), now))
+        };
+        let of_requests = |rate: f64| 1.0 + rate * OWN_REQUEST_BURST_S;
+        let of_tokens = |rate: f64| (rate * OWN_BURST_S).max(1.0);
+        Self {
+            table,
+            classes: Vec::new(),
+            ours: Account::new().bounded_by(&[
+                bucket(ceilings.rpm, of_requests),
+                bucket(ceilings.itpm, of_tokens),
+                bucket(ceilings.otpm, of_tokens),
+            ]),
+        }
+    }
+
+    /// The class of that model; made when it is asked for first.
+    pub fn class_of(&mut self, model: &str) -> ClassId {
+        let name = self.table.class_of(model);
+        if let Some(known) = self.classes.iter().position(|class| class.name == name) {
+            return ClassId(known);
+        }
+        self.classes.push(Class {
+            name: name.to_owned(),
+            told: Account::new(),
+            pacer: Pacer::default(),
+            flight: Duration::ZERO,
+        });
+        ClassId(self.classes.len() - 1)
+    }
+
+    /// The name of a class, for people.
+    #[must_use]
+    pub fn name(&self, class: ClassId) -> &str {
+        &self.classes[class.0].name
+    }
+
+    /// Reserves all of it now, or nothing. More than a bucket can hold is granted when it is full.
+    pub fn reserve(
+        &mut self,
+        class: ClassId,
+        want: Demand,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) -> Option<Ticket> {
+        if self.next_free(class, want, now) != Free::Now {
+            return None;
+        }
+        let of_class = &mut self.classes[class.0];
+        of_class.told.start(want, now);
+        let marks = of_class.told.marks();
+        if let [Some(requests), ..] = of_class.told.buckets() {
+            let per_minute = requests.per_minute();
+            of_class.pacer.started(per_minute, now, rng);
+        }
+        self.ours.start(want, now);
+        Some(Ticket {
+            class,
+            want,
+            at: now,
+            marks,
+        })
+    }
+
+    /// When such a start will fit, if nothing else happens.
+    #[must_use]
+    pub fn next_free(&self, class: ClassId, want: Demand, now: Timestamp) -> Free {
+        let of_class = &self.classes[class.0];
+        let told = of_class.told.free(want, of_class.flight, now);
+        let ours = self.ours.free(want, of_class.flight, now);
+        let paced = match of_class.pacer.next(now) {
+            next if next <= now => Free::Now,
+            next => Free::At(next),
+        };
+        told.max(ours).max(paced)
+    }
+
+    /// Whether it is the user's own ceiling, which all classes share, that such a start must wait for.
+    #[must_use]
+    pub fn is_over_ceiling(&self, class: ClassId, want: Demand, now: Timestamp) -> bool {
+        let flight = self.classes[class.0].flight;
+        self.ours.free(want, flight, now) != Free::Now
+    }
+
+    /// How many such requests could start within that time; what is claimed ahead is bounded by it.
+    #[must_use]
+    pub fn worth(&self, class: ClassId, want: Demand, within: Duration, now: Timestamp) -> u32 {
+        let of_class = &self.classes[class.0];
+        let (flight, within_s) = (of_class.flight, within.as_secs_f64());
+        let told = of_class.told.times(want, flight, within_s, now);
+        let ours = self.ours.times(want, flight, within_s, now);
+        let paced = match of_class.told.buckets() {
+            [Some(requests), ..] => of_class.pacer.times(requests.per_minute(), within_s, now),
+            _ => f64::INFINITY,
+        };
+        whole(told.min(ours).min(paced))
+    }
+
+    /// A request has ended, as it may have: what was reserved is settled, and what its answer told
+    /// is learned.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a reservation ends once: whoever ends it has it no more"
+    )]
+    pub fn ended(&mut self, ticket: Ticket, ended: Ended<'_>, now: Timestamp) {
+        let class = &mut self.classes[ticket.class.0];
+        class.told.end(ticket.want, ended.used, now);
+        self.ours.end(ticket.want, ended.used, now);
+        if ended.used.is_some() {
+            class.flew(now.duration_since(ticket.at).try_into().unwrap_or_default());
+        }
+        let Some(limits) = ended.limits else {
+            return;
+        };
+        let produced = ended.used.map_or(0, |used| used.output);
+        let marks = match ended.used {
+            Some(_) => ticket.marks,
+            // What came to nothing is not in the server's count.
+            None => ticket.marks.without(ticket.want),
+        };
+        let since = ticket.at;
+        class.told.learn(limits, marks, produced, since, now);
+        if ended.refused && is_plenty(limits) {
+            class.pacer.keep_to_the_rate();
+        }
+    }
+
+    /// What is believed of the limits of that class.
+    #[must_use]
+    pub fn known(&self, class: ClassId) -> Known {
+        let buckets = self.classes[class.0].told.buckets();
+        let limit =
+            |bucket: Option<&Bucket>| bucket.map(|bucket| u64::from(whole(bucket.per_minute())));
+        let share = |bucket: &&Bucket| bucket.foreign_per_minute() / bucket.per_minute();
+        let foreign = buckets.iter().flatten().map(share).fold(0.0, f64::max);
+        Known {
+            rpm: limit(buckets[0]),
+            itpm: limit(buckets[1]),
+            otpm: limit(buckets[2]),
+            foreign_percent: u8::try_from(whole((foreign * 100.0).round())).unwrap_or(100),
+        }
+    }
+}
+
+impl Class {
+    fn flew(&mut self, flight: Duration) {
+        self.flight = match self.flight {
+            Duration::ZERO => flight,
+            mean => mean.mul_f64(1.0 - FLIGHT_WEIGHT) + flight.mul_f64(FLIGHT_WEIGHT),
+        };
+    }
+}
+
+/// Whether no limit that is told explains a refusal.
+fn is_plenty(limits: &RateLimits) -> bool {
+    let told = [limits.requests, limits.input_tokens, limits.output_tokens];
+    let mut told = told.into_iter().flatten().peekable();
+    told.peek().is_some()
+        && told.all(|limit| count(limit.remaining) >= (PLENTY * count(limit.limit)).max(1.0))
+}
+
+/// The whole part of a number that is not negative; at most what fits.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "floats are cut to the range of the integer"
+)]
+fn whole(number: f64) -> u32 {
+    number as u32
+}

@@ -1,0 +1,324 @@
+//! A provider with real token buckets, counted as the simulator over HTTP counts them: input when a
+//! request is let in, output when it has been produced, nothing for a refusal.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use claude_run::model::{ErrorClass, Evidence, Limit, RateLimits, Tokens, Usage};
+use claude_run::provider::{Failure, Message, Provider, Reply, Request};
+use fastrand::Rng;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// How the service behaves.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub rpm: u32,
+    pub itpm: u32,
+    pub otpm: u32,
+    /// How much quiet time the buckets save up.
+    pub burst_s: f64,
+    /// Headers tell the limits.
+    pub tells: bool,
+    /// Share of the admitted requests that get a 529.
+    pub overloaded: f64,
+    /// What another client takes of each bucket, as a part of the rate.
+    pub foreign: f64,
+    pub latency_ms: std::ops::Range<u64>,
+    pub seed: u64,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            rpm: 6_000,
+            itpm: 600_000,
+            otpm: 200_000,
+            burst_s: 60.0,
+            tells: true,
+            overloaded: 0.0,
+            foreign: 0.0,
+            latency_ms: 500..2_000,
+            seed: 0,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Bucket {
+    per_second: f64,
+    capacity: f64,
+    level: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(per_minute: u32, burst_s: f64, now: Instant) -> Self {
+        let per_second = f64::from(per_minute) / 60.0;
+        let capacity = (per_second * burst_s).max(1.0);
+        Self {
+            per_second,
+            capacity,
+            level: capacity,
+            at: now,
+        }
+    }
+
+    fn level(&mut self, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.level = (self.level + passed * self.per_second).min(self.capacity);
+        self.at = self.at.max(now);
+        self.level
+    }
+
+    /// Seconds until `amount` is there.
+    fn wait_s(&mut self, amount: f64, now: Instant) -> f64 {
+        let missing = amount.min(self.capacity) - self.level(now);
+        if missing <= 1e-9 * self.capacity {
+            return 0.0;
+        }
+        missing / self.per_second
+    }
+
+    fn take(&mut self, amount: f64, now: Instant) {
+        self.level = self.level(now) - amount;
+    }
+}
+
+/// One request as the service saw it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub at: Instant,
+    pub id: String,
+    pub model: String,
+    pub refused: bool,
+    /// When its answer was complete; none while it is on the wire.
+    pub answered_at: Option<Instant>,
+}
+
+struct State {
+    rng: Rng,
+    requests: Bucket,
+    input: Bucket,
+    output: Bucket,
+    next_foreign: Instant,
+    seen: Vec<Seen>,
+    tokens: [f64; 2],
+    failing: HashMap<String, ErrorClass>,
+}
+
+pub struct Metered {
+    service: Service,
+    wall: Timestamp,
+    origin: Instant,
+    state: Mutex<State>,
+}
+
+impl Metered {
+    /// Begins now, at virtual time.
+    pub fn new(service: Service) -> Self {
+        let now = Instant::now();
+        let bucket = |per_minute| Bucket::new(per_minute, service.burst_s, now);
+        let state = State {
+            rng: Rng::with_seed(service.seed),
+            requests: bucket(service.rpm),
+            input: bucket(service.itpm),
+            output: bucket(service.otpm),
+            next_foreign: now,
+            seen: Vec::new(),
+            tokens: [0.0; 2],
+            failing: HashMap::new(),
+        };
+        Self {
+            wall: "2026-11-22T00:00:00Z".parse().unwrap(),
+            origin: now,
+            state: Mutex::new(state),
+            service,
+        }
+    }
+
+    /// The first request of this job fails like that.
+    pub fn fail_once(&self, id: &str, class: ErrorClass) {
+        self.state().failing.insert(id.to_owned(), class);
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.state().seen.clone()
+    }
+
+    pub fn refused(&self) -> usize {
+        self.state().seen.iter().filter(|seen| seen.refused).count()
+    }
+
+    /// The least time in which the answers that were given can be had by these limits.
+    pub fn bound_s(&self) -> f64 {
+        let state = self.state();
+        let answers = state.seen.iter().filter(|seen| !seen.refused).count();
+        let [input, output] = state.tokens;
+        let requests = f64::from(u32::try_from(answers).unwrap()) / f64::from(self.service.rpm);
+        let minutes = requests
+            .max(input / f64::from(self.service.itpm))
+            .max(output / f64::from(self.service.otpm));
+        minutes * 60.0 / (1.0 - self.service.foreign)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Lets a request in, or refuses it: then with the seconds to wait.
+    fn arrive(&self, id: &str, model: &str, input: f64) -> (Result<(), f64>, RateLimits, Duration) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.foreign(self.service.foreign, now);
+        let wait_s = state
+            .requests
+            .wait_s(1.0, now)
+            .max(state.input.wait_s(input, now))
+            .max(state.output.wait_s(1.0, now));
+        let refused = wait_s > 0.0;
+        if !refused {
+            state.requests.take(1.0, now);
+            state.input.take(input, now);
+            state.tokens[0] += input;
+        }
+        state.seen.push(Seen {
+            at: now,
+            id: id.to_owned(),
+            model: model.to_owned(),
+            refused,
+            answered_at: None,
+        });
+        let latency = match refused {
+            true => 30,
+            false => state.rng.u64(self.service.latency_ms.clone()),
+        };
+        let limits = match self.service.tells {
+            true => self.limits(&mut state, now),
+            false => RateLimits::default(),
+        };
+        let verdict = if refused {
+            Err(wait_s.ceil().max(1.0))
+        } else {
+            Ok(())
+        };
+        (verdict, limits, Duration::from_millis(latency))
+    }
+
+    fn limits(&self, state: &mut State, now: Instant) -> RateLimits {
+        let wall = self.wall + (now - self.origin);
+        let told = |bucket: &mut Bucket, rounding: f64| {
+            let level = bucket.level(now);
+            let full_in = (bucket.capacity - level) / bucket.per_second;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "counts"
+            )]
+            let whole = |number: f64| number.round() as u64;
+            Some(Limit {
+                limit: whole(bucket.per_second * 60.0),
+                remaining: whole((level.max(0.0) / rounding).round() * rounding),
+                full_at: Some(wall + Duration::from_secs_f64(full_in.max(0.0).floor())),
+            })
+        };
+        RateLimits {
+            requests: told(&mut state.requests, 1.0),
+            input_tokens: told(&mut state.input, 1_000.0),
+            output_tokens: told(&mut state.output, 1_000.0),
+        }
+    }
+
+    fn depart(&self, id: &str, output: u32) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.output.take(f64::from(output), now);
+        state.tokens[1] += f64::from(output);
+        if let Some(seen) = state.seen.iter_mut().rfind(|seen| seen.id == id) {
+            seen.answered_at = Some(now);
+        }
+    }
+}
+
+impl State {
+    /// Another client takes lumps of a random size.
+    fn foreign(&mut self, part: f64, now: Instant) {
+        while part > 0.0 && self.next_foreign <= now {
+            let at = self.next_foreign;
+            let lump_s = self.rng.f64() * part;
+            for bucket in [&mut self.requests, &mut self.input, &mut self.output] {
+                let amount = bucket.per_second * lump_s;
+                if bucket.level(at) >= amount {
+                    bucket.take(amount, at);
+                }
+            }
+            self.next_foreign = at + Duration::from_millis(self.rng.u64(1..1_000));
+        }
+    }
+}
+
+impl Provider for Metered {
+    async fn send(&self, request: Request) -> Reply {
+        let body: serde_json::Value = serde_json::from_str(request.body.as_str()).unwrap();
+        let (id, model) = (
+            body["id"].as_str().unwrap(),
+            body["model"].as_str().unwrap(),
+        );
+        let text = body["messages"][0]["content"].as_str().unwrap_or_default();
+        let cached = body["system"][0]["text"].as_str().unwrap_or_default();
+        let input = u32::try_from((text.len() + cached.len()) / 4 + 12).unwrap();
+        let (verdict, limits, latency) = self.arrive(id, model, f64::from(input));
+        let draw = self.state().rng.f64();
+        let failing = self.state().failing.remove(id);
+        tokio::time::sleep(latency).await;
+        let result = match (verdict, failing) {
+            (Err(wait_s), _) => Err(failure(ErrorClass::RateLimited, 429, Some(wait_s))),
+            (_, Some(class)) => Err(failure(class, 500, None)),
+            _ if draw < self.service.overloaded => Err(failure(ErrorClass::Overloaded, 529, None)),
+            _ => {
+                let output = u32::try_from(body["output"].as_u64().unwrap_or(50)).unwrap();
+                self.depart(id, output);
+                Ok(message(id, model, input, output))
+            }
+        };
+        Reply {
+            result,
+            limits,
+            latency,
+        }
+    }
+}
+
+fn message(id: &str, model: &str, input: u32, output: u32) -> Message {
+    Message {
+        raw: format!(r#"{{"id":"msg_{id}","type":"message"}}"#),
+        model: Some(model.to_owned()),
+        stop_reason: Some("end_turn".to_owned()),
+        mark: None,
+        usage: Usage {
+            tokens: Tokens {
+                input: input.into(),
+                output: output.into(),
+                ..Tokens::default()
+            },
+            ..Usage::default()
+        },
+        request_id: None,
+    }
+}
+
+fn failure(class: ErrorClass, status: u16, wait_s: Option<f64>) -> Box<Failure> {
+    let evidence = Evidence {
+        http_status: Some(status),
+        message: Some(class.info().meaning.to_owned()),
+        retry_after: wait_s.map(Duration::from_secs_f64),
+        ..Evidence::default()
+    };
+    Box::new(Failure {
+        class,
+        evidence,
+        message: None,
+        partial: None,
+    })
+}
