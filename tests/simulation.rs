@@ -18,6 +18,8 @@
 mod amended;
 #[path = "simulation/flaky.rs"]
 mod flaky;
+#[path = "simulation/flaky_batches.rs"]
+mod flaky_batches;
 #[path = "simulation/limits.rs"]
 mod limits;
 #[path = "simulation/metered.rs"]

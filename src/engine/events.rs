@@ -49,11 +49,13 @@ impl EventMaker {
         at: Timestamp,
         job: &ClaimedJob,
         finish: &Finish,
+        lane: Lane,
     ) -> (Event, Option<Event>) {
         let record = &finish.record;
         let attempt = EventKind::AttemptEnded {
             custom_id: job.custom_id.clone(),
             n: record.attempt.n,
+            lane,
             outcome: record.outcome,
             error_class: record.error_class,
             http_status: record.evidence.http_status,

@@ -13,6 +13,10 @@
 //! error_result the result of a job that failed
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
 //! events       what happened, as events for those who watch
+//! live_rate    how fast the live lane works
+//! providers    where requests go
+//! batches/     the batch lane: its own state machine and loop, beside the dispatcher
+//! beside       how the two lanes leave a run together
 //! status       when the status page is asked, and how long it is believed
 //! stop         how the run is told to stop
 //! ```
@@ -22,12 +26,16 @@
 //! is not stored, and counts nothing as done that is not.
 
 mod again;
+mod batches;
+mod beside;
 mod dispatcher;
 mod endpoints;
 mod error_result;
 mod events;
 mod lane;
+mod live_rate;
 mod outcome;
+mod providers;
 mod reach;
 mod scheduler;
 mod settings;
@@ -38,7 +46,8 @@ mod throttles;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use endpoints::SecondEndpoint;
-pub use settings::EngineSettings;
+pub use providers::{NoBatches, Providers};
+pub use settings::{BatchOptions, EngineSettings};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
 pub use throttle::LimitSettings;

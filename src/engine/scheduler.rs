@@ -6,6 +6,7 @@
 
 mod claims;
 mod limits;
+mod neighbour;
 mod page;
 mod second;
 
@@ -102,6 +103,8 @@ pub(super) struct Scheduler {
     pulse_asked: bool,
     /// A job of some model was held: what the run reports if nothing else is left.
     held_because: Option<Halt>,
+    /// The batch lane has work: an empty live lane is not the end.
+    beside: bool,
     leaving: Option<Leave>,
 }
 
@@ -153,6 +156,7 @@ impl Scheduler {
             probing: settings.after_halt,
             pulse_asked: false,
             held_because: None,
+            beside: false,
             leaving: None,
         };
         scheduler.on_pulse(pulse);
@@ -175,7 +179,7 @@ impl Scheduler {
         }
         if pulse.cancel_requested {
             self.leave(Leave::Canceled);
-        } else if asked && self.is_quiet() && self.nothing_is_left() {
+        } else if asked && self.is_quiet() && self.nothing_is_left() && !self.beside {
             self.leave_at_the_end();
         }
     }
@@ -450,7 +454,7 @@ impl Scheduler {
 
     /// Nothing is open and nothing seems to be left: the store has the last word on that.
     fn plan_end(&mut self, effects: &mut Vec<Effect>) {
-        if self.nothing_is_left() && self.is_quiet() && !self.pulse_asked {
+        if self.nothing_is_left() && self.is_quiet() && !self.pulse_asked && !self.beside {
             self.pulse_asked = true;
             effects.push(Effect::Pulse);
         }

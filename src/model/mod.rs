@@ -35,7 +35,7 @@ pub use endpoint::Endpoint;
 pub use error_class::{Budget, ErrorClass, Treatment};
 pub use error_object::error_object;
 pub use estimate::{ERROR_BINS, Estimate, EstimateErrors, error_bin};
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, ResultLines};
 pub use evidence::{Evidence, Limit, RateLimits};
 pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};

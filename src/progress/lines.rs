@@ -29,6 +29,7 @@ pub(super) fn plain(tally: &Tally, now: Timestamp) -> String {
         parts.push(format!("{} canceled", thousands(tally.canceled)));
     }
     parts.push(format!("{} in flight", thousands(tally.in_flight())));
+    parts.extend(tally.batches.words());
     if let Some(wait) = tally.next_wait() {
         let reason = reason(&wait, now);
         parts.push(format!("{} waiting ({reason})", thousands(tally.waiting())));
@@ -42,6 +43,7 @@ pub(super) fn plain(tally: &Tally, now: Timestamp) -> String {
 /// and stops.
 pub(super) fn panel(tally: &Tally, now: Timestamp) -> String {
     let mut lines = vec![bar(tally, now), counts(tally), spending(tally)];
+    lines.extend(tally.batches.words());
     let wait = tally.next_wait();
     lines.extend(wait.map(|wait| format!("waiting: {}", reason(&wait, now))));
     lines.extend(limits(tally));

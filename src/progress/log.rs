@@ -3,6 +3,7 @@
 //! One `-v` tells what happens to the run and which jobs fail, two every attempt that does not
 //! succeed, three every attempt.
 
+use super::batches;
 use super::lines::one_line;
 use crate::model::{Event, EventKind, Observer};
 
@@ -69,7 +70,10 @@ impl Observer for Log {
                 reason,
                 largest_stall_ms,
             } => tracing::info!(%run, largest_stall_ms, "run left: {reason}"),
-            kind => observe_job(kind),
+            kind => match batches::line(kind) {
+                Some(line) => tracing::info!(%run, "{line}"),
+                None => observe_job(kind),
+            },
         }
     }
 }

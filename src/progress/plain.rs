@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::lines;
 use super::tally::Tally;
+use super::{batches, lines};
 use crate::model::Observer;
 use crate::model::{Event, EventKind};
 
@@ -104,6 +104,11 @@ impl<W: Write + Send> Observer for Plain<W> {
             | EventKind::Pace { .. }
             // The circuit that closed has told it.
             | EventKind::EndpointSwitched { endpoint: None, .. } => {}
+            of_batch => {
+                if let Some(line) = batches::line(of_batch) {
+                    self.say(line);
+                }
+            }
         }
     }
 

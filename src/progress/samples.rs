@@ -73,6 +73,7 @@ fn attempt_ended(ms: i64, id: &str, n: u32, class: Option<ErrorClass>, next: Opt
     let kind = EventKind::AttemptEnded {
         custom_id: id.to_owned(),
         n,
+        lane: Lane::Live,
         outcome: if failed {
             AttemptOutcome::Errored
         } else {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::batches::BatchTally;
 use super::numbers::{approximate, thousands};
 use super::rate::RateWindow;
-use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, PageStatus, Pico};
+use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane, PageStatus, Pico};
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.
 const ENOUGH_FOR_ETA: u64 = 10;
@@ -98,6 +99,8 @@ pub struct Tally {
     pub elsewhere: BTreeMap<String, Elsewhere>,
     /// Why the second endpoint is not used any more.
     pub endpoint_off: Option<String>,
+    /// Remote batches that are not over.
+    pub batches: BatchTally,
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
     /// Requests that may be open at once, once that has been told.
@@ -174,6 +177,7 @@ impl Tally {
             EventKind::HoursOpened {} => self.closed_until = None,
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
+            of_batch => self.batches.observe(of_batch),
         }
     }
 
@@ -266,6 +270,7 @@ impl Tally {
     fn attempt_ended(&mut self, kind: &EventKind) {
         let EventKind::AttemptEnded {
             custom_id,
+            lane,
             outcome,
             error_class,
             http_status,
@@ -287,7 +292,10 @@ impl Tally {
         {
             *self.errors.entry(*class).or_default() += 1;
         }
-        if let Some(next_try_at) = next_try_at {
+        // Nobody tells when a job goes again as part of a batch.
+        if let Some(next_try_at) = next_try_at
+            && *lane == Lane::Live
+        {
             let wait = Wait {
                 next_try_at: *next_try_at,
                 class: *error_class,

@@ -136,7 +136,8 @@ pub struct BatchRow {
     pub polled_at: Option<Timestamp>,
     /// Why we asked to cancel it, if we did.
     pub cancel_reason: Option<CancelReason>,
-    /// The earliest deadline that a line of its jobs names.
+    /// The earliest deadline that a line of its jobs names. Lines that ask for the batch lane
+    /// themselves do not count, here and below: they stay in a batch.
     pub deadline: Option<Timestamp>,
     /// Some of its jobs' lines name no deadline: the run's holds for them.
     pub undated: bool,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use claude_run::clock::Clock;
 use claude_run::engine::{
-    Ending, EngineError, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe, Stop, Stopper,
-    dispatch,
+    Ending, EngineError, EngineSettings, LimitSettings, Providers, SecondEndpoint, StatusProbe,
+    Stop, Stopper, dispatch,
 };
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, ErrorClass, Event, EventKind, JobCounts, JobState, NewJob,
@@ -376,6 +376,7 @@ impl World {
                 shown: SECOND.to_owned(),
                 after,
             }),
+            batch: claude_run::engine::BatchOptions::default(),
             status: self
                 .plan
                 .asks_page
@@ -387,7 +388,8 @@ impl World {
             outages: Arc::clone(&self.outages),
             events: Arc::clone(&self.events),
         };
-        let (store, provider) = (Arc::clone(&self.store), Arc::clone(provider));
+        let store = Arc::clone(&self.store);
+        let provider = Providers::live_only(Arc::clone(provider));
         dispatch(
             store,
             provider,

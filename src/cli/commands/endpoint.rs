@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::{EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
+use crate::engine::{BatchOptions, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
 use crate::model::{CacheWarm, Run, RunState};
 use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
@@ -30,6 +30,7 @@ pub(super) struct Endpoint {
     pub(super) provider: Arc<Pair<MessagesClient>>,
     /// The second endpoint, if there is one.
     second: Option<SecondEndpoint>,
+    pub(super) batches: Arc<BatchesClient>,
     simulator: Option<Simulator>,
 }
 
@@ -40,7 +41,8 @@ impl Endpoint {
     ///
     /// There is no key, or the settings make no client (exit code 2).
     pub(super) fn api(ctx: &Context, settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        let client = MessagesClient::new(&api_settings(ctx, settings, clock)?)?;
+        let made_from = api_settings(ctx, settings, clock)?;
+        let client = MessagesClient::new(&made_from)?;
         if let Some(note) = client.base_url().note() {
             ctx.console.note(note);
         }
@@ -55,6 +57,7 @@ impl Endpoint {
         Ok(Self {
             provider: Arc::new(pair),
             second,
+            batches: Arc::new(BatchesClient::new(&made_from)?),
             simulator: None,
         })
     }
@@ -75,6 +78,7 @@ impl Endpoint {
         Ok(Self {
             provider: Arc::new(Pair::alone(MessagesClient::new(&client)?)),
             second: None,
+            batches: Arc::new(BatchesClient::new(&client)?),
             simulator: Some(simulator),
         })
     }
@@ -231,6 +235,12 @@ pub(super) fn engine_settings(
         after_halt: run.state == RunState::Halted,
         on_halt: settings.dispatch.on_halt.value,
         second: endpoint.second.clone(),
+        batch: BatchOptions {
+            settings: settings.batch.to_policy(),
+            lane: settings.dispatch.lane.value.forced(),
+            deadline: settings.dispatch.deadline.value,
+            no_wait: false,
+        },
         status: endpoint.status_probe(settings)?,
     })
 }
