@@ -87,6 +87,7 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
+        ("batch.size", 14),
         ("retry.scale", 24),
         ("retry.overloaded.waits", 27),
         ("fallback.models", 29),
