@@ -5,6 +5,7 @@
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
 //! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
+//! purse        what the run may still spend
 //! reach        whether the endpoint answers at all
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
@@ -26,6 +27,7 @@ mod error_result;
 mod events;
 mod lane;
 mod outcome;
+mod purse;
 mod reach;
 mod scheduler;
 mod settings;

@@ -1,24 +1,27 @@
-//! What holds starts back although a slot is free: rate budgets, the ramp, the hours, and a cache
-//! that is being warmed.
+//! What holds starts back although a slot is free: money, rate budgets, the ramp, the hours, and a
+//! cache that is being warmed.
 //!
 //! It owns the policies and the reservations of what is on the wire. A job that must wait holds
 //! nothing but its place: the first of its class that did not fit goes first once it does, so that
 //! small jobs do not overtake a large one for ever. It starts nothing itself (`scheduler`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::outcome::Outcome;
+use super::purse::Purse;
+use super::settings::EngineSettings;
 use crate::model::{
-    AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, JobId,
-    RateLimits, Tokens,
+    AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, Halt,
+    JobId, Pico, RateLimits, Tokens,
 };
 use crate::policy::{
     CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
-    Known, ModelClasses, Prompt, Ramp, RateBudget, Signal, Ticket,
+    Known, ModelClasses, Prefix, Prompt, Ramp, RateBudget, Room, Signal, Ticket,
 };
 use crate::store::{EstimateKind, EstimateSums};
 
@@ -38,6 +41,8 @@ pub struct LimitSettings {
     pub only_between: Option<Hours>,
     /// Requests that share a cached beginning wait until one of them has warmed it.
     pub cache_warm: bool,
+    /// The run may cost so much, with what earlier dispatches spent.
+    pub budget: Option<Pico>,
 }
 
 /// Whether a claimed job may be sent now.
@@ -56,6 +61,8 @@ pub(super) enum Verdict {
 pub(super) struct Throttle {
     budget: RateBudget,
     estimator: Estimator,
+    /// What the run may spend; none is without a bound.
+    purse: Option<Purse>,
     warmer: Option<CacheWarmer>,
     hours: Option<Hours>,
     closed: Closed,
@@ -96,14 +103,18 @@ struct Sent {
 }
 
 impl Throttle {
-    pub(super) fn new(settings: &LimitSettings, concurrency: u32, now: Timestamp) -> Self {
+    /// For a run that has spent so much already.
+    pub(super) fn new(all: &EngineSettings, spent: Pico, now: Timestamp) -> Self {
+        let settings = &all.limits;
+        let purse = |budget| Purse::new(budget, spent, Arc::clone(&all.prices));
         Self {
+            purse: settings.budget.map(purse),
             budget: RateBudget::new(ModelClasses::embedded(), settings.ceilings, now),
             estimator: Estimator::default(),
             warmer: settings.cache_warm.then(CacheWarmer::default),
             hours: settings.only_between.clone(),
             closed: Closed::default(),
-            concurrency: Concurrency::new(concurrency),
+            concurrency: Concurrency::new(all.concurrency),
             classes: HashMap::new(),
             claimed: HashMap::new(),
             sent: HashMap::new(),
@@ -169,7 +180,9 @@ impl Throttle {
         let ramp_room = of_class.ramp.allowed().saturating_sub(of_class.open);
         let worth = self.budget.worth(class, of_class.typical, LOOK_AHEAD, now);
         let waiting = ready.saturating_sub(self.parked);
-        worth.max(1).min(ramp_room).saturating_sub(waiting)
+        let affordable = self.purse.as_ref().map_or(u32::MAX, Purse::worth);
+        let room = worth.max(1).min(ramp_room).min(affordable);
+        room.saturating_sub(waiting)
     }
 
     /// Whether this claimed job may be sent now.
@@ -184,6 +197,10 @@ impl Throttle {
             self.wake(until);
             return Verdict::Pass;
         }
+        if !self.affords(job, now) {
+            self.first_in_line.entry(None).or_insert(id);
+            return Verdict::Wait;
+        }
         let want = self.demand(job, now);
         match self.budget.next_free(class, want, now) {
             Free::Now => return Verdict::Go,
@@ -194,6 +211,26 @@ impl Throttle {
         let line = (!of_all).then_some(class);
         self.first_in_line.entry(line).or_insert(id);
         Verdict::Wait
+    }
+
+    /// Whether the budget has room for this job now.
+    fn affords(&mut self, job: &ClaimedJob, now: Timestamp) -> bool {
+        let (Some(purse), Some(prompt)) = (&mut self.purse, self.claimed.get(&job.job())) else {
+            return true;
+        };
+        let warmer = self.warmer.as_ref();
+        let warm = |prefix: &Prefix| warmer.is_some_and(|warmer| warmer.is_warm(prefix, now));
+        purse.room(job, prompt, (&self.estimator, warm), now) == Room::Now
+    }
+
+    /// A part of the budget was passed of which the user is to be warned.
+    pub(super) fn budget_warning(&mut self) -> Option<EventKind> {
+        self.purse.as_mut()?.warning()
+    }
+
+    /// The next job does not fit into the budget, and nothing is in flight that could free some.
+    pub(super) fn used_up(&self, now: Timestamp) -> Option<Halt> {
+        self.purse.as_ref()?.used_up(now)
     }
 
     /// Another job came first and still waits.
@@ -237,6 +274,9 @@ impl Throttle {
         of_class.open += 1;
         of_class.typical = typical(of_class.typical, want);
         self.first_in_line.retain(|_, first| *first != id);
+        if let Some(purse) = &mut self.purse {
+            purse.started(id);
+        }
         let prompt = self.claimed.remove(&id).unwrap_or_default();
         if let (Some(warmer), Some(prefix)) = (&mut self.warmer, prompt.shared_prefix()) {
             warmer.started(prefix, id, now);
@@ -252,7 +292,14 @@ impl Throttle {
 
     /// A request was abandoned: nobody knows what it used.
     pub(super) fn abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
+        self.pay(job, Pico::ZERO);
         self.end(job, None, &RateLimits::default(), false, now);
+    }
+
+    fn pay(&mut self, job: &ClaimedJob, cost: Pico) {
+        if let Some(purse) = &mut self.purse {
+            purse.ended(job.job(), cost);
+        }
     }
 
     /// A request was answered, or broke. True if it was refused for a limit. `outage`: nothing else
@@ -266,6 +313,7 @@ impl Throttle {
         now: Timestamp,
     ) -> bool {
         let record = &outcome.finish.record;
+        self.pay(job, record.cost.total);
         let good = record.outcome == AttemptOutcome::Succeeded;
         let used = record.usage.tokens;
         let used = (good || used != Tokens::default()).then_some(used);

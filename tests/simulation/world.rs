@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
@@ -12,7 +12,7 @@ use claude_run::engine::{
 };
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, ErrorClass, Event, JobCounts, JobState, NewJob, Observer,
-    OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
+    OnTruncated, Pico, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{AmendSettings, PriceTable, RetrySettings};
 use claude_run::provider::Provider;
@@ -59,6 +59,8 @@ pub struct World {
     most_open: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
     pub page: Arc<Page>,
+    budget: std::cell::Cell<Option<Pico>>,
+    warnings: Arc<Mutex<Vec<u8>>>,
     _folder: tempfile::TempDir,
 }
 
@@ -199,6 +201,8 @@ impl Plan {
             most_open: Arc::default(),
             outages: Arc::default(),
             page: Arc::default(),
+            budget: self.limits.budget.into(),
+            warnings: Arc::default(),
             plan: self,
             _folder: folder,
         }
@@ -241,6 +245,7 @@ struct OpenCounter {
     open: u64,
     most: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
+    warnings: Arc<Mutex<Vec<u8>>>,
     page: Arc<Page>,
 }
 
@@ -250,6 +255,9 @@ impl Observer for OpenCounter {
         match &event.kind {
             EventKind::AttemptStarted { .. } => self.open += 1,
             EventKind::AttemptEnded { .. } => self.open -= 1,
+            EventKind::BudgetWarning { percent, .. } => {
+                self.warnings.lock().unwrap().push(*percent)
+            }
             EventKind::StatusPage(status) => self.page.show(status.clone()),
             EventKind::CircuitOpened { .. } => {
                 self.outages.fetch_add(1, Ordering::Relaxed);
@@ -334,7 +342,10 @@ impl World {
         let settings = EngineSettings {
             concurrency: self.plan.concurrency,
             stagger: self.plan.stagger,
-            limits: self.plan.limits.clone(),
+            limits: LimitSettings {
+                budget: self.budget.get(),
+                ..self.plan.limits.clone()
+            },
             retry: RetrySettings {
                 max_attempts: self.plan.max_attempts,
                 give_up_after: self.plan.give_up_after,
@@ -358,6 +369,7 @@ impl World {
             open: 0,
             most: Arc::clone(&self.most_open),
             outages: Arc::clone(&self.outages),
+            warnings: Arc::clone(&self.warnings),
             page: Arc::clone(&self.page),
         };
         let (store, provider) = (Arc::clone(&self.store), Arc::clone(provider));
@@ -388,6 +400,16 @@ impl World {
 
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// The run may cost so much from the next dispatch on.
+    pub fn set_budget(&self, budget: Pico) {
+        self.budget.set(Some(budget));
+    }
+
+    /// The warnings about the budget, in per cent.
+    pub fn budget_warnings(&self) -> Vec<u8> {
+        self.warnings.lock().unwrap().clone()
     }
 
     /// How often a circuit opened.

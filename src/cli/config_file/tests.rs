@@ -51,6 +51,7 @@ models = ["claude-opus-5"]
 rpm = 100
 itpm = 1000
 otpm = 10
+budget_usd = 2.50
 only_between = "18:00-08:00@UTC"
 cache_warm = "off"
 [api]
@@ -79,13 +80,13 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
-        ("retry.scale", 14),
-        ("retry.overloaded.waits", 17),
-        ("fallback.models", 19),
-        ("limits.only_between", 24),
-        ("api.headers", 32),
-        ("status.url", 38),
-        ("output.quiet", 43),
+        ("retry.scale", 24),
+        ("retry.overloaded.waits", 27),
+        ("fallback.models", 29),
+        ("limits.only_between", 35),
+        ("api.headers", 43),
+        ("status.url", 49),
+        ("output.quiet", 54),
     ] {
         assert_eq!(
             file.origin(key),

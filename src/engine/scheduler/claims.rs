@@ -40,7 +40,7 @@ impl Scheduler {
     pub(super) fn plan_claims(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
         let room = MAX_OPEN_BYTES.saturating_sub(self.open_bytes);
         let mut wanted = self.wanted();
-        if wanted == 0 || (room == 0 && self.open() > 0) {
+        if self.leaving.is_some() || wanted == 0 || (room == 0 && self.open() > 0) {
             return;
         }
         let claimable = self
