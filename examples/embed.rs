@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
-use claude_run::engine::{Ending, EngineSettings, Stopper, dispatch};
+use claude_run::engine::{BatchOptions, Ending, EngineSettings, Providers, Stopper, dispatch};
 use claude_run::input::{Item, JobReader, Source, fingerprint};
 use claude_run::model::{
     DispatchOptions, ErrorClass, Evidence, NewJob, RateLimits, RunId, Shaping, Tokens, Usage,
@@ -127,19 +127,22 @@ async fn run_to_its_end(
         prices: Arc::new(PriceTable::embedded()),
         seed: None,
         after_halt: false,
+        second: None,
         status: None,
         on_halt: claude_run::model::OnHalt::Exit,
+        batch: BatchOptions::default(),
         amend: claude_run::policy::AmendSettings::default(),
     };
     // Keep the stopper, and `escalate` ends the run early: on Ctrl-C, say.
     let (_stopper, signal) = Stopper::new();
-    let provider = Arc::new(Canned::default());
+    // A program with a client of the Batches API gives it here, too.
+    let providers = Providers::live_only(Arc::new(Canned::default()));
     // It watches nothing; an `Observer` of your own hears of every attempt.
     let mut observer = Silent;
     let store = Arc::new(store);
     Ok(dispatch(
         store,
-        provider,
+        providers,
         clock,
         &run,
         settings,

@@ -11,7 +11,7 @@
 //! KILLS=50 JOBS=2000 cargo test --test crash killed_again -- --nocapture
 //! ```
 //!
-//! `COMMITS`, `INGEST_KILLS` and `START_KILLS` ask for more of the other tests in the same way.
+//! `BATCH_KILLS`, `BATCH_JOBS`, `BATCH_LARGE`, `COMMITS`, `INGEST_KILLS` and `START_KILLS` ask for more of the other tests in the same way.
 //! `SEED=n` repeats the moments of a run that failed (as far as the machine repeats its timing).
 
 #![allow(
@@ -28,6 +28,8 @@
     reason = "the modules of a test are public to it alone"
 )]
 
+#[path = "crash/batches.rs"]
+mod batches;
 #[path = "crash/bench.rs"]
 mod bench;
 #[path = "crash/commits.rs"]

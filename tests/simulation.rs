@@ -20,6 +20,8 @@ mod amended;
 mod budget;
 #[path = "simulation/flaky.rs"]
 mod flaky;
+#[path = "simulation/flaky_batches.rs"]
+mod flaky_batches;
 #[path = "simulation/limits.rs"]
 mod limits;
 #[path = "simulation/metered.rs"]
@@ -30,6 +32,8 @@ mod outages;
 mod page;
 #[path = "simulation/scripted.rs"]
 mod scripted;
+#[path = "simulation/second.rs"]
+mod second;
 #[path = "simulation/world.rs"]
 mod world;
 

@@ -4,6 +4,8 @@
 //! races with anything. Requests and store calls run as tasks of their own; only this loop changes
 //! the scheduler's state.
 
+mod lanes;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +15,21 @@ use jiff::Timestamp;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
+use super::batches::{BatchLane, News};
+use super::beside::news_of;
 use super::events::EventMaker;
+use super::live_rate::LiveRate;
 use super::outcome::{abandoned, outcome};
+use super::providers::Providers;
 use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
 use super::settings::EngineSettings;
 use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
+use crate::model::{AttemptOutcome, ClaimedJob, EventKind, Halt, Lane, Observer, PageStatus, Run};
 use crate::policy::{Prompt, max_tokens_of, streams};
-use crate::provider::{Provider, Reply, Request};
-use crate::store::{Claimed, Finish, Pulse, StatusChange, Store, StoreError};
+use crate::provider::{BatchApi, Provider, Reply, Request};
+use crate::store::{BatchStore, Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
 /// Control changes by other processes are seen within this time.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
@@ -46,6 +52,9 @@ pub enum Ending {
     Halted(Halt),
     /// The user stopped it; what was in flight is recorded, or found `interrupted` at the next start.
     Interrupted,
+    /// What is left is in remote batches that nobody here waits for; taking the run up again
+    /// fetches their results.
+    LeftInBatches,
 }
 
 /// Why a dispatcher broke off. Nothing that was recorded is lost, and a resume goes on.
@@ -63,9 +72,9 @@ pub enum EngineError {
 ///
 /// When the store does not work. Answers that could not be recorded are tried once more before the
 /// dispatcher gives up.
-pub async fn dispatch<S: Store, P: Provider>(
+pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     store: Arc<S>,
-    provider: Arc<P>,
+    providers: Providers<P, B>,
     clock: Clock,
     run: &Run,
     settings: EngineSettings,
@@ -75,8 +84,15 @@ pub async fn dispatch<S: Store, P: Provider>(
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
+    let batches = match providers.batches {
+        Some(api) => {
+            let store = Arc::clone(&store);
+            BatchLane::open(store, api, clock, run, &settings, &stop).await?
+        }
+        None => None,
+    };
     let pulse = store.pulse(run.id).await?;
-    let events = EventMaker::new(run.id);
+    let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
         ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.truncated,
@@ -92,7 +108,9 @@ pub async fn dispatch<S: Store, P: Provider>(
         scheduler: Scheduler::new(run, &settings, pulse, clock.now()),
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
-        provider,
+        provider: providers.live,
+        batches,
+        live_rate: LiveRate::default(),
         clock,
         run,
         settings,
@@ -108,15 +126,20 @@ pub async fn dispatch<S: Store, P: Provider>(
         unsaved: Vec::new(),
         trouble: None,
         abandon_at: None,
+        grace_is_over: false,
         largest_stall: Duration::ZERO,
         lookout,
     };
-    dispatcher.run().await
+    // Boxed: its state is too large for every caller's stack.
+    Box::pin(dispatcher.run()).await
 }
 
 struct Dispatcher<'a, S, P> {
     store: Arc<S>,
     provider: Arc<P>,
+    /// The batch lane, if there is work for it.
+    batches: Option<BatchLane>,
+    live_rate: LiveRate,
     clock: Clock,
     run: &'a Run,
     settings: EngineSettings,
@@ -140,6 +163,7 @@ struct Dispatcher<'a, S, P> {
     trouble: Option<StoreError>,
     /// When requests that are still in flight are given up, once the run is stopped.
     abandon_at: Option<Timestamp>,
+    grace_is_over: bool,
     /// The longest time in which this loop listened to nothing.
     largest_stall: Duration,
     lookout: Lookout,
@@ -175,6 +199,8 @@ enum Happening {
     PulseIsDue,
     /// Since then.
     TickIsDue(Instant),
+    /// The batch lane tells something.
+    News(News),
     WakeUp,
     Stop(Stop),
 }
@@ -196,6 +222,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(lost)) => self.on_lost_call(&lost),
                 Happening::Status(status) => self.on_status(status),
+                Happening::News(news) => self.on_news(news),
                 Happening::PulseIsDue => self.pulse(),
                 Happening::TickIsDue(due) => {
                     self.note_stall_since(due);
@@ -230,6 +257,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Some(called) = self.calls.join_next() => Happening::Called(called),
             Some(answer) = self.requests.join_next_with_id(), if listening => Happening::Answer(answer.map(Box::new)),
             () = sleep_until(self.listen_at), if !listening => Happening::WakeUp,
+            news = news_of(&mut self.batches) => Happening::News(news),
             status = self.lookout.told() => Happening::Status(status),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
@@ -240,6 +268,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     /// Carries out what the scheduler wants; returns why to leave, if it wants that.
     fn act(&mut self) -> Option<Leave> {
         let now = self.clock.now();
+        self.keep_in_step();
         for effect in self.scheduler.plan(now, &mut self.rng) {
             match effect {
                 Effect::Start(job) => self.start(job, now),
@@ -264,8 +293,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Effect::Tell(kind) => self.tell(now, kind),
                 Effect::Pulse => self.ask_for_pulse(),
                 Effect::AskPage => self.lookout.ask(),
-                Effect::Leave(leave) if self.calls.is_empty() => return Some(leave),
-                // A call of the store is still under way; its end brings us back here.
+                Effect::Divert(model, to) => self.tell(now, self.events.switched(model, to)),
+                Effect::Leave(leave) if self.calls.is_empty() && self.may_leave(&leave) => {
+                    return Some(leave);
+                }
+                // A call of the store or the batch lane is still under way; its end brings us back here.
                 Effect::Leave(_) => {}
             }
         }
@@ -277,12 +309,14 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let provider = Arc::clone(&self.provider);
         let (body, last) = (job.body.clone(), job.last_class);
         let (timeout, mode) = (self.settings.timeout, self.settings.stream);
+        let endpoint = job.endpoint;
         // Looking into a large body takes a while, so the task does it and not this loop.
         let task = self.requests.spawn(async move {
             let request = Request {
                 stream: streams(mode, max_tokens_of(&body), last),
                 body,
                 timeout,
+                endpoint,
             };
             provider.send(request).await
         });
@@ -294,20 +328,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         F: Future<Output = Called> + Send + 'static,
     {
         self.calls.spawn(call(Arc::clone(&self.store)));
-    }
-
-    fn pulse(&mut self) {
-        let now = self.clock.now();
-        for news in self.scheduler.news_of_pace() {
-            self.tell(now, news);
-        }
-        let (run, sums) = (self.run.id, self.scheduler.take_estimates());
-        if !sums.is_empty() {
-            self.call(
-                move |store| async move { Called::Kept(store.note_estimates(run, sums).await) },
-            );
-        }
-        self.ask_for_pulse();
     }
 
     fn tell(&mut self, at: Timestamp, kind: EventKind) {
@@ -356,7 +376,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Err(lost) => {
                 let job = self.on_wire.remove(&lost.id())?;
                 self.scheduler.on_abandoned(&job, now);
-                let finish = abandoned(&job, now);
+                let finish = abandoned(&self.settings, &job, now);
                 Some((job, finish))
             }
         }
@@ -415,8 +435,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 self.scheduler.on_claim_failed(&model);
                 self.trouble.get_or_insert(error);
             }
+            Called::Pulsed(Ok(pulse)) => {
+                self.keep_in_step();
+                self.scheduler.on_pulse(pulse);
+            }
             Called::Finished { group, result } => self.on_finished(group, result),
-            Called::Pulsed(Ok(pulse)) => self.scheduler.on_pulse(pulse),
             Called::Kept(Ok(())) => {}
             Called::Pulsed(Err(error)) | Called::Kept(Err(error)) => {
                 self.scheduler.on_store_failed();
@@ -452,7 +475,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let now = self.clock.now();
         for (job, finish) in group {
             self.scheduler.on_recorded(&job.model, &finish.next);
-            let (attempt_ended, job_ended) = self.events.finished(now, job, finish);
+            if finish.record.outcome == AttemptOutcome::Succeeded {
+                self.live_rate.succeeded(finish.record.latency);
+            }
+            let (attempt_ended, job_ended) = self.events.finished(now, job, finish, Lane::Live);
             self.observer.observe(&attempt_ended);
             if let Some(job_ended) = job_ended {
                 self.observer.observe(&job_ended);
@@ -475,6 +501,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     fn abandon_if_due(&mut self) {
         if self.abandon_at.is_some_and(|at| at <= self.clock.now()) {
             self.abandon_at = None;
+            self.grace_is_over = true;
             self.requests.abort_all();
         }
     }
@@ -490,6 +517,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         match &ending {
             Ending::Completed => self.tell_end("completed"),
             Ending::Interrupted => self.tell_end("interrupted"),
+            Ending::LeftInBatches => self.tell_end("left_in_batches"),
             Ending::Halted(halt) => {
                 let halted = EventKind::RunHalted {
                     error_class: halt.class,
@@ -506,11 +534,18 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     /// Writes down how the run stands now.
     async fn settle(&mut self, leave: Leave) -> Result<Ending, StoreError> {
         let (run, now) = (self.run.id, self.clock.now());
+        let in_batches = self.batches.as_ref().map_or(0, BatchLane::remote_batches) > 0;
         let (ending, halt) = match leave {
+            Leave::Completed if in_batches => (Ending::LeftInBatches, None),
             Leave::Completed => (Ending::Completed, None),
             Leave::Canceled => {
                 while self.store.cancel(run, now).await? {}
-                (Ending::Completed, None)
+                let ending = if in_batches {
+                    Ending::Interrupted
+                } else {
+                    Ending::Completed
+                };
+                (ending, None)
             }
             Leave::Halted(halt) => (Ending::Halted(halt.clone()), Some(halt)),
             Leave::Stopped => (Ending::Interrupted, None),

@@ -7,12 +7,17 @@
 //! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
 //! purse        what the run may still spend
 //! reach        whether the endpoint answers at all
+//! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! again        pure: whether the next attempt asks differently
 //! error_result the result of a job that failed
 //! dispatcher   the one loop: waits for something to happen, tells the scheduler, does as it says
 //! events       what happened, as events for those who watch
+//! live_rate    how fast the live lane works
+//! providers    where requests go
+//! batches/     the batch lane: its own state machine and loop, beside the dispatcher
+//! beside       how the two lanes leave a run together
 //! status       when the status page is asked, and how long it is believed
 //! stop         how the run is told to stop
 //! ```
@@ -22,11 +27,16 @@
 //! is not stored, and counts nothing as done that is not.
 
 mod again;
+mod batches;
+mod beside;
 mod dispatcher;
+mod endpoints;
 mod error_result;
 mod events;
 mod lane;
+mod live_rate;
 mod outcome;
+mod providers;
 mod purse;
 mod reach;
 mod scheduler;
@@ -34,9 +44,12 @@ mod settings;
 mod status;
 mod stop;
 mod throttle;
+mod throttles;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
-pub use settings::EngineSettings;
+pub use endpoints::SecondEndpoint;
+pub use providers::{NoBatches, Providers};
+pub use settings::{BatchOptions, EngineSettings};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
 pub use throttle::LimitSettings;

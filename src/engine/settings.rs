@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::endpoints::SecondEndpoint;
 use super::status::StatusProbe;
 use super::throttle::LimitSettings;
-use crate::model::{OnHalt, StreamMode};
-use crate::policy::{AmendSettings, PriceTable, RetrySettings};
+use crate::model::{Lane, OnHalt, StreamMode};
+use crate::policy::{AmendSettings, BatchSettings, PriceTable, RetrySettings};
 
 /// An endpoint that has never answered is given so long, times the retry scale.
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(1);
@@ -38,8 +41,25 @@ pub struct EngineSettings {
     pub after_halt: bool,
     /// What to do when no job can succeed.
     pub on_halt: OnHalt,
+    /// An endpoint that takes the place of the first while that does not work.
+    pub second: Option<SecondEndpoint>,
     /// Asks the API's status page during an outage; none asks nobody.
     pub status: Option<StatusProbe>,
+    /// How jobs take the batch lane.
+    pub batch: BatchOptions,
+}
+
+/// How jobs take the batch lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchOptions {
+    /// Sizes, waits and limits.
+    pub settings: BatchSettings,
+    /// The lane that the user forced for jobs whose line names none; none: their deadline decides.
+    pub lane: Option<Lane>,
+    /// The deadline of jobs whose line names none.
+    pub deadline: Option<Timestamp>,
+    /// Leave when the batches are created; their results are fetched when the run is taken up again.
+    pub no_wait: bool,
 }
 
 impl EngineSettings {

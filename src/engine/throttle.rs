@@ -6,7 +6,6 @@
 //! small jobs do not overtake a large one for ever. It starts nothing itself (`scheduler`).
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -14,10 +13,9 @@ use jiff::Timestamp;
 
 use super::outcome::Outcome;
 use super::purse::Purse;
-use super::settings::EngineSettings;
 use crate::model::{
-    AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, Halt,
-    JobId, Pico, RateLimits, Tokens,
+    AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, JobId,
+    Pico, RateLimits, Tokens,
 };
 use crate::policy::{
     CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
@@ -61,8 +59,6 @@ pub(super) enum Verdict {
 pub(super) struct Throttle {
     budget: RateBudget,
     estimator: Estimator,
-    /// What the run may spend; none is without a bound.
-    purse: Option<Purse>,
     warmer: Option<CacheWarmer>,
     hours: Option<Hours>,
     closed: Closed,
@@ -103,18 +99,14 @@ struct Sent {
 }
 
 impl Throttle {
-    /// For a run that has spent so much already.
-    pub(super) fn new(all: &EngineSettings, spent: Pico, now: Timestamp) -> Self {
-        let settings = &all.limits;
-        let purse = |budget| Purse::new(budget, spent, Arc::clone(&all.prices));
+    pub(super) fn new(settings: &LimitSettings, concurrency: u32, now: Timestamp) -> Self {
         Self {
-            purse: settings.budget.map(purse),
             budget: RateBudget::new(ModelClasses::embedded(), settings.ceilings, now),
             estimator: Estimator::default(),
             warmer: settings.cache_warm.then(CacheWarmer::default),
             hours: settings.only_between.clone(),
             closed: Closed::default(),
-            concurrency: Concurrency::new(all.concurrency),
+            concurrency: Concurrency::new(concurrency),
             classes: HashMap::new(),
             claimed: HashMap::new(),
             sent: HashMap::new(),
@@ -180,13 +172,16 @@ impl Throttle {
         let ramp_room = of_class.ramp.allowed().saturating_sub(of_class.open);
         let worth = self.budget.worth(class, of_class.typical, LOOK_AHEAD, now);
         let waiting = ready.saturating_sub(self.parked);
-        let affordable = self.purse.as_ref().map_or(u32::MAX, Purse::worth);
-        let room = worth.max(1).min(ramp_room).min(affordable);
-        room.saturating_sub(waiting)
+        worth.max(1).min(ramp_room).saturating_sub(waiting)
     }
 
     /// Whether this claimed job may be sent now.
-    pub(super) fn verdict(&mut self, job: &ClaimedJob, now: Timestamp) -> Verdict {
+    pub(super) fn verdict(
+        &mut self,
+        job: &ClaimedJob,
+        purse: Option<&mut Purse>,
+        now: Timestamp,
+    ) -> Verdict {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
         let of_class = self.classes.entry(class).or_default();
         if of_class.open >= of_class.ramp.allowed() || self.is_behind(id, class) {
@@ -197,7 +192,7 @@ impl Throttle {
             self.wake(until);
             return Verdict::Pass;
         }
-        if !self.affords(job, now) {
+        if purse.is_some_and(|purse| !self.affords(purse, job, now)) {
             self.first_in_line.entry(None).or_insert(id);
             return Verdict::Wait;
         }
@@ -214,23 +209,13 @@ impl Throttle {
     }
 
     /// Whether the budget has room for this job now.
-    fn affords(&mut self, job: &ClaimedJob, now: Timestamp) -> bool {
-        let (Some(purse), Some(prompt)) = (&mut self.purse, self.claimed.get(&job.job())) else {
+    fn affords(&self, purse: &mut Purse, job: &ClaimedJob, now: Timestamp) -> bool {
+        let Some(prompt) = self.claimed.get(&job.job()) else {
             return true;
         };
         let warmer = self.warmer.as_ref();
         let warm = |prefix: &Prefix| warmer.is_some_and(|warmer| warmer.is_warm(prefix, now));
         purse.room(job, prompt, (&self.estimator, warm), now) == Room::Now
-    }
-
-    /// A part of the budget was passed of which the user is to be warned.
-    pub(super) fn budget_warning(&mut self) -> Option<EventKind> {
-        self.purse.as_mut()?.warning()
-    }
-
-    /// The next job does not fit into the budget, and nothing is in flight that could free some.
-    pub(super) fn used_up(&self, now: Timestamp) -> Option<Halt> {
-        self.purse.as_ref()?.used_up(now)
     }
 
     /// Another job came first and still waits.
@@ -274,9 +259,6 @@ impl Throttle {
         of_class.open += 1;
         of_class.typical = typical(of_class.typical, want);
         self.first_in_line.retain(|_, first| *first != id);
-        if let Some(purse) = &mut self.purse {
-            purse.started(id);
-        }
         let prompt = self.claimed.remove(&id).unwrap_or_default();
         if let (Some(warmer), Some(prefix)) = (&mut self.warmer, prompt.shared_prefix()) {
             warmer.started(prefix, id, now);
@@ -292,14 +274,7 @@ impl Throttle {
 
     /// A request was abandoned: nobody knows what it used.
     pub(super) fn abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
-        self.pay(job, Pico::ZERO);
         self.end(job, None, &RateLimits::default(), false, now);
-    }
-
-    fn pay(&mut self, job: &ClaimedJob, cost: Pico) {
-        if let Some(purse) = &mut self.purse {
-            purse.ended(job.job(), cost);
-        }
     }
 
     /// A request was answered, or broke. True if it was refused for a limit. `outage`: nothing else
@@ -313,7 +288,6 @@ impl Throttle {
         now: Timestamp,
     ) -> bool {
         let record = &outcome.finish.record;
-        self.pay(job, record.cost.total);
         let good = record.outcome == AttemptOutcome::Succeeded;
         let used = record.usage.tokens;
         let used = (good || used != Tokens::default()).then_some(used);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::AttemptOutcome;
+use super::batch::{CancelReason, RemoteStatus, RequestCounts};
 use super::error_class::ErrorClass;
 use super::job::Lane;
 use super::status_page::PageStatus;
@@ -44,7 +45,7 @@ pub enum EventKind {
         /// Money spent before, as a decimal string.
         cost_usd: String,
     },
-    /// A request left.
+    /// A request of the live lane left. Those of a batch leave together, with `batch_created`.
     AttemptStarted {
         /// The user's id of the job.
         custom_id: String,
@@ -61,6 +62,8 @@ pub enum EventKind {
         custom_id: String,
         /// The count of the attempt, from 1.
         n: u32,
+        /// The road it took.
+        lane: Lane,
         /// How it ended.
         outcome: AttemptOutcome,
         /// What went wrong, or what marks the success.
@@ -110,11 +113,33 @@ pub enum EventKind {
         /// When the first probe goes.
         #[schemars(with = "String", extend("format" = "date-time"))]
         next_probe_at: Timestamp,
+        /// The second endpoint, if it is that one which fails; null is the first.
+        endpoint: Option<String>,
     },
     /// A model that kept failing works again.
     CircuitClosed {
         /// The model.
         model: String,
+        /// The second endpoint, if it is that one which works again; null is the first.
+        endpoint: Option<String>,
+    },
+    /// A model's requests go to another endpoint now.
+    EndpointSwitched {
+        /// The model.
+        model: String,
+        /// The second endpoint; null is the first again.
+        endpoint: Option<String>,
+    },
+    /// The second endpoint cannot serve, and is not used any more.
+    EndpointOff {
+        /// The second endpoint.
+        endpoint: String,
+        /// The model that it does not serve; null is every model.
+        model: Option<String>,
+        /// Why.
+        error_class: ErrorClass,
+        /// What it said.
+        message: String,
     },
     /// The API's status page, which is asked while a model keeps failing, says something new.
     StatusPage(PageStatus),
@@ -125,6 +150,97 @@ pub enum EventKind {
         /// What the API or the network said.
         message: String,
         /// When one request tries again.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        next_try_at: Timestamp,
+    },
+    /// A remote batch was created; the attempts of its requests have begun.
+    BatchCreated {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// Requests in it.
+        requests: u32,
+        /// When it runs out of time, as the API says.
+        #[schemars(with = "Option<String>")]
+        expires_at: Option<Timestamp>,
+    },
+    /// The API tells something new of a batch.
+    BatchProgress {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// What the API says of its processing.
+        status: RemoteStatus,
+        /// How many of its requests stand where.
+        counts: RequestCounts,
+    },
+    /// The API is done with a batch; its results are being fetched.
+    BatchEnded {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// How many of its requests stand where.
+        counts: RequestCounts,
+    },
+    /// Every result of a batch is recorded.
+    BatchHarvested {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// What the results were.
+        lines: ResultLines,
+    },
+    /// Nobody knows whether a create call was heard: the API is asked before anything is sent again.
+    BatchUncertain {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// Requests in it.
+        requests: u32,
+        /// Remote batches that may be it; which one it is shows when they have ended.
+        candidates: Vec<String>,
+    },
+    /// A batch whose create answer was lost has been found.
+    BatchAdopted {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// Requests in it.
+        requests: u32,
+    },
+    /// A batch is cancelled at the API; what it has done is kept.
+    BatchCanceling {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: String,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// A batch can no longer be fetched, or was never there; its jobs go again.
+    BatchLost {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id, if it is known.
+        remote_id: Option<String>,
+        /// What happened to it.
+        error_class: ErrorClass,
+        /// The same in words.
+        message: String,
+    },
+    /// No batch can be created, looked at or fetched just now.
+    BatchWaiting {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// Why.
+        error_class: ErrorClass,
+        /// What the API or the network said.
+        message: String,
+        /// When it is tried again.
         #[schemars(with = "String", extend("format" = "date-time"))]
         next_try_at: Timestamp,
     },
@@ -168,11 +284,28 @@ pub enum EventKind {
     },
     /// The dispatcher left the run.
     RunEnded {
-        /// `completed`, `halted`, `interrupted`, or `broken` when the store does not work.
+        /// `completed`, `halted`, `interrupted`, `left_in_batches`, or `broken` when the store does not work.
         reason: String,
         /// The longest time in which the dispatcher listened to nothing: a measure of its own
         /// health, which no server can make larger.
         #[serde(default)]
         largest_stall_ms: u64,
     },
+}
+
+/// What the lines of a batch's results were, over all downloads of them in this dispatch.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct ResultLines {
+    /// Requests whose end was recorded.
+    pub recorded: u64,
+    /// Lines of a request that had one before in the same download; the first one counts.
+    pub repeated: u64,
+    /// Lines with an id that is none of the batch.
+    pub unknown: u64,
+    /// Lines that could not be read.
+    pub unreadable: u64,
+    /// Requests without a line in two whole downloads.
+    pub missing: u64,
 }

@@ -9,6 +9,7 @@
 //! and [`Plain`] only choose where and when the words appear.
 
 mod bars;
+mod batches;
 mod events_file;
 mod lines;
 mod log;
@@ -21,6 +22,7 @@ mod summary;
 mod tally;
 
 pub use bars::Bars;
+pub use batches::BatchTally;
 pub use events_file::EventsFile;
 pub use log::Log;
 pub use log_writer::LogWriter;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::lines;
 use super::tally::Tally;
+use super::{batches, lines};
 use crate::model::Observer;
 use crate::model::{Event, EventKind};
 
@@ -65,11 +65,25 @@ impl<W: Write + Send> Observer for Plain<W> {
             EventKind::HoursOpened {} => {
                 self.say("the hours of --only-between have begun".to_owned());
             }
-            EventKind::CircuitClosed { model } => self.say(format!("{model} works again")),
+            EventKind::CircuitClosed {
+                model,
+                endpoint: None,
+            } => self.say(format!("{model} works again")),
+            EventKind::CircuitClosed {
+                model,
+                endpoint: Some(endpoint),
+            } => self.say(format!("{model} works again at {endpoint}")),
+            EventKind::EndpointOff { .. } => {
+                let line = lines::endpoint_off(&self.tally);
+                self.say(format!("warning: {}", line.unwrap_or_default()));
+            }
             EventKind::RunHalted { .. }
             | EventKind::Draining { .. }
             | EventKind::HoursClosed { .. }
             | EventKind::CircuitOpened { .. }
+            | EventKind::EndpointSwitched {
+                endpoint: Some(_), ..
+            }
             | EventKind::HaltWaiting { .. } => {
                 if let Some(line) = lines::phase(&self.tally) {
                     self.say(line);
@@ -92,7 +106,14 @@ impl<W: Write + Send> Observer for Plain<W> {
             EventKind::AttemptStarted { .. }
             | EventKind::AttemptEnded { .. }
             | EventKind::JobEnded { .. }
-            | EventKind::Pace { .. } => {}
+            | EventKind::Pace { .. }
+            // The circuit that closed has told it.
+            | EventKind::EndpointSwitched { endpoint: None, .. } => {}
+            of_batch => {
+                if let Some(line) = batches::line(of_batch) {
+                    self.say(line);
+                }
+            }
         }
     }
 

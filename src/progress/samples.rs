@@ -73,6 +73,7 @@ fn attempt_ended(ms: i64, id: &str, n: u32, class: Option<ErrorClass>, next: Opt
     let kind = EventKind::AttemptEnded {
         custom_id: id.to_owned(),
         n,
+        lane: Lane::Live,
         outcome: if failed {
             AttemptOutcome::Errored
         } else {
@@ -108,6 +109,16 @@ pub(super) fn circuit_opened(ms: i64) -> Event {
         model: "claude-haiku-5-5".to_owned(),
         error_class: ErrorClass::Overloaded,
         next_probe_at: at(ms + 10_000),
+        endpoint: None,
+    };
+    event(ms, kind)
+}
+
+/// It works again.
+pub(super) fn circuit_closed(ms: i64) -> Event {
+    let kind = EventKind::CircuitClosed {
+        model: "claude-haiku-5-5".to_owned(),
+        endpoint: None,
     };
     event(ms, kind)
 }

@@ -16,6 +16,8 @@ pub enum EndReason {
     Halted(Halt),
     /// The user stopped it.
     Interrupted,
+    /// What is left is in remote batches that nobody here waits for.
+    LeftInBatches,
 }
 
 /// Everything the final summary says, as plain values; its `Display` is the summary, for standard
@@ -70,6 +72,11 @@ impl RunSummary {
         match &self.reason {
             EndReason::Completed => writeln!(f, "{run} ended after {took}.")?,
             EndReason::Interrupted => writeln!(f, "{run} was interrupted after {took}.")?,
+            EndReason::LeftInBatches => writeln!(
+                f,
+                "Run {}: its batches are created, and nobody waits for them here (--no-wait).",
+                self.run_id
+            )?,
             EndReason::Halted(halt) => {
                 let info = halt.class.info();
                 writeln!(f, "{run} was halted after {took}: {}", info.name)?;
@@ -149,7 +156,11 @@ impl RunSummary {
         }
         let mut steps = Vec::new();
         if self.jobs.open() > 0 {
-            steps.push((self.command("resume", ""), "go on where it stopped"));
+            let what = match self.reason {
+                EndReason::LeftInBatches => "wait for the batches and fetch their results",
+                _ => "go on where it stopped",
+            };
+            steps.push((self.command("resume", ""), what));
         }
         if ended > 0 {
             let export = self.command("export", " -o results.jsonl");

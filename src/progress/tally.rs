@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::batches::BatchTally;
 use super::numbers::{approximate, thousands};
 use super::rate::RateWindow;
-use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, PageStatus, Pico};
+use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane, PageStatus, Pico};
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.
 const ENOUGH_FOR_ETA: u64 = 10;
@@ -21,6 +22,15 @@ pub struct Wait {
     pub class: Option<ErrorClass>,
     /// The HTTP status, if there was one.
     pub http_status: Option<u16>,
+}
+
+/// Where a model's requests go while the first endpoint fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The second endpoint.
+    pub endpoint: String,
+    /// How its requests keep failing there too.
+    pub failing: Option<ErrorClass>,
 }
 
 /// What the dispatcher is doing.
@@ -85,6 +95,12 @@ pub struct Tally {
     pub phase: Phase,
     /// Models that keep failing, and how: they are only probed.
     pub outages: BTreeMap<String, ErrorClass>,
+    /// Models whose requests go to the second endpoint, and whether they keep failing there too.
+    pub elsewhere: BTreeMap<String, Elsewhere>,
+    /// Why the second endpoint is not used any more.
+    pub endpoint_off: Option<String>,
+    /// Remote batches that are not over.
+    pub batches: BatchTally,
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
     /// The last warning: so many per cent of a budget of so many dollars are spent.
@@ -122,12 +138,30 @@ impl Tally {
                 };
             }
             EventKind::CircuitOpened {
-                model, error_class, ..
-            } => {
-                self.outages.insert(model.clone(), *error_class);
+                model,
+                error_class,
+                endpoint,
+                ..
+            } => self.circuit(model, endpoint.as_ref(), Some(*error_class)),
+            EventKind::CircuitClosed { model, endpoint } => {
+                self.circuit(model, endpoint.as_ref(), None);
             }
-            EventKind::CircuitClosed { model } => {
-                self.outages.remove(model);
+            EventKind::EndpointSwitched { model, endpoint } => {
+                self.elsewhere.remove(model);
+                let elsewhere = endpoint.clone().map(|endpoint| Elsewhere {
+                    endpoint,
+                    failing: None,
+                });
+                let elsewhere = elsewhere.map(|elsewhere| (model.clone(), elsewhere));
+                self.elsewhere.extend(elsewhere);
+            }
+            EventKind::EndpointOff {
+                endpoint,
+                error_class,
+                message,
+                ..
+            } => {
+                self.endpoint_off = Some(format!("{endpoint}: {error_class}: {message}"));
             }
             EventKind::StatusPage(status) => self.page = Some(status.clone()),
             EventKind::HaltWaiting {
@@ -150,6 +184,24 @@ impl Tally {
             } => self.budget = Some((*percent, budget_usd.clone())),
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
+            of_batch => self.batches.observe(of_batch),
+        }
+    }
+
+    /// A circuit opened (with how its requests fail) or closed.
+    fn circuit(&mut self, model: &str, endpoint: Option<&String>, failing: Option<ErrorClass>) {
+        match (endpoint, failing) {
+            (None, Some(class)) => {
+                self.outages.insert(model.to_owned(), class);
+            }
+            (None, None) => {
+                self.outages.remove(model);
+            }
+            (Some(_), failing) => {
+                if let Some(elsewhere) = self.elsewhere.get_mut(model) {
+                    elsewhere.failing = failing;
+                }
+            }
         }
     }
 
@@ -174,8 +226,11 @@ impl Tally {
         let told = limits.into_iter();
         let told = told.filter_map(|(limit, of)| Some(format!("{} {of}", thousands((*limit)?))));
         let mut told: Vec<_> = told.collect();
+        if let Some(last) = told.last_mut() {
+            last.push_str(" a minute");
+        }
         if *others_percent > 0 {
-            told.push(format!("{others_percent}% of it taken by others"));
+            told.push(format!("others take {others_percent}%"));
         }
         if told.is_empty() {
             self.limits.remove(model_class);
@@ -222,6 +277,7 @@ impl Tally {
     fn attempt_ended(&mut self, kind: &EventKind) {
         let EventKind::AttemptEnded {
             custom_id,
+            lane,
             outcome,
             error_class,
             http_status,
@@ -243,7 +299,10 @@ impl Tally {
         {
             *self.errors.entry(*class).or_default() += 1;
         }
-        if let Some(next_try_at) = next_try_at {
+        // Nobody tells when a job goes again as part of a batch.
+        if let Some(next_try_at) = next_try_at
+            && *lane == Lane::Live
+        {
             let wait = Wait {
                 next_try_at: *next_try_at,
                 class: *error_class,

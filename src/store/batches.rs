@@ -136,7 +136,8 @@ pub struct BatchRow {
     pub polled_at: Option<Timestamp>,
     /// Why we asked to cancel it, if we did.
     pub cancel_reason: Option<CancelReason>,
-    /// The earliest deadline that a line of its jobs names.
+    /// The earliest deadline that a line of its jobs names. Lines that ask for the batch lane
+    /// themselves do not count, here and below: they stay in a batch.
     pub deadline: Option<Timestamp>,
     /// Some of its jobs' lines name no deadline: the run's holds for them.
     pub undated: bool,
@@ -166,7 +167,7 @@ pub struct OpenItem {
 pub trait BatchStore: Send + Sync + 'static {
     /// Sends queued jobs of the run, from the one or the other queue, to the queue of the lane that
     /// the rule names; one page of lines a call, after the given line (0 at first). Jobs that a
-    /// batch cannot take stay with the live lane.
+    /// batch cannot take stay with the live lane, and so do those that are amended.
     fn route(
         &self,
         run: RunId,

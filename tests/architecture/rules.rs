@@ -59,6 +59,9 @@ const ENGINE: &[&str] = &[
     "provider::Request",
     "provider::ResultLine",
     "provider::StatusSource",
+    "provider::is_missing",
+    "provider::may_have_been_created",
+    "provider::rejected_entry",
     "store",
 ];
 

@@ -79,6 +79,15 @@ impl Process {
         assert_eq!(waited, Waited::Met, "{what}: {:?}", self.said);
     }
 
+    /// The most memory that it has had at once, in bytes; nothing where the system does not tell.
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kb = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kb.unwrap_or_default() << 10
+    }
+
     /// The process can do nothing about it.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 /// The real store, until it breaks; counts the attempts that are open in it.
 pub struct Flaky {
-    store: SqliteStore,
+    pub store: SqliteStore,
     calls_left: AtomicU64,
     open: AtomicU64,
     most_open: AtomicU64,
@@ -40,7 +40,7 @@ impl Flaky {
         self.most_open.load(Ordering::Relaxed)
     }
 
-    fn call(&self) -> Result<()> {
+    pub fn call(&self) -> Result<()> {
         let left = self.calls_left.load(Ordering::Relaxed);
         self.calls_left
             .store(left.saturating_sub(1), Ordering::Relaxed);

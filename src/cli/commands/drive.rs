@@ -2,6 +2,7 @@
 //! in the end.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
@@ -12,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Origin;
-use crate::engine::{Ending, Stop, Stopper, dispatch};
+use crate::engine::{Ending, Providers, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
 use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary, plural, thousands};
 use crate::report::load_report;
@@ -32,7 +33,8 @@ pub(super) async fn drive(
     } else {
         Endpoint::api(ctx, &settings, session.clock)?
     };
-    let engine = engine_settings(&settings, run, &endpoint)?;
+    let mut engine = engine_settings(&settings, run, &endpoint)?;
+    engine.batch.no_wait = args.no_wait;
     if run.started_at.is_some() {
         tell_going_on(&ctx.console, run);
     }
@@ -48,11 +50,15 @@ pub(super) async fn drive(
         ctx.console.clone(),
     ));
     let mut watch = Watch::start(ctx, args.events.as_deref())?;
-    let (store, client) = (session.store.clone(), endpoint.client.clone());
+    let store = session.store.clone();
+    let providers = Providers {
+        live: Arc::clone(&endpoint.provider),
+        batches: Some(Arc::clone(&endpoint.batches)),
+    };
     // Boxed: the dispatcher's state is too large for every caller's stack.
     let ended = Box::pin(dispatch(
         store,
-        client,
+        providers,
         session.clock,
         run,
         engine,
@@ -90,7 +96,8 @@ pub(super) fn exit_of_ended(run: &Run) -> Exit {
 fn exit_of(ending: &Ending, jobs: &JobCounts) -> Exit {
     match ending {
         Ending::Completed if jobs.failed + jobs.canceled > 0 => Exit::JobsFailed,
-        Ending::Completed => Exit::Success,
+        // With --no-wait, creating the batches was everything that was asked for.
+        Ending::Completed | Ending::LeftInBatches => Exit::Success,
         Ending::Halted(_) => Exit::Halted,
         Ending::Interrupted => Exit::Interrupted,
     }
@@ -189,6 +196,7 @@ async fn summarise(
             Ending::Completed => EndReason::Completed,
             Ending::Halted(halt) => EndReason::Halted(halt.clone()),
             Ending::Interrupted => EndReason::Interrupted,
+            Ending::LeftInBatches => EndReason::LeftInBatches,
         },
         jobs: now.jobs,
         classes: report.attempts.results_by_class.into_iter().collect(),

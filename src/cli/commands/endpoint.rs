@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
+use super::second::second_client;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::{EngineSettings, LimitSettings, StatusProbe};
+use crate::engine::{BatchOptions, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
 use crate::model::{CacheWarm, Run, RunState};
 use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
-    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, STATUS_PAGES, StatusPage,
+    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, Pair, STATUS_PAGES,
+    StatusPage,
 };
 use crate::simulator::{Simulator, SimulatorSettings};
 
@@ -25,7 +27,10 @@ const SIMULATED_KEY: &str = "simulated";
 
 /// A client, and the simulator behind it if there is one: it serves for as long as it is held.
 pub(super) struct Endpoint {
-    pub(super) client: Arc<MessagesClient>,
+    pub(super) provider: Arc<Pair<MessagesClient>>,
+    /// The second endpoint, if there is one.
+    second: Option<SecondEndpoint>,
+    pub(super) batches: Arc<BatchesClient>,
     simulator: Option<Simulator>,
 }
 
@@ -36,12 +41,23 @@ impl Endpoint {
     ///
     /// There is no key, or the settings make no client (exit code 2).
     pub(super) fn api(ctx: &Context, settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        let client = MessagesClient::new(&api_settings(ctx, settings, clock)?)?;
+        let made_from = api_settings(ctx, settings, clock)?;
+        let client = MessagesClient::new(&made_from)?;
         if let Some(note) = client.base_url().note() {
             ctx.console.note(note);
         }
+        let pair = Pair::alone(client);
+        let (pair, second) = match second_client(ctx, settings, clock)? {
+            Some((client, second)) => {
+                let models = settings.fallback.endpoint.models.value.clone();
+                (pair.with_second(client, models), Some(second))
+            }
+            None => (pair, None),
+        };
         Ok(Self {
-            client: Arc::new(client),
+            provider: Arc::new(pair),
+            second,
+            batches: Arc::new(BatchesClient::new(&made_from)?),
             simulator: None,
         })
     }
@@ -60,7 +76,9 @@ impl Endpoint {
         let mut client = client_settings(settings, credentials, clock);
         client.base_url = simulator.base_url();
         Ok(Self {
-            client: Arc::new(MessagesClient::new(&client)?),
+            provider: Arc::new(Pair::alone(MessagesClient::new(&client)?)),
+            second: None,
+            batches: Arc::new(BatchesClient::new(&client)?),
             simulator: Some(simulator),
         })
     }
@@ -217,6 +235,13 @@ pub(super) fn engine_settings(
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
         on_halt: settings.dispatch.on_halt.value,
+        second: endpoint.second.clone(),
+        batch: BatchOptions {
+            settings: settings.batch.to_policy(),
+            lane: settings.dispatch.lane.value.forced(),
+            deadline: settings.dispatch.deadline.value,
+            no_wait: false,
+        },
         status: endpoint.status_probe(settings)?,
     })
 }

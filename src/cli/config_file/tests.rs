@@ -18,6 +18,7 @@ fn mistake(text: &str) -> String {
     failure.to_string()
 }
 
+/// Whoever adds a setting adds it here.
 const COMPLETE: &str = r#"
 [dispatch]
 concurrency = 8
@@ -62,6 +63,13 @@ workspace_id = "wrkspc_1"
 ca_bundle = "ca.pem"
 [api.headers]
 X-Team = "red"
+[fallback.endpoint]
+base_url = "https://other.test"
+api_key_env = "OTHER_KEY"
+after = "10m"
+models = { "claude-haiku-5-5" = "their-haiku" }
+[fallback.endpoint.headers]
+X-Team = "red"
 [store]
 path = "s.db"
 [status]
@@ -80,13 +88,15 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
+        ("batch.size", 14),
         ("retry.scale", 24),
         ("retry.overloaded.waits", 27),
         ("fallback.models", 29),
         ("limits.only_between", 35),
         ("api.headers", 43),
-        ("status.url", 49),
-        ("output.quiet", 54),
+        ("fallback.endpoint.headers", 50),
+        ("status.url", 56),
+        ("output.quiet", 61),
     ] {
         assert_eq!(
             file.origin(key),

@@ -25,6 +25,8 @@ struct Candidate {
     attempt: u32,
     body_bytes: u64,
     deadline_ms: Option<i64>,
+    /// Its line asks for a batch, so no deadline takes it out of one.
+    is_forced: bool,
 }
 
 /// What fits, counted from the start of the page.
@@ -74,7 +76,9 @@ fn not_filling(batch: BatchId, state: BatchState) -> StoreError {
 /// The jobs that are due, in the order in which they are taken.
 fn candidates(tx: &Tx, run: i64, now: i64) -> Result<Vec<Candidate>> {
     tx.query_all(
-        &format!("SELECT id, model_id, attempts + 1, body_bytes, deadline_ms {DUE}"),
+        &format!(
+            "SELECT id, model_id, attempts + 1, body_bytes, deadline_ms, lane IS 'batch' {DUE}"
+        ),
         params![run, now, FILLED_JOBS],
         |row| {
             Ok(Candidate {
@@ -83,6 +87,7 @@ fn candidates(tx: &Tx, run: i64, now: i64) -> Result<Vec<Candidate>> {
                 attempt: row.get(2)?,
                 body_bytes: row.get(3)?,
                 deadline_ms: row.get(4)?,
+                is_forced: row.get(5)?,
             })
         },
     )
@@ -117,8 +122,9 @@ fn choose(batch: &Stored, fill: &Fill, candidates: Vec<Candidate>) -> Page {
         }
         page.jobs += 1;
         page.bytes += comma + entry;
-        page.undated |= job.deadline_ms.is_none();
-        page.deadline_ms = match (page.deadline_ms, job.deadline_ms) {
+        page.undated |= job.deadline_ms.is_none() && !job.is_forced;
+        let deadline_ms = job.deadline_ms.filter(|_| !job.is_forced);
+        page.deadline_ms = match (page.deadline_ms, deadline_ms) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };

@@ -1,0 +1,217 @@
+//! What the planner makes of answers: the store's, and the API's.
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::planner::{Effect, Planner};
+use super::track::Track;
+use crate::clock::add;
+use crate::engine::outcome::halt_for;
+use crate::model::{
+    BatchId, BatchState, CancelReason, ErrorClass, EventKind, Halt, Lane, OnHalt, RemoteBatch,
+    ResultLines, Treatment,
+};
+use crate::policy::halt::next_try;
+use crate::provider::{Failure, Polled};
+use crate::store::{BatchQueue, BatchRow, Filled};
+
+/// What a call of the API brought.
+pub(super) type Told<T> = Result<T, Box<Failure>>;
+
+/// How an effect ended.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Asked(BatchQueue),
+    /// Jobs changed their queue.
+    Routed,
+    Begun(Box<BatchRow>),
+    Filled(BatchId, Filled),
+    /// It stands there now.
+    Moved(BatchId, BatchState, Box<BatchRow>),
+    /// Created, or not; none if it was taken apart before.
+    Sent(BatchId, Option<Told<RemoteBatch>>),
+    Looked(BatchId, Told<Polled>),
+    /// Remote batches that may be it.
+    Found(BatchId, Told<Vec<RemoteBatch>>),
+    /// Whether its results are those of this batch; none if they say nothing.
+    Confirmed(BatchId, RemoteBatch, Told<Option<bool>>),
+    Canceled(BatchId, CancelReason, Told<RemoteBatch>),
+    Harvested(BatchId, Harvested),
+    /// Its results are gone, and what was open of it has ended.
+    Expired(BatchId, Harvested),
+    /// The entry at fault has failed; false if there is no such entry.
+    EntryFailed(BatchId, Box<Failure>, bool),
+    Dissolved(BatchId),
+}
+
+/// What a download of results brought.
+#[derive(Debug, Default)]
+pub(super) struct Harvested {
+    pub(super) end: HarvestEnd,
+    pub(super) lines: ResultLines,
+    /// Lines of this batch, recorded or not.
+    pub(super) ours: u64,
+    /// The whole run must stop, for this reason.
+    pub(super) halt: Option<Halt>,
+    /// The jobs of some model must wait, for this reason.
+    pub(super) hold: Option<Halt>,
+}
+
+/// How a download ended.
+#[derive(Debug, Default)]
+pub(super) enum HarvestEnd {
+    /// Every request of the batch has its end.
+    #[default]
+    Complete,
+    /// The download was whole, but some requests had no line.
+    Incomplete,
+    /// It broke off.
+    Cut(Box<Failure>),
+    /// We are leaving.
+    Stopped,
+}
+
+impl Planner {
+    pub(super) fn on_answer(&mut self, answer: Answer, now: Timestamp, rng: &mut Rng) {
+        self.ended();
+        match answer {
+            Answer::Asked(queue) => self.intake.counted(queue, now),
+            Answer::Routed => self.intake.stepped(),
+            Answer::Begun(row) => {
+                self.intake.stepped();
+                self.tracks.insert(row.id, Track::new(*row));
+            }
+            Answer::Filled(batch, filled) => self.on_filled(batch, filled),
+            Answer::Moved(batch, state, row) => self.on_moved(batch, state, *row, now),
+            Answer::Sent(batch, told) => self.on_sent(batch, told, now, rng),
+            Answer::Looked(batch, told) => self.on_looked(batch, told, now, rng),
+            Answer::Found(batch, told) => self.on_found(batch, told, now, rng),
+            Answer::Confirmed(batch, remote, told) => {
+                self.on_confirmed(batch, remote, told, now, rng);
+            }
+            Answer::Canceled(batch, reason, told) => {
+                self.on_canceled(batch, reason, told, now, rng);
+            }
+            Answer::Harvested(batch, harvested) => self.on_harvested(batch, harvested, now, rng),
+            Answer::Expired(batch, harvested) => self.on_expired(batch, harvested, now),
+            Answer::EntryFailed(batch, failure, found) => {
+                self.on_entry_failed(batch, &failure, found, now);
+            }
+            Answer::Dissolved(batch) => {
+                self.tracks.remove(&batch);
+                self.intake.changed();
+            }
+        }
+    }
+
+    /// The batch, with which nothing is being done any more.
+    pub(super) fn freed(&mut self, batch: BatchId) -> Option<&mut Track> {
+        let track = self.tracks.get_mut(&batch)?;
+        track.busy = false;
+        Some(track)
+    }
+
+    pub(super) fn tell(&mut self, kind: EventKind) {
+        self.ready.push(Effect::Tell(kind));
+    }
+
+    fn on_filled(&mut self, batch: BatchId, filled: Filled) {
+        self.intake.changed();
+        let Some(track) = self.freed(batch) else {
+            return;
+        };
+        track.row.requests = filled.requests;
+        track.row.bytes = filled.bytes;
+        track.filled = filled.complete;
+        if filled.complete && filled.requests == 0 {
+            track.take_apart(Lane::Batch, false);
+        }
+    }
+
+    fn on_moved(&mut self, batch: BatchId, state: BatchState, row: BatchRow, now: Timestamp) {
+        let Some(track) = self.freed(batch) else {
+            return;
+        };
+        track.row = row;
+        track.moved(state);
+        match state {
+            BatchState::Uncertain => self.doubt(batch, now),
+            state if state.is_over() => {
+                self.tracks.remove(&batch);
+                self.intake.changed();
+            }
+            _ => {}
+        }
+    }
+
+    /// A call of the API failed: the batch waits, or the run if it concerns all of it.
+    pub(super) fn on_failure(
+        &mut self,
+        batch: BatchId,
+        failure: &Failure,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) {
+        self.note_reach(Some(failure), now);
+        let view = self.view;
+        let Some(track) = self.freed(batch) else {
+            return;
+        };
+        track.back_off(&view, failure.evidence.retry_after, now, rng);
+        let until = track.due;
+        let concerns_all = matches!(
+            failure.class.treatment(),
+            Treatment::Halt | Treatment::HoldModel
+        );
+        if concerns_all {
+            self.halt(halt_for(failure.class, &failure.evidence, now), now);
+        } else {
+            self.tell_waiting(batch, failure, until);
+        }
+    }
+
+    pub(super) fn tell_waiting(
+        &mut self,
+        batch: BatchId,
+        failure: &Failure,
+        next_try_at: Timestamp,
+    ) {
+        let message = failure.evidence.message.clone();
+        self.tell(EventKind::BatchWaiting {
+            batch: batch.0,
+            error_class: failure.class,
+            message: message.unwrap_or_else(|| failure.class.info().meaning.to_owned()),
+            next_try_at,
+        });
+    }
+
+    /// An endpoint that has never answered in this run is given some time, as in the live lane.
+    pub(super) fn note_reach(&mut self, failure: Option<&Failure>, now: Timestamp) {
+        let Some(silent) = failure.filter(|failure| failure.evidence.http_status.is_none()) else {
+            self.reach.answered = true;
+            return;
+        };
+        let since = *self.reach.silent_since.get_or_insert(now);
+        if !self.reach.answered && add(since, self.reach.patience) <= now {
+            self.reach.silent_since = None;
+            let halt = halt_for(ErrorClass::Unreachable, &silent.evidence, now);
+            self.halt(halt, now);
+        }
+    }
+
+    /// No job can succeed: the run is left, or the lane waits.
+    pub(super) fn halt(&mut self, halt: Halt, now: Timestamp) {
+        if self.on_halt == OnHalt::Exit {
+            self.ready.push(Effect::Halt(halt));
+            self.leave();
+            return;
+        }
+        let until = next_try(&halt.message, self.view.scale, now);
+        self.waiting = Some(until);
+        self.tell(EventKind::HaltWaiting {
+            error_class: halt.class,
+            message: halt.message,
+            next_try_at: until,
+        });
+    }
+}

@@ -1,0 +1,317 @@
+//! The results of a batch, from the download into the store.
+//!
+//! Lines come in any order and are recorded in groups, each in one transaction. An attempt that has
+//! ended is left as it is, so a download that broke off is simply begun again. At most a few hundred
+//! lines are held.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::sync::{mpsc, watch};
+
+use super::answers::{HarvestEnd, Harvested, Told};
+use super::items::{Surroundings, Taken, refused, take, without_line};
+use super::lane::News;
+use super::roads::Roads;
+use super::tasks::{Context, Hands};
+use crate::model::batch::parse_item_id;
+use crate::model::{AttemptId, BatchState, CancelReason, ErrorClass, Event, Lane};
+use crate::provider::{BatchApi, Failure, ItemResult, ResultLine};
+use crate::store::{BatchRow, BatchStore, Next, OpenItem, Result};
+
+/// Lines between the download and the group that is recorded.
+const LINES_AHEAD: usize = 256;
+/// Lines of a group, at most.
+const GROUP: usize = 512;
+/// Bytes of messages in a group, at most; a line may be large.
+const GROUP_BYTES: usize = 8 << 20;
+/// A group is recorded at the latest so long after its first line.
+const GROUP_WAITS: Duration = Duration::from_millis(200);
+/// Whole downloads after which a missing line is called so.
+const DOWNLOADS: u32 = 2;
+/// Lines that are looked at before a stranger's batch is called one.
+const LINES_TO_CONFIRM: usize = 1_000;
+
+/// Whether the results of this remote batch carry our nonce; none if they have no readable line.
+pub(super) async fn confirm<B: BatchApi>(api: &B, id: &str, nonce: &str) -> Told<Option<bool>> {
+    let (sender, mut lines) = mpsc::channel(1);
+    let download = api.results(id, sender);
+    let look = async {
+        let mut verdict = None;
+        for _ in 0..LINES_TO_CONFIRM {
+            let Some(line) = lines.recv().await else {
+                break;
+            };
+            let Some(id) = line.custom_id else { continue };
+            let is_ours = parse_item_id(&id).is_some_and(|(found, _)| found == nonce);
+            verdict = Some(is_ours);
+            if is_ours {
+                break;
+            }
+        }
+        verdict
+    };
+    // The first line of ours is enough: the rest of the download is dropped.
+    tokio::pin!(download);
+    tokio::select! {
+        verdict = look => match verdict {
+            Some(verdict) => Ok(Some(verdict)),
+            None => download.await.map(|_| None),
+        },
+        Err(failure) = &mut download => Err(failure),
+    }
+}
+
+/// Records the ends of the attempts of one batch.
+pub(super) struct Harvester<'a, S, B> {
+    hands: &'a Hands<S, B>,
+    row: &'a BatchRow,
+    cancel: Option<CancelReason>,
+    roads: Roads,
+    rng: Rng,
+    leaving: watch::Receiver<bool>,
+    /// Attempts that had a line in this download.
+    seen: HashSet<AttemptId>,
+    done: Harvested,
+    /// An unreadable line counts as one: the download was repeated, and it stayed so.
+    confirming: bool,
+}
+
+impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
+    pub(super) fn new(
+        hands: &'a Hands<S, B>,
+        row: &'a BatchRow,
+        cancel: Option<CancelReason>,
+        context: Context,
+    ) -> Self {
+        Self {
+            hands,
+            row,
+            cancel,
+            roads: context.roads,
+            rng: context.rng,
+            leaving: hands.leaving(),
+            seen: HashSet::new(),
+            done: Harvested::default(),
+            confirming: false,
+        }
+    }
+
+    /// Downloads the results once, after that many whole downloads, and records them.
+    pub(super) async fn run(&mut self, downloads: u32) -> Result<Harvested> {
+        self.confirming = downloads + 1 >= DOWNLOADS;
+        let remote_id = self.row.remote_id.clone().unwrap_or_default();
+        let (sender, mut lines) = mpsc::channel(LINES_AHEAD);
+        let hands = self.hands;
+        let download = hands.api.results(&remote_id, sender);
+        let (told, taken) = tokio::join!(download, self.take_lines(&mut lines));
+        let whole = taken?;
+        let end = match told {
+            _ if !whole => HarvestEnd::Stopped,
+            Err(failure) => HarvestEnd::Cut(failure),
+            Ok(_) => self.settle().await?,
+        };
+        let done = std::mem::take(&mut self.done);
+        Ok(Harvested { end, ..done })
+    }
+
+    /// After a whole download: what has no line is missing, once that was seen twice.
+    async fn settle(&mut self) -> Result<HarvestEnd> {
+        let missing = self.hands.store.missing_items(self.row.id).await?;
+        let strangers = self.done.ours == 0 && self.done.lines.unknown > 0;
+        if !missing.is_empty() && (!self.confirming || strangers) {
+            return Ok(HarvestEnd::Incomplete);
+        }
+        let before = self.done.lines.recorded;
+        if !self.end_open(ErrorClass::ResultMissing).await? {
+            return Ok(HarvestEnd::Stopped);
+        }
+        self.done.lines.missing = self.done.lines.recorded - before;
+        self.done.lines.recorded = before;
+        let now = self.hands.clock.now();
+        let store = &self.hands.store;
+        store
+            .move_batch(self.row.id, BatchState::Harvested, now)
+            .await?;
+        Ok(HarvestEnd::Complete)
+    }
+
+    /// Ends every open attempt: the results of the batch are gone.
+    pub(super) async fn expire(&mut self) -> Result<Harvested> {
+        if !self.end_open(ErrorClass::ResultsExpired).await? {
+            self.done.end = HarvestEnd::Stopped;
+        }
+        Ok(std::mem::take(&mut self.done))
+    }
+
+    /// Fails the job of the entry that the API refused the batch for; false if it is not open.
+    pub(super) async fn refuse(&mut self, attempt: AttemptId, failure: &Failure) -> Result<bool> {
+        let items = self.open_items(vec![attempt]).await?;
+        let found = !items.is_empty();
+        let around = self.surroundings();
+        let mut rng = self.rng.fork();
+        let taken = items
+            .into_iter()
+            .map(|item| (refused(&around, &item, failure, &mut rng), item));
+        let taken = taken.collect();
+        self.record(taken).await?;
+        Ok(found)
+    }
+
+    /// Takes line after line until there are no more; false if we are leaving.
+    async fn take_lines(&mut self, lines: &mut mpsc::Receiver<ResultLine>) -> Result<bool> {
+        loop {
+            let Some(group) = self.group(lines).await else {
+                lines.close();
+                return Ok(false);
+            };
+            if group.is_empty() {
+                return Ok(true);
+            }
+            let results = self.sort(group);
+            self.record_results(results).await?;
+        }
+    }
+
+    /// The next lines; empty at the end, none if we are leaving.
+    async fn group(&mut self, lines: &mut mpsc::Receiver<ResultLine>) -> Option<Vec<ResultLine>> {
+        let first = tokio::select! {
+            biased;
+            _ = self.leaving.wait_for(|leaving| *leaving) => return None,
+            line = lines.recv() => line,
+        };
+        let mut group: Vec<_> = first.into_iter().collect();
+        let mut bytes: usize = group.iter().map(size).sum();
+        let more = async {
+            while !group.is_empty() && group.len() < GROUP && bytes < GROUP_BYTES {
+                let Some(line) = lines.recv().await else {
+                    break;
+                };
+                bytes += size(&line);
+                group.push(line);
+            }
+        };
+        // A slow download does not keep what has come from being recorded.
+        let _ = tokio::time::timeout(GROUP_WAITS, more).await;
+        Some(group)
+    }
+
+    /// The results by attempt; what is not ours, or came before, is counted and left out.
+    fn sort(&mut self, group: Vec<ResultLine>) -> HashMap<AttemptId, ItemResult> {
+        let mut results = HashMap::with_capacity(group.len());
+        for line in group {
+            let counts = &mut self.done.lines;
+            let is_unreadable = matches!(line.result, ItemResult::Unreadable(_));
+            counts.unreadable += u64::from(is_unreadable && !self.confirming);
+            let id = line.custom_id.as_deref();
+            let attempt = id
+                .and_then(parse_item_id)
+                .filter(|(nonce, _)| *nonce == self.row.nonce)
+                .map(|(_, attempt)| attempt);
+            match attempt {
+                None => counts.unknown += u64::from(id.is_some()),
+                Some(_) if is_unreadable && !self.confirming => {}
+                Some(attempt) if self.seen.insert(attempt) => {
+                    self.done.ours += 1;
+                    results.insert(attempt, line.result);
+                }
+                Some(_) => counts.repeated += 1,
+            }
+        }
+        results
+    }
+
+    async fn record_results(&mut self, mut results: HashMap<AttemptId, ItemResult>) -> Result<()> {
+        let items = self.open_items(results.keys().copied().collect()).await?;
+        let around = self.surroundings();
+        let mut rng = self.rng.fork();
+        let mut taken = Vec::with_capacity(items.len());
+        for item in items {
+            if let Some(result) = results.remove(&item.job.attempt) {
+                taken.push((take(&around, &item, result, &mut rng), item));
+            }
+        }
+        self.record(taken).await
+    }
+
+    /// Ends page by page what is open; false if we are leaving.
+    async fn end_open(&mut self, class: ErrorClass) -> Result<bool> {
+        loop {
+            let open = self.hands.store.missing_items(self.row.id).await?;
+            if open.is_empty() {
+                return Ok(true);
+            }
+            if *self.leaving.borrow() {
+                return Ok(false);
+            }
+            let items = self.open_items(open).await?;
+            let around = self.surroundings();
+            let mut rng = self.rng.fork();
+            let taken = items
+                .into_iter()
+                .map(|item| (without_line(&around, &item, class, &mut rng), item));
+            let taken = taken.collect();
+            self.record(taken).await?;
+        }
+    }
+
+    async fn open_items(&self, attempts: Vec<AttemptId>) -> Result<Vec<OpenItem>> {
+        if attempts.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.hands.store.open_items(self.row.id, attempts).await
+    }
+
+    fn surroundings(&self) -> Surroundings<'a> {
+        Surroundings {
+            settings: &self.hands.settings,
+            roads: self.roads,
+            cancel: self.cancel,
+            now: self.hands.clock.now(),
+        }
+    }
+
+    /// Records these ends in one transaction, then tells of them.
+    async fn record(&mut self, taken: Vec<(Taken, OpenItem)>) -> Result<()> {
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let finishes = taken
+            .iter()
+            .map(|(taken, _)| (taken.finish.clone(), taken.lane))
+            .collect();
+        self.hands.store.harvest(self.hands.run, finishes).await?;
+        self.done.lines.recorded += taken.len() as u64;
+        let (mut events, mut for_live): (Vec<Event>, bool) = (Vec::new(), false);
+        let now = self.hands.clock.now();
+        for (taken, item) in taken {
+            let maker = &self.hands.events;
+            let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
+            events.push(attempt);
+            events.extend(job);
+            let goes_again = taken.finish.next != Next::Hold && !taken.finish.next.is_end();
+            for_live |= goes_again && taken.lane == Lane::Live;
+            self.done.halt = self.done.halt.take().or(taken.halt);
+            self.done.hold = self.done.hold.take().or(taken.hold);
+        }
+        self.hands.tell(News::Events(events)).await;
+        if for_live {
+            self.hands.tell(News::JobsForLive).await;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that a line holds, more or less.
+fn size(line: &ResultLine) -> usize {
+    match &line.result {
+        ItemResult::Succeeded(message) => message.raw.len(),
+        ItemResult::Errored(failure) => failure
+            .message
+            .as_ref()
+            .map_or(0, |message| message.raw.len()),
+        ItemResult::Unreadable(text) => text.len(),
+        ItemResult::Canceled | ItemResult::Expired => 0,
+    }
+}

@@ -1,0 +1,225 @@
+//! What a line of a batch's results means for its job: the end of the attempt, and the road of the
+//! next one. Pure; the rules of retries and money are those of the live lane.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::roads::Roads;
+use crate::engine::outcome::{self, Outcome};
+use crate::engine::settings::EngineSettings;
+use crate::model::{
+    AttemptOutcome, AttemptRecord, CancelReason, ClaimedJob, Cost, ErrorClass, Evidence, Halt,
+    JobState, Lane, RateLimits, Usage,
+};
+use crate::policy::Standing;
+use crate::provider::{Failure, ItemResult, Reply};
+use crate::store::{Finish, JobEnd, Next, OpenItem, ResultBody};
+
+/// What is known of everything around the line.
+pub(super) struct Surroundings<'a> {
+    pub(super) settings: &'a EngineSettings,
+    pub(super) roads: Roads,
+    /// Why we cancelled the batch, if we did.
+    pub(super) cancel: Option<CancelReason>,
+    pub(super) now: Timestamp,
+}
+
+impl Surroundings<'_> {
+    fn lane(&self, item: &OpenItem) -> Lane {
+        let rescued = self.cancel == Some(CancelReason::Deadline);
+        self.roads.next(item.lane, item.deadline, rescued, self.now)
+    }
+}
+
+/// A line, decided upon.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// What is to be recorded.
+    pub(super) finish: Finish,
+    /// The lane of the job's next attempt.
+    pub(super) lane: Lane,
+    /// The whole run must stop, for this reason.
+    pub(super) halt: Option<Halt>,
+    /// The jobs of this model must wait, for this reason.
+    pub(super) hold: Option<Halt>,
+}
+
+/// Decides what the line means for the job.
+pub(super) fn take(
+    around: &Surroundings<'_>,
+    item: &OpenItem,
+    result: ItemResult,
+    rng: &mut Rng,
+) -> Taken {
+    let lane = around.lane(item);
+    match result {
+        ItemResult::Succeeded(mut message) => {
+            // Whatever its usage says: all that a batch answers costs half.
+            message.usage.batch_tier = true;
+            decided(around, item, Ok(*message), lane, rng)
+        }
+        ItemResult::Errored(mut failure) => {
+            if let Some(message) = &mut failure.message {
+                message.usage.batch_tier = true;
+            }
+            decided(around, item, Err(failure), lane, rng)
+        }
+        ItemResult::Expired => unprocessed(around, item, lane, AttemptOutcome::Expired),
+        ItemResult::Canceled => unprocessed(around, item, lane, AttemptOutcome::Canceled),
+        ItemResult::Unreadable(text) => {
+            let failure = failure(ErrorClass::BadResponse, format!("unreadable: {text}"));
+            decided(around, item, Err(failure), lane, rng)
+        }
+    }
+}
+
+/// The end of an attempt that brought no line, for a reason that concerns its whole batch.
+pub(super) fn without_line(
+    around: &Surroundings<'_>,
+    item: &OpenItem,
+    class: ErrorClass,
+    rng: &mut Rng,
+) -> Taken {
+    let lane = around.lane(item);
+    let failure = failure(class, class.info().meaning.to_owned());
+    decided(around, item, Err(failure), lane, rng)
+}
+
+/// The end of an attempt that the API refused a whole batch for.
+pub(super) fn refused(
+    around: &Surroundings<'_>,
+    item: &OpenItem,
+    failure: &Failure,
+    rng: &mut Rng,
+) -> Taken {
+    let lane = around.lane(item);
+    let evidence = failure.evidence.clone();
+    let failure = Failure {
+        class: ErrorClass::BatchRejected,
+        evidence,
+        message: None,
+        partial: None,
+    };
+    decided(around, item, Err(Box::new(failure)), lane, rng)
+}
+
+fn failure(class: ErrorClass, message: String) -> Box<Failure> {
+    Box::new(Failure {
+        class,
+        evidence: Evidence {
+            message: Some(message),
+            ..Evidence::default()
+        },
+        message: None,
+        partial: None,
+    })
+}
+
+fn decided(
+    around: &Surroundings<'_>,
+    item: &OpenItem,
+    result: Result<crate::provider::Message, Box<Failure>>,
+    lane: Lane,
+    rng: &mut Rng,
+) -> Taken {
+    let reply = Reply {
+        result,
+        limits: RateLimits::default(),
+        latency: Duration::ZERO,
+    };
+    let age = around.now.duration_since(item.job.first_started_at);
+    // A batch that has ended has worked: what fails in it fails for its own sake.
+    let standing = Standing {
+        lane_works: true,
+        age: age.try_into().unwrap_or_default(),
+    };
+    let Outcome {
+        mut finish,
+        halt,
+        hold,
+        ..
+    } = outcome::outcome(
+        around.settings,
+        &item.job,
+        reply,
+        outcome::Surroundings {
+            standing,
+            ever_answered: true,
+            outage: false,
+        },
+        around.now,
+        rng,
+    );
+    // Nobody measured how long this one was worked on.
+    finish.record.latency = None;
+    // A batch sends what the input line asks for.
+    let lane = match finish.next {
+        Next::Amend { .. } => Lane::Live,
+        _ => lane,
+    };
+    Taken {
+        finish,
+        lane,
+        halt,
+        hold,
+    }
+}
+
+/// Expired or cancelled: never processed, never billed, and no fault of the job.
+fn unprocessed(
+    around: &Surroundings<'_>,
+    item: &OpenItem,
+    lane: Lane,
+    outcome: AttemptOutcome,
+) -> Taken {
+    let by_user = around.cancel == Some(CancelReason::User);
+    let (class, next) = match outcome {
+        AttemptOutcome::Canceled if by_user => (ErrorClass::Canceled, canceled()),
+        AttemptOutcome::Canceled => (ErrorClass::Canceled, Next::Requeue),
+        _ => (ErrorClass::Expired, Next::Requeue),
+    };
+    Taken {
+        finish: Finish {
+            record: bare_record(&item.job, outcome, class, around.now),
+            next,
+            history: item.job.history,
+        },
+        lane,
+        halt: None,
+        hold: None,
+    }
+}
+
+fn canceled() -> Next {
+    Next::End(JobEnd {
+        state: JobState::Canceled,
+        result: ResultBody::Nothing,
+    })
+}
+
+fn bare_record(
+    job: &ClaimedJob,
+    outcome: AttemptOutcome,
+    class: ErrorClass,
+    now: Timestamp,
+) -> AttemptRecord {
+    AttemptRecord {
+        attempt: job.attempt,
+        ended_at: now,
+        outcome,
+        error_class: Some(class),
+        evidence: Evidence::default(),
+        answered_by: None,
+        endpoint: None,
+        usage: Usage::default(),
+        cost: Cost::default(),
+        maybe_billed: false,
+        latency: None,
+    }
+}
+
+#[cfg(test)]
+#[path = "items_tests.rs"]
+mod tests;

@@ -1,0 +1,224 @@
+//! What each kind of result line means for its job.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::{Surroundings, Taken, refused, take, without_line};
+use crate::clock::add;
+use crate::engine::batches::roads::Roads;
+use crate::engine::settings::{BatchOptions, EngineSettings};
+use crate::engine::throttle::LimitSettings;
+use crate::model::{
+    AttemptId, AttemptOutcome, CancelReason, ClaimedJob, Endpoint, ErrorClass, Evidence,
+    JobHistory, JobId, JobState, Lane, OnHalt, Pico, RequestBody, StreamMode, Tokens, Usage,
+};
+use crate::policy::{AmendSettings, PriceTable, RetrySettings};
+use crate::provider::{Failure, ItemResult, Message};
+use crate::store::{Next, OpenItem};
+
+const MODEL: &str = "claude-haiku-5-5";
+
+fn now() -> Timestamp {
+    "2026-11-22T00:00:00Z".parse().unwrap()
+}
+
+fn settings() -> EngineSettings {
+    EngineSettings {
+        concurrency: 64,
+        stagger: Duration::ZERO,
+        retry: RetrySettings::default(),
+        timeout: Duration::from_mins(10),
+        stream: StreamMode::Auto,
+        grace: Duration::from_secs(30),
+        prices: Arc::new(PriceTable::embedded()),
+        seed: None,
+        after_halt: false,
+        on_halt: OnHalt::Exit,
+        amend: AmendSettings::default(),
+        limits: LimitSettings::default(),
+        status: None,
+        second: None,
+        batch: BatchOptions::default(),
+    }
+}
+
+/// An item whose deadline is so many hours away.
+fn item(deadline_h: Option<u64>) -> OpenItem {
+    OpenItem {
+        job: ClaimedJob {
+            attempt: AttemptId {
+                job: JobId(7),
+                n: 2,
+            },
+            custom_id: "a".to_owned(),
+            model: MODEL.to_owned(),
+            body: RequestBody::from_json("{}"),
+            history: JobHistory {
+                counted: 3,
+                ..JobHistory::default()
+            },
+            endpoint: Endpoint::First,
+            amendment: None,
+            last_class: None,
+            started_at: now(),
+            first_started_at: now(),
+            previous_ended_at: None,
+        },
+        deadline: deadline_h.map(|hours| add(now(), Duration::from_hours(hours))),
+        lane: None,
+    }
+}
+
+fn taken(item: &OpenItem, cancel: Option<CancelReason>, result: ItemResult) -> Taken {
+    let settings = settings();
+    let around = Surroundings {
+        settings: &settings,
+        roads: Roads::new(&settings),
+        cancel,
+        now: now(),
+    };
+    take(&around, item, result, &mut Rng::with_seed(1))
+}
+
+fn message(batch_tier: bool) -> ItemResult {
+    ItemResult::Succeeded(Box::new(Message {
+        raw: "{}".to_owned(),
+        model: Some(MODEL.to_owned()),
+        stop_reason: Some("end_turn".to_owned()),
+        mark: None,
+        usage: Usage {
+            tokens: Tokens {
+                input: 100,
+                output: 50,
+                ..Tokens::default()
+            },
+            batch_tier,
+            ..Usage::default()
+        },
+        request_id: None,
+    }))
+}
+
+fn errored(class: ErrorClass) -> ItemResult {
+    ItemResult::Errored(Box::new(Failure {
+        class,
+        evidence: Evidence::default(),
+        message: None,
+        partial: None,
+    }))
+}
+
+#[test]
+fn what_a_batch_answers_costs_half_whatever_its_usage_calls_itself() {
+    for batch_tier in [true, false] {
+        let taken = taken(&item(None), None, message(batch_tier));
+        assert_eq!(taken.finish.record.cost.total, Pico(17_500_000));
+        assert_eq!(taken.finish.record.cost.saved_by_batch, Pico(17_500_000));
+        assert_eq!(taken.finish.record.latency, None);
+        assert!(matches!(taken.finish.next, Next::End(end) if end.state == JobState::Succeeded));
+    }
+}
+
+#[test]
+fn a_permanent_error_fails_the_job_and_a_passing_one_goes_again_as_the_deadline_says() {
+    let failed = taken(&item(Some(48)), None, errored(ErrorClass::InvalidRequest));
+    assert!(matches!(failed.finish.next, Next::End(end) if end.state == JobState::Failed));
+    for (deadline, lane) in [
+        (Some(48), Lane::Batch),
+        (Some(0), Lane::Live),
+        (None, Lane::Live),
+    ] {
+        let again = taken(&item(deadline), None, errored(ErrorClass::Overloaded));
+        assert!(matches!(again.finish.next, Next::RetryAt(at) if at > now()));
+        assert_eq!(again.finish.history.counted, 4);
+        assert_eq!(again.lane, lane, "{deadline:?}");
+    }
+}
+
+#[test]
+fn what_was_never_processed_goes_again_and_costs_the_job_nothing() {
+    for (result, outcome, class) in [
+        (
+            ItemResult::Expired,
+            AttemptOutcome::Expired,
+            ErrorClass::Expired,
+        ),
+        (
+            ItemResult::Canceled,
+            AttemptOutcome::Canceled,
+            ErrorClass::Canceled,
+        ),
+    ] {
+        let taken = taken(&item(Some(6)), None, result);
+        let record = &taken.finish.record;
+        assert_eq!((record.outcome, record.error_class), (outcome, Some(class)));
+        assert_eq!(taken.finish.next, Next::Requeue);
+        assert_eq!(taken.finish.history.counted, 3);
+        assert!(!record.maybe_billed && record.cost.total == Pico::ZERO);
+        assert_eq!(
+            taken.lane,
+            Lane::Batch,
+            "somebody else's cancel puts it back"
+        );
+    }
+}
+
+#[test]
+fn what_becomes_of_a_canceled_entry_depends_on_why_its_batch_was_cancelled() {
+    let by_user = taken(
+        &item(Some(6)),
+        Some(CancelReason::User),
+        ItemResult::Canceled,
+    );
+    assert!(matches!(by_user.finish.next, Next::End(end) if end.state == JobState::Canceled));
+    let late = taken(
+        &item(Some(6)),
+        Some(CancelReason::Deadline),
+        ItemResult::Canceled,
+    );
+    assert_eq!((late.finish.next, late.lane), (Next::Requeue, Lane::Live));
+}
+
+#[test]
+fn a_halting_error_puts_the_job_back_and_says_so() {
+    let taken = taken(&item(None), None, errored(ErrorClass::Billing));
+    assert_eq!(taken.halt.unwrap().class, ErrorClass::Billing);
+    assert_eq!(taken.finish.next, Next::Requeue);
+}
+
+#[test]
+fn a_line_that_is_unreadable_or_missing_may_have_been_billed_and_a_refused_entry_was_not() {
+    let unreadable = taken(&item(None), None, ItemResult::Unreadable("{".to_owned()));
+    assert_eq!(
+        unreadable.finish.record.error_class,
+        Some(ErrorClass::BadResponse)
+    );
+    let settings = settings();
+    let around = Surroundings {
+        settings: &settings,
+        roads: Roads::new(&settings),
+        cancel: None,
+        now: now(),
+    };
+    let (item, mut rng) = (item(None), Rng::with_seed(1));
+    for class in [ErrorClass::ResultMissing, ErrorClass::ResultsExpired] {
+        let missing = without_line(&around, &item, class, &mut rng).finish;
+        assert!(missing.record.maybe_billed && matches!(missing.next, Next::RetryAt(_)));
+    }
+    let failure = Failure {
+        class: ErrorClass::BatchRejected,
+        evidence: Evidence {
+            http_status: Some(400),
+            message: Some("requests.0: no".to_owned()),
+            ..Evidence::default()
+        },
+        message: None,
+        partial: None,
+    };
+    let refused = refused(&around, &item, &failure, &mut rng).finish;
+    assert!(!refused.record.maybe_billed);
+    assert!(matches!(refused.next, Next::End(end) if end.state == JobState::Failed));
+}

@@ -1,0 +1,213 @@
+//! The handle by which the dispatcher and the loop of the batch lane talk.
+//!
+//! The dispatcher says how urgent things are and how the live lane does; the loop sends news. One
+//! value is shared: whether the batch lane has work. It is set before jobs change their queue, so
+//! whoever finds one queue empty and this value false can leave.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::driver::Driver;
+use super::intake::first_rule;
+use super::planner::Planner;
+use super::tasks::Hands;
+use crate::clock::Clock;
+use crate::engine::events::EventMaker;
+use crate::engine::settings::EngineSettings;
+use crate::engine::stop::{Stop, StopSignal};
+use crate::model::{Event, Halt, Run};
+use crate::policy::LiveSpeed;
+use crate::provider::BatchApi;
+use crate::store::{BatchStore, StoreError};
+
+/// News that wait for the dispatcher; each may hold the events of some hundred lines.
+const NEWS: usize = 16;
+
+/// How urgent it is. What was said once is never taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mode {
+    /// Work.
+    #[default]
+    Run,
+    /// The user cancelled the run: cancel at the API, keep what was done.
+    Cancel,
+    /// Begin nothing new, end what is under way, leave the remote batches to the next start.
+    Leave,
+    /// Leave at once.
+    Abandon,
+}
+
+/// How the live lane does.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct LiveView {
+    /// How fast it is, once that is known.
+    pub(crate) speed: Option<LiveSpeed>,
+    /// Jobs that wait for it.
+    pub(crate) queued: u64,
+    /// It has been failing since.
+    pub(crate) down_since: Option<Timestamp>,
+}
+
+/// What the dispatcher says.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Orders {
+    pub(crate) mode: Mode,
+    pub(crate) live: LiveView,
+}
+
+/// What the batch lane tells.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Something for those who watch.
+    Events(Vec<Event>),
+    /// Jobs came to the live queue.
+    JobsForLive,
+    /// The jobs of some model wait for a repair.
+    Held(Halt),
+    /// No job can succeed.
+    Halted(Halt),
+    /// The store does not work.
+    Broken(StoreError),
+    /// The loop has ended.
+    Left,
+}
+
+/// How the batch lane stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// It has work, or waits here for the API.
+    pub(crate) busy: bool,
+    /// Batches that the API works on, or may.
+    pub(crate) remote_batches: u64,
+}
+
+/// The dispatcher's end. The loop ends with it.
+#[derive(Debug)]
+pub(crate) struct BatchLane {
+    news: mpsc::Receiver<News>,
+    orders: watch::Sender<Orders>,
+    status: watch::Receiver<Status>,
+    has_left: bool,
+    _task: JoinSet<()>,
+}
+
+impl BatchLane {
+    /// Sends the jobs of the run on their roads, and starts the loop if there is or may be work for
+    /// it; none otherwise.
+    pub(crate) async fn open<S: BatchStore, B: BatchApi>(
+        store: Arc<S>,
+        api: Arc<B>,
+        clock: Clock,
+        run: &Run,
+        settings: &EngineSettings,
+        stop: &StopSignal,
+    ) -> Result<Option<Self>, StoreError> {
+        let now = clock.now();
+        let rows = store.batches(run.id).await?;
+        let mut planner = Planner::new(run, settings, rows);
+        let mut after_line = Some(0);
+        while let Some(line) = after_line
+            && stop.current() == Stop::No
+        {
+            let rule = first_rule(&planner.view, now);
+            after_line = store.route(run.id, rule, line).await?.next;
+        }
+        let queue = store.batch_queue(run.id, now).await?;
+        planner.intake.begins_with(queue, now);
+        let may_spill = settings.batch.settings.spill_after.is_some();
+        if !planner.is_busy() && planner.remote_batches() == 0 && !may_spill {
+            return Ok(None);
+        }
+        Ok(Some(Self::start(store, api, clock, run, settings, planner)))
+    }
+
+    fn start<S: BatchStore, B: BatchApi>(
+        store: Arc<S>,
+        api: Arc<B>,
+        clock: Clock,
+        run: &Run,
+        settings: &EngineSettings,
+        planner: Planner,
+    ) -> Self {
+        let (news_sender, news) = mpsc::channel(NEWS);
+        let (orders, orders_receiver) = watch::channel(Orders::default());
+        let first = Status {
+            busy: planner.is_busy(),
+            remote_batches: planner.remote_batches(),
+        };
+        let (status_sender, status) = watch::channel(first);
+        let hands = Hands::new(
+            store,
+            api,
+            clock,
+            EventMaker::new(run.id, None),
+            run.id,
+            settings.clone(),
+            news_sender,
+        );
+        let driver = Driver::new(
+            hands,
+            planner,
+            settings.seed,
+            orders_receiver,
+            status_sender,
+        );
+        let mut task = JoinSet::new();
+        task.spawn(driver.run());
+        Self {
+            news,
+            orders,
+            status,
+            has_left: false,
+            _task: task,
+        }
+    }
+
+    /// The next news; waits for ever when the loop has ended.
+    pub(crate) async fn news(&mut self) -> News {
+        if self.has_left {
+            std::future::pending::<()>().await;
+        }
+        match self.news.recv().await {
+            Some(News::Left) => {
+                self.has_left = true;
+                News::Left
+            }
+            Some(news) => news,
+            None => {
+                self.has_left = true;
+                News::Broken(StoreError::IllegalTransition(
+                    "the batch lane was lost".to_owned(),
+                ))
+            }
+        }
+    }
+
+    /// Says how urgent it is and how the live lane does.
+    pub(crate) fn tell(&self, mode: Mode, live: LiveView) {
+        let orders = Orders { mode, live };
+        self.orders.send_if_modified(|current| {
+            let is_new = *current != orders;
+            *current = orders;
+            is_new
+        });
+    }
+
+    /// It has work, or waits here for the API.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.has_left && self.status.borrow().busy
+    }
+
+    /// Batches that the API works on, or may.
+    pub(crate) fn remote_batches(&self) -> u64 {
+        self.status.borrow().remote_batches
+    }
+
+    /// The loop has ended.
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_left
+    }
+}

@@ -1,0 +1,39 @@
+//! The batch lane: jobs that have time are answered together, at half the price.
+//!
+//! ```text
+//! roads      pure: which road a job takes next, and when a batch must be given up for the live lane
+//! planner    the pure state machine of the lane: answers in, effects out
+//! answers    what it makes of answers; of create calls in `creation`, of looks and results in `looks`
+//! track      the part of its state that belongs to one batch
+//! intake     the part of its state that belongs to the queue and the batch that is being filled
+//! refusal    pure: what it means that a batch could not be created
+//! search     pure: which remote batches may be one whose create answer was lost
+//! items      pure: what a line of results means for its job
+//! upload     the body of a create call, read from the store as it is sent
+//! harvest    the results of a batch, from the download into the store
+//! tasks      what each effect does, in straight lines
+//! driver     the loop: waits for something to happen, tells the planner, does as it says
+//! lane       the handle by which the dispatcher and this loop talk
+//! ```
+//!
+//! Nothing is sent that is not written down, nothing is sent again of which nobody knows whether it
+//! was heard, and nothing counts as done that is not stored. A crash at any moment leaves a batch in
+//! a state from which the next start goes on.
+
+mod answers;
+mod creation;
+mod driver;
+mod harvest;
+mod intake;
+mod items;
+mod lane;
+mod looks;
+mod planner;
+mod refusal;
+mod roads;
+mod search;
+mod tasks;
+mod track;
+mod upload;
+
+pub(super) use lane::{BatchLane, LiveView, Mode, News};

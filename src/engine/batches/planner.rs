@@ -1,0 +1,368 @@
+//! The pure state machine of the batch lane: answers in, effects out.
+//!
+//! It decides when a batch is begun, sent, looked at, cancelled, fetched and given up. It never
+//! waits and reads no clock: time and randomness are arguments. What is read from the store when it
+//! begins is all that it knows, so a crash at any moment is a beginning like any other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::intake::{Intake, Step, nonce};
+use super::lane::{LiveView, Mode};
+use super::refusal::EntryName;
+use super::roads::Roads;
+use super::search::Search;
+use super::track::{Need, Track};
+use crate::engine::settings::EngineSettings;
+use crate::model::batch::MAX_BATCH_BYTES;
+use crate::model::{
+    BatchId, BatchState, CancelReason, EventKind, Halt, Lane, OnHalt, RemoteBatch, Run, RunId,
+};
+use crate::policy::BatchSettings;
+use crate::provider::Failure;
+use crate::store::{BatchRow, Fill, NewBatch, RouteRule, Unroute};
+
+/// Results fetched at the same time; each holds some hundred lines in memory.
+const MOST_HARVESTS: usize = 2;
+
+/// Something the driver is to do. Each but the last three ends with one answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Count what waits for a batch.
+    Ask,
+    /// Send jobs of the live lane to the queue.
+    Spill(RouteRule),
+    /// Send jobs of the queue to the live lane.
+    Unroute(Unroute),
+    /// Begin a batch.
+    Begin(NewBatch),
+    /// Put a page of jobs into a batch.
+    Fill(Fill),
+    /// Write down that a batch stands there.
+    Move(BatchId, BatchState),
+    /// Create a batch at the API.
+    Send { batch: BatchId, bytes: u64 },
+    /// Look at a batch.
+    Look { batch: BatchId, remote_id: String },
+    /// Look for a batch among the remote ones.
+    Find { batch: BatchId, search: Search },
+    /// See by its results whether a remote batch is this one.
+    Confirm {
+        batch: BatchId,
+        nonce: String,
+        remote: RemoteBatch,
+    },
+    /// Cancel a batch at the API.
+    Cancel {
+        batch: BatchId,
+        remote_id: String,
+        reason: CancelReason,
+    },
+    /// Fetch the results of a batch. After `downloads` whole ones a line that is missing stays so.
+    Harvest {
+        row: Box<BatchRow>,
+        cancel: Option<CancelReason>,
+        downloads: u32,
+    },
+    /// End what is open of a batch whose results are gone.
+    Expire(Box<BatchRow>),
+    /// Fail the entry that the API refused a batch for.
+    FailEntry {
+        row: Box<BatchRow>,
+        entry: EntryName,
+        failure: Box<Failure>,
+    },
+    /// Take a batch apart.
+    Dissolve {
+        batch: BatchId,
+        lane: Lane,
+        keep_attempts: bool,
+    },
+    /// Tell those who watch.
+    Tell(EventKind),
+    /// The jobs of a model wait for a repair; what the run reports if nothing else is left.
+    Held(Halt),
+    /// No job can succeed: the run is left.
+    Halt(Halt),
+}
+
+/// What all decisions about batches go by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub(super) settings: BatchSettings,
+    /// Multiplies our own waits.
+    pub(super) scale: f64,
+    pub(super) roads: Roads,
+    /// The user cancelled the run.
+    pub(super) canceling: bool,
+}
+
+/// Whether the API answers at all.
+#[derive(Debug)]
+pub(super) struct Reach {
+    pub(super) answered: bool,
+    pub(super) silent_since: Option<Timestamp>,
+    pub(super) patience: Duration,
+}
+
+/// The state of the lane.
+#[derive(Debug)]
+pub(super) struct Planner {
+    pub(super) run: RunId,
+    pub(super) view: View,
+    pub(super) on_halt: OnHalt,
+    /// The API is a simulator inside this process, and its batches end with it.
+    pub(super) simulated: bool,
+    pub(super) tracks: BTreeMap<BatchId, Track>,
+    pub(super) intake: Intake,
+    pub(super) reach: Reach,
+    /// A create call is under way.
+    pub(super) creating: bool,
+    /// None is made before.
+    pub(super) create_due: Timestamp,
+    pub(super) refusals: u32,
+    pub(super) harvests: usize,
+    /// No job can succeed, and the user wants to wait.
+    pub(super) waiting: Option<Timestamp>,
+    /// What answers led to, for the next plan.
+    pub(super) ready: Vec<Effect>,
+    mode: Mode,
+    live: LiveView,
+    no_wait: bool,
+    under_way: usize,
+}
+
+impl Planner {
+    pub(super) fn new(run: &Run, settings: &EngineSettings, rows: Vec<BatchRow>) -> Self {
+        let tracks = rows.into_iter().filter(|row| !row.state.is_over());
+        Self {
+            run: run.id,
+            simulated: run.simulated,
+            view: View {
+                settings: settings.batch.settings,
+                scale: settings.retry.scale,
+                roads: Roads::new(settings),
+                canceling: false,
+            },
+            on_halt: settings.on_halt,
+            tracks: tracks.map(|row| (row.id, Track::new(row))).collect(),
+            intake: Intake::new(settings.batch.settings.size),
+            reach: Reach {
+                answered: run.answered,
+                silent_since: None,
+                patience: settings.unreachable_after(),
+            },
+            creating: false,
+            create_due: Timestamp::MIN,
+            refusals: 0,
+            harvests: 0,
+            waiting: None,
+            ready: Vec::new(),
+            mode: Mode::Run,
+            live: LiveView::default(),
+            no_wait: settings.batch.no_wait,
+            under_way: 0,
+        }
+    }
+
+    pub(super) fn on_orders(&mut self, mode: Mode, live: LiveView) {
+        self.mode = self.mode.max(mode);
+        self.live = live;
+        self.view.canceling = self.mode == Mode::Cancel;
+    }
+
+    /// Nothing new is begun any more.
+    pub(super) fn leave(&mut self) {
+        self.mode = self.mode.max(Mode::Leave);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.mode >= Mode::Leave
+    }
+
+    /// An effect has ended with its answer.
+    pub(super) fn ended(&mut self) {
+        self.under_way -= 1;
+    }
+
+    /// What is to be done now. Called again after each input and at [`Planner::wakes_at`].
+    pub(super) fn plan(&mut self, now: Timestamp, rng: &mut Rng) -> Vec<Effect> {
+        let mut effects = std::mem::take(&mut self.ready);
+        if self.is_leaving() {
+            effects.retain(is_told);
+        } else if self.waiting.is_none_or(|until| until <= now) {
+            self.waiting = None;
+            self.reckon(now);
+            self.plan_intake(&mut effects, now, rng);
+            self.plan_batches(&mut effects, now);
+        }
+        self.under_way += effects.iter().filter(|effect| !is_told(effect)).count();
+        effects
+    }
+
+    fn plan_intake(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
+        let pending =
+            |track: &Track| matches!(track.row.state, BatchState::Filling | BatchState::Ready);
+        let may_begin = !self.tracks.values().any(pending);
+        let (room, down_since) = (self.room(), self.live.down_since);
+        let step = self
+            .intake
+            .step(&self.view, room, may_begin, down_since, now);
+        effects.extend(step.map(|step| match step {
+            Step::Ask => Effect::Ask,
+            Step::Spill(rule) => Effect::Spill(rule),
+            Step::Unroute(which) => Effect::Unroute(which),
+            Step::Begin => Effect::Begin(NewBatch {
+                run: self.run,
+                nonce: nonce(self.run, now, rng.u64(..)),
+                now,
+            }),
+        }));
+    }
+
+    fn plan_batches(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
+        let ids: Vec<_> = self.tracks.keys().copied().collect();
+        for id in ids {
+            let need = self.tracks[&id].need(&self.view, now);
+            let effect = need.and_then(|need| self.effect(id, need, now));
+            if let (Some(effect), Some(track)) = (effect, self.tracks.get_mut(&id)) {
+                track.busy = true;
+                effects.push(effect);
+            }
+        }
+    }
+
+    /// What is done about that need now, if it is time and there is room for it.
+    fn effect(&mut self, batch: BatchId, need: Need, now: Timestamp) -> Option<Effect> {
+        let track = &self.tracks[&batch];
+        let is_due = track.due <= now;
+        let remote_id = || track.row.remote_id.clone();
+        match need {
+            Need::Fill if track.filled => Some(Effect::Move(batch, BatchState::Ready)),
+            Need::Fill => Some(self.fill(batch, now)),
+            Need::Send if self.creating || self.create_due > now => None,
+            Need::Send if !self.has_room_for(track) => None,
+            Need::Send => {
+                let bytes = track.row.bytes;
+                self.creating = true;
+                Some(Effect::Send { batch, bytes })
+            }
+            Need::Doubt => Some(Effect::Move(batch, BatchState::Uncertain)),
+            Need::Find(search) => is_due.then_some(Effect::Find { batch, search }),
+            Need::Look => {
+                let remote_id = remote_id().filter(|_| is_due)?;
+                Some(Effect::Look { batch, remote_id })
+            }
+            Need::Cancel(reason) => Some(Effect::Cancel {
+                batch,
+                remote_id: remote_id()?,
+                reason,
+            }),
+            Need::Harvest if !is_due || self.harvests >= MOST_HARVESTS => None,
+            Need::Harvest => {
+                let effect = Effect::Harvest {
+                    row: Box::new(track.row.clone()),
+                    cancel: self.cancel_reason(track),
+                    downloads: track.downloads,
+                };
+                self.harvests += 1;
+                Some(effect)
+            }
+            Need::Dissolve {
+                lane,
+                keep_attempts,
+            } => Some(Effect::Dissolve {
+                batch,
+                lane,
+                keep_attempts,
+            }),
+        }
+    }
+
+    fn fill(&self, batch: BatchId, now: Timestamp) -> Effect {
+        let room = u32::try_from(self.room()).unwrap_or(u32::MAX).max(1);
+        Effect::Fill(Fill {
+            batch,
+            max_requests: self.intake.max_requests.min(room),
+            max_bytes: MAX_BATCH_BYTES,
+            now,
+        })
+    }
+
+    /// Why its requests were cancelled, if we did that: the user's wish outweighs a deadline.
+    fn cancel_reason(&self, track: &Track) -> Option<CancelReason> {
+        let by_user = self.view.canceling.then_some(CancelReason::User);
+        by_user.or(track.row.cancel_reason)
+    }
+
+    /// When there may be something to do without any input.
+    pub(super) fn wakes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.is_leaving() {
+            return None;
+        }
+        if self.waiting.is_some() {
+            return self.waiting;
+        }
+        let tracks = self.tracks.values();
+        let of_tracks = tracks.filter_map(|track| track.wakes_at(&self.view, now));
+        let of_intake = self.intake.wakes_at(&self.view, self.live.down_since, now);
+        let create = Some(self.create_due).filter(|at| *at > now);
+        of_tracks.chain(of_intake).chain(create).min()
+    }
+
+    /// There is work for this lane, or somebody must wait here for what the API works on.
+    pub(super) fn is_busy(&self) -> bool {
+        let queue = match self.intake.jobs() {
+            _ if self.view.canceling => false,
+            Some(jobs) => jobs > 0 || self.intake.is_stale(),
+            None => true,
+        };
+        queue
+            || self
+                .tracks
+                .values()
+                .any(|track| track.keeps_us(self.no_wait))
+    }
+
+    /// Nothing is under way.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.under_way == 0 && self.ready.is_empty()
+    }
+
+    /// Batches that the API works on, or may.
+    pub(super) fn remote_batches(&self) -> u64 {
+        let remote = |track: &&Track| track.in_remote_queue() > 0;
+        self.tracks.values().filter(remote).count() as u64
+    }
+
+    /// Requests that the API's queue still takes, as far as we know.
+    fn room(&self) -> u64 {
+        let used: u64 = self.tracks.values().map(Track::in_remote_queue).sum();
+        self.view.settings.queue_limit.saturating_sub(used)
+    }
+
+    /// One that is too large for the whole queue is for the API to refuse.
+    fn has_room_for(&self, track: &Track) -> bool {
+        let room = self.room();
+        u64::from(track.row.requests) <= room || room == self.view.settings.queue_limit
+    }
+
+    /// What is left to do decides when the live lane must begin.
+    fn reckon(&mut self, now: Timestamp) {
+        let in_batches: u64 = self.tracks.values().map(Track::unprocessed).sum();
+        let jobs = in_batches + self.intake.jobs().unwrap_or_default() + self.live.queued;
+        self.view.roads.reckon(jobs, self.live.speed, now);
+    }
+}
+
+/// Something to be told, which nobody waits for.
+fn is_told(effect: &Effect) -> bool {
+    matches!(effect, Effect::Tell(_) | Effect::Held(_) | Effect::Halt(_))
+}
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

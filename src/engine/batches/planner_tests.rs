@@ -1,0 +1,276 @@
+//! The planner in tables: what it wants, given what it found and heard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::{Effect, Planner};
+use crate::clock::add;
+use crate::engine::batches::answers::{Answer, HarvestEnd, Harvested};
+use crate::engine::batches::lane::{LiveView, Mode};
+use crate::engine::settings::{BatchOptions, EngineSettings};
+use crate::engine::throttle::LimitSettings;
+use crate::model::{
+    BatchId, BatchState, CancelReason, DispatchOptions, EventKind, JobCounts, Lane, OnHalt, Pico,
+    RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping, StreamMode,
+};
+use crate::policy::{AmendSettings, PriceTable, RetrySettings};
+use crate::provider::Polled;
+use crate::store::{BatchQueue, BatchRow};
+
+fn start() -> Timestamp {
+    "2026-11-22T00:00:00Z".parse().unwrap()
+}
+
+fn after(minutes: u64) -> Timestamp {
+    add(start(), Duration::from_mins(minutes))
+}
+
+fn run() -> Run {
+    Run {
+        id: RunId::generate(),
+        name: None,
+        file: "a.jsonl".to_owned(),
+        state: RunState::Running,
+        simulated: false,
+        created_at: start(),
+        started_at: None,
+        ended_at: None,
+        shaping: Shaping::default(),
+        options: DispatchOptions::default(),
+        halt: None,
+        cancel_requested: false,
+        answered: false,
+        jobs: JobCounts::default(),
+        cost: Pico::ZERO,
+    }
+}
+
+fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
+    EngineSettings {
+        concurrency: 64,
+        stagger: Duration::ZERO,
+        retry: RetrySettings::default(),
+        timeout: Duration::from_mins(10),
+        stream: StreamMode::Auto,
+        grace: Duration::from_secs(30),
+        prices: Arc::new(PriceTable::embedded()),
+        second: None,
+        seed: None,
+        after_halt: false,
+        on_halt: OnHalt::Exit,
+        amend: AmendSettings::default(),
+        limits: LimitSettings::default(),
+        status: None,
+        batch: BatchOptions {
+            lane,
+            deadline,
+            ..BatchOptions::default()
+        },
+    }
+}
+
+fn row(state: BatchState) -> BatchRow {
+    BatchRow {
+        id: BatchId(1),
+        run: RunId::generate(),
+        nonce: "k3x".to_owned(),
+        state,
+        remote_id: matches!(
+            state,
+            BatchState::Open | BatchState::Canceling | BatchState::Ended
+        )
+        .then(|| "msgbatch_1".to_owned()),
+        requests: 100,
+        bytes: 9_000,
+        open_requests: 100,
+        created_at: start(),
+        sent_at: Some(start()),
+        remote_created_at: None,
+        expires_at: None,
+        ended_at: None,
+        counts: RequestCounts::default(),
+        polled_at: None,
+        cancel_reason: None,
+        deadline: None,
+        undated: true,
+    }
+}
+
+/// A planner that finds a batch in this state and an empty queue.
+fn found(state: BatchState, deadline: Option<Timestamp>) -> Planner {
+    let mut planner = Planner::new(&run(), &settings(None, deadline), vec![row(state)]);
+    planner.intake.begins_with(BatchQueue::default(), start());
+    planner
+}
+
+fn plan(planner: &mut Planner, now: Timestamp) -> Vec<Effect> {
+    let effects = planner.plan(now, &mut Rng::with_seed(1));
+    effects
+        .into_iter()
+        .filter(|effect| !matches!(effect, Effect::Ask))
+        .collect()
+}
+
+fn remote(status: RemoteStatus) -> RemoteBatch {
+    RemoteBatch {
+        id: "msgbatch_1".to_owned(),
+        status,
+        counts: RequestCounts {
+            processing: 100,
+            ..RequestCounts::default()
+        },
+        created_at: Some(start()),
+        expires_at: None,
+        ended_at: None,
+        archived_at: None,
+    }
+}
+
+#[test]
+fn whatever_state_a_batch_is_found_in_there_is_one_thing_to_do() {
+    for (state, effect) in [
+        (BatchState::Ready, "Send"),
+        (BatchState::Sending, "Move(BatchId(1), Uncertain)"),
+        (BatchState::Uncertain, "Find"),
+        (BatchState::Open, "Look"),
+        (BatchState::Canceling, "Look"),
+        (BatchState::Ended, "Harvest"),
+    ] {
+        let mut planner = found(state, None);
+        let effects = plan(&mut planner, start());
+        let [only] = effects.as_slice() else {
+            panic!("{state}: {effects:?}");
+        };
+        assert!(format!("{only:?}").starts_with(effect), "{state}: {only:?}");
+        assert_eq!(
+            plan(&mut planner, after(9)),
+            [],
+            "{state}: one thing at a time"
+        );
+        assert!(planner.is_busy(), "{state}");
+    }
+    for over in [BatchState::Harvested, BatchState::Lost] {
+        let mut planner = found(over, None);
+        assert_eq!(plan(&mut planner, start()), [], "{over}");
+        assert!(!planner.is_busy(), "{over}");
+    }
+}
+
+#[test]
+fn a_user_s_cancel_takes_apart_what_was_not_sent_and_cancels_what_was() {
+    let dissolve = Effect::Dissolve {
+        batch: BatchId(1),
+        lane: Lane::Live,
+        keep_attempts: false,
+    };
+    let cancel = Effect::Cancel {
+        batch: BatchId(1),
+        remote_id: "msgbatch_1".to_owned(),
+        reason: CancelReason::User,
+    };
+    for (state, effect) in [(BatchState::Ready, dissolve), (BatchState::Open, cancel)] {
+        let mut planner = found(state, None);
+        planner.on_orders(Mode::Cancel, LiveView::default());
+        assert_eq!(plan(&mut planner, start()), [effect], "{state}");
+    }
+    let mut planner = found(BatchState::Uncertain, None);
+    planner.on_orders(Mode::Cancel, LiveView::default());
+    let effects = plan(&mut planner, start());
+    assert!(
+        matches!(effects.as_slice(), [Effect::Find { .. }]),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_batch_is_given_up_when_only_the_margin_is_left() {
+    let mut planner = found(BatchState::Open, Some(after(120)));
+    let rng = &mut Rng::with_seed(1);
+    assert!(matches!(
+        plan(&mut planner, start())[..],
+        [Effect::Look { .. }]
+    ));
+    let polled = Polled {
+        batch: remote(RemoteStatus::InProgress),
+        retry_after: Some(Duration::from_hours(5)),
+    };
+    planner.on_answer(Answer::Looked(BatchId(1), Ok(polled)), start(), rng);
+    let told = plan(&mut planner, after(1));
+    assert!(matches!(
+        told[..],
+        [Effect::Tell(EventKind::BatchProgress { .. })]
+    ));
+    // 100 long answers by 64 at once: less than the ten minutes that are kept at least.
+    assert_eq!(plan(&mut planner, after(109)), []);
+    let effects = plan(&mut planner, after(110));
+    let [Effect::Cancel { reason, .. }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(*reason, CancelReason::Deadline);
+}
+
+#[test]
+fn nothing_is_begun_any_more_when_the_run_is_left() {
+    for mode in [Mode::Leave, Mode::Abandon] {
+        let mut planner = found(BatchState::Ready, None);
+        planner.on_orders(mode, LiveView::default());
+        assert_eq!(plan(&mut planner, start()), []);
+        assert!(planner.is_quiet() && planner.is_leaving());
+        assert_eq!(planner.wakes_at(start()), None);
+        planner.on_orders(Mode::Run, LiveView::default());
+        assert!(planner.is_leaving(), "what was said is not taken back");
+    }
+}
+
+#[test]
+fn a_download_that_is_whole_but_lacks_lines_is_repeated_before_they_are_called_missing() {
+    let mut planner = found(BatchState::Ended, None);
+    let rng = &mut Rng::with_seed(1);
+    for downloads in 0..2 {
+        let effects = plan(&mut planner, after(10 * downloads));
+        let Some(Effect::Harvest {
+            downloads: told, ..
+        }) = effects.last()
+        else {
+            panic!("{effects:?}");
+        };
+        assert_eq!(u64::from(*told), downloads);
+        let harvested = Harvested {
+            end: HarvestEnd::Incomplete,
+            ours: 90,
+            ..Harvested::default()
+        };
+        let answer = Answer::Harvested(BatchId(1), harvested);
+        planner.on_answer(answer, after(10 * downloads), rng);
+    }
+}
+
+#[test]
+fn a_batch_is_begun_when_enough_is_due_and_the_api_has_room() {
+    for (due, waiting, min_jobs, queue_limit, begins) in [
+        (100, 0, 20, 1_000, true),
+        (100, 50, 20, 1_000, true),
+        (0, 100, 20, 1_000, false),
+        (19, 81, 20, 1_000, false),
+        (100, 0, 20, 100, true),
+        (100, 0, 20, 99, false),
+    ] {
+        let mut settings = settings(Some(Lane::Batch), None);
+        settings.batch.settings.min_jobs = min_jobs;
+        settings.batch.settings.queue_limit = queue_limit;
+        let mut planner = Planner::new(&run(), &settings, Vec::new());
+        let queue = BatchQueue {
+            due,
+            waiting,
+            next_due: (waiting > 0).then(|| after(1)),
+            ..BatchQueue::default()
+        };
+        planner.intake.begins_with(queue, start());
+        let effects = plan(&mut planner, start());
+        let begun = matches!(effects[..], [Effect::Begin(_)]);
+        assert_eq!(begun, begins, "{due} {waiting} {queue_limit}: {effects:?}");
+    }
+}

@@ -1,0 +1,120 @@
+//! Which remote batches may be one whose create answer was lost.
+//!
+//! The list of batches shows no `custom_id`s, so only count and time can be compared; the nonce in
+//! the results has the last word. Pure.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::add;
+use crate::model::RemoteBatch;
+
+/// The API's clock and ours may differ by so much.
+const CLOCK_DIFFERENCE: Duration = Duration::from_mins(5);
+/// No create call takes longer than this, upload included.
+const LONGEST_CREATE: Duration = Duration::from_hours(1);
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Search {
+    /// Requests in the batch.
+    pub(super) requests: u32,
+    /// When its create call left.
+    pub(super) sent_at: Timestamp,
+    /// When its answer was missed.
+    pub(super) lost_at: Timestamp,
+    /// Remote batches that are known to be others.
+    pub(super) others: HashSet<String>,
+}
+
+impl Search {
+    /// The earliest time, by the API's clock, at which it can have been created.
+    pub(super) fn from(&self) -> Timestamp {
+        self.sent_at
+            .checked_sub(CLOCK_DIFFERENCE)
+            .unwrap_or(Timestamp::MIN)
+    }
+
+    fn until(&self) -> Timestamp {
+        let latest = self.lost_at.min(add(self.sent_at, LONGEST_CREATE));
+        add(latest, CLOCK_DIFFERENCE)
+    }
+
+    /// Whether this may be the batch.
+    pub(super) fn fits(&self, remote: &RemoteBatch) -> bool {
+        let in_time = |at| self.from() <= at && at <= self.until();
+        remote.counts.total() == u64::from(self.requests)
+            && remote.created_at.is_none_or(in_time)
+            && !self.others.contains(&remote.id)
+    }
+
+    /// Nothing that is listed after this one (they come newest first) can be the batch.
+    pub(super) fn ends_with(&self, remote: &RemoteBatch) -> bool {
+        remote.created_at.is_some_and(|at| at < self.from())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Search;
+    use crate::model::{RemoteBatch, RemoteStatus, RequestCounts};
+
+    fn remote(created_at: &str, processing: u64, errored: u64) -> RemoteBatch {
+        RemoteBatch {
+            id: "msgbatch_1".to_owned(),
+            status: RemoteStatus::InProgress,
+            counts: RequestCounts {
+                processing,
+                errored,
+                ..RequestCounts::default()
+            },
+            created_at: Some(created_at.parse().unwrap()),
+            expires_at: None,
+            ended_at: None,
+            archived_at: None,
+        }
+    }
+
+    #[test]
+    fn a_batch_fits_by_count_and_time() {
+        let search = Search {
+            requests: 10,
+            sent_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+            lost_at: "2026-11-22T10:02:00Z".parse().unwrap(),
+            others: ["msgbatch_2".to_owned()].into(),
+        };
+        for (at, processing, errored, fits) in [
+            ("2026-11-22T10:01:00Z", 10, 0, true),
+            ("2026-11-22T10:01:00Z", 7, 3, true),
+            ("2026-11-22T10:01:00Z", 9, 0, false),
+            ("2026-11-22T09:55:00Z", 10, 0, true),
+            ("2026-11-22T09:54:59Z", 10, 0, false),
+            ("2026-11-22T10:07:00Z", 10, 0, true),
+            ("2026-11-22T10:07:01Z", 10, 0, false),
+        ] {
+            assert_eq!(search.fits(&remote(at, processing, errored)), fits, "{at}");
+        }
+        let mut known = remote("2026-11-22T10:01:00Z", 10, 0);
+        known.id = "msgbatch_2".to_owned();
+        assert!(!search.fits(&known), "it belongs to another batch of ours");
+        known.created_at = None;
+        known.id = "msgbatch_3".to_owned();
+        assert!(search.fits(&known), "a missing time rules nothing out");
+        assert!(search.ends_with(&remote("2026-11-22T09:54:59Z", 1, 0)));
+        assert!(!search.ends_with(&remote("2026-11-22T09:55:00Z", 1, 0)));
+    }
+
+    #[test]
+    fn a_batch_that_is_looked_for_a_day_later_is_not_taken_for_one_of_that_day() {
+        let search = Search {
+            requests: 10,
+            sent_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+            lost_at: "2026-11-23T10:00:00Z".parse().unwrap(),
+            others: std::collections::HashSet::new(),
+        };
+        assert!(search.fits(&remote("2026-11-22T11:05:00Z", 10, 0)));
+        assert!(!search.fits(&remote("2026-11-22T11:06:00Z", 10, 0)));
+    }
+}

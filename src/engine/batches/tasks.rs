@@ -1,0 +1,309 @@
+//! What each effect does: straight lines of store and API, each in an order that a crash cannot
+//! spoil. Nothing here decides or tries again.
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use tokio::sync::{mpsc, watch};
+
+use super::answers::{Answer, Told};
+use super::harvest::{Harvester, confirm};
+use super::lane::News;
+use super::planner::Effect;
+use super::refusal::{EntryName, Refusal, refusal};
+use super::roads::Roads;
+use super::search::Search;
+use super::upload::{feed, upload};
+use crate::clock::Clock;
+use crate::engine::events::EventMaker;
+use crate::engine::settings::EngineSettings;
+use crate::model::{
+    AttemptId, BatchId, BatchState, CancelReason, EventKind, Lane, RemoteBatch, RunId,
+};
+use crate::provider::{BatchApi, Failure};
+use crate::store::{BatchRow, BatchStore, NewBatch, Result, RouteRule, StoreError, Unroute};
+
+/// Pages of the list of batches that one search reads; a list that is longer than this within some
+/// hours is none that we could choose from.
+const MOST_PAGES: usize = 1_000;
+
+/// What every task needs.
+pub(super) struct Hands<S, B> {
+    pub(super) store: Arc<S>,
+    pub(super) api: Arc<B>,
+    pub(super) clock: Clock,
+    pub(super) events: EventMaker,
+    pub(super) run: RunId,
+    pub(super) settings: EngineSettings,
+    news: mpsc::Sender<News>,
+    leaving: watch::Sender<bool>,
+}
+
+/// What one task needs to decide on jobs.
+pub(super) struct Context {
+    pub(super) roads: Roads,
+    pub(super) rng: Rng,
+}
+
+impl<S: BatchStore, B: BatchApi> Hands<S, B> {
+    pub(super) fn new(
+        store: Arc<S>,
+        api: Arc<B>,
+        clock: Clock,
+        events: EventMaker,
+        run: RunId,
+        settings: EngineSettings,
+        news: mpsc::Sender<News>,
+    ) -> Self {
+        Self {
+            store,
+            api,
+            clock,
+            events,
+            run,
+            settings,
+            news,
+            leaving: watch::Sender::new(false),
+        }
+    }
+
+    /// Tells the dispatcher; if it is gone, nobody wants to know.
+    pub(super) async fn tell(&self, news: News) {
+        let _ = self.news.send(news).await;
+    }
+
+    pub(super) async fn observe(&self, kind: EventKind) {
+        let event = self.events.make(self.clock.now(), kind);
+        self.tell(News::Events(vec![event])).await;
+    }
+
+    /// Long tasks that can be taken up again are to end.
+    pub(super) fn leave(&self) {
+        self.leaving
+            .send_if_modified(|leaving| !std::mem::replace(leaving, true));
+    }
+
+    pub(super) fn leaving(&self) -> watch::Receiver<bool> {
+        self.leaving.subscribe()
+    }
+
+    /// Does it. Effects that are only told are none of its business.
+    pub(super) async fn carry_out(&self, effect: Effect, context: Context) -> Result<Answer> {
+        let now = self.clock.now();
+        match effect {
+            Effect::Ask => Ok(Answer::Asked(self.store.batch_queue(self.run, now).await?)),
+            Effect::Spill(rule) => self.spill(rule).await,
+            Effect::Unroute(which) => self.unroute(which).await,
+            Effect::Begin(batch) => self.begin(batch).await,
+            Effect::Fill(fill) => {
+                let filled = self.store.fill_batch(fill).await?;
+                if filled.too_large > 0 {
+                    self.tell(News::JobsForLive).await;
+                }
+                Ok(Answer::Filled(fill.batch, filled))
+            }
+            Effect::Move(batch, to) => {
+                let state = self.store.move_batch(batch, to, now).await?;
+                let row = Box::new(self.row(batch).await?);
+                Ok(Answer::Moved(batch, state, row))
+            }
+            Effect::Send { batch, bytes } => self.send(batch, bytes).await,
+            Effect::Look { batch, remote_id } => self.look(batch, &remote_id).await,
+            Effect::Find { batch, search } => Ok(Answer::Found(batch, self.find(&search).await)),
+            Effect::Confirm {
+                batch,
+                nonce,
+                remote,
+            } => self.confirm(batch, &nonce, remote).await,
+            Effect::Cancel {
+                batch,
+                remote_id,
+                reason,
+            } => self.cancel(batch, &remote_id, reason).await,
+            Effect::Harvest {
+                row,
+                cancel,
+                downloads,
+            } => {
+                let mut harvester = Harvester::new(self, &row, cancel, context);
+                Ok(Answer::Harvested(row.id, harvester.run(downloads).await?))
+            }
+            Effect::Expire(row) => {
+                let mut harvester = Harvester::new(self, &row, row.cancel_reason, context);
+                Ok(Answer::Expired(row.id, harvester.expire().await?))
+            }
+            Effect::FailEntry {
+                row,
+                entry,
+                failure,
+            } => self.fail_entry(&row, entry, failure, context).await,
+            Effect::Dissolve {
+                batch,
+                lane,
+                keep_attempts,
+            } => self.dissolve(batch, lane, keep_attempts).await,
+            Effect::Tell(_) | Effect::Held(_) | Effect::Halt(_) => Ok(Answer::Routed),
+        }
+    }
+
+    async fn row(&self, batch: BatchId) -> Result<BatchRow> {
+        let rows = self.store.batches(self.run).await?;
+        let row = rows.into_iter().find(|row| row.id == batch);
+        row.ok_or_else(|| {
+            StoreError::IllegalTransition(format!("batch {} is gone from the store", batch.0))
+        })
+    }
+
+    async fn spill(&self, rule: RouteRule) -> Result<Answer> {
+        let mut after_line = Some(0);
+        while let Some(line) = after_line {
+            after_line = self.store.route(self.run, rule, line).await?.next;
+        }
+        Ok(Answer::Routed)
+    }
+
+    async fn unroute(&self, which: Unroute) -> Result<Answer> {
+        while self.store.unroute(self.run, which).await? {}
+        self.tell(News::JobsForLive).await;
+        Ok(Answer::Routed)
+    }
+
+    async fn begin(&self, new: NewBatch) -> Result<Answer> {
+        let id = self.store.begin_batch(new).await?;
+        Ok(Answer::Begun(Box::new(self.row(id).await?)))
+    }
+
+    /// That the call leaves is written down before it does, and what came of it right after. If this
+    /// stops anywhere in between, the next start finds it `Sending`, and looks before it sends.
+    async fn send(&self, batch: BatchId, bytes: u64) -> Result<Answer> {
+        let now = self.clock.now();
+        let state = self
+            .store
+            .move_batch(batch, BatchState::Sending, now)
+            .await?;
+        if state != BatchState::Sending {
+            return Ok(Answer::Sent(batch, None));
+        }
+        let row = self.row(batch).await?;
+        let (upload, chunks) = upload(bytes);
+        let feeding = feed(&*self.store, batch, &row.nonce, chunks);
+        let (told, fed) = tokio::join!(self.api.create(upload), feeding);
+        let now = self.clock.now();
+        match &told {
+            Ok(remote) => self.store.note_remote(batch, remote.clone(), now).await?,
+            Err(failure) => {
+                let known = match refusal(failure) {
+                    Refusal::Uncertain => BatchState::Uncertain,
+                    _ => BatchState::Ready,
+                };
+                self.store.move_batch(batch, known, now).await?;
+            }
+        }
+        fed?;
+        Ok(Answer::Sent(batch, Some(told)))
+    }
+
+    async fn look(&self, batch: BatchId, remote_id: &str) -> Result<Answer> {
+        let told = self.api.retrieve(remote_id).await;
+        if let Ok(polled) = &told {
+            let now = self.clock.now();
+            self.store
+                .note_remote(batch, polled.batch.clone(), now)
+                .await?;
+        }
+        Ok(Answer::Looked(batch, told))
+    }
+
+    /// Reads the list of batches back to the time at which this one can have been created.
+    async fn find(&self, search: &Search) -> Told<Vec<RemoteBatch>> {
+        let (mut found, mut after) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let page = self.api.list(after.as_deref()).await?;
+            let is_over = page
+                .batches
+                .last()
+                .is_none_or(|last| search.ends_with(last));
+            let fitting = page.batches.into_iter().filter(|it| search.fits(it));
+            found.extend(fitting);
+            after = page.next;
+            if is_over || after.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn confirm(&self, batch: BatchId, nonce: &str, remote: RemoteBatch) -> Result<Answer> {
+        let told = confirm(&*self.api, &remote.id, nonce).await;
+        if matches!(told, Ok(Some(true))) {
+            let now = self.clock.now();
+            self.store.note_remote(batch, remote.clone(), now).await?;
+        }
+        Ok(Answer::Confirmed(batch, remote, told))
+    }
+
+    async fn cancel(
+        &self,
+        batch: BatchId,
+        remote_id: &str,
+        reason: CancelReason,
+    ) -> Result<Answer> {
+        self.store.cancel_batch(batch, reason).await?;
+        let told = self.api.cancel(remote_id).await;
+        if let Ok(remote) = &told {
+            let now = self.clock.now();
+            self.store.note_remote(batch, remote.clone(), now).await?;
+        }
+        Ok(Answer::Canceled(batch, reason, told))
+    }
+
+    async fn fail_entry(
+        &self,
+        row: &BatchRow,
+        entry: EntryName,
+        failure: Box<Failure>,
+        context: Context,
+    ) -> Result<Answer> {
+        let attempt = match entry {
+            EntryName::Attempt(attempt) => Some(attempt),
+            EntryName::Place(place) => self.attempt_at(row.id, place).await?,
+        };
+        let found = match attempt {
+            Some(attempt) => {
+                let mut harvester = Harvester::new(self, row, None, context);
+                harvester.refuse(attempt, &failure).await?
+            }
+            None => false,
+        };
+        Ok(Answer::EntryFailed(row.id, failure, found))
+    }
+
+    /// The entry at that place of the create call.
+    async fn attempt_at(&self, batch: BatchId, place: usize) -> Result<Option<AttemptId>> {
+        let (mut passed, mut after) = (0, None);
+        loop {
+            let page = self.store.batch_entries(batch, after).await?;
+            if let Some(entry) = page.get(place - passed) {
+                return Ok(Some(entry.attempt));
+            }
+            let Some(last) = page.last() else {
+                return Ok(None);
+            };
+            passed += page.len();
+            after = Some(last.attempt);
+        }
+    }
+
+    async fn dissolve(&self, batch: BatchId, lane: Lane, keep_attempts: bool) -> Result<Answer> {
+        let now = self.clock.now();
+        while self
+            .store
+            .dissolve_batch(batch, lane, keep_attempts, now)
+            .await?
+        {}
+        if lane == Lane::Live {
+            self.tell(News::JobsForLive).await;
+        }
+        Ok(Answer::Dissolved(batch))
+    }
+}

@@ -1,0 +1,57 @@
+//! The body of a create call, read from the store page by page as it is sent: never whole in
+//! memory.
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+
+use crate::model::BatchId;
+use crate::model::batch::{ENTRY, ENVELOPE, item_id};
+use crate::provider::BatchUpload;
+use crate::store::{BatchEntry, BatchStore, Result};
+
+/// Pages that wait for the wire.
+const CHUNKS: usize = 2;
+
+/// The upload, and the sender that [`feed`] fills it through.
+pub(super) fn upload(bytes: u64) -> (BatchUpload, mpsc::Sender<Bytes>) {
+    let (sender, chunks) = mpsc::channel(CHUNKS);
+    (BatchUpload { bytes, chunks }, sender)
+}
+
+/// Feeds the entries of a batch to its create call, until all are sent or nobody takes them.
+pub(super) async fn feed<S: BatchStore>(
+    store: &S,
+    batch: BatchId,
+    nonce: &str,
+    chunks: mpsc::Sender<Bytes>,
+) -> Result<()> {
+    let mut before = ENVELOPE.0;
+    let mut after = None;
+    loop {
+        let page = store.batch_entries(batch, after).await?;
+        let Some(last) = page.last() else {
+            let _ = chunks.send(Bytes::from_static(ENVELOPE.1.as_bytes())).await;
+            return Ok(());
+        };
+        after = Some(last.attempt);
+        if chunks.send(page_bytes(before, nonce, &page)).await.is_err() {
+            return Ok(());
+        }
+        before = ",";
+    }
+}
+
+fn page_bytes(before: &str, nonce: &str, page: &[BatchEntry]) -> Bytes {
+    let bodies: usize = page.iter().map(|entry| entry.body.len()).sum();
+    // Ids and what stands around them; a little more does no harm.
+    let mut bytes = BytesMut::with_capacity(bodies + page.len() * 128);
+    let mut before = before;
+    for entry in page {
+        let id = item_id(nonce, entry.attempt);
+        for part in [before, ENTRY.0, &id, ENTRY.1, entry.body.as_str(), ENTRY.2] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        before = ",";
+    }
+    bytes.freeze()
+}

@@ -1,0 +1,61 @@
+//! How the dispatcher and the batch lane keep each other, the store and those who watch informed.
+
+use super::{Called, Dispatcher};
+use crate::engine::batches::{LiveView, News};
+use crate::engine::beside::{lets_go, urgency};
+use crate::engine::scheduler::Leave;
+use crate::provider::Provider;
+use crate::store::Store;
+
+impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
+    /// Tells each lane how the other one stands.
+    pub(super) fn keep_in_step(&mut self) {
+        let Some(lane) = &self.batches else {
+            return;
+        };
+        self.scheduler.on_beside(lane.is_busy());
+        let leaving = self.scheduler.leaving();
+        let mode = urgency(leaving, self.grace_is_over, self.stop.current());
+        let live = LiveView {
+            speed: self.live_rate.speed(),
+            queued: self.scheduler.queued(),
+            down_since: self.scheduler.down_since(),
+        };
+        lane.tell(mode, live);
+    }
+
+    pub(super) fn may_leave(&self, leave: &Leave) -> bool {
+        let lane = self.batches.as_ref();
+        lane.is_none_or(|lane| lets_go(lane, leave, self.stop.current()))
+    }
+
+    pub(super) fn on_news(&mut self, news: News) {
+        match news {
+            News::Events(events) => events.iter().for_each(|event| self.observer.observe(event)),
+            News::JobsForLive => self.ask_for_pulse(),
+            News::Held(because) => self.scheduler.on_held(because),
+            News::Halted(halt) => self.scheduler.on_halt(halt),
+            News::Broken(error) => {
+                self.scheduler.on_store_failed();
+                self.trouble.get_or_insert(error);
+            }
+            News::Left => {}
+        }
+    }
+
+    /// A second has passed: what is known of the lanes is told, kept and looked up.
+    pub(super) fn pulse(&mut self) {
+        self.live_rate.look(self.scheduler.queued() > 0);
+        let now = self.clock.now();
+        for news in self.scheduler.news_of_pace() {
+            self.tell(now, news);
+        }
+        let (run, sums) = (self.run.id, self.scheduler.take_estimates());
+        if !sums.is_empty() {
+            self.call(
+                move |store| async move { Called::Kept(store.note_estimates(run, sums).await) },
+            );
+        }
+        self.ask_for_pulse();
+    }
+}

@@ -1,0 +1,48 @@
+//! What the live lane and the batch lane know of each other.
+
+use jiff::Timestamp;
+
+use super::{Leave, Scheduler};
+use crate::model::{Endpoint, Halt};
+
+impl Scheduler {
+    /// Whether the batch lane has work.
+    pub(in crate::engine) fn on_beside(&mut self, busy: bool) {
+        self.beside = busy;
+    }
+
+    /// No job can succeed, as the batch lane found.
+    pub(in crate::engine) fn on_halt(&mut self, halt: Halt) {
+        self.leave(Leave::Halted(halt));
+    }
+
+    /// Jobs of some model were put aside by the batch lane.
+    pub(in crate::engine) fn on_held(&mut self, because: Halt) {
+        self.held_because.get_or_insert(because);
+    }
+
+    /// Why the run is being left, if it is.
+    pub(in crate::engine) fn leaving(&self) -> Option<&Leave> {
+        self.leaving.as_ref()
+    }
+
+    /// Jobs that wait for the live lane.
+    pub(in crate::engine) fn queued(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.queued).sum()
+    }
+
+    /// Since when every model with jobs to do has been failing.
+    pub(in crate::engine) fn down_since(&self) -> Option<Timestamp> {
+        let with_work = self.lanes.iter().filter(|lane| lane.queued > 0);
+        let since: Option<Vec<_>> = with_work
+            .map(|lane| {
+                lane.roads
+                    .to(Endpoint::First)
+                    .circuit
+                    .open()
+                    .map(|open| open.since)
+            })
+            .collect();
+        since?.into_iter().max()
+    }
+}

@@ -1,0 +1,637 @@
+//! A Batches API in memory, with faults by script, and a memory of everything that was bought.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use claude_run::clock::Clock;
+use claude_run::model::{
+    ErrorClass, Evidence, RemoteBatch, RemoteStatus, RequestCounts, Tokens, Usage,
+};
+use claude_run::provider::{
+    BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, ResultLine,
+};
+use fastrand::Rng;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+/// How a create call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    /// It is answered.
+    Fine,
+    /// It is heard, and its answer is lost.
+    AnswerLost,
+    /// It is not heard.
+    NotHeard,
+    /// It is heard, but a gateway gives up first.
+    Gateway,
+    /// The API is overloaded, and there is no batch.
+    Overloaded,
+    /// The queue is full.
+    QueueFull,
+    /// It is larger than the API takes.
+    TooLarge,
+    /// This entry is refused.
+    BadEntry(usize),
+    /// The key is refused.
+    BadKey,
+}
+
+/// What becomes of a request that is processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    Message,
+    Error(ErrorClass),
+    Expired,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Results {
+    /// The first downloads of a batch break off after so many lines each.
+    pub cuts: u32,
+    pub cut_after: usize,
+    /// Each `n`th line is missing, in this many downloads of the batch.
+    pub drop_every: usize,
+    pub drop_in_downloads: u32,
+    /// Each line comes twice, and strangers' and unreadable lines stand between them.
+    pub noisy: bool,
+}
+
+/// How the API behaves.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    pub latency: Duration,
+    /// A request is processed within this time.
+    pub processing: Duration,
+    /// This part of the requests of a batch is never processed by itself.
+    pub stalled: f64,
+    /// A batch is not found for so long after its creation.
+    pub hidden_for: Duration,
+    /// Its clock is ahead of ours by so many seconds.
+    pub clock_ahead: i64,
+    /// Chance that a look, a list, a cancel or the start of a download fails.
+    pub trouble: f64,
+    pub results: Results,
+    pub items: Vec<(f64, Item)>,
+    /// How create calls go by chance, when none is scripted.
+    pub creates: Vec<(f64, Create)>,
+    /// A cancelled batch ends after so long.
+    pub cancel_takes: Duration,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            latency: Duration::from_millis(300),
+            processing: Duration::from_mins(20),
+            stalled: 0.0,
+            hidden_for: Duration::ZERO,
+            clock_ahead: 0,
+            trouble: 0.0,
+            results: Results::default(),
+            items: vec![(1.0, Item::Message)],
+            creates: vec![(1.0, Create::Fine)],
+            cancel_takes: Duration::from_secs(25),
+        }
+    }
+}
+
+/// A request of a batch.
+#[derive(Clone, Debug)]
+struct Entry {
+    custom_id: String,
+    model: String,
+    /// When it is processed; none: never.
+    done_at: Option<Timestamp>,
+    item: Item,
+}
+
+#[derive(Clone, Debug)]
+struct Batch {
+    id: String,
+    created_at: Timestamp,
+    entries: Vec<Entry>,
+    canceled_at: Option<Timestamp>,
+    downloads: u32,
+    deleted: bool,
+}
+
+struct State {
+    rng: Rng,
+    manners: Manners,
+    script: VecDeque<Create>,
+    batches: Vec<Batch>,
+    creates: u32,
+    looks: u32,
+    cancels: u32,
+}
+
+/// The API.
+#[derive(Clone)]
+pub struct Remote {
+    state: Arc<Mutex<State>>,
+    clock: Clock,
+}
+
+/// A batch runs out of time after a day.
+const DAY: Duration = Duration::from_hours(24);
+/// Its results are removed after 29.
+const KEPT: Duration = Duration::from_hours(29 * 24);
+
+impl Remote {
+    pub fn new(seed: u64, clock: Clock) -> Self {
+        let state = State {
+            rng: Rng::with_seed(seed),
+            manners: Manners::default(),
+            script: VecDeque::new(),
+            batches: Vec::new(),
+            creates: 0,
+            looks: 0,
+            cancels: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            clock,
+        }
+    }
+
+    pub fn behave(&self, change: impl FnOnce(&mut Manners)) {
+        change(&mut self.state().manners);
+    }
+
+    pub fn script(&self, creates: &[Create]) {
+        self.state().script.extend(creates);
+    }
+
+    /// Somebody else's batch of so many requests.
+    pub fn stranger(&self, requests: usize) -> String {
+        let number = self.batches();
+        let entries = (0..requests).map(|n| (format!("their{number}-{n}"), "m".to_owned()));
+        self.commit(entries.collect())
+    }
+
+    pub fn batches(&self) -> usize {
+        self.state().batches.len()
+    }
+
+    pub fn creates(&self) -> u32 {
+        self.state().creates
+    }
+
+    pub fn looks(&self) -> u32 {
+        self.state().looks
+    }
+
+    pub fn cancels(&self) -> u32 {
+        self.state().cancels
+    }
+
+    pub fn sizes(&self) -> Vec<usize> {
+        let state = self.state();
+        state
+            .batches
+            .iter()
+            .map(|batch| batch.entries.len())
+            .collect()
+    }
+
+    /// Every batch is gone, as if somebody had deleted them.
+    pub fn delete_all(&self) {
+        self.state()
+            .batches
+            .iter_mut()
+            .for_each(|it| it.deleted = true);
+    }
+
+    /// How often each of our ids was bought.
+    pub fn bought(&self) -> BTreeMap<String, u32> {
+        let mut bought = BTreeMap::new();
+        for batch in &self.state().batches {
+            for entry in &batch.entries {
+                *bought.entry(entry.custom_id.clone()).or_default() += 1;
+            }
+        }
+        bought
+    }
+
+    /// Requests that were answered with a message, and are billed.
+    pub fn answered(&self) -> u64 {
+        let state = self.state();
+        let now = self.now(&state);
+        let answered = |batch: &Batch| {
+            let done =
+                |entry: &&Entry| batch.outcome(entry, &state.manners, now) == Outcome::Message;
+            batch.entries.iter().filter(done).count() as u64
+        };
+        state.batches.iter().map(answered).sum()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn now(&self, state: &State) -> Timestamp {
+        let ahead = jiff::SignedDuration::from_secs(state.manners.clock_ahead);
+        self.clock.now().checked_add(ahead).unwrap()
+    }
+
+    async fn lag(&self) {
+        let latency = {
+            let mut state = self.state();
+            let most = u64::try_from(state.manners.latency.as_millis()).unwrap();
+            state.rng.u64(1..=most)
+        };
+        tokio::time::sleep(Duration::from_millis(latency)).await;
+    }
+
+    fn trouble(&self) -> Result<(), Box<Failure>> {
+        let mut state = self.state();
+        let chance = state.manners.trouble;
+        if state.rng.f64() < chance {
+            return Err(failure(ErrorClass::ServerError, Some(500), "trouble"));
+        }
+        Ok(())
+    }
+
+    fn next_create(&self) -> Create {
+        let mut state = self.state();
+        state.creates += 1;
+        if let Some(scripted) = state.script.pop_front() {
+            return scripted;
+        }
+        let mut left = state.rng.f64();
+        for (weight, create) in state.manners.creates.clone() {
+            if left < weight {
+                return create;
+            }
+            left -= weight;
+        }
+        Create::Fine
+    }
+
+    fn commit(&self, entries: Vec<(String, String)>) -> String {
+        let mut state = self.state();
+        let created_at = self.now(&state);
+        let id = format!("msgbatch_{}", state.batches.len() + 1);
+        let entries = entries
+            .into_iter()
+            .map(|(custom_id, model)| state.entry(custom_id, model, created_at))
+            .collect();
+        state.batches.push(Batch {
+            id: id.clone(),
+            created_at,
+            entries,
+            canceled_at: None,
+            downloads: 0,
+            deleted: false,
+        });
+        id
+    }
+
+    fn describe(&self, id: &str) -> Option<RemoteBatch> {
+        let state = self.state();
+        let now = self.now(&state);
+        let batch = state.batches.iter().find(|it| it.id == id && !it.deleted)?;
+        Some(batch.describe(&state.manners, now))
+    }
+}
+
+impl State {
+    fn entry(&mut self, custom_id: String, model: String, created_at: Timestamp) -> Entry {
+        let within = u64::try_from(self.manners.processing.as_millis()).unwrap();
+        let wait = Duration::from_millis(self.rng.u64(1..=within));
+        let stalls = self.rng.f64() < self.manners.stalled;
+        let mut left = self.rng.f64();
+        let mut item = Item::Message;
+        for (weight, possible) in &self.manners.items {
+            if left < *weight {
+                item = *possible;
+                break;
+            }
+            left -= weight;
+        }
+        Entry {
+            custom_id,
+            model,
+            done_at: (!stalls).then(|| created_at + wait),
+            item,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Processing,
+    Message,
+    Error(ErrorClass),
+    Canceled,
+    Expired,
+}
+
+impl Batch {
+    /// When nothing is processed any more.
+    fn closes_at(&self, manners: &Manners) -> Timestamp {
+        let expiry = self.created_at + DAY;
+        match self.canceled_at {
+            Some(at) => expiry.min(at + manners.cancel_takes),
+            None => expiry,
+        }
+    }
+
+    fn ended_at(&self, manners: &Manners) -> Timestamp {
+        let closes = self.closes_at(manners);
+        let last = self
+            .entries
+            .iter()
+            .map(|entry| entry.done_at.unwrap_or(closes))
+            .max();
+        last.unwrap_or(closes).min(closes)
+    }
+
+    fn outcome(&self, entry: &Entry, manners: &Manners, now: Timestamp) -> Outcome {
+        let closes = self.closes_at(manners);
+        match entry.done_at {
+            Some(at) if at <= closes.min(now) => match entry.item {
+                Item::Message => Outcome::Message,
+                Item::Error(class) => Outcome::Error(class),
+                Item::Expired => Outcome::Expired,
+            },
+            _ if closes > now => Outcome::Processing,
+            _ if self.canceled_at.is_some() => Outcome::Canceled,
+            _ => Outcome::Expired,
+        }
+    }
+
+    fn describe(&self, manners: &Manners, now: Timestamp) -> RemoteBatch {
+        let mut counts = RequestCounts::default();
+        for entry in &self.entries {
+            match self.outcome(entry, manners, now) {
+                Outcome::Processing => counts.processing += 1,
+                Outcome::Message => counts.succeeded += 1,
+                Outcome::Error(_) => counts.errored += 1,
+                Outcome::Canceled => counts.canceled += 1,
+                Outcome::Expired => counts.expired += 1,
+            }
+        }
+        let ended_at = self.ended_at(manners);
+        let status = match (ended_at <= now, self.canceled_at) {
+            (true, _) => RemoteStatus::Ended,
+            (false, Some(_)) => RemoteStatus::Canceling,
+            (false, None) => RemoteStatus::InProgress,
+        };
+        RemoteBatch {
+            id: self.id.clone(),
+            status,
+            counts,
+            created_at: Some(self.created_at),
+            expires_at: Some(self.created_at + DAY),
+            ended_at: (ended_at <= now).then_some(ended_at),
+            archived_at: None,
+        }
+    }
+
+    fn lines(&self, manners: &Manners, now: Timestamp, rng: &mut Rng) -> Vec<ResultLine> {
+        let results = &manners.results;
+        let drops = self.downloads <= results.drop_in_downloads && results.drop_every > 0;
+        let kept = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !(drops && (index + 1) % results.drop_every == 0));
+        let mut lines: Vec<_> = kept
+            .map(|(_, entry)| ResultLine {
+                custom_id: Some(entry.custom_id.clone()),
+                result: result(entry, self.outcome(entry, manners, now)),
+            })
+            .collect();
+        if results.noisy {
+            lines.extend(lines.clone());
+            lines.extend((0..3).map(|n| stranger_line(Some(format!("theirs-{n}")))));
+            lines.push(stranger_line(None));
+        }
+        rng.shuffle(&mut lines);
+        lines
+    }
+}
+
+fn stranger_line(custom_id: Option<String>) -> ResultLine {
+    ResultLine {
+        custom_id,
+        result: ItemResult::Unreadable("odd".to_owned()),
+    }
+}
+
+fn result(entry: &Entry, outcome: Outcome) -> ItemResult {
+    match outcome {
+        Outcome::Message => ItemResult::Succeeded(Box::new(message(entry))),
+        Outcome::Error(class) => ItemResult::Errored(failure(class, None, "failed in its batch")),
+        Outcome::Canceled => ItemResult::Canceled,
+        Outcome::Expired | Outcome::Processing => ItemResult::Expired,
+    }
+}
+
+fn message(entry: &Entry) -> Message {
+    Message {
+        raw: format!(r#"{{"id":"{}","type":"message"}}"#, entry.custom_id),
+        model: Some(entry.model.clone()),
+        stop_reason: Some("end_turn".to_owned()),
+        mark: None,
+        usage: Usage {
+            tokens: Tokens {
+                input: 100,
+                output: 50,
+                ..Tokens::default()
+            },
+            batch_tier: true,
+            ..Usage::default()
+        },
+        request_id: None,
+    }
+}
+
+fn failure(class: ErrorClass, http_status: Option<u16>, message: &str) -> Box<Failure> {
+    let error_type = (http_status == Some(404)).then(|| "not_found_error".to_owned());
+    Box::new(Failure {
+        class,
+        evidence: Evidence {
+            http_status,
+            error_type,
+            message: Some(message.to_owned()),
+            ..Evidence::default()
+        },
+        message: None,
+        partial: None,
+    })
+}
+
+fn not_found() -> Box<Failure> {
+    failure(
+        ErrorClass::InvalidRequest,
+        Some(404),
+        "Message Batch not found.",
+    )
+}
+
+/// The ids and models of a create call's body, which must be whole and as long as it said.
+async fn read(mut upload: BatchUpload) -> Option<Vec<(String, String)>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = upload.chunks.recv().await {
+        body.extend_from_slice(&chunk);
+    }
+    if body.len() as u64 != upload.bytes {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let requests = body["requests"].as_array().unwrap();
+    let read = requests.iter().map(|request| {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            text(&request["custom_id"]),
+            text(&request["params"]["model"]),
+        )
+    });
+    Some(read.collect())
+}
+
+impl BatchApi for Remote {
+    async fn create(&self, upload: BatchUpload) -> Result<RemoteBatch, Box<Failure>> {
+        let how = self.next_create();
+        let Some(entries) = read(upload).await else {
+            return Err(failure(ErrorClass::ConnectionCut, None, "half a body"));
+        };
+        let ids: std::collections::HashSet<_> = entries.iter().map(|(id, _)| id).collect();
+        assert_eq!(ids.len(), entries.len(), "ids are unique in a batch");
+        self.lag().await;
+        let refusal = match how {
+            Create::Fine | Create::AnswerLost | Create::Gateway => None,
+            Create::NotHeard => Some(failure(ErrorClass::ConnectionCut, None, "cut")),
+            Create::Overloaded => Some(failure(ErrorClass::Overloaded, Some(529), "Overloaded")),
+            Create::QueueFull => Some(failure(ErrorClass::BatchQueueFull, Some(429), "queue")),
+            Create::TooLarge => Some(failure(ErrorClass::RequestTooLarge, Some(413), "size")),
+            Create::BadKey => Some(failure(ErrorClass::Authentication, Some(401), "key")),
+            Create::BadEntry(place) => Some(failure(
+                ErrorClass::BatchRejected,
+                Some(400),
+                &format!("requests.{place}.params: Input should be an object"),
+            )),
+        };
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        // The API goes on with what it has heard, whoever waits for the answer.
+        let (api, server_time) = (
+            self.clone(),
+            Duration::from_millis(self.state().rng.u64(1..500)),
+        );
+        let made = tokio::spawn(async move {
+            tokio::time::sleep(server_time).await;
+            api.commit(entries)
+        });
+        if how == Create::Gateway {
+            return Err(failure(ErrorClass::GatewayTimeout, Some(504), "gateway"));
+        }
+        let id = made.await.unwrap();
+        self.lag().await;
+        if how == Create::AnswerLost {
+            return Err(failure(ErrorClass::ConnectionCut, None, "cut"));
+        }
+        Ok(self.describe(&id).unwrap())
+    }
+
+    async fn retrieve(&self, id: &str) -> Result<Polled, Box<Failure>> {
+        self.state().looks += 1;
+        self.lag().await;
+        self.trouble()?;
+        let batch = self.describe(id).ok_or_else(not_found)?;
+        let hidden_until = {
+            let state = self.state();
+            let hidden = batch.created_at.unwrap() + state.manners.hidden_for;
+            hidden > self.now(&state)
+        };
+        if hidden_until {
+            return Err(not_found());
+        }
+        Ok(Polled {
+            batch,
+            retry_after: Some(Duration::from_secs(10)),
+        })
+    }
+
+    async fn list(&self, after: Option<&str>) -> Result<BatchPage, Box<Failure>> {
+        self.lag().await;
+        self.trouble()?;
+        let state = self.state();
+        let now = self.now(&state);
+        let mut all: Vec<_> = state.batches.iter().filter(|it| !it.deleted).collect();
+        all.reverse();
+        let from = after.map_or(0, |id| all.iter().position(|it| it.id == id).unwrap() + 1);
+        let page: Vec<_> = all[from..]
+            .iter()
+            .take(2)
+            .map(|it| it.describe(&state.manners, now))
+            .collect();
+        let more = from + page.len() < all.len();
+        let next = page.last().map(|it| it.id.clone()).filter(|_| more);
+        Ok(BatchPage {
+            batches: page,
+            next,
+        })
+    }
+
+    async fn cancel(&self, id: &str) -> Result<RemoteBatch, Box<Failure>> {
+        self.lag().await;
+        self.trouble()?;
+        {
+            let mut state = self.state();
+            let now = self.now(&state);
+            state.cancels += 1;
+            let batch = state.batches.iter_mut().find(|it| it.id == id);
+            batch.ok_or_else(not_found)?.canceled_at.get_or_insert(now);
+        }
+        self.describe(id).ok_or_else(not_found)
+    }
+
+    async fn results(
+        &self,
+        id: &str,
+        lines: mpsc::Sender<ResultLine>,
+    ) -> Result<u64, Box<Failure>> {
+        self.lag().await;
+        self.trouble()?;
+        let described = self.describe(id).ok_or_else(not_found)?;
+        if described.status != RemoteStatus::Ended {
+            return Err(not_found());
+        }
+        let (all, cut_after) = {
+            let mut state = self.state();
+            let now = self.now(&state);
+            let mut rng = state.rng.fork();
+            let manners = state.manners.clone();
+            let batch = state.batches.iter_mut().find(|it| it.id == id).unwrap();
+            if batch.created_at + KEPT <= now {
+                return Err(not_found());
+            }
+            batch.downloads += 1;
+            let cut = batch.downloads <= manners.results.cuts;
+            let cut_after = cut.then_some(manners.results.cut_after);
+            (batch.lines(&manners, now, &mut rng), cut_after)
+        };
+        let mut sent = 0;
+        for line in all {
+            if cut_after == Some(sent) {
+                return Err(failure(ErrorClass::ConnectionCut, None, "cut"));
+            }
+            if sent % 100 == 99 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            if lines.send(line).await.is_err() {
+                return Err(failure(ErrorClass::ConnectionCut, None, "nobody reads"));
+            }
+            sent += 1;
+        }
+        Ok(sent as u64)
+    }
+}

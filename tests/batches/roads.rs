@@ -1,0 +1,167 @@
+//! Which lane jobs take, and what a deadline does to a batch.
+
+use std::time::Duration;
+
+use claude_run::engine::Ending;
+use claude_run::model::{ErrorClass, EventKind, Lane};
+use claude_run::policy::BatchSettings;
+
+use crate::remote::Create;
+use crate::scripted::Answer;
+use crate::world::{Line, World};
+
+fn line(lane: Option<Lane>, hours: Option<u64>) -> Line {
+    Line {
+        lane,
+        deadline: hours.map(Duration::from_hours),
+    }
+}
+
+#[test]
+fn each_job_takes_the_cheapest_road_that_keeps_its_deadline() {
+    World::new(1)
+        .lines(30, line(None, None))
+        .lines(30, line(None, Some(48)))
+        .lines(30, line(None, Some(0)))
+        .lines(30, line(Some(Lane::Live), Some(48)))
+        .lines(30, line(Some(Lane::Batch), None))
+        .block_on(async |world| {
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            world.check_money().await;
+            assert_eq!(world.remote.sizes(), [60]);
+            assert_eq!(world.live.requests(), 90);
+        });
+}
+
+#[test]
+fn a_batch_that_stalls_is_given_up_in_time_and_nothing_is_bought_again() {
+    World::new(2)
+        .jobs(1_000)
+        .deadline(Duration::from_hours(2))
+        .block_on(async |world| {
+            world.remote.behave(|it| it.stalled = 0.6);
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            world.check_money().await;
+            assert!(
+                world.elapsed() < Duration::from_hours(2),
+                "{:?}",
+                world.elapsed()
+            );
+            assert!(
+                world.elapsed() > Duration::from_hours(1),
+                "{:?}",
+                world.elapsed()
+            );
+            let ends = world.ends().await;
+            let by_batch = ends[&("batch", "succeeded".to_owned())];
+            assert!((300..500).contains(&by_batch), "{ends:?}");
+            assert_eq!(world.live.requests(), 1_000 - by_batch as u64);
+            assert_eq!(
+                world.told(|it| matches!(it, EventKind::BatchCanceling { .. })),
+                1
+            );
+        });
+}
+
+#[test]
+fn a_lane_that_was_forced_stays_whatever_the_deadline() {
+    World::new(3)
+        .lines(50, line(Some(Lane::Batch), Some(1)))
+        .block_on(async |world| {
+            world
+                .remote
+                .behave(|it| it.processing = Duration::from_hours(5));
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            assert_eq!((world.live.requests(), world.remote.cancels()), (0, 0));
+        });
+}
+
+#[test]
+fn what_waits_for_room_in_the_queue_goes_live_when_its_time_comes() {
+    World::new(4)
+        .jobs(40)
+        .deadline(Duration::from_hours(3))
+        .block_on(async |world| {
+            world
+                .remote
+                .behave(|it| it.creates = vec![(1.0, Create::QueueFull)]);
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            assert_eq!((world.remote.batches(), world.live.requests()), (0, 40));
+            assert!(
+                world.elapsed() < Duration::from_hours(3),
+                "{:?}",
+                world.elapsed()
+            );
+        });
+}
+
+#[test]
+fn a_few_leftovers_go_live_unless_the_user_says_otherwise() {
+    World::new(5)
+        .lines(19, line(None, Some(48)))
+        .block_on(async |world| {
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            assert_eq!((world.remote.batches(), world.live.requests()), (0, 19));
+        });
+    World::new(6)
+        .lines(5, line(None, Some(48)))
+        .lines(5, line(Some(Lane::Batch), None))
+        .block_on(async |world| {
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            assert_eq!(world.remote.sizes(), [5]);
+            assert_eq!(world.live.requests(), 5);
+        });
+}
+
+#[test]
+fn a_live_lane_that_is_down_spills_into_a_batch_if_the_user_says_so() {
+    let spill = |it: &mut BatchSettings| it.spill_after = Some(Duration::from_mins(10));
+    World::new(7)
+        .jobs(100)
+        .settings(spill)
+        .block_on(async |world| {
+            let now = tokio::time::Instant::now();
+            let outage = now..now + Duration::from_hours(6);
+            world
+                .live
+                .outage(outage, Answer::Error(ErrorClass::Overloaded));
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            world.check_money().await;
+            assert!(
+                world.elapsed() < Duration::from_hours(2),
+                "{:?}",
+                world.elapsed()
+            );
+            assert!(world.remote.batches() >= 1);
+        });
+}
+
+#[test]
+fn a_run_without_batch_work_asks_the_batches_api_for_nothing() {
+    World::new(8).jobs(50).block_on(async |world| {
+        assert_eq!(world.dispatch().await, Ending::Completed);
+        world.check().await;
+        assert_eq!((world.remote.creates(), world.remote.looks()), (0, 0));
+    });
+}
+
+#[test]
+fn a_passing_failure_goes_again_by_the_road_that_the_deadline_leaves() {
+    World::new(9)
+        .jobs(100)
+        .deadline(Duration::from_hours(2))
+        .block_on(async |world| {
+            world.remote.behave(|it| {
+                it.processing = Duration::from_mins(100);
+                it.items = vec![(1.0, crate::remote::Item::Error(ErrorClass::Overloaded))];
+            });
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            assert_eq!((world.remote.batches(), world.live.requests()), (1, 100));
+        });
+}

@@ -1,0 +1,99 @@
+//! The batch verbs of the store that stops working when it is told to.
+
+use std::time::Duration;
+
+use claude_run::model::{AttemptId, BatchId, BatchState, CancelReason, Lane, RemoteBatch, RunId};
+use claude_run::store::{
+    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
+    RouteRule, Routed, Unroute,
+};
+use jiff::Timestamp;
+
+use crate::flaky::Flaky;
+
+/// Each verb takes a moment before and after it happens, so that a crash may fall on either side.
+const MOMENT: Duration = Duration::from_millis(1);
+
+impl Flaky {
+    async fn verb<T>(&self, verb: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::sleep(MOMENT).await;
+        self.call()?;
+        let done = verb.await?;
+        tokio::time::sleep(MOMENT).await;
+        Ok(done)
+    }
+}
+
+impl BatchStore for Flaky {
+    async fn route(&self, run: RunId, rule: RouteRule, after_line: u64) -> Result<Routed> {
+        self.verb(self.store.route(run, rule, after_line)).await
+    }
+
+    async fn batch_queue(&self, run: RunId, now: Timestamp) -> Result<BatchQueue> {
+        self.verb(self.store.batch_queue(run, now)).await
+    }
+
+    async fn unroute(&self, run: RunId, which: Unroute) -> Result<bool> {
+        self.verb(self.store.unroute(run, which)).await
+    }
+
+    async fn begin_batch(&self, batch: NewBatch) -> Result<BatchId> {
+        self.verb(self.store.begin_batch(batch)).await
+    }
+
+    async fn fill_batch(&self, fill: Fill) -> Result<Filled> {
+        self.verb(self.store.fill_batch(fill)).await
+    }
+
+    async fn batch_entries(
+        &self,
+        batch: BatchId,
+        after: Option<AttemptId>,
+    ) -> Result<Vec<BatchEntry>> {
+        self.verb(self.store.batch_entries(batch, after)).await
+    }
+
+    async fn move_batch(
+        &self,
+        batch: BatchId,
+        to: BatchState,
+        now: Timestamp,
+    ) -> Result<BatchState> {
+        self.verb(self.store.move_batch(batch, to, now)).await
+    }
+
+    async fn note_remote(&self, batch: BatchId, remote: RemoteBatch, now: Timestamp) -> Result<()> {
+        self.verb(self.store.note_remote(batch, remote, now)).await
+    }
+
+    async fn cancel_batch(&self, batch: BatchId, reason: CancelReason) -> Result<()> {
+        self.verb(self.store.cancel_batch(batch, reason)).await
+    }
+
+    async fn dissolve_batch(
+        &self,
+        batch: BatchId,
+        lane: Lane,
+        keep_attempts: bool,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.verb(self.store.dissolve_batch(batch, lane, keep_attempts, now))
+            .await
+    }
+
+    async fn open_items(&self, batch: BatchId, attempts: Vec<AttemptId>) -> Result<Vec<OpenItem>> {
+        self.verb(self.store.open_items(batch, attempts)).await
+    }
+
+    async fn missing_items(&self, batch: BatchId) -> Result<Vec<AttemptId>> {
+        self.verb(self.store.missing_items(batch)).await
+    }
+
+    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
+        self.verb(self.store.harvest(run, items)).await
+    }
+
+    async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {
+        self.verb(BatchStore::batches(&self.store, run)).await
+    }
+}
