@@ -219,6 +219,7 @@ pub(super) fn engine_settings(
                 itpm: settings.limits.itpm.value,
                 otpm: settings.limits.otpm.value,
             },
+            budget: settings.limits.budget_usd.value,
             only_between: settings.limits.only_between.value.clone(),
             cache_warm: settings.limits.cache_warm.value == CacheWarm::Auto,
         },
