@@ -127,6 +127,7 @@ async fn run_to_its_end(
         prices: Arc::new(PriceTable::embedded()),
         seed: None,
         after_halt: false,
+        second: None,
         status: None,
         on_halt: claude_run::model::OnHalt::Exit,
         batch: BatchOptions::default(),

@@ -38,6 +38,8 @@ mod program;
 mod resume;
 #[path = "cli/retries.rs"]
 mod retries;
+#[path = "cli/second_endpoint.rs"]
+mod second_endpoint;
 #[path = "cli/second_process.rs"]
 mod second_process;
 #[path = "cli/secrets.rs"]

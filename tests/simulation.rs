@@ -30,6 +30,8 @@ mod outages;
 mod page;
 #[path = "simulation/scripted.rs"]
 mod scripted;
+#[path = "simulation/second.rs"]
+mod second;
 #[path = "simulation/world.rs"]
 mod world;
 

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use claude_run::model::{ErrorClass as C, RequestBody};
+use claude_run::model::{Endpoint, ErrorClass as C, RequestBody};
 use claude_run::provider::{
     ClientSettings, Credentials, Failure, Message, MessagesClient, Provider, Request,
 };
@@ -30,6 +30,7 @@ async fn send(simulator: &Simulator, body: &Value, stream: bool) -> Result<Messa
         body: RequestBody::from_json(body.to_string()),
         timeout: Duration::from_secs(20),
         stream,
+        endpoint: Endpoint::First,
     };
     client.send(request).await.result
 }

@@ -1,8 +1,10 @@
 //! The environment variables that mean something to us, read once.
 //!
-//! Only the names listed here are ever looked at, and an empty variable counts as unset. The
+//! Only the names listed here are ever looked at, and one that the config file names. An empty
+//! variable counts as unset. The
 //! values may be credentials, so nothing here shows them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -51,7 +53,7 @@ const OTHERS: [&str; 10] = [
 
 /// The variables that are set and not empty.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<&'static str, OsString>);
+pub struct Environment(BTreeMap<Cow<'static, str>, OsString>);
 
 impl Environment {
     /// The environment of this process.
@@ -65,10 +67,19 @@ impl Environment {
         let names = OTHERS.iter().chain(&PROXIES);
         Self(
             names
-                .filter_map(|name| Some((*name, lookup(name)?)))
+                .filter_map(|name| Some((Cow::Borrowed(*name), lookup(name)?)))
                 .filter(|(_, value)| !value.is_empty())
                 .collect(),
         )
+    }
+
+    /// With one more variable of this process, which the config file names.
+    #[must_use]
+    pub fn and_of_system(mut self, name: &str) -> Self {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty());
+        let added = value.map(|value| (Cow::Owned(name.to_owned()), value));
+        self.0.extend(added);
+        self
     }
 
     /// The variable as text without surrounding white space; none if nothing is left.

@@ -133,6 +133,18 @@ pub fn header_name(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// The name of an environment variable, in capitals as is the custom: what is no such name may be a
+/// key that was written in its place.
+pub fn variable_name(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let begins_well = text.starts_with(|c: char| !c.is_ascii_digit());
+    if begins_well && text.bytes().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of an environment variable in capitals, such as OTHER_API_KEY, and not the key itself".to_owned())
+    }
+}
+
 /// The root of the API. Shows itself without user info and query, which may hold credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BaseUrl(String);
@@ -198,6 +210,17 @@ pub fn shown_url(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_variable_is_no_key() {
+        for name in ["OTHER_API_KEY", "_A", "A1"] {
+            assert_eq!(variable_name(name).as_deref(), Ok(name));
+        }
+        for text in ["", "1A", "sk-ant-hidden", "a_key", "A KEY", "$KEY", "A=B"] {
+            let why = variable_name(text).unwrap_err();
+            assert!(text.is_empty() || !why.contains(text), "{why}");
+        }
+    }
 
     #[test]
     fn a_deadline_is_a_time_to_come() {

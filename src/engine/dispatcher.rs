@@ -92,7 +92,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         None => None,
     };
     let pulse = store.pulse(run.id).await?;
-    let events = EventMaker::new(run.id);
+    let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
         ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.truncated,
@@ -130,7 +130,8 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         largest_stall: Duration::ZERO,
         lookout,
     };
-    dispatcher.run().await
+    // Boxed: its state is too large for every caller's stack.
+    Box::pin(dispatcher.run()).await
 }
 
 struct Dispatcher<'a, S, P> {
@@ -292,6 +293,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Effect::Tell(kind) => self.tell(now, kind),
                 Effect::Pulse => self.ask_for_pulse(),
                 Effect::AskPage => self.lookout.ask(),
+                Effect::Divert(model, to) => self.tell(now, self.events.switched(model, to)),
                 Effect::Leave(leave) if self.calls.is_empty() && self.may_leave(&leave) => {
                     return Some(leave);
                 }
@@ -307,12 +309,14 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let provider = Arc::clone(&self.provider);
         let (body, last) = (job.body.clone(), job.last_class);
         let (timeout, mode) = (self.settings.timeout, self.settings.stream);
+        let endpoint = job.endpoint;
         // Looking into a large body takes a while, so the task does it and not this loop.
         let task = self.requests.spawn(async move {
             let request = Request {
                 stream: streams(mode, max_tokens_of(&body), last),
                 body,
                 timeout,
+                endpoint,
             };
             provider.send(request).await
         });
@@ -372,7 +376,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Err(lost) => {
                 let job = self.on_wire.remove(&lost.id())?;
                 self.scheduler.on_abandoned(&job, now);
-                let finish = abandoned(&job, now);
+                let finish = abandoned(&self.settings, &job, now);
                 Some((job, finish))
             }
         }

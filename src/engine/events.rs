@@ -2,20 +2,25 @@
 
 use jiff::Timestamp;
 
+use super::endpoints::SecondEndpoint;
 use super::scheduler::LaneChange;
-use crate::model::{ClaimedJob, ErrorClass, Event, EventKind, JobState, Lane, PageStatus, RunId};
+use crate::model::{
+    ClaimedJob, Endpoint, ErrorClass, Event, EventKind, JobState, Lane, PageStatus, RunId,
+};
 use crate::store::{Finish, Next};
 
 /// Makes the events of one run.
 #[derive(Clone, Debug)]
 pub(super) struct EventMaker {
     run_id: String,
+    second: Option<String>,
 }
 
 impl EventMaker {
-    pub(super) fn new(run: RunId) -> Self {
+    pub(super) fn new(run: RunId, second: Option<&SecondEndpoint>) -> Self {
         Self {
             run_id: run.to_string(),
+            second: second.map(|second| second.shown.clone()),
         }
     }
 
@@ -92,6 +97,18 @@ impl EventMaker {
         self.make(at, EventKind::StatusPage(status))
     }
 
+    /// A model's requests go to another endpoint now.
+    pub(super) fn switched(&self, model: String, to: Endpoint) -> EventKind {
+        let endpoint = self.shown(to);
+        EventKind::EndpointSwitched { model, endpoint }
+    }
+
+    /// An endpoint as it is shown: nothing is the first.
+    fn shown(&self, endpoint: Endpoint) -> Option<String> {
+        let second = self.second.clone();
+        second.filter(|_| endpoint == Endpoint::Second)
+    }
+
     /// What an answer changed for a whole lane or for the run.
     pub(super) fn lane_change(
         &self,
@@ -103,14 +120,25 @@ impl EventMaker {
         let kind = match change {
             LaneChange::None => return None,
             LaneChange::Opened {
+                at,
                 class,
                 next_probe_at,
             } => EventKind::CircuitOpened {
                 model,
                 error_class: class,
                 next_probe_at,
+                endpoint: self.shown(at),
             },
-            LaneChange::Closed => EventKind::CircuitClosed { model },
+            LaneChange::Closed { at } => EventKind::CircuitClosed {
+                model,
+                endpoint: self.shown(at),
+            },
+            LaneChange::SecondOff(unfit) => EventKind::EndpointOff {
+                endpoint: self.shown(Endpoint::Second).unwrap_or_default(),
+                model: (!unfit.any_model).then_some(model),
+                error_class: unfit.because.class,
+                message: unfit.because.message,
+            },
             LaneChange::Waiting { halt, until } => EventKind::HaltWaiting {
                 error_class: halt.class,
                 message: halt.message,

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
+use super::endpoints::{Roads, SecondEndpoint};
 use super::throttle::Verdict;
-use crate::model::{ClaimedJob, JobId};
-use crate::policy::{Circuit, Standing};
+use crate::model::{ClaimedJob, Endpoint, JobId};
+use crate::policy::Standing;
 use crate::store::{Claimed, LaneLoad, Next};
 
 /// One model's jobs: what is believed to wait in the store, and what is claimed.
@@ -17,17 +18,13 @@ pub(super) struct Lane {
     pub(super) queued: u64,
     /// No job of this model can succeed now: nothing of it is started.
     pub(super) blocked: bool,
-    /// Opens when everything fails.
-    pub(super) circuit: Circuit,
+    /// Where its requests go.
+    pub(super) roads: Roads,
     /// Claimed and not yet sent.
     ready: VecDeque<ClaimedJob>,
     /// Jobs that have not ended. Unlike `queued` a claim does not change it, so a pulse that is
     /// a moment old does not make it wrong.
     left: u64,
-    /// A limit was reached: nothing is started before.
-    paused_until: Option<Timestamp>,
-    /// When a job of this lane succeeded last.
-    last_success: Option<Timestamp>,
     /// Jobs that wait although the lane worked when they failed: what is wrong may be their own.
     suspects: u64,
     /// Jobs asked for by a claim that is under way.
@@ -42,16 +39,14 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(load: LaneLoad) -> Self {
+    pub(super) fn new(load: LaneLoad, second: Option<&SecondEndpoint>) -> Self {
         Self {
             model: load.model,
             queued: load.queued,
             left: load.queued + load.in_flight,
             blocked: false,
-            circuit: Circuit::default(),
+            roads: Roads::new(second),
             ready: VecDeque::new(),
-            paused_until: None,
-            last_success: None,
             suspects: 0,
             claiming: 0,
             dry: false,
@@ -70,9 +65,7 @@ impl Lane {
 
     /// Whether a request of this lane may be sent now.
     pub(super) fn may_send(&self, now: Timestamp) -> bool {
-        !self.blocked
-            && self.circuit.lets_through(now)
-            && self.paused_until.is_none_or(|until| until <= now)
+        !self.blocked && self.roads.open_to(now).is_some()
     }
 
     /// Whether a claim would bring something that may be sent.
@@ -81,46 +74,51 @@ impl Lane {
         self.may_send(now) && self.claiming == 0 && self.queued > 0 && (!self.dry || due)
     }
 
-    /// The most jobs that make sense in one claim: a probe is one.
-    pub(super) fn most_per_claim(&self) -> u32 {
-        match self.circuit.open() {
-            Some(_) => 1,
-            None => u32::MAX,
-        }
+    /// Since when it has been failing, with nothing to take its place.
+    pub(super) fn down_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let open = self.roads.to(Endpoint::First).circuit.open();
+        open.filter(|_| !self.roads.second_serves(now))
+            .map(|open| open.since)
     }
 
-    /// When a lane that has nothing to send now may have something without any input.
-    pub(super) fn wakes_at(&self) -> Option<Timestamp> {
-        if self.blocked || self.claiming > 0 || (self.queued == 0 && self.ready.is_empty()) {
-            return None;
-        }
-        let probe = self.circuit.open().map(|open| open.next_probe_at);
-        let gate = latest(probe, self.paused_until);
+    /// When a lane that has nothing to send now may have something without any input: each time at
+    /// which one of its roads opens.
+    pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
+        let idle = self.queued == 0 && self.ready.is_empty();
+        let waits = !self.blocked && self.claiming == 0 && !idle;
         let due = self.next_due.filter(|_| self.dry && self.ready.is_empty());
-        latest(gate, due)
+        let [first, second] = self.roads.open_at();
+        // The second road is closed for good where no time is known.
+        let second = second.map(|at| at.max(due.unwrap_or(at)));
+        let times = [first.max(due), second];
+        times.into_iter().flatten().filter(move |_| waits)
     }
 
     pub(super) fn ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// The next claimed job that may go by that verdict; it is sent now.
+    /// The next claimed job that may go by that verdict; it is sent now, and its endpoint is settled.
     pub(super) fn send(
         &mut self,
         now: Timestamp,
-        mut verdict: impl FnMut(&ClaimedJob) -> Verdict,
+        mut verdict: impl FnMut(&ClaimedJob, Endpoint) -> Verdict,
     ) -> Option<ClaimedJob> {
         if !self.may_send(now) {
             return None;
         }
-        let judged = self.ready.iter().enumerate();
-        let mut judged = judged.map(|(at, job)| (at, verdict(job)));
-        let (at, found) = judged.find(|(_, verdict)| *verdict != Verdict::Pass)?;
+        let roads = &self.roads;
+        let judged = self.ready.iter().enumerate().map(|(at, job)| {
+            let (to, verdict) = roads.judge(job.job(), now, |to| verdict(job, to));
+            (at, to, verdict)
+        });
+        let (at, to, found) = { judged }.find(|(.., verdict)| *verdict != Verdict::Pass)?;
         if found == Verdict::Wait {
             return None;
         }
-        let job = self.ready.remove(at)?;
-        self.circuit.sent(job.job());
+        let mut job = self.ready.remove(at)?;
+        job.endpoint = to;
+        self.roads.sent(job.job(), to);
         Some(job)
     }
 
@@ -156,24 +154,16 @@ impl Lane {
     /// How this job stands: whether the lane works is told by the others.
     pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp) -> Standing {
         let since = job.previous_ended_at.unwrap_or(job.started_at);
-        let another_succeeded = self.last_success.is_some_and(|at| at >= since);
+        let last_success = self.roads.to(job.endpoint).last_success;
+        let another_succeeded = last_success.is_some_and(|at| at >= since);
         let only_suspects_left = self.suspects >= self.left;
+        let no_other_is_left = self.left <= 1 || only_suspects_left;
+        let spared = self.roads.is_spared(job, now);
         let age = now.duration_since(job.first_started_at);
         Standing {
-            lane_works: another_succeeded || self.left <= 1 || only_suspects_left,
+            lane_works: another_succeeded || (no_other_is_left && !spared),
             age: age.try_into().unwrap_or_default(),
         }
-    }
-
-    pub(super) fn succeeded(&mut self, now: Timestamp) {
-        self.last_success = Some(now);
-    }
-
-    /// Starts nothing before `until`; false if it was paused already.
-    pub(super) fn pause(&mut self, until: Timestamp, now: Timestamp) -> bool {
-        let was_paused = self.paused_until.is_some_and(|at| at > now);
-        self.paused_until = latest(self.paused_until, Some(until));
-        !was_paused
     }
 
     /// Keeps count of the jobs whose failures were held against them.
@@ -187,7 +177,7 @@ impl Lane {
 
     /// A request was abandoned.
     pub(super) fn abandoned(&mut self, job: JobId) {
-        self.circuit.forgotten(job);
+        self.roads.forgotten(job);
     }
 
     /// The end of an attempt is stored.
@@ -223,8 +213,4 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),
     }
-}
-
-fn latest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    a.max(b)
 }

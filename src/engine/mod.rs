@@ -6,6 +6,7 @@
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
 //! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
 //! reach        whether the endpoint answers at all
+//! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! again        pure: whether the next attempt asks differently
@@ -28,6 +29,7 @@ mod again;
 mod batches;
 mod beside;
 mod dispatcher;
+mod endpoints;
 mod error_result;
 mod events;
 mod lane;
@@ -40,8 +42,10 @@ mod settings;
 mod status;
 mod stop;
 mod throttle;
+mod throttles;
 
 pub use dispatcher::{Ending, EngineError, dispatch};
+pub use endpoints::SecondEndpoint;
 pub use providers::{NoBatches, Providers};
 pub use settings::{BatchOptions, EngineSettings};
 pub use status::StatusProbe;

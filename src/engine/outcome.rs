@@ -10,8 +10,8 @@ use super::error_result::error_result;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, Halt, JobHistory,
-    JobState, Usage,
+    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, Endpoint, ErrorClass, Evidence, Halt,
+    JobHistory, JobState, Usage,
 };
 use crate::policy::{Standing, Step, decide};
 use crate::provider::{Failure, Message, Partial, Reply};
@@ -29,8 +29,20 @@ pub(super) struct Outcome {
     pub(super) halt: Option<Halt>,
     /// The jobs of this model must wait, for this reason.
     pub(super) hold: Option<Halt>,
+    /// The second endpoint cannot serve, for this reason: what would halt the run or hold the model
+    /// if the first had said it.
+    pub(super) unfit: Option<Unfit>,
     /// The endpoint answered, whatever it said.
     pub(super) answered: bool,
+}
+
+/// Why the second endpoint cannot serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    /// What it said.
+    pub(super) because: Halt,
+    /// It can serve no model at all, and not only not this one.
+    pub(super) any_model: bool,
 }
 
 /// What surrounds a job when an answer of it comes in.
@@ -87,6 +99,7 @@ fn succeeded(
             ..Evidence::default()
         },
         cost,
+        endpoint: endpoint_of(settings, job),
         answered_by: message.model,
         usage: message.usage,
         maybe_billed: false,
@@ -100,6 +113,7 @@ fn succeeded(
         },
         halt: None,
         hold: None,
+        unfit: None,
         answered: true,
     }
 }
@@ -125,7 +139,10 @@ fn failed(
     if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
         verdict.step = Step::Hold;
     }
-    if let Some(next) = again::after_failure(settings, job, class, &verdict, around, now) {
+    let unfit = unfit(settings, job, verdict.step, &failure, now);
+    if unfit.is_some() {
+        verdict.step = Step::Requeue;
+    } else if let Some(next) = again::after_failure(settings, job, class, &verdict, around, now) {
         let record = failure_record(settings, job, failure, now);
         return without_consequences(record, next);
     }
@@ -152,6 +169,7 @@ fn failed(
         },
         halt,
         hold,
+        unfit,
     }
 }
 
@@ -167,6 +185,7 @@ fn without_consequences(record: AttemptRecord, next: Next) -> Outcome {
         },
         halt: None,
         hold: None,
+        unfit: None,
     }
 }
 
@@ -193,11 +212,37 @@ fn failure_record(
         cost: usage.as_ref().map_or_else(Cost::default, |usage| {
             cost(settings, job, answered_by.as_deref(), usage, now)
         }),
+        endpoint: endpoint_of(settings, job),
         answered_by,
         maybe_billed,
         usage: usage.unwrap_or_default(),
         latency: None,
     }
+}
+
+/// A second endpoint that cannot serve stops nothing: the first may still do.
+fn unfit(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    step: Step,
+    failure: &Failure,
+    now: Timestamp,
+) -> Option<Unfit> {
+    let (class, evidence) = (failure.class, &failure.evidence);
+    let because = match (job.endpoint, step) {
+        (Endpoint::Second, Step::Halt) => halt_for(class, evidence, now),
+        (Endpoint::Second, Step::Hold) => hold_for(settings, class, evidence, job, now),
+        _ => return None,
+    };
+    let any_model = step == Step::Halt;
+    Some(Unfit { because, any_model })
+}
+
+/// What the ledger says of the endpoint: nothing of the first.
+fn endpoint_of(settings: &EngineSettings, job: &ClaimedJob) -> Option<String> {
+    let second = settings.second.as_ref();
+    let second = second.filter(|_| job.endpoint == Endpoint::Second)?;
+    Some(second.shown.clone())
 }
 
 /// What a failure used, and by which model. A stream that broke told what it had used until then.
@@ -211,7 +256,7 @@ fn used(message: Option<Message>, partial: Option<Partial>) -> (Option<String>, 
 }
 
 /// The record of an attempt that was abandoned when the run was stopped.
-pub(super) fn abandoned(job: &ClaimedJob, now: Timestamp) -> Finish {
+pub(super) fn abandoned(settings: &EngineSettings, job: &ClaimedJob, now: Timestamp) -> Finish {
     let class = ErrorClass::Interrupted;
     Finish {
         record: AttemptRecord {
@@ -223,6 +268,7 @@ pub(super) fn abandoned(job: &ClaimedJob, now: Timestamp) -> Finish {
                 message: Some("claude-run was stopped before the answer came".to_owned()),
                 ..Evidence::default()
             },
+            endpoint: endpoint_of(settings, job),
             answered_by: None,
             usage: Usage::default(),
             cost: Cost::default(),

@@ -8,22 +8,24 @@ mod claims;
 mod limits;
 mod neighbour;
 mod page;
+mod second;
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::endpoints::SecondEndpoint;
 use super::lane::Lane;
-use super::outcome::{Outcome, Surroundings, halt_for};
+use super::outcome::{Outcome, Surroundings, Unfit, halt_for};
 use super::reach::Reach;
 use super::settings::EngineSettings;
 use super::status::PageWatch;
 use super::stop::Stop;
-use super::throttle::Throttle;
+use super::throttles::Throttles;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, ClaimedJob, ErrorClass, EventKind, Halt, OnHalt, RunId,
+    AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, OnHalt, RunId,
 };
 use crate::policy::halt::next_try;
 use crate::policy::{Changed, Prompt, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
@@ -48,6 +50,8 @@ pub(super) enum Effect {
     Pulse,
     /// Ask the status page.
     AskPage,
+    /// Tell that this model's requests go to this endpoint now.
+    Divert(String, Endpoint),
     /// Leave the run.
     Leave(Leave),
 }
@@ -78,7 +82,8 @@ pub(super) struct Scheduler {
     lanes: Vec<Lane>,
     /// The lane whose turn it is to start a job.
     turn: usize,
-    on_wire: u32,
+    /// A second endpoint, until it turns out not to serve.
+    second: Option<SecondEndpoint>,
     /// Answered, and on the way into the store.
     recording: u32,
     open_bytes: u64,
@@ -90,7 +95,7 @@ pub(super) struct Scheduler {
     /// After a halt one request goes first; the rest follow if it does not halt again.
     probing: bool,
     /// What holds starts back although a slot is free.
-    throttle: Throttle,
+    throttles: Throttles,
     /// The hours allow no request before.
     closed_until: Option<Timestamp>,
     /// No job can succeed, and the user wants to wait: nothing is started before.
@@ -110,11 +115,14 @@ pub(super) enum LaneChange {
     None,
     /// The lane keeps failing: one probe at a time goes out.
     Opened {
+        at: Endpoint,
         class: ErrorClass,
         next_probe_at: Timestamp,
     },
     /// The lane works again.
-    Closed,
+    Closed { at: Endpoint },
+    /// The second endpoint cannot serve this model, or none, and is left out of account.
+    SecondOff(Unfit),
     /// No job can succeed: everything waits.
     Waiting { halt: Halt, until: Timestamp },
 }
@@ -127,12 +135,17 @@ impl Scheduler {
             unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
             on_halt: settings.on_halt,
-            throttle: Throttle::new(&settings.limits, settings.concurrency, now),
+            throttles: Throttles::new(
+                &settings.limits,
+                settings.concurrency,
+                settings.second.is_some(),
+                now,
+            ),
+            second: settings.second.clone(),
             closed_until: None,
             waiting: None,
             lanes: Vec::new(),
             turn: 0,
-            on_wire: 0,
             recording: 0,
             open_bytes: 0,
             next_start: None,
@@ -152,7 +165,7 @@ impl Scheduler {
 
     /// Requests on the wire.
     pub(super) fn on_wire(&self) -> u32 {
-        self.on_wire
+        self.throttles.on_wire()
     }
 
     pub(super) fn on_pulse(&mut self, pulse: Pulse) {
@@ -161,7 +174,7 @@ impl Scheduler {
         for load in pulse.lanes {
             match self.lanes.iter_mut().find(|lane| lane.model == load.model) {
                 Some(lane) => lane.refresh(&load),
-                None => self.lanes.push(Lane::new(load)),
+                None => self.lanes.push(Lane::new(load, self.second.as_ref())),
             }
         }
         if pulse.cancel_requested {
@@ -172,7 +185,7 @@ impl Scheduler {
     }
 
     pub(super) fn on_claimed(&mut self, model: &str, claimed: Claimed, prompts: Vec<Prompt>) {
-        self.throttle.claimed(&claimed.jobs, prompts);
+        self.throttles.claimed(&claimed.jobs, prompts);
         self.open_bytes += claimed.jobs.iter().map(bytes).sum::<u64>();
         if let Some(lane) = self.lane_mut(model) {
             lane.claimed(claimed);
@@ -199,8 +212,7 @@ impl Scheduler {
                 |lane| lane.standing(job, now),
             ),
             ever_answered: self.reach.answered,
-            // Until the status page is asked, nobody but the lane itself says so.
-            outage: false,
+            outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
         }
     }
 
@@ -213,7 +225,9 @@ impl Scheduler {
         rng: &mut Rng,
     ) -> LaneChange {
         self.off_the_wire(job);
-        self.reach.note(outcome);
+        if job.endpoint == Endpoint::First {
+            self.reach.note(outcome);
+        }
         let change = self.note_lane(job, outcome, now, rng);
         if let Some(halt) = &outcome.halt {
             return self.halt(halt.clone(), now);
@@ -224,13 +238,16 @@ impl Scheduler {
         if let Some(because) = &outcome.hold {
             self.hold(&job.model, because);
         }
+        if let Some(unfit) = &outcome.unfit {
+            return self.switch_second_off(&job.model, unfit);
+        }
         change
     }
 
     /// A request was abandoned: it is off the wire, and its end is on the way into the store.
     pub(super) fn on_abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
         self.off_the_wire(job);
-        self.throttle.abandoned(job, now);
+        self.throttles.abandoned(job, now);
         if let Some(lane) = self.lane_mut(&job.model) {
             lane.abandoned(job.job());
         }
@@ -255,12 +272,13 @@ impl Scheduler {
             lane.left_the_lane();
         }
         if self.lane_mut(to).is_none() {
-            self.lanes.push(Lane::new(LaneLoad {
+            let load = LaneLoad {
                 model: to.to_owned(),
                 queued: 0,
                 in_flight: 0,
                 held: 0,
-            }));
+            };
+            self.lanes.push(Lane::new(load, self.second.as_ref()));
         }
         if let Some(lane) = self.lane_mut(to) {
             lane.joined(next);
@@ -274,7 +292,7 @@ impl Scheduler {
     }
 
     fn off_the_wire(&mut self, job: &ClaimedJob) {
-        self.on_wire -= 1;
+        self.throttles.ended(job);
         self.recording += 1;
         self.open_bytes = self.open_bytes.saturating_sub(bytes(job));
     }
@@ -293,27 +311,31 @@ impl Scheduler {
         };
         let ended = finish.next.is_end();
         lane.suspect(job.history.counted, finish.history.counted, ended);
+        let road = lane.roads.to_mut(job.endpoint);
         let class = finish.record.error_class;
         let changed = match class.filter(|class| speaks_of_the_lane(*class)) {
             Some(class) => {
-                let wait = probe_wait(retry, class, lane.circuit.next_probe_failure(), rng);
-                let changed = lane
+                let wait = probe_wait(retry, class, road.circuit.next_probe_failure(), rng);
+                let changed = road
                     .circuit
                     .failed(job.job(), class, wait, retry.scale, now);
-                self.page.slow_down(&mut lane.circuit, retry.scale, now);
+                if job.endpoint == Endpoint::First {
+                    self.page.slow_down(&mut road.circuit, retry.scale, now);
+                }
                 changed
             }
-            None => lane.circuit.answered(),
+            None => road.circuit.answered(),
         };
         if finish.record.outcome == AttemptOutcome::Succeeded {
-            lane.succeeded(now);
+            road.last_success = Some(now);
         }
-        match (changed, lane.circuit.open()) {
+        match (changed, road.circuit.open()) {
             (Changed::Opened, Some(open)) => LaneChange::Opened {
+                at: job.endpoint,
                 class: open.class,
                 next_probe_at: open.next_probe_at,
             },
-            (Changed::Closed, _) => LaneChange::Closed,
+            (Changed::Closed, _) => LaneChange::Closed { at: job.endpoint },
             _ => LaneChange::None,
         }
     }
@@ -353,9 +375,10 @@ impl Scheduler {
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
-            let closed = self.throttle.begin_plan(now);
+            let closed = self.throttles.begin_plan(now);
             self.tell_hours(&mut effects, closed);
             let held_back = closed.is_some() || self.waiting.is_some_and(|until| until > now);
+            self.plan_diversions(&mut effects, now);
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
                 self.plan_starts(&mut effects, now, rng);
@@ -376,12 +399,12 @@ impl Scheduler {
         let start = self
             .next_start
             .filter(|_| self.ready() > 0 && self.free_slots() > 0);
-        let claims = self.lanes.iter().filter_map(Lane::wakes_at);
+        let claims = self.lanes.iter().flat_map(Lane::wakes_at);
         claims
             .chain(start)
-            .chain(self.reach.unreachable_at(self.unreachable_after))
+            .chain(self.unreachable_at())
             .chain(self.waiting)
-            .chain(self.throttle.wakes_at())
+            .chain(self.throttles.wakes_at())
             .chain(self.next_look())
             .filter(|at| *at > self.planned_at)
             .min()
@@ -402,7 +425,7 @@ impl Scheduler {
         let ready: Vec<_> = lanes.flat_map(Lane::take_ready).collect();
         if !ready.is_empty() {
             for job in &ready {
-                self.throttle.released(job.job());
+                self.throttles.released(job.job());
             }
             self.open_bytes = self
                 .open_bytes
@@ -418,8 +441,7 @@ impl Scheduler {
             let Some(job) = self.next_ready(now) else {
                 return;
             };
-            self.throttle.started(&job, now, rng);
-            self.on_wire += 1;
+            self.throttles.started(&job, now, rng);
             self.pace.started();
             self.reach.started(now);
             if !self.stagger.is_zero() {
@@ -442,12 +464,12 @@ impl Scheduler {
         if self.probing {
             1
         } else {
-            self.throttle.ceiling()
+            self.throttles.ceiling(self.is_diverted())
         }
     }
 
     fn free_slots(&self) -> u32 {
-        self.limit().saturating_sub(self.on_wire)
+        self.limit().saturating_sub(self.on_wire())
     }
 
     fn ready(&self) -> u32 {
@@ -461,7 +483,7 @@ impl Scheduler {
 
     /// Attempts that have begun in the store and have not ended there.
     fn open(&self) -> u32 {
-        self.on_wire + self.recording + self.ready() + self.claiming()
+        self.on_wire() + self.recording + self.ready() + self.claiming()
     }
 
     fn nothing_is_left(&self) -> bool {
@@ -479,8 +501,9 @@ impl Scheduler {
         let count = self.lanes.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
-            let throttle = &mut self.throttle;
-            let sent = self.lanes[index].send(now, |job| throttle.verdict(job, now));
+            let throttles = &mut self.throttles;
+            let verdict = |job: &_, to| throttles.verdict(job, to, now);
+            let sent = self.lanes[index].send(now, verdict);
             if let Some(job) = sent {
                 self.turn = index + 1;
                 return Some(job);
@@ -517,11 +540,7 @@ impl Scheduler {
     }
 
     fn check_reach(&mut self, now: Timestamp) {
-        if self
-            .reach
-            .unreachable_at(self.unreachable_after)
-            .is_some_and(|at| at <= now)
-        {
+        if self.unreachable_at().is_some_and(|at| at <= now) {
             let failure = self.reach.last_failure.clone().unwrap_or_default();
             self.halt(halt_for(ErrorClass::Unreachable, &failure, now), now);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::endpoints::SecondEndpoint;
 use super::status::StatusProbe;
 use super::throttle::LimitSettings;
 use crate::model::{Lane, OnHalt, StreamMode};
@@ -40,6 +41,8 @@ pub struct EngineSettings {
     pub after_halt: bool,
     /// What to do when no job can succeed.
     pub on_halt: OnHalt,
+    /// An endpoint that takes the place of the first while that does not work.
+    pub second: Option<SecondEndpoint>,
     /// Asks the API's status page during an outage; none asks nobody.
     pub status: Option<StatusProbe>,
     /// How jobs take the batch lane.

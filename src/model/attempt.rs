@@ -75,6 +75,8 @@ pub struct AttemptRecord {
     pub error_class: Option<ErrorClass>,
     /// The facts.
     pub evidence: Evidence,
+    /// The base URL of the second endpoint, without secrets, if it was sent there; none is the first.
+    pub endpoint: Option<String>,
     /// The model that answered, if one did.
     pub answered_by: Option<String>,
     /// What it used.

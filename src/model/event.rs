@@ -113,11 +113,33 @@ pub enum EventKind {
         /// When the first probe goes.
         #[schemars(with = "String", extend("format" = "date-time"))]
         next_probe_at: Timestamp,
+        /// The second endpoint, if it is that one which fails; null is the first.
+        endpoint: Option<String>,
     },
     /// A model that kept failing works again.
     CircuitClosed {
         /// The model.
         model: String,
+        /// The second endpoint, if it is that one which works again; null is the first.
+        endpoint: Option<String>,
+    },
+    /// A model's requests go to another endpoint now.
+    EndpointSwitched {
+        /// The model.
+        model: String,
+        /// The second endpoint; null is the first again.
+        endpoint: Option<String>,
+    },
+    /// The second endpoint cannot serve, and is not used any more.
+    EndpointOff {
+        /// The second endpoint.
+        endpoint: String,
+        /// The model that it does not serve; null is every model.
+        model: Option<String>,
+        /// Why.
+        error_class: ErrorClass,
+        /// What it said.
+        message: String,
     },
     /// The API's status page, which is asked while a model keeps failing, says something new.
     StatusPage(PageStatus),

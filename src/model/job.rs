@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amendment::Amendment;
 use super::body::RequestBody;
+use super::endpoint::Endpoint;
 use super::error_class::ErrorClass;
 use super::ids::{AttemptId, JobId};
 
@@ -173,6 +174,8 @@ pub struct ClaimedJob {
     pub first_started_at: Timestamp,
     /// When its previous attempt ended, if there was one.
     pub previous_ended_at: Option<Timestamp>,
+    /// Where its request goes; settled when it is sent.
+    pub endpoint: Endpoint,
 }
 
 impl ClaimedJob {

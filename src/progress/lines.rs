@@ -48,6 +48,7 @@ pub(super) fn panel(tally: &Tally, now: Timestamp) -> String {
     lines.extend(wait.map(|wait| format!("waiting: {}", reason(&wait, now))));
     lines.extend(limits(tally));
     lines.extend(phase(tally));
+    lines.extend(endpoint_off(tally));
     lines.extend(page(tally).filter(|_| !tally.outages.is_empty()));
     lines.join("\n")
 }
@@ -114,22 +115,37 @@ fn hours(tally: &Tally) -> Option<String> {
 fn limits(tally: &Tally) -> Option<String> {
     let mut parts = vec![format!("at most {} open", tally.ceiling?)];
     let classes = tally.limits.iter();
-    parts.extend(classes.map(|(class, told)| format!("{class}: {told} a minute")));
+    parts.extend(classes.map(|(class, told)| format!("{class}: {told}")));
     Some(parts.join(" · "))
 }
 
 /// Which models are only probed.
 fn outages(tally: &Tally) -> Option<String> {
     let each = tally.outages.iter();
-    let outages: Vec<_> = each
-        .map(|(model, class)| format!("{model} ({class})"))
+    let (diverted, waiting): (Vec<_>, Vec<_>) = each
+        .map(|(model, class)| (format!("{model} ({class})"), tally.elsewhere.get(model)))
+        .partition(|(_, elsewhere)| elsewhere.is_some_and(|road| road.failing.is_none()));
+    let helper = diverted.iter().find_map(|(_, elsewhere)| *elsewhere);
+    let rest = helper.map(|road| format!("the rest goes to {}", road.endpoint));
+    let lines = [
+        (diverted, rest.unwrap_or_default()),
+        (waiting, "the rest waits".to_owned()),
+    ];
+    let lines = lines.into_iter().filter(|(models, _)| !models.is_empty());
+    let lines: Vec<_> = lines
+        .map(|(models, rest)| {
+            let models: Vec<_> = models.into_iter().map(|(model, _)| model).collect();
+            let models = models.join(", ");
+            format!("nothing succeeds at {models}: probing now and then, {rest}")
+        })
         .collect();
-    (!outages.is_empty()).then(|| {
-        format!(
-            "nothing succeeds at {}: probing now and then, the rest waits",
-            outages.join(", ")
-        )
-    })
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// Why the second endpoint helps no more: `the second endpoint is off: URL: class: message`.
+pub(super) fn endpoint_off(tally: &Tally) -> Option<String> {
+    let why = tally.endpoint_off.as_ref()?;
+    Some(one_line(&format!("the second endpoint is off: {why}")))
 }
 
 /// What the API's makers say of it, if they were asked: `status page: major outage: NAME`.
@@ -222,11 +238,11 @@ pub(super) fn one_line(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BAR_CHARS, bar, one_line, panel, plain, start};
+    use super::{BAR_CHARS, Tally, bar, one_line, panel, phase, plain, start};
     use crate::model::{ErrorClass, EventKind, Indicator};
     use crate::progress::samples::{
-        at, busy_run, circuit_opened, event, halted, job_ended, page_says, run_started,
-        run_started_anew, tally_of,
+        at, busy_run, circuit_closed, circuit_opened, event, halted, job_ended, page_says,
+        run_started, run_started_anew, tally_of,
     };
 
     #[test]
@@ -263,9 +279,54 @@ mod tests {
         let lines: Vec<_> = shown.lines().rev().take(2).collect();
         assert_eq!(lines[0], "status page: major outage: Elevated errors");
         assert!(lines[1].starts_with("nothing succeeds at claude-haiku-5-5 (overloaded)"));
-        let model = "claude-haiku-5-5".to_owned();
-        tally.observe(&event(10_300, EventKind::CircuitClosed { model }));
+        tally.observe(&circuit_closed(10_300));
         assert!(!panel(&tally, at(10_400)).contains("status page"));
+    }
+
+    #[test]
+    fn an_outage_says_where_the_rest_goes() {
+        let mut tally = tally_of(&busy_run());
+        tally.observe(&circuit_opened(10_000));
+        let model = || "claude-haiku-5-5".to_owned();
+        let second = || Some("https://second.test".to_owned());
+        let switched = |endpoint| EventKind::EndpointSwitched {
+            model: model(),
+            endpoint,
+        };
+        let failing = |tally: &Tally| phase(tally).unwrap_or_default();
+        assert!(failing(&tally).ends_with("probing now and then, the rest waits"));
+        tally.observe(&event(10_100, switched(second())));
+        assert_eq!(
+            failing(&tally),
+            "nothing succeeds at claude-haiku-5-5 (overloaded): probing now and then, the rest goes to https://second.test"
+        );
+        let opened = EventKind::CircuitOpened {
+            model: model(),
+            error_class: ErrorClass::Timeout,
+            next_probe_at: at(10_300),
+            endpoint: second(),
+        };
+        tally.observe(&event(10_200, opened));
+        assert!(failing(&tally).ends_with("the rest waits"));
+        let closed = EventKind::CircuitClosed {
+            model: model(),
+            endpoint: second(),
+        };
+        tally.observe(&event(10_300, closed));
+        assert!(failing(&tally).ends_with("the rest goes to https://second.test"));
+        tally.observe(&circuit_closed(10_400));
+        tally.observe(&event(10_400, switched(None)));
+        assert_eq!(phase(&tally), None);
+        let off = EventKind::EndpointOff {
+            endpoint: "https://second.test".to_owned(),
+            model: None,
+            error_class: ErrorClass::Billing,
+            message: "no\ncredit".to_owned(),
+        };
+        tally.observe(&event(10_500, off));
+        let shown = panel(&tally, at(10_600));
+        let line = "\nthe second endpoint is off: https://second.test: billing: no credit";
+        assert!(shown.ends_with(line), "{shown}");
     }
 
     #[test]
@@ -309,5 +370,33 @@ mod tests {
             text.ends_with("\nhalted: authentication: invalid x-api-key"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn limits_are_shown_as_soon_as_they_are_told() {
+        let mut tally = super::Tally::default();
+        assert_eq!(super::limits(&tally), None);
+        let pace = EventKind::Pace {
+            model_class: "opus-5".to_owned(),
+            ceiling: 32,
+            requests_per_minute: Some(4_000),
+            input_tokens_per_minute: Some(2_000_000),
+            output_tokens_per_minute: None,
+            others_percent: 30,
+        };
+        tally.observe(&event(1, pace));
+        assert_eq!(
+            super::limits(&tally).unwrap(),
+            "at most 32 open · opus-5: 4,000 requests, 2,000,000 in a minute, others take 30%"
+        );
+    }
+
+    #[test]
+    fn closed_hours_are_told_until_they_open() {
+        let mut tally = super::Tally::default();
+        tally.observe(&event(1, EventKind::HoursClosed { opens_at: at(0) }));
+        assert!(super::phase(&tally).unwrap().contains("--only-between"));
+        tally.observe(&event(2, EventKind::HoursOpened {}));
+        assert_eq!(super::phase(&tally), None);
     }
 }

@@ -7,6 +7,9 @@ use super::batches;
 use super::lines::one_line;
 use crate::model::{Event, EventKind, Observer};
 
+/// What the first endpoint is called.
+const FIRST: &str = "the first endpoint";
+
 /// Writes each event to the log; the log's own level decides which are seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Log;
@@ -28,9 +31,31 @@ impl Observer for Log {
                 tracing::info!(%run, class = %error_class, "run halted: {}", one_line(message));
             }
             EventKind::CircuitOpened {
-                model, error_class, ..
-            } => tracing::info!(%run, model, class = %error_class, "circuit opened"),
-            EventKind::CircuitClosed { model } => tracing::info!(%run, model, "circuit closed"),
+                model,
+                error_class,
+                endpoint,
+                ..
+            } => {
+                let at = endpoint.as_deref().unwrap_or(FIRST);
+                tracing::info!(%run, model, class = %error_class, "circuit opened at {at}");
+            }
+            EventKind::CircuitClosed { model, endpoint } => {
+                let at = endpoint.as_deref().unwrap_or(FIRST);
+                tracing::info!(%run, model, "circuit closed at {at}");
+            }
+            EventKind::EndpointSwitched { model, endpoint } => {
+                let to = endpoint.as_deref().unwrap_or(FIRST);
+                tracing::info!(%run, model, "requests go to {to} now");
+            }
+            EventKind::EndpointOff {
+                endpoint,
+                model,
+                error_class,
+                message,
+            } => {
+                let (model, said) = (model.as_deref().unwrap_or("-"), one_line(message));
+                tracing::warn!(%run, model, class = %error_class, "{endpoint} is not used any more: {said}");
+            }
             EventKind::StatusPage(status) => {
                 let component = status.component.as_deref().unwrap_or("-");
                 tracing::info!(%run, component, "status page: {}", one_line(&status.to_string()));

@@ -65,11 +65,25 @@ impl<W: Write + Send> Observer for Plain<W> {
             EventKind::HoursOpened {} => {
                 self.say("the hours of --only-between have begun".to_owned());
             }
-            EventKind::CircuitClosed { model } => self.say(format!("{model} works again")),
+            EventKind::CircuitClosed {
+                model,
+                endpoint: None,
+            } => self.say(format!("{model} works again")),
+            EventKind::CircuitClosed {
+                model,
+                endpoint: Some(endpoint),
+            } => self.say(format!("{model} works again at {endpoint}")),
+            EventKind::EndpointOff { .. } => {
+                let line = lines::endpoint_off(&self.tally);
+                self.say(format!("warning: {}", line.unwrap_or_default()));
+            }
             EventKind::RunHalted { .. }
             | EventKind::Draining { .. }
             | EventKind::HoursClosed { .. }
             | EventKind::CircuitOpened { .. }
+            | EventKind::EndpointSwitched {
+                endpoint: Some(_), ..
+            }
             | EventKind::HaltWaiting { .. } => {
                 if let Some(line) = lines::phase(&self.tally) {
                     self.say(line);
@@ -87,7 +101,9 @@ impl<W: Write + Send> Observer for Plain<W> {
             EventKind::AttemptStarted { .. }
             | EventKind::AttemptEnded { .. }
             | EventKind::JobEnded { .. }
-            | EventKind::Pace { .. } => {}
+            | EventKind::Pace { .. }
+            // The circuit that closed has told it.
+            | EventKind::EndpointSwitched { endpoint: None, .. } => {}
             of_batch => {
                 if let Some(line) = batches::line(of_batch) {
                     self.say(line);

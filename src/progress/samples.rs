@@ -109,6 +109,16 @@ pub(super) fn circuit_opened(ms: i64) -> Event {
         model: "claude-haiku-5-5".to_owned(),
         error_class: ErrorClass::Overloaded,
         next_probe_at: at(ms + 10_000),
+        endpoint: None,
+    };
+    event(ms, kind)
+}
+
+/// It works again.
+pub(super) fn circuit_closed(ms: i64) -> Event {
+    let kind = EventKind::CircuitClosed {
+        model: "claude-haiku-5-5".to_owned(),
+        endpoint: None,
     };
     event(ms, kind)
 }

@@ -24,6 +24,15 @@ pub struct Wait {
     pub http_status: Option<u16>,
 }
 
+/// Where a model's requests go while the first endpoint fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The second endpoint.
+    pub endpoint: String,
+    /// How its requests keep failing there too.
+    pub failing: Option<ErrorClass>,
+}
+
 /// What the dispatcher is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -88,6 +97,10 @@ pub struct Tally {
     pub outages: BTreeMap<String, ErrorClass>,
     /// Remote batches that are not over.
     pub batches: BatchTally,
+    /// Models whose requests go to the second endpoint, and whether they keep failing there too.
+    pub elsewhere: BTreeMap<String, Elsewhere>,
+    /// Why the second endpoint is not used any more.
+    pub endpoint_off: Option<String>,
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
     /// Requests that may be open at once, once that has been told.
@@ -123,12 +136,30 @@ impl Tally {
                 };
             }
             EventKind::CircuitOpened {
-                model, error_class, ..
-            } => {
-                self.outages.insert(model.clone(), *error_class);
+                model,
+                error_class,
+                endpoint,
+                ..
+            } => self.circuit(model, endpoint.as_ref(), Some(*error_class)),
+            EventKind::CircuitClosed { model, endpoint } => {
+                self.circuit(model, endpoint.as_ref(), None);
             }
-            EventKind::CircuitClosed { model } => {
-                self.outages.remove(model);
+            EventKind::EndpointSwitched { model, endpoint } => {
+                self.elsewhere.remove(model);
+                let elsewhere = endpoint.clone().map(|endpoint| Elsewhere {
+                    endpoint,
+                    failing: None,
+                });
+                let elsewhere = elsewhere.map(|elsewhere| (model.clone(), elsewhere));
+                self.elsewhere.extend(elsewhere);
+            }
+            EventKind::EndpointOff {
+                endpoint,
+                error_class,
+                message,
+                ..
+            } => {
+                self.endpoint_off = Some(format!("{endpoint}: {error_class}: {message}"));
             }
             EventKind::StatusPage(status) => self.page = Some(status.clone()),
             EventKind::HaltWaiting {
@@ -147,6 +178,23 @@ impl Tally {
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
             of_batch => self.batches.observe(of_batch),
+        }
+    }
+
+    /// A circuit opened (with how its requests fail) or closed.
+    fn circuit(&mut self, model: &str, endpoint: Option<&String>, failing: Option<ErrorClass>) {
+        match (endpoint, failing) {
+            (None, Some(class)) => {
+                self.outages.insert(model.to_owned(), class);
+            }
+            (None, None) => {
+                self.outages.remove(model);
+            }
+            (Some(_), failing) => {
+                if let Some(elsewhere) = self.elsewhere.get_mut(model) {
+                    elsewhere.failing = failing;
+                }
+            }
         }
     }
 
@@ -171,8 +219,11 @@ impl Tally {
         let told = limits.into_iter();
         let told = told.filter_map(|(limit, of)| Some(format!("{} {of}", thousands((*limit)?))));
         let mut told: Vec<_> = told.collect();
+        if let Some(last) = told.last_mut() {
+            last.push_str(" a minute");
+        }
         if *others_percent > 0 {
-            told.push(format!("{others_percent}% of it taken by others"));
+            told.push(format!("others take {others_percent}%"));
         }
         if told.is_empty() {
             self.limits.remove(model_class);

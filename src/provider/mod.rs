@@ -21,6 +21,7 @@ mod http;
 mod json_object;
 mod json_text;
 mod messages;
+mod pair;
 mod payload;
 mod proxy;
 mod rate_limits;
@@ -49,6 +50,7 @@ pub use credentials::{Credentials, clean_secret};
 pub use exchange::MAX_RESPONSE_BYTES;
 pub use headers::HeaderView;
 pub use messages::{MessagesClient, ModelsReply, STREAM_TIMEOUTS};
+pub use pair::Pair;
 pub use proxy::ProxyRules;
 pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};
@@ -66,7 +68,7 @@ pub use transport::Broken;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::model::{ErrorClass, Evidence, PageStatus, RateLimits, RequestBody, Usage};
+use crate::model::{Endpoint, ErrorClass, Evidence, PageStatus, RateLimits, RequestBody, Usage};
 
 /// Sends requests of the live lane.
 pub trait Provider: Send + Sync + 'static {
@@ -91,6 +93,8 @@ pub struct Request {
     pub timeout: Duration,
     /// Ask for the answer as a stream of events. What comes of it is the same message.
     pub stream: bool,
+    /// Which endpoint it is for; a provider of one endpoint does not look at it.
+    pub endpoint: Endpoint,
 }
 
 /// What came back, and what its headers told of the limits.

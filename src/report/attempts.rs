@@ -28,6 +28,8 @@ pub struct AttemptLine {
     pub lane: Lane,
     /// The model asked.
     pub model: String,
+    /// The base URL of the second endpoint, if it was sent there; null is the first endpoint.
+    pub endpoint: Option<String>,
     /// The model that answered, if one did.
     pub answered_by: Option<String>,
     /// When it was claimed: RFC 3339 in UTC.
@@ -77,6 +79,7 @@ impl From<AttemptRow> for AttemptLine {
             n: row.attempt.n,
             lane: row.lane,
             model: row.model,
+            endpoint: row.endpoint,
             answered_by: row.answered_by,
             started_at: row.started_at,
             ended_at: row.ended_at,
@@ -227,7 +230,12 @@ fn said(line: &AttemptLine) -> Option<String> {
         .next_try_at
         .map(|at| format!("next try {}", shape::rfc3339(at)));
     let billed = line.maybe_billed.then(|| "may have been billed".to_owned());
-    let parts: Vec<_> = [message, next, billed].into_iter().flatten().collect();
+    let second = line.endpoint.as_deref().map(plain);
+    let second = second.map(|endpoint| format!("sent to {endpoint}"));
+    let parts: Vec<_> = [message, second, next, billed]
+        .into_iter()
+        .flatten()
+        .collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
@@ -286,8 +294,8 @@ mod tests {
     #[tokio::test]
     async fn a_line_has_every_key_of_the_contract() {
         let lines = json(&ledger(), None).await;
-        insta::assert_snapshot!(lines[0], @r#"{"custom_id":"a-1","line":1,"n":1,"lane":"live","model":"claude-haiku-4-5","answered_by":null,"started_at":"2026-03-01T12:00:00.000Z","ended_at":"2026-03-01T12:00:01.500Z","outcome":"errored","error_class":"overloaded","http_status":529,"error_type":"overloaded_error","message":"Overloaded","request_id":"req_1","retry_after_ms":2000,"next_try_at":"2026-03-01T12:00:03.500Z","tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","unknown_price":false,"maybe_billed":false,"latency_ms":1500}"#);
-        insta::assert_snapshot!(lines[5], @r#"{"custom_id":"an id\nof two lines","line":20,"n":1,"lane":"live","model":"claude-haiku-4-5","answered_by":"claude-haiku-4-5-20251001","started_at":"2026-03-01T12:00:00.000Z","ended_at":null,"outcome":null,"error_class":null,"http_status":null,"error_type":null,"message":null,"request_id":null,"retry_after_ms":null,"next_try_at":null,"tokens":{"input":10,"output":5,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.000035","unknown_price":false,"maybe_billed":false,"latency_ms":1500}"#);
+        insta::assert_snapshot!(lines[0], @r#"{"custom_id":"a-1","line":1,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":null,"started_at":"2026-03-01T12:00:00.000Z","ended_at":"2026-03-01T12:00:01.500Z","outcome":"errored","error_class":"overloaded","http_status":529,"error_type":"overloaded_error","message":"Overloaded","request_id":"req_1","retry_after_ms":2000,"next_try_at":"2026-03-01T12:00:03.500Z","tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","unknown_price":false,"maybe_billed":false,"latency_ms":1500}"#);
+        insta::assert_snapshot!(lines[5], @r#"{"custom_id":"an id\nof two lines","line":20,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":"claude-haiku-4-5-20251001","started_at":"2026-03-01T12:00:00.000Z","ended_at":null,"outcome":null,"error_class":null,"http_status":null,"error_type":null,"message":null,"request_id":null,"retry_after_ms":null,"next_try_at":null,"tokens":{"input":10,"output":5,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.000035","unknown_price":false,"maybe_billed":false,"latency_ms":1500}"#);
     }
 
     #[tokio::test]

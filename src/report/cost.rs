@@ -184,12 +184,19 @@ mod tests {
 
     use super::{is_of_use, load_report, summarise};
     use crate::model::{
-        AttemptOutcome, Cost, ErrorClass, Indicator, Lane, PageStatus, Pico, RunState, Tokens,
+        AttemptOutcome, Cost, ErrorClass, EstimateErrors, Indicator, Lane, PageStatus, Pico,
+        RunState, Tokens,
     };
     use crate::report::status::ShownState;
     use crate::report::testing::{MemoryReader, run};
     use crate::report::{Report, Usd};
-    use crate::store::{AttemptGroup, StatusChange};
+    use crate::store::{AttemptGroup, EstimateKind, EstimateSums, StatusChange};
+
+    fn off_by_a_fifth() -> EstimateErrors {
+        let mut errors = EstimateErrors::default();
+        errors.add(80, 100);
+        errors
+    }
 
     fn any_outcome() -> impl Strategy<Value = Option<AttemptOutcome>> {
         prop::option::of(prop::sample::select(vec![
@@ -366,6 +373,11 @@ mod tests {
                 attempts: 3,
                 service_failures: 1,
             }],
+            estimates: vec![EstimateSums {
+                model: "asked".to_owned(),
+                kind: EstimateKind::Input,
+                errors: off_by_a_fifth(),
+            }],
             status_changes: vec![StatusChange {
                 at: "2026-03-01T14:05:00Z".parse().unwrap(),
                 status: PageStatus {
@@ -387,6 +399,6 @@ What the status page said
 ";
         assert!(text.contains(shown), "{text}");
         assert_eq!(report.attempts.total, 1);
-        insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"interrupted","simulated":false,"jobs":{"total":2,"succeeded":2,"failed":0,"canceled":0,"pending":0,"in_flight":0,"in_batch":0},"attempts":{"total":1,"open":0,"results":1,"by_class":{},"results_by_class":{},"interrupted":0,"maybe_billed":0},"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":{"total":"0.00","live":"0.00","batch":"0.00","saved_by_batch":"0.00","saved_by_cache":"0.00","wasted_on_retries":"0.00","unknown_price_attempts":0},"by_model":[{"model":"asked","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","saved_by_cache":"0.00","unknown_price_attempts":0}],"by_lane":[{"lane":"live","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00"}],"by_hour":[{"hour":14,"attempts":3,"service_failures":1}],"status_page":[{"at":"2026-03-01T14:05:00.000Z","indicator":"critical","incident":"Elevated errors","component":null}],"duration_s":null,"price_table":{"version":"2026-03"}}"#);
+        insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"interrupted","simulated":false,"jobs":{"total":2,"succeeded":2,"failed":0,"canceled":0,"pending":0,"in_flight":0,"in_batch":0},"attempts":{"total":1,"open":0,"results":1,"by_class":{},"results_by_class":{},"interrupted":0,"maybe_billed":0},"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":{"total":"0.00","live":"0.00","batch":"0.00","saved_by_batch":"0.00","saved_by_cache":"0.00","wasted_on_retries":"0.00","unknown_price_attempts":0},"by_model":[{"model":"asked","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","saved_by_cache":"0.00","unknown_price_attempts":0}],"by_lane":[{"lane":"live","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00"}],"by_hour":[{"hour":14,"attempts":3,"service_failures":1}],"status_page":[{"at":"2026-03-01T14:05:00.000Z","indicator":"critical","incident":"Elevated errors","component":null}],"estimates":[{"model":"asked","kind":"input","count":1,"mean_ratio":1.25,"error_p50":0.175,"error_p90":0.195}],"duration_s":null,"price_table":{"version":"2026-03"}}"#);
     }
 }

@@ -209,6 +209,7 @@ pub(super) fn attempt(line: u64, n: u32) -> AttemptRow {
         custom_id: format!("a-{line}"),
         lane: Lane::Live,
         model: "claude-haiku-4-5".to_owned(),
+        endpoint: None,
         answered_by: Some("claude-haiku-4-5-20251001".to_owned()),
         started_at: "2026-03-01T12:00:00Z".parse().unwrap(),
         ended_at: Some("2026-03-01T12:00:01.5Z".parse().unwrap()),
@@ -233,6 +234,7 @@ pub(super) fn attempt(line: u64, n: u32) -> AttemptRow {
 /// An attempt that the API was too busy for.
 pub(super) fn overloaded(line: u64, n: u32) -> AttemptRow {
     AttemptRow {
+        endpoint: None,
         answered_by: None,
         outcome: Some(AttemptOutcome::Errored),
         error_class: Some(ErrorClass::Overloaded),

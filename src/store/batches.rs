@@ -167,7 +167,7 @@ pub struct OpenItem {
 pub trait BatchStore: Send + Sync + 'static {
     /// Sends queued jobs of the run, from the one or the other queue, to the queue of the lane that
     /// the rule names; one page of lines a call, after the given line (0 at first). Jobs that a
-    /// batch cannot take stay with the live lane.
+    /// batch cannot take stay with the live lane, and so do those that are amended.
     fn route(
         &self,
         run: RunId,

@@ -214,6 +214,8 @@ pub struct AttemptRow {
     pub lane: Lane,
     /// The model asked.
     pub model: String,
+    /// The base URL of the second endpoint if it was sent there; none is the first.
+    pub endpoint: Option<String>,
     /// The model that answered.
     pub answered_by: Option<String>,
     /// When it was claimed.

@@ -259,6 +259,7 @@ impl World {
             amend: AmendSettings::default(),
             limits: LimitSettings::default(),
             status: None,
+            second: None,
             batch: BatchOptions {
                 settings: self.plan.settings,
                 lane: self.plan.lane,

@@ -76,6 +76,12 @@ impl Desk {
         desk
     }
 
+    /// One more simulator, which nothing points to.
+    pub(crate) fn start_simulator(&self, settings: SimulatorSettings) -> Simulator {
+        let simulator = self.runtime.block_on(async { Simulator::start(settings) });
+        simulator.unwrap()
+    }
+
     /// Sets a variable for all commands that follow.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.unset(name);

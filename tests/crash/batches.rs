@@ -167,7 +167,10 @@ fn a_large_run_goes_through_batches_in_bounded_memory() {
     }
     process.end().must_succeed();
     let run = bench.run().unwrap();
-    let took = run.ended_at.unwrap().duration_since(run.started_at.unwrap());
+    let took = run
+        .ended_at
+        .unwrap()
+        .duration_since(run.started_at.unwrap());
     eprintln!("{jobs} jobs in {took:#}, at most {} MB", most >> 20);
     assert_eq!(
         bench.simulator.stats().batches_created,

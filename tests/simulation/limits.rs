@@ -47,7 +47,7 @@ struct Outcome {
     refused_per_100: f64,
 }
 
-fn three_thousand(service: Service) -> Outcome {
+fn three_thousand(service: &Service) -> Outcome {
     let mut outcome = None;
     World::new(service.seed)
         .jobs(3_000)
@@ -55,9 +55,8 @@ fn three_thousand(service: Service) -> Outcome {
         .bodies(mixed)
         .block_on(async |world| {
             let provider = Arc::new(Metered::new(service.clone()));
-            let began = world.elapsed();
             assert_eq!(world.dispatch_to(&provider).await, Ending::Completed);
-            let took_s = (world.elapsed() - began).as_secs_f64();
+            let took_s = world.elapsed().as_secs_f64();
             assert_eq!(world.counts().await.succeeded, 3_000);
             let refused = f64::from(u32::try_from(provider.refused()).unwrap());
             outcome = Some(Outcome {
@@ -77,7 +76,7 @@ fn three_thousand_jobs_take_little_longer_than_the_limits_dictate() {
             seed,
             ..Service::default()
         };
-        let seen = three_thousand(service);
+        let seen = three_thousand(&service);
         eprintln!(
             "bucket of {burst_s} s: makespan / T_min {:.3}, 429s per 100 jobs {:.2}",
             seen.ratio, seen.refused_per_100
@@ -97,7 +96,7 @@ fn with_another_client_on_the_key_it_shares() {
             seed,
             ..Service::default()
         };
-        let seen = three_thousand(service);
+        let seen = three_thousand(&service);
         eprintln!(
             "shared, bucket of {burst_s} s: makespan / T_min {:.3}, 429s per 100 jobs {:.2}",
             seen.ratio, seen.refused_per_100

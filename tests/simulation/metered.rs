@@ -190,13 +190,15 @@ impl Metered {
             refused,
             answered_at: None,
         });
-        let latency = match refused {
-            true => 30,
-            false => state.rng.u64(self.service.latency_ms.clone()),
+        let latency = if refused {
+            30
+        } else {
+            state.rng.u64(self.service.latency_ms.clone())
         };
-        let limits = match self.service.tells {
-            true => self.limits(&mut state, now),
-            false => RateLimits::default(),
+        let limits = if self.service.tells {
+            self.limits(&mut state, now)
+        } else {
+            RateLimits::default()
         };
         let verdict = if refused {
             Err(wait_s.ceil().max(1.0))

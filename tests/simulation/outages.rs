@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use claude_run::engine::Ending;
-use claude_run::model::{ErrorClass, Indicator};
+use claude_run::model::{ErrorClass, EventKind, Indicator};
+use claude_run::store::AttemptRow;
 use tokio::time::Instant;
 
 use crate::scripted::Answer;
@@ -173,8 +174,32 @@ fn each_change_of_the_page_is_one_row_and_one_event() {
                 .collect();
             assert_eq!(said, [Indicator::Minor, Indicator::Major, Indicator::None]);
             let told: Vec<_> = changes.into_iter().map(|change| change.status).collect();
-            assert_eq!(told, world.page.shown());
+            let shown = world.events().into_iter().filter_map(|event| match event {
+                EventKind::StatusPage(status) => Some(status),
+                _ => None,
+            });
+            assert_eq!(told, shown.collect::<Vec<_>>());
             assert_eq!(told[1].incident.as_deref(), Some("a major incident"));
             assert_eq!(told[1].component.as_deref(), Some("partial_outage"));
+        });
+}
+
+#[test]
+fn in_a_confirmed_outage_a_job_goes_to_its_fallback_model_at_its_first_failure() {
+    let (down, up) = ("claude-haiku-5-5", "claude-sonnet-5-5");
+    World::new(36)
+        .jobs_of(down, 200)
+        .with_status_page()
+        .amend(&[up])
+        .block_on(async |world| {
+            world
+                .provider
+                .poison_model(down, Answer::Error(ErrorClass::Overloaded));
+            world.page.says_from(world.began(), Indicator::Major);
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            assert_eq!(world.counts().await.succeeded, 200);
+            let ledger = world.ledger().await;
+            let moved_at_once = |row: &&AttemptRow| row.attempt.n == 2 && row.model == up;
+            assert!(ledger.iter().any(|row| moved_at_once(&row)));
         });
 }

@@ -15,7 +15,6 @@ struct State {
     /// From these moments on the page says this.
     says: Vec<(Instant, Indicator)>,
     looks: Vec<Instant>,
-    shown: Vec<PageStatus>,
 }
 
 /// The page.
@@ -34,16 +33,6 @@ impl Page {
     /// When it was asked.
     pub fn looks(&self) -> Vec<Instant> {
         self.state().looks.clone()
-    }
-
-    /// Notes an event.
-    pub fn show(&self, status: PageStatus) {
-        self.state().shown.push(status);
-    }
-
-    /// What the events of the run told of it.
-    pub fn shown(&self) -> Vec<PageStatus> {
-        self.state().shown.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use claude_run::model::{ErrorClass, Evidence, Pico, RateLimits, Tokens, Usage};
@@ -45,16 +45,17 @@ struct State {
 }
 
 /// Answers by script, else by the mix; the n-th request of a seed always gets the same answer.
-pub struct Scripted(Mutex<State>);
+#[derive(Clone)]
+pub struct Scripted(Arc<Mutex<State>>);
 
 impl Scripted {
     pub fn new(seed: u64, median_latency_ms: u64) -> Self {
-        Self(Mutex::new(State {
+        Self(Arc::new(Mutex::new(State {
             rng: Rng::with_seed(seed),
             median_latency_ms,
             mix: vec![(1.0, Answer::Message)],
             ..State::default()
-        }))
+        })))
     }
 
     pub fn mix(&self, mix: &[(f64, Answer)]) {

@@ -1,22 +1,22 @@
 //! A world to run the engine in: its store, its provider, its clock, and what must hold in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
 use claude_run::engine::{
-    Ending, EngineError, EngineSettings, LimitSettings, Providers, StatusProbe, Stop, Stopper,
-    dispatch,
+    Ending, EngineError, EngineSettings, LimitSettings, Providers, SecondEndpoint, StatusProbe,
+    Stop, Stopper, dispatch,
 };
 use claude_run::model::{
-    AttemptOutcome, DispatchOptions, ErrorClass, Event, JobCounts, JobState, NewJob, Observer,
-    OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
+    AttemptOutcome, DispatchOptions, ErrorClass, Event, EventKind, JobCounts, JobState, NewJob,
+    Observer, OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{AmendSettings, PriceTable, RetrySettings};
-use claude_run::provider::Provider;
+use claude_run::provider::{Pair, Provider};
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
 use claude_run::store::{
     AttemptRow, NewRun, Only, Reader, ResultRow, RetryFilter, StatusChange, Store,
@@ -28,6 +28,9 @@ use tokio::time::Instant;
 use crate::flaky::Flaky;
 use crate::page::{Asked, Page};
 use crate::scripted::Scripted;
+
+/// What the second endpoint is called.
+pub const SECOND: &str = "https://second.test";
 
 /// A world in the making.
 pub struct Plan {
@@ -44,11 +47,14 @@ pub struct Plan {
     body: fn(u64, &str) -> String,
     asks_page: bool,
     retry_scale: f64,
+    second_after: Option<Duration>,
 }
 
 /// A run with its surroundings.
 pub struct World {
-    pub provider: Arc<Scripted>,
+    pub provider: Scripted,
+    /// The second endpoint.
+    pub second: Scripted,
     store: Arc<Flaky>,
     plain_store: SqliteStore,
     reader: SqliteReader,
@@ -60,6 +66,7 @@ pub struct World {
     most_open: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
     pub page: Arc<Page>,
+    events: Arc<Mutex<Vec<EventKind>>>,
     _folder: tempfile::TempDir,
 }
 
@@ -87,6 +94,7 @@ impl World {
             },
             asks_page: false,
             retry_scale: 1.0,
+            second_after: None,
         }
     }
 }
@@ -152,6 +160,12 @@ impl Plan {
         self
     }
 
+    /// There is a second endpoint: [`World::second`].
+    pub fn with_second_endpoint(mut self, after: Duration) -> Self {
+        self.second_after = Some(after);
+        self
+    }
+
     pub fn retry_scale(mut self, scale: f64) -> Self {
         self.retry_scale = scale;
         self
@@ -189,7 +203,8 @@ impl Plan {
         store.add_jobs(run, jobs.collect()).await.unwrap();
         store.finish_load(run, [0; 32]).await.unwrap();
         World {
-            provider: Arc::new(Scripted::new(self.seed, self.latency_ms)),
+            provider: Scripted::new(self.seed, self.latency_ms),
+            second: Scripted::new(self.seed ^ 2, self.latency_ms),
             store: Arc::new(Flaky::new(store.clone())),
             plain_store: store,
             reader: SqliteReader::open(&path).unwrap(),
@@ -200,6 +215,7 @@ impl Plan {
             most_open: Arc::default(),
             outages: Arc::default(),
             page: Arc::default(),
+            events: Arc::default(),
             plan: self,
             _folder: folder,
         }
@@ -242,16 +258,15 @@ struct OpenCounter {
     open: u64,
     most: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
-    page: Arc<Page>,
+    events: Arc<Mutex<Vec<EventKind>>>,
 }
 
 impl Observer for OpenCounter {
     fn observe(&mut self, event: &Event) {
-        use claude_run::model::EventKind;
+        self.events.lock().unwrap().push(event.kind.clone());
         match &event.kind {
             EventKind::AttemptStarted { .. } => self.open += 1,
             EventKind::AttemptEnded { .. } => self.open -= 1,
-            EventKind::StatusPage(status) => self.page.show(status.clone()),
             EventKind::CircuitOpened { .. } => {
                 self.outages.fetch_add(1, Ordering::Relaxed);
             }
@@ -267,7 +282,8 @@ impl World {
     }
 
     pub async fn try_dispatch(&self) -> Result<Ending, EngineError> {
-        self.dispatch_with(Stopper::new().1, &self.provider).await
+        self.dispatch_with(Stopper::new().1, &self.endpoints())
+            .await
     }
 
     /// Dispatches, and crashes after that long: nothing is recorded from then on. None if it did
@@ -286,7 +302,8 @@ impl World {
                 stopper.escalate();
             }
         };
-        let (ending, ()) = tokio::join!(self.dispatch_with(signal, &self.provider), stop_later);
+        let endpoints = self.endpoints();
+        let (ending, ()) = tokio::join!(self.dispatch_with(signal, &endpoints), stop_later);
         ending.unwrap()
     }
 
@@ -326,6 +343,11 @@ impl World {
         self.dispatch_with(signal, provider).await.unwrap()
     }
 
+    fn endpoints(&self) -> Arc<Pair<Scripted>> {
+        let pair = Pair::alone(self.provider.clone());
+        Arc::new(pair.with_second(self.second.clone(), BTreeMap::new()))
+    }
+
     async fn dispatch_with<P: Provider>(
         &self,
         signal: claude_run::engine::StopSignal,
@@ -351,6 +373,10 @@ impl World {
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
             batch: claude_run::engine::BatchOptions::default(),
+            second: self.plan.second_after.map(|after| SecondEndpoint {
+                shown: SECOND.to_owned(),
+                after,
+            }),
             status: self
                 .plan
                 .asks_page
@@ -360,7 +386,7 @@ impl World {
             open: 0,
             most: Arc::clone(&self.most_open),
             outages: Arc::clone(&self.outages),
-            page: Arc::clone(&self.page),
+            events: Arc::clone(&self.events),
         };
         let store = Arc::clone(&self.store);
         let provider = Providers::live_only(Arc::clone(provider));
@@ -414,6 +440,11 @@ impl World {
 
     pub async fn counts(&self) -> JobCounts {
         self.run().await.jobs
+    }
+
+    /// What those who watch were told.
+    pub fn events(&self) -> Vec<EventKind> {
+        self.events.lock().unwrap().clone()
     }
 
     /// What is stored of the status page.
@@ -472,7 +503,7 @@ impl World {
             .iter()
             .filter(|row| row.outcome == Some(AttemptOutcome::Interrupted))
             .count();
-        let requests = self.provider.requests_of(id);
+        let requests = self.provider.requests_of(id) + self.second.requests_of(id);
         assert!(
             requests <= attempts.len(),
             "seed {seed}, {id}: a request without an attempt"

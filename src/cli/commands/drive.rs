@@ -52,7 +52,7 @@ pub(super) async fn drive(
     let mut watch = Watch::start(ctx, args.events.as_deref())?;
     let store = session.store.clone();
     let providers = Providers {
-        live: Arc::clone(&endpoint.client),
+        live: Arc::clone(&endpoint.provider),
         batches: Some(Arc::clone(&endpoint.batches)),
     };
     // Boxed: the dispatcher's state is too large for every caller's stack.

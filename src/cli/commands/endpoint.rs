@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
+use super::second::second_client;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
-use crate::engine::{BatchOptions, EngineSettings, LimitSettings, StatusProbe};
+use crate::engine::{BatchOptions, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
 use crate::model::{CacheWarm, Run, RunState};
 use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
-    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, STATUS_PAGES, StatusPage,
+    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, Pair, STATUS_PAGES,
+    StatusPage,
 };
 use crate::simulator::{Simulator, SimulatorSettings};
 
@@ -25,8 +27,10 @@ const SIMULATED_KEY: &str = "simulated";
 
 /// A client, and the simulator behind it if there is one: it serves for as long as it is held.
 pub(super) struct Endpoint {
-    pub(super) client: Arc<MessagesClient>,
     pub(super) batches: Arc<BatchesClient>,
+    pub(super) provider: Arc<Pair<MessagesClient>>,
+    /// The second endpoint, if there is one.
+    second: Option<SecondEndpoint>,
     simulator: Option<Simulator>,
 }
 
@@ -42,9 +46,18 @@ impl Endpoint {
         if let Some(note) = client.base_url().note() {
             ctx.console.note(note);
         }
+        let pair = Pair::alone(client);
+        let (pair, second) = match second_client(ctx, settings, clock)? {
+            Some((client, second)) => {
+                let models = settings.fallback.endpoint.models.value.clone();
+                (pair.with_second(client, models), Some(second))
+            }
+            None => (pair, None),
+        };
         Ok(Self {
-            client: Arc::new(client),
             batches: Arc::new(BatchesClient::new(&made_from)?),
+            provider: Arc::new(pair),
+            second,
             simulator: None,
         })
     }
@@ -63,8 +76,9 @@ impl Endpoint {
         let mut client = client_settings(settings, credentials, clock);
         client.base_url = simulator.base_url();
         Ok(Self {
-            client: Arc::new(MessagesClient::new(&client)?),
             batches: Arc::new(BatchesClient::new(&client)?),
+            provider: Arc::new(Pair::alone(MessagesClient::new(&client)?)),
+            second: None,
             simulator: Some(simulator),
         })
     }
@@ -226,6 +240,7 @@ pub(super) fn engine_settings(
             deadline: settings.dispatch.deadline.value,
             no_wait: false,
         },
+        second: endpoint.second.clone(),
         status: endpoint.status_probe(settings)?,
     })
 }

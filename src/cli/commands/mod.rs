@@ -30,6 +30,7 @@ mod load;
 mod report;
 mod resume;
 mod retry;
+mod second;
 mod select;
 mod session;
 mod simulate;

@@ -68,6 +68,11 @@ pub struct BaseUrlText(pub BaseUrl);
 #[serde(try_from = "String")]
 pub struct HeaderText(pub String);
 
+/// The name of an environment variable.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct VariableName(pub String);
+
 /// The id of a model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -155,6 +160,13 @@ impl TryFrom<String> for HeaderText {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         values::header_value(&text).map(Self)
+    }
+}
+
+impl TryFrom<String> for VariableName {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        values::variable_name(&text).map(Self)
     }
 }
 
@@ -318,6 +330,18 @@ impl JsonSchema for HeaderText {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^[ -~]*$" })
+    }
+}
+
+impl JsonSchema for VariableName {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "VariableName".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Z_][A-Z0-9_]*$" })
     }
 }
 

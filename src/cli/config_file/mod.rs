@@ -10,6 +10,7 @@ mod position;
 mod retry;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -20,7 +21,7 @@ use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
     AtLeastOne, BaseUrlText, BatchSize, Concurrency, HeaderTable, HeaderText, HoursText, ModelId,
-    PerMinute, PositiveWait, Scale, Wait, Waits,
+    PerMinute, PositiveWait, Scale, VariableName, Wait, Waits,
 };
 pub use load::{LoadedFile, load, parse};
 pub use retry::{ClassTable, RetryTable};
@@ -122,6 +123,8 @@ pub struct LimitsTable {
 pub struct FallbackTable {
     /// Models to ask, in this order, when a job's own refuses or is overloaded twice in a row.
     pub models: Option<Vec<ModelId>>,
+    /// A second endpoint, for a model that has failed at the first for a while.
+    pub endpoint: SecondEndpointTable,
 }
 
 /// `[api]`
@@ -140,6 +143,22 @@ pub struct ApiTable {
     pub ca_bundle: Option<PathBuf>,
     /// Headers added to every request. Credentials belong into the environment.
     pub headers: Option<HeaderTable>,
+}
+
+/// `[fallback.endpoint]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecondEndpointTable {
+    /// Root of the second endpoint's API; without it there is none.
+    pub base_url: Option<BaseUrlText>,
+    /// Name of the environment variable that holds its key.
+    pub api_key_env: Option<VariableName>,
+    /// Headers added to every request to it. Credentials belong into the environment.
+    pub headers: Option<HeaderTable>,
+    /// How long a model must have failed at the first endpoint before this one is used.
+    pub after: Option<Wait>,
+    /// Ids of models here, and what the second endpoint calls them.
+    pub models: Option<BTreeMap<String, String>>,
 }
 
 /// `[store]`

@@ -18,6 +18,7 @@ fn mistake(text: &str) -> String {
     failure.to_string()
 }
 
+/// Whoever adds a setting adds it here.
 const COMPLETE: &str = r#"
 [dispatch]
 concurrency = 8
@@ -61,6 +62,13 @@ workspace_id = "wrkspc_1"
 ca_bundle = "ca.pem"
 [api.headers]
 X-Team = "red"
+[fallback.endpoint]
+base_url = "https://other.test"
+api_key_env = "OTHER_KEY"
+after = "10m"
+models = { "claude-haiku-5-5" = "their-haiku" }
+[fallback.endpoint.headers]
+X-Team = "red"
 [store]
 path = "s.db"
 [status]
@@ -79,13 +87,15 @@ fn a_complete_file_is_read_with_its_lines() {
     for (key, line) in [
         ("dispatch.concurrency", 3),
         ("dispatch.seed", 9),
-        ("retry.scale", 14),
-        ("retry.overloaded.waits", 17),
-        ("fallback.models", 19),
-        ("limits.only_between", 24),
-        ("api.headers", 32),
-        ("status.url", 38),
-        ("output.quiet", 43),
+        ("batch.size", 14),
+        ("retry.scale", 24),
+        ("retry.overloaded.waits", 27),
+        ("fallback.models", 29),
+        ("limits.only_between", 34),
+        ("api.headers", 42),
+        ("fallback.endpoint.headers", 49),
+        ("status.url", 55),
+        ("output.quiet", 60),
     ] {
         assert_eq!(
             file.origin(key),

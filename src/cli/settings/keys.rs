@@ -397,6 +397,61 @@ pub const CA_BUNDLE: Key = Key {
     about: "PEM file of further certificates to trust",
     rows: |s| one(&s.api.ca_bundle, path),
 };
+/// Root of the second endpoint.
+pub const SECOND_BASE_URL: Key = Key {
+    name: "fallback.endpoint.base_url",
+    flag: None,
+    env: None,
+    about: "Root of a second endpoint, used while the first does not work",
+    rows: |s| {
+        one(&s.fallback.endpoint.base_url, |url| {
+            json!(url.as_ref().map(ToString::to_string))
+        })
+    },
+};
+/// The variable that holds the second endpoint's key; the key is never shown.
+pub const SECOND_API_KEY_ENV: Key = Key {
+    name: "fallback.endpoint.api_key_env",
+    flag: None,
+    env: None,
+    about: "Name of the environment variable that holds the second endpoint's key",
+    rows: |s| one(&s.fallback.endpoint.api_key_env, |name| json!(name)),
+};
+/// Headers for the second endpoint; their values are never shown.
+pub const SECOND_HEADERS: Key = Key {
+    name: "fallback.endpoint.headers",
+    flag: None,
+    env: None,
+    about: "Headers added to requests to the second endpoint; only their names are shown",
+    rows: |s| {
+        one(&s.fallback.endpoint.headers, |headers| {
+            headers.iter().map(|header| json!(header.name)).collect()
+        })
+    },
+};
+/// When the second endpoint is used.
+pub const SECOND_AFTER: Key = Key {
+    name: "fallback.endpoint.after",
+    flag: None,
+    env: None,
+    about: "How long a model must have failed at the first endpoint before the second is used",
+    rows: |s| one(&s.fallback.endpoint.after, duration),
+};
+/// What the second endpoint calls the models.
+pub const SECOND_MODELS: Key = Key {
+    name: "fallback.endpoint.models",
+    flag: None,
+    env: None,
+    about: "Ids of models here, and what the second endpoint calls them",
+    rows: |s| {
+        one(&s.fallback.endpoint.models, |models| {
+            let pairs = models.iter();
+            pairs
+                .map(|(ours, theirs)| json!(format!("{ours} = {theirs}")))
+                .collect()
+        })
+    },
+};
 /// Whether the status page is asked.
 pub const STATUS_ENABLED: Key = Key {
     name: "status.enabled",
@@ -451,7 +506,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 43] = [
+pub const ALL: [&Key; 48] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -489,6 +544,11 @@ pub const ALL: [&Key; 43] = [
     &WORKSPACE_ID,
     &HEADERS,
     &CA_BUNDLE,
+    &SECOND_BASE_URL,
+    &SECOND_API_KEY_ENV,
+    &SECOND_HEADERS,
+    &SECOND_AFTER,
+    &SECOND_MODELS,
     &STATUS_ENABLED,
     &STATUS_URL,
     &PRICES,

@@ -49,9 +49,15 @@ impl Layers {
     ///
     /// The config file is missing, unreadable or wrong.
     pub fn load(cli: &Cli, env: Environment, folder: &Path) -> Result<Self, Failure> {
+        let file = config_file::load(cli.global.config.as_deref(), &env, folder)?;
+        let endpoint = file.as_ref().map(|file| &file.values.fallback.endpoint);
+        let variable = endpoint.and_then(|endpoint| endpoint.api_key_env.as_ref());
         Ok(Self {
-            file: config_file::load(cli.global.config.as_deref(), &env, folder)?,
-            env,
+            env: match variable {
+                Some(name) => env.and_of_system(&name.0),
+                None => env,
+            },
+            file,
             global: cli.global.clone(),
             dispatch: cli.command.dispatch(),
         })
@@ -73,7 +79,7 @@ impl Layers {
             dispatch: self.dispatch_settings(file, run),
             batch: self.batch_settings(file, run),
             retry: self.retry_settings(file, run),
-            fallback: self.fallback_settings(file, run),
+            fallback: self.fallback_settings(file, run)?,
             limits: self.limit_settings(file, run),
             api: self.api_settings(file, run)?,
             status: self.status(file),

@@ -10,6 +10,7 @@ pub mod keys;
 mod layers;
 mod origin;
 mod resolve;
+mod second;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -102,6 +103,8 @@ pub struct RetrySettings {
 pub struct FallbackSettings {
     /// Models, in the order of their use.
     pub models: Setting<Vec<String>>,
+    /// What takes the place of the first endpoint while that does not work.
+    pub endpoint: SecondEndpointSettings,
 }
 
 /// How fast requests are sent.
@@ -134,6 +137,21 @@ pub struct ApiSettings {
     pub headers: Setting<Vec<CustomHeader>>,
     /// PEM file of further certificates to trust.
     pub ca_bundle: Setting<Option<PathBuf>>,
+}
+
+/// The second endpoint.
+#[derive(Clone, Debug)]
+pub struct SecondEndpointSettings {
+    /// Its root; without one there is no second endpoint.
+    pub base_url: Setting<Option<BaseUrl>>,
+    /// Name of the environment variable that holds its key.
+    pub api_key_env: Setting<Option<String>>,
+    /// Headers for it alone.
+    pub headers: Setting<Vec<CustomHeader>>,
+    /// How long a model must have failed at the first endpoint.
+    pub after: Setting<Duration>,
+    /// Ids of models here, and what the second endpoint calls them.
+    pub models: Setting<BTreeMap<String, String>>,
 }
 
 /// Which status page is asked.

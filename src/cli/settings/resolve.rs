@@ -154,7 +154,7 @@ impl Layers {
         &self,
         file: &ConfigFile,
         run: &DispatchOptions,
-    ) -> FallbackSettings {
+    ) -> Result<FallbackSettings, Failure> {
         let named = file.fallback.models.as_ref();
         let flags = &self.dispatch.fallback_models;
         let by = By {
@@ -163,9 +163,10 @@ impl Layers {
             flag: (!flags.is_empty()).then(|| flags.clone()),
             ..By::nobody()
         };
-        FallbackSettings {
+        Ok(FallbackSettings {
             models: self.pick(&keys::FALLBACK_MODELS, Vec::new(), by),
-        }
+            endpoint: self.second_endpoint(file)?,
+        })
     }
 
     fn stream(&self, file: &ConfigFile, run: &DispatchOptions) -> Setting<StreamMode> {

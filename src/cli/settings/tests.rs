@@ -64,31 +64,49 @@ fn origin(settings: &Settings, key: &keys::Key) -> Origin {
     key.rows(settings).remove(0).origin
 }
 
-/// A dispatch option in every layer: key, value in the file, stored with the run, and flags. The
-/// values are all different, and the last column is how each is shown.
-#[test]
-fn each_layer_beats_the_ones_below() {
-    let stored = DispatchOptions {
-        concurrency: Some(3),
-        stagger: Some(Duration::from_secs(3)),
-        max_attempts: Some(3),
-        retry_scale: Some(3.0),
-        timeout: Some(Duration::from_secs(3)),
-        stream: Some(StreamMode::Never),
-        lane: Some(LaneChoice::Live),
-        batch_size: Some(3),
-        grace: Some(Duration::from_secs(3)),
-        base_url: Some("http://run.test".to_owned()),
-        ca_bundle: Some("/run.pem".to_owned()),
-        seed: Some(3),
-        rpm: Some(3),
-        itpm: Some(3),
-        otpm: Some(3),
-        only_between: Some("03:00-04:00@UTC".to_owned()),
-        cache_warm: Some(CacheWarm::Off),
-        ..DispatchOptions::default()
-    };
-    let file = "
+/// The values are all different; the columns are how each is shown, from the weakest layer up.
+const LAYERED: &[(&keys::Key, [&str; 5])] = &[
+    (&keys::CONCURRENCY, ["64", "2", "2", "3", "4"]),
+    (&keys::STAGGER, ["0s", "2s", "2s", "3s", "4s"]),
+    (&keys::RPM, ["null", "2", "2", "3", "4"]),
+    (&keys::ITPM, ["null", "2", "2", "3", "4"]),
+    (&keys::OTPM, ["null", "2", "2", "3", "4"]),
+    (
+        &keys::ONLY_BETWEEN,
+        [
+            "null",
+            "02:00-03:00@UTC",
+            "02:00-03:00@UTC",
+            "03:00-04:00@UTC",
+            "04:00-05:00@UTC",
+        ],
+    ),
+    (&keys::CACHE_WARM, ["auto", "off", "off", "off", "auto"]),
+    (&keys::TIMEOUT, ["10m", "2s", "2s", "3s", "4s"]),
+    (&keys::STREAM, ["auto", "always", "always", "never", "auto"]),
+    (&keys::LANE, ["auto", "batch", "batch", "live", "auto"]),
+    (&keys::BATCH_SIZE, ["100000", "2", "2", "3", "4"]),
+    (&keys::GRACE, ["30s", "2s", "2s", "3s", "4s"]),
+    (&keys::SEED, ["null", "2", "2", "3", "4"]),
+    (&keys::MAX_ATTEMPTS, ["8", "2", "2", "3", "4"]),
+    (&keys::RETRY_SCALE, ["1.0", "2.0", "2.0", "3.0", "4.0"]),
+    (
+        &keys::BASE_URL,
+        [
+            "https://api.anthropic.com",
+            "http://file.test",
+            "http://env.test",
+            "http://run.test",
+            "http://flag.test",
+        ],
+    ),
+    (
+        &keys::CA_BUNDLE,
+        ["null", "/file.pem", "/file.pem", "/run.pem", "/flag.pem"],
+    ),
+];
+
+const LAYERED_FILE: &str = "
 [dispatch]
 concurrency = 2
 stagger = \"2s\"
@@ -112,9 +130,39 @@ cache_warm = \"off\"
 base_url = \"http://file.test\"
 ca_bundle = \"/file.pem\"
 ";
-    let flags = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 --lane auto --batch-size 4 \
+
+const LAYERED_FLAGS: &str = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 --lane auto --batch-size 4 \
                  --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem --rpm 4 --itpm 4 --otpm 4 \
                  --only-between 04:00-05:00@UTC --cache-warm auto";
+
+/// What is stored with the run.
+fn layered_options() -> DispatchOptions {
+    DispatchOptions {
+        concurrency: Some(3),
+        stagger: Some(Duration::from_secs(3)),
+        max_attempts: Some(3),
+        retry_scale: Some(3.0),
+        timeout: Some(Duration::from_secs(3)),
+        stream: Some(StreamMode::Never),
+        lane: Some(LaneChoice::Live),
+        batch_size: Some(3),
+        grace: Some(Duration::from_secs(3)),
+        base_url: Some("http://run.test".to_owned()),
+        ca_bundle: Some("/run.pem".to_owned()),
+        seed: Some(3),
+        rpm: Some(3),
+        itpm: Some(3),
+        otpm: Some(3),
+        only_between: Some("03:00-04:00@UTC".to_owned()),
+        cache_warm: Some(CacheWarm::Off),
+        ..DispatchOptions::default()
+    }
+}
+
+/// Dispatch options in every layer: in the file, in the environment, stored with the run, as flags.
+#[test]
+fn each_layer_beats_the_ones_below() {
+    let (file, flags, stored) = (LAYERED_FILE, LAYERED_FLAGS, layered_options());
     let env: &[(&str, &str)] = &[("ANTHROPIC_BASE_URL", "http://env.test")];
     let situation = |line, file, env| Given { line, file, env };
     let nothing = situation("submit f", "", &[]);
@@ -122,46 +170,7 @@ ca_bundle = \"/file.pem\"
     let with_env = situation("submit f", file, env);
     let with_flags = situation(flags, file, env);
 
-    for (key, values) in [
-        (&keys::CONCURRENCY, ["64", "2", "2", "3", "4"]),
-        (&keys::STAGGER, ["0s", "2s", "2s", "3s", "4s"]),
-        (&keys::RPM, ["null", "2", "2", "3", "4"]),
-        (&keys::ITPM, ["null", "2", "2", "3", "4"]),
-        (&keys::OTPM, ["null", "2", "2", "3", "4"]),
-        (
-            &keys::ONLY_BETWEEN,
-            [
-                "null",
-                "02:00-03:00@UTC",
-                "02:00-03:00@UTC",
-                "03:00-04:00@UTC",
-                "04:00-05:00@UTC",
-            ],
-        ),
-        (&keys::CACHE_WARM, ["auto", "off", "off", "off", "auto"]),
-        (&keys::TIMEOUT, ["10m", "2s", "2s", "3s", "4s"]),
-        (&keys::STREAM, ["auto", "always", "always", "never", "auto"]),
-        (&keys::LANE, ["auto", "batch", "batch", "live", "auto"]),
-        (&keys::BATCH_SIZE, ["100000", "2", "2", "3", "4"]),
-        (&keys::GRACE, ["30s", "2s", "2s", "3s", "4s"]),
-        (&keys::SEED, ["null", "2", "2", "3", "4"]),
-        (&keys::MAX_ATTEMPTS, ["8", "2", "2", "3", "4"]),
-        (&keys::RETRY_SCALE, ["1.0", "2.0", "2.0", "3.0", "4.0"]),
-        (
-            &keys::BASE_URL,
-            [
-                "https://api.anthropic.com",
-                "http://file.test",
-                "http://env.test",
-                "http://run.test",
-                "http://flag.test",
-            ],
-        ),
-        (
-            &keys::CA_BUNDLE,
-            ["null", "/file.pem", "/file.pem", "/run.pem", "/flag.pem"],
-        ),
-    ] {
+    for (key, values) in LAYERED {
         let layered = [
             nothing.layers().settings(None),
             with_file.layers().settings(None),
@@ -176,7 +185,7 @@ ca_bundle = \"/file.pem\"
                 .value
                 .as_str()
                 .map_or_else(|| row.value.to_string(), str::to_owned);
-            assert_eq!(shown, expected, "{} in layer {layer}", key.name);
+            assert_eq!(shown, *expected, "{} in layer {layer}", key.name);
             let fits = match (layer, &row.origin) {
                 (0, Origin::Default) | (1, Origin::File(..)) | (3, Origin::Run) => true,
                 (2, Origin::Environment(name)) => Some(*name) == key.env,

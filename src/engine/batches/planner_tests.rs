@@ -63,6 +63,7 @@ fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
         amend: AmendSettings::default(),
         limits: LimitSettings::default(),
         status: None,
+        second: None,
         batch: BatchOptions {
             lane,
             deadline,

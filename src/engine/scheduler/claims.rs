@@ -54,10 +54,11 @@ impl Scheduler {
         for step in 0..count {
             let lane = &mut self.lanes[(self.turn + step) % count];
             let ready = u32::try_from(lane.ready()).unwrap_or(u32::MAX);
+            let throttle = self.throttles.to(lane.roads.mostly_to(now));
             let max_jobs = share
                 .min(wanted)
-                .min(lane.most_per_claim())
-                .min(self.throttle.claimable(&lane.model, ready, now));
+                .min(lane.roads.most_per_claim(now))
+                .min(throttle.claimable(&lane.model, ready, now));
             // A claim that brings less than what is ready can wait and bring more.
             let worth_it = max_jobs >= ready;
             if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {
@@ -86,8 +87,8 @@ impl Scheduler {
         let look_ahead = (rate * LOOK_AHEAD_SECONDS).ceil() as u32;
         let limit = self.limit();
         let most = limit.saturating_add(look_ahead.min(limit));
-        let about_to_leave = self.ready().saturating_sub(self.throttle.parked());
-        let claimed = self.on_wire + about_to_leave + self.claiming();
+        let about_to_leave = self.ready().saturating_sub(self.throttles.parked());
+        let claimed = self.on_wire() + about_to_leave + self.claiming();
         let open_room = limit.saturating_mul(2).saturating_sub(self.open());
         most.saturating_sub(claimed).min(open_room)
     }

@@ -26,27 +26,29 @@ impl Scheduler {
         let mut lanes = self.lanes.iter();
         let lane = lanes.find(|lane| lane.model == job.model);
         // In an outage one probe at a time goes out: it says nothing about how much is too much.
-        let outage = lane.is_some_and(|lane| lane.circuit.open().is_some());
-        let refused = self.throttle.answered(job, outcome, limits, outage, now);
+        let outage = lane.is_some_and(|lane| lane.roads.to(job.endpoint).circuit.open().is_some());
+        let refused = self.throttles.answered(job, outcome, limits, outage, now);
         let finish = &outcome.finish;
         if let (true, Next::RetryAt(due)) = (refused, &finish.next) {
             let hint = finish.record.evidence.retry_after;
             let until = hint.map_or(*due, |hint| {
                 add(now, hint.mul_f64(1.0 + HINT_JITTER * rng.f64()))
             });
-            self.pause(&job.model, until, now);
+            self.pause(job, until, now);
         }
     }
 
-    fn pause(&mut self, model: &str, until: Timestamp, now: Timestamp) {
+    /// Pauses the way to the endpoint that refused this job.
+    fn pause(&mut self, job: &ClaimedJob, until: Timestamp, now: Timestamp) {
+        let (model, throttle) = (&job.model, self.throttles.to(job.endpoint));
         let mut is_new = false;
         for lane in &mut self.lanes {
-            if lane.model == model || self.throttle.share_limits(&lane.model, model) {
-                is_new |= lane.pause(until, now);
+            if lane.model == *model || throttle.share_limits(&lane.model, model) {
+                is_new |= lane.roads.to_mut(job.endpoint).pause(until, now);
             }
         }
         if is_new {
-            self.throttle.paused(model);
+            throttle.paused(model);
         }
     }
 
@@ -64,11 +66,11 @@ impl Scheduler {
 
     /// What has changed, since this was asked last, of the ceiling and of what is known of limits.
     pub(in crate::engine) fn news_of_pace(&mut self) -> Vec<EventKind> {
-        self.throttle.news()
+        self.throttles.news()
     }
 
     /// How far estimates were off since this was asked last.
     pub(in crate::engine) fn take_estimates(&mut self) -> Vec<EstimateSums> {
-        self.throttle.take_estimates()
+        self.throttles.take_estimates()
     }
 }

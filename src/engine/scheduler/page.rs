@@ -3,16 +3,25 @@
 use jiff::Timestamp;
 
 use super::{Effect, Scheduler};
-use crate::model::PageStatus;
+use crate::engine::lane::Lane;
+use crate::model::{Endpoint, PageStatus};
 
 impl Scheduler {
+    /// Whether nothing works for this model, and the status page says so too: the first endpoint
+    /// keeps failing, and no second serves in its place.
+    pub(super) fn is_confirmed_outage(&self, lane: &Lane, now: Timestamp) -> bool {
+        let circuit = &lane.roads.to(Endpoint::First).circuit;
+        self.page.confirms_outage_of(circuit, now) && !lane.roads.second_serves(now)
+    }
+
     /// A look at the status page came back; true if the page's indicator changed. A page that
     /// confirms the outage makes probes rarer; what it does not know changes nothing.
     pub(in crate::engine) fn on_status(&mut self, status: PageStatus, now: Timestamp) -> bool {
         let changed = self.page.hear(status, now);
         for lane in &mut self.lanes {
+            let first = lane.roads.to_mut(Endpoint::First);
             self.page
-                .slow_down(&mut lane.circuit, self.retry.scale, now);
+                .slow_down(&mut first.circuit, self.retry.scale, now);
         }
         changed
     }
@@ -27,7 +36,10 @@ impl Scheduler {
 
     /// When the page is to be asked next, if things stay as they are.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        let failing = self.lanes.iter().any(|lane| lane.circuit.open().is_some());
+        let failing = self
+            .lanes
+            .iter()
+            .any(|lane| lane.roads.to(Endpoint::First).circuit.open().is_some());
         self.page.next_look().filter(|_| failing)
     }
 }

@@ -10,6 +10,8 @@ use crate::model::{Limit, RateLimits};
 
 /// Token counts of the headers are rounded to thousands.
 const TOKEN_ROUNDING: f64 = 500.0;
+/// Requests are told as whole numbers, rounded nobody knows how.
+const REQUEST_ROUNDING: f64 = 1.0;
 /// Below this a limit of tokens is hardly rounded to thousands.
 const LEAST_ROUNDED: u64 = 10_000;
 
@@ -124,7 +126,11 @@ impl Meter {
         let rounds = self.rounded && limit.limit >= LEAST_ROUNDED;
         let told = Told {
             limit,
-            rounding: if rounds { TOKEN_ROUNDING } else { 0.0 },
+            rounding: match (rounds, self.rounded) {
+                (true, _) => TOKEN_ROUNDING,
+                (false, true) => 0.0,
+                (false, false) => REQUEST_ROUNDING,
+            },
             since,
             spent_since: self.spent - mark,
             spent_at_end: match self.counted {

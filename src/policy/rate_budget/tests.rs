@@ -27,6 +27,10 @@ fn budget(ceilings: Ceilings) -> (RateBudget, ClassId) {
     (budget, class)
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the shape that `RateLimits` takes"
+)]
 fn limit(limit: u64, remaining: u64) -> Option<Limit> {
     Some(Limit {
         limit,

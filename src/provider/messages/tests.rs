@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::MessagesClient;
-use crate::model::{ErrorClass as C, RequestBody};
+use crate::model::{Endpoint, ErrorClass as C, RequestBody};
 use crate::provider::{ClientSettings, Credentials, Provider, Reply, Request};
 
 const BODY: &str = r#"{"model":"m",  "max_tokens":1,"messages":[]}"#;
@@ -80,6 +80,7 @@ async fn send_within(client: &MessagesClient, timeout: Duration) -> Reply {
         body,
         timeout,
         stream: false,
+        endpoint: Endpoint::First,
     };
     client.send(request).await
 }
@@ -92,6 +93,7 @@ async fn stream(address: &str, idle: Duration, timeout: Duration) -> Reply {
         body: RequestBody::from_json(BODY),
         timeout,
         stream: true,
+        endpoint: Endpoint::First,
     };
     let client = MessagesClient::new(&settings).unwrap();
     client.send(request).await
@@ -425,6 +427,7 @@ async fn a_stream_without_end_is_bounded() {
         body: RequestBody::from_json(BODY),
         timeout: LONG,
         stream: true,
+        endpoint: Endpoint::First,
     };
     let failure = client.send(request).await.result.unwrap_err();
     assert_eq!(failure.class, C::StreamCut);

@@ -147,7 +147,7 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
-           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24
+           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![
             job.0,
@@ -174,6 +174,7 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
             cost.unknown_price,
             record.maybe_billed,
             record.latency.map(millis),
+            record.endpoint,
         ],
     )?;
     Ok(())

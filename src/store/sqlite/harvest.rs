@@ -8,7 +8,7 @@ use rusqlite::{Row, params};
 use super::fill::read_attempt;
 use super::time;
 use super::tx::Tx;
-use crate::model::{AttemptId, BatchId, ClaimedJob, JobHistory, RequestBody};
+use crate::model::{AttemptId, BatchId, ClaimedJob, Endpoint, JobHistory, RequestBody};
 use crate::store::{OpenItem, Result};
 
 /// Attempts that are listed at once.
@@ -56,6 +56,7 @@ fn open_item(tx: &Tx, batch: BatchId, attempt: AttemptId) -> Result<Option<OpenI
                 started_at: time(row.get(7)?),
                 first_started_at: time(row.get(8)?),
                 previous_ended_at: moment(9)?,
+                endpoint: Endpoint::First,
             },
             deadline: moment(10)?,
             lane: name_in(row, 11)?,

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schemas/sqlite/0003_status_page.sql"),
     include_str!("../../../schemas/sqlite/0004_batches.sql"),
     include_str!("../../../schemas/sqlite/0005_estimates.sql"),
+    include_str!("../../../schemas/sqlite/0006_second_endpoint.sql"),
 ];
 
 /// The version that this program reads and writes.

@@ -63,7 +63,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::model::{
-    AttemptId, ClaimedJob, DispatchOptions, Halt, Lane, NewJob, RequestBody, RunId,
+    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, RequestBody, RunId,
 };
 use crate::store::{
     Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
@@ -255,6 +255,7 @@ fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
         started_at: time(packed.started_at_ms),
         first_started_at: time(packed.first_started_at_ms),
         previous_ended_at: packed.previous_ended_at_ms.map(time),
+        endpoint: Endpoint::First,
     })
 }
 

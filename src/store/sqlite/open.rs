@@ -64,15 +64,16 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
 /// Brings a store of an older version up to date, behind a backup. Nobody may be at work on it: an
 /// older claude-run would find its tables changed under its hands.
 fn upgrade(path: &Path, connection: &mut Connection) -> Result<()> {
-    let _lock = DispatchLock::acquire(path).map_err(|error| match error {
-        StoreError::Held { path, pid } => StoreError::TooOldInUse { path, pid },
-        error => error,
-    })?;
-    // Somebody else may have done it before the lock was ours.
+    let lock = DispatchLock::acquire(path);
+    // Whoever had the lock may have done it meanwhile.
     let version = check_version(path, connection)?;
     if version == known_version() {
         return Ok(());
     }
+    let _lock = lock.map_err(|error| match error {
+        StoreError::Held { path, pid } => StoreError::TooOldInUse { path, pid },
+        error => error,
+    })?;
     let backup = back_up(path, connection, version)?;
     migrate(path, connection)?;
     if let Some(backup) = backup {

@@ -15,7 +15,8 @@ const ROUTED_LINES: u32 = 2_000;
 /// Jobs that one call of `unroute` moves.
 const UNROUTED_JOBS: u32 = 1_000;
 
-/// Where the rule sends a job: what its line says, then what the user said, then its deadline.
+/// Where the rule sends a job: what its line says, then what the user said, then its deadline. An
+/// amended job stays live: a batch is measured by the request as it was stored.
 const TARGET: &str = "CASE WHEN live_only OR amended THEN 0
     WHEN coalesce(lane, ?3) = 'live' THEN 0
     WHEN coalesce(lane, ?3) = 'batch' THEN 1

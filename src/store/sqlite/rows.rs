@@ -176,6 +176,7 @@ pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         custom_id: row.get("custom_id")?,
         lane: word(row, "lane", |name| name.parse().ok())?,
         model: row.get("model")?,
+        endpoint: row.get("endpoint")?,
         answered_by: row.get("answered_by")?,
         started_at: time(row, "started_at_ms")?.unwrap_or(Timestamp::UNIX_EPOCH),
         ended_at: time(row, "ended_at_ms")?,

@@ -139,6 +139,7 @@ fn record(attempt: AttemptId, outcome: AttemptOutcome, class: Option<ErrorClass>
             retry_after: class.map(|_| Duration::from_secs(3)),
             ..Evidence::default()
         },
+        endpoint: None,
         answered_by: class.is_none().then(|| "claude-haiku-5-5".to_owned()),
         usage: Usage {
             tokens: Tokens {

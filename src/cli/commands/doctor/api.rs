@@ -107,7 +107,15 @@ fn clock(reply: &ModelsReply, now: Timestamp) -> Finding {
 }
 
 fn authentication(base: &BaseUrl, reply: &ModelsReply) -> Finding {
-    let name = NAMES[2];
+    authentication_as(NAMES[2], base, reply)
+}
+
+/// The same as a check of that name: whether the endpoint answers and takes the key.
+pub(super) fn authentication_as(
+    name: &'static str,
+    base: &BaseUrl,
+    reply: &ModelsReply,
+) -> Finding {
     let failure = match &reply.result {
         Ok(models) if models.is_empty() => {
             let remedy = "Check which models the key's workspace allows (Console, Workspaces).";

@@ -151,19 +151,21 @@ fn settings(ctx: &Context) -> Vec<Value> {
 
 /// Of the credentials in use, whether they can be sent or not.
 fn redactor(ctx: &Context) -> Redactor {
-    let raw = [environment::API_KEY, environment::AUTH_TOKEN].map(|variable| {
-        let raw = ctx.layers.env.path(variable);
-        raw.map(|raw| raw.to_string_lossy().into_owned())
+    let fallback = &ctx.settings.fallback.endpoint;
+    let variables = [environment::API_KEY, environment::AUTH_TOKEN].into_iter();
+    let variables = variables.chain(fallback.api_key_env.value.as_deref());
+    let raw = variables.filter_map(|variable| {
+        let raw = ctx.layers.env.path(variable)?;
+        Some(raw.to_string_lossy().into_owned())
     });
-    let clean = raw
-        .iter()
-        .flatten()
-        .filter_map(|raw| clean_secret(raw, "key").ok()?);
+    let raw: Vec<_> = raw.collect();
+    let clean = raw.iter().filter_map(|raw| clean_secret(raw, "key").ok()?);
     let clean: Vec<_> = clean.collect();
     let headers = ctx.settings.api.headers.value.iter();
+    let headers = headers.chain(&fallback.headers.value);
     let secrets = headers.map(|header| &header.value).chain(&clean);
     let secrets = secrets.map(ExposeSecret::expose_secret);
-    Redactor::new(secrets.chain(raw.iter().flatten().map(String::as_str)))
+    Redactor::new(secrets.chain(raw.iter().map(String::as_str)))
 }
 
 async fn latest_run(store: &Path) -> Result<Option<RunFacts>, StoreError> {

@@ -8,6 +8,7 @@
 //! finding, render         what a check says, for programs and for people
 //! credential              what the environment holds
 //! network, api, send      the way to the endpoint, the endpoint, one real message
+//! second                  the endpoint that takes the place of the first
 //! page                    the status page
 //! store, machine          this side
 //! bundle                  a file for a support ticket
@@ -21,6 +22,7 @@ mod machine;
 mod network;
 mod page;
 mod render;
+mod second;
 mod send;
 mod store;
 
@@ -97,14 +99,16 @@ fn show(report: &DoctorReport, json: bool, mut out: Out) -> Result<Exit, Failure
 
 async fn examine(ctx: &Context, send: bool, limits: Limits) -> Vec<Finding> {
     let settings = &ctx.settings;
-    let (remote, page, store) = tokio::join!(
+    let (remote, second, page, store) = tokio::join!(
         remote(ctx, send, limits),
+        second::check(ctx, limits),
         page::check(ctx),
         store::check(&settings.store.value, limits.store),
     );
     let mut findings = vec![configuration(ctx)];
     findings.extend(credential::check(ctx));
     findings.extend(remote);
+    findings.extend(second);
     findings.push(page);
     findings.extend(store);
     findings.push(machine::check(settings.dispatch.concurrency.value));

@@ -37,6 +37,7 @@ pub(super) async fn check(
     let reply = client.send(Request {
         body: RequestBody::from_json(body.to_string()),
         stream: false,
+        endpoint: crate::model::Endpoint::First,
         timeout: limit,
     });
     let reply = reply.await;

@@ -367,6 +367,7 @@ async fn store_with_a_failure(path: &Path) -> SqliteStore {
             error_type: Some(format!("echo of {KEY} and gate-secret")),
             ..Evidence::default()
         },
+        endpoint: None,
         answered_by: None,
         usage: Usage::default(),
         cost: Cost::default(),

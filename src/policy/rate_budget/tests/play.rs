@@ -49,6 +49,10 @@ impl Served {
         self.level -= amount;
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the shape that `RateLimits` takes"
+    )]
     fn told(&self, rounding: f64) -> Option<Limit> {
         let remaining = (self.level.max(0.0) / rounding).round() * rounding;
         let until_full = (self.capacity - self.level) / self.per_second;

@@ -285,3 +285,10 @@ async fn an_amendment_that_does_not_fit_its_job_is_found() {
         assert!(names.contains(&"amendments"), "{damage}: {names:?}");
     }
 }
+
+#[tokio::test]
+async fn an_amended_job_is_not_sent_to_a_batch() {
+    let bench = Bench::amended(to_other_model(), None).await;
+    assert_eq!(bench.route(super::batches::TO_BATCH).await.to_batch, 0);
+    assert!(bench.claim_of(OTHER).await.is_some());
+}

@@ -1,6 +1,8 @@
 //! What readers see: pages, sums, and runs found again.
 
 use super::*;
+use crate::model::EstimateErrors;
+use crate::store::{EstimateKind, EstimateSums};
 
 #[tokio::test]
 async fn readers_page_through_results_with_the_sums_of_all_attempts() {
@@ -78,6 +80,19 @@ async fn a_repeated_submit_is_found_by_its_fingerprint_until_the_run_ends() {
 }
 
 #[tokio::test]
+async fn the_ledger_tells_which_attempts_went_to_the_second_endpoint() {
+    let bench = Bench::with_jobs(2).await;
+    let claimed = bench.claim(2, at(0)).await;
+    let mut there = success(&claimed.jobs[0]);
+    there.record.endpoint = Some("https://second.test".to_owned());
+    bench.finish(there).await;
+    bench.finish(success(&claimed.jobs[1])).await;
+    let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
+    let endpoints: Vec<_> = ledger.iter().map(|row| row.endpoint.as_deref()).collect();
+    assert_eq!(endpoints, [Some("https://second.test"), None]);
+}
+
+#[tokio::test]
 async fn what_the_status_page_said_is_kept_once_and_read_in_order() {
     let bench = Bench::with_jobs(1).await;
     let change = |ms, indicator, incident: Option<&str>| StatusChange {
@@ -98,4 +113,29 @@ async fn what_the_status_page_said_is_kept_once_and_read_in_order() {
     }
     let read = bench.reader().status_changes(bench.run).await.unwrap();
     assert_eq!(read, changes);
+}
+
+#[tokio::test]
+async fn errors_of_estimates_add_up_by_model_and_kind() {
+    let bench = Bench::with_jobs(1).await;
+    let sums = |kind, estimated| {
+        let mut errors = EstimateErrors::default();
+        errors.add(estimated, 100);
+        EstimateSums {
+            model: "claude-opus-5".to_owned(),
+            kind,
+            errors,
+        }
+    };
+    let (input, output) = (EstimateKind::Input, EstimateKind::Output);
+    for noted in [
+        vec![sums(input, 90), sums(output, 500)],
+        vec![sums(input, 130)],
+    ] {
+        bench.store.note_estimates(bench.run, noted).await.unwrap();
+    }
+    let mut both = sums(input, 90);
+    both.errors.merge(&sums(input, 130).errors);
+    let read = bench.reader().estimates(bench.run).await.unwrap();
+    assert_eq!(read, [both, sums(output, 500)]);
 }

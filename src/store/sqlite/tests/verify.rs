@@ -1,3 +1,5 @@
+//! The invariants of a store: they hold while it is at work, and each damage is found.
+
 use rusqlite::Connection;
 
 use super::{Bench, at, failure, retry, success};

@@ -1,0 +1,26 @@
+//! The second endpoint: is its key there, does it answer, and does it take the key.
+
+use super::Limits;
+use super::api::authentication_as;
+use super::finding::Finding;
+use crate::cli::commands::second::second_client;
+use crate::cli::context::Context;
+use crate::clock::Clock;
+
+const NAME: &str = "fallback_endpoint";
+
+/// One finding, if there is a second endpoint.
+pub(super) async fn check(ctx: &Context, limits: Limits) -> Option<Finding> {
+    let client = match second_client(ctx, &ctx.settings, Clock::system()) {
+        Ok(None) => return None,
+        Ok(Some((client, _))) => client,
+        Err(failure) => return Some(Finding::from_failure(NAME, &failure)),
+    };
+    let reply = client.models(limits.models).await;
+    let finding = authentication_as(NAME, client.base_url(), &reply);
+    let shown = ctx.settings.fallback.endpoint.base_url.value.as_ref()?;
+    Some(Finding {
+        found: format!("{shown}: {}", finding.found),
+        ..finding
+    })
+}

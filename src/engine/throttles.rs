@@ -1,0 +1,166 @@
+//! The throttles of both endpoints: each has limits, a ramp and a ceiling of its own.
+//!
+//! Which endpoint a job goes to is settled when it is sent. Until then it is claimed at both.
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use super::outcome::Outcome;
+use super::throttle::{LimitSettings, Throttle, Verdict};
+use crate::model::{ClaimedJob, Endpoint, EventKind, JobId, RateLimits};
+use crate::policy::Prompt;
+use crate::store::EstimateSums;
+
+/// One endpoint: its throttle, and how much is on the wire to it.
+#[derive(Debug)]
+struct Gate {
+    throttle: Throttle,
+    on_wire: u32,
+}
+
+/// See the module's documentation. Without a second endpoint there is one throttle.
+#[derive(Debug)]
+pub(super) struct Throttles {
+    first: Gate,
+    second: Option<Box<Gate>>,
+}
+
+impl Throttles {
+    pub(super) fn new(
+        settings: &LimitSettings,
+        concurrency: u32,
+        with_second: bool,
+        now: Timestamp,
+    ) -> Self {
+        let gate = || Gate {
+            throttle: Throttle::new(settings, concurrency, now),
+            on_wire: 0,
+        };
+        Self {
+            first: gate(),
+            second: with_second.then(|| Box::new(gate())),
+        }
+    }
+
+    fn gates(&mut self) -> impl Iterator<Item = &mut Throttle> {
+        let second = self.second.as_mut().map(|gate| &mut gate.throttle);
+        std::iter::once(&mut self.first.throttle).chain(second)
+    }
+
+    fn gate(&mut self, endpoint: Endpoint) -> &mut Gate {
+        match (endpoint, &mut self.second) {
+            (Endpoint::Second, Some(second)) => second,
+            _ => &mut self.first,
+        }
+    }
+
+    /// The throttle of that endpoint.
+    pub(super) fn to(&mut self, endpoint: Endpoint) -> &mut Throttle {
+        &mut self.gate(endpoint).throttle
+    }
+
+    /// Requests on the wire, to both.
+    pub(super) fn on_wire(&self) -> u32 {
+        let second = self.second.as_ref().map_or(0, |gate| gate.on_wire);
+        self.first.on_wire + second
+    }
+
+    /// How many requests may be open at once; `diverted`: to the better of the two endpoints.
+    pub(super) fn ceiling(&self, diverted: bool) -> u32 {
+        let first = self.first.throttle.ceiling();
+        let second = self.second.as_ref().filter(|_| diverted);
+        second.map_or(first, |gate| first.max(gate.throttle.ceiling()))
+    }
+
+    /// A plan begins. Tells until when nothing may be sent, if the hours say so.
+    pub(super) fn begin_plan(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.gates().filter_map(|gate| gate.begin_plan(now)).max()
+    }
+
+    /// When something that did not fit at the last plan will fit, or the hours begin.
+    pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
+        let second = self.second.as_ref().map(|gate| gate.throttle.wakes_at());
+        let first = self.first.throttle.wakes_at();
+        first.chain(second.into_iter().flatten())
+    }
+
+    /// Claimed jobs that wait for a warm cache.
+    pub(super) fn parked(&self) -> u32 {
+        let second = self
+            .second
+            .as_ref()
+            .map_or(0, |gate| gate.throttle.parked());
+        self.first.throttle.parked() + second
+    }
+
+    /// Jobs were claimed; their prompts have been counted.
+    pub(super) fn claimed(&mut self, jobs: &[ClaimedJob], prompts: Vec<Prompt>) {
+        if let Some(second) = &mut self.second {
+            second.throttle.claimed(jobs, prompts.clone());
+        }
+        self.first.throttle.claimed(jobs, prompts);
+    }
+
+    /// A claimed job was given back.
+    pub(super) fn released(&mut self, job: JobId) {
+        for gate in self.gates() {
+            gate.released(job);
+        }
+    }
+
+    /// Whether this claimed job may be sent to that endpoint now.
+    pub(super) fn verdict(
+        &mut self,
+        job: &ClaimedJob,
+        endpoint: Endpoint,
+        now: Timestamp,
+    ) -> Verdict {
+        let gate = self.gate(endpoint);
+        if gate.on_wire >= gate.throttle.ceiling() {
+            return Verdict::Wait;
+        }
+        gate.throttle.verdict(job, now)
+    }
+
+    /// A job is sent to its endpoint now, where it was found free to go.
+    pub(super) fn started(&mut self, job: &ClaimedJob, now: Timestamp, rng: &mut Rng) {
+        let gate = self.gate(job.endpoint);
+        gate.on_wire += 1;
+        gate.throttle.started(job, now, rng);
+        // The other one forgets it.
+        self.released(job.job());
+    }
+
+    /// A request is off the wire.
+    pub(super) fn ended(&mut self, job: &ClaimedJob) {
+        self.gate(job.endpoint).on_wire -= 1;
+    }
+
+    /// A request was abandoned: nobody knows what it used.
+    pub(super) fn abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
+        self.to(job.endpoint).abandoned(job, now);
+    }
+
+    /// A request was answered, or broke. True if it was refused for a limit.
+    pub(super) fn answered(
+        &mut self,
+        job: &ClaimedJob,
+        outcome: &Outcome,
+        limits: &RateLimits,
+        outage: bool,
+        now: Timestamp,
+    ) -> bool {
+        let throttle = self.to(job.endpoint);
+        throttle.answered(job, outcome, limits, outage, now)
+    }
+
+    /// How far estimates were off since this was asked last.
+    pub(super) fn take_estimates(&mut self) -> Vec<EstimateSums> {
+        self.gates().flat_map(Throttle::take_estimates).collect()
+    }
+
+    /// What has changed at the first endpoint of the ceiling and of what is known of limits.
+    pub(super) fn news(&mut self) -> Vec<EventKind> {
+        self.first.throttle.news()
+    }
+}
