@@ -208,10 +208,10 @@ fn money(report: &Report) -> String {
     let costs = Table::new(&[("", Align::Left), ("", Align::Point)]).draw("  ", &cost_rows(report));
     let mut text = format!("\nCost in USD\n{costs}");
     if let Some(rate) = report.cache_hit_rate.filter(|rate| *rate > 0.0) {
-        text += &format!(
-            "  read from the cache: {:.1} % of all prompt tokens\n",
-            rate * 100.0
-        );
+        let percent = rate * 100.0;
+        text.extend([format!(
+            "  read from the cache: {percent:.1} % of all prompt tokens\n"
+        )]);
     }
     if !report.by_model.is_empty() {
         text += "\n";
