@@ -14,7 +14,7 @@ use claude_run::cli::config_file::{self, ConfigFile};
 use claude_run::explain::Explained;
 use claude_run::input::{InputLine, Item, JobReader, Source};
 use claude_run::model::{Event, Shaping};
-use claude_run::report::{AttemptLine, BatchLine, Report, ResultLine, StatusLine};
+use claude_run::report::{AttemptLine, BatchLine, Report, ResultLine, StatusLine, Totals};
 use jsonschema::Validator;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
@@ -23,11 +23,12 @@ use serde_json::Value;
 const UPDATE: &str = "UPDATE_SCHEMAS";
 
 /// Every documented shape, by the name of its file.
-fn schemas() -> [(&'static str, Value); 11] {
+fn schemas() -> [(&'static str, Value); 12] {
     [
         ("input-line", schema_of::<InputLine>()),
         ("result-line", schema_of::<ResultLine>()),
         ("report", schema_of::<Report>()),
+        ("totals", schema_of::<Totals>()),
         ("attempt", schema_of::<AttemptLine>()),
         ("batch", schema_of::<BatchLine>()),
         ("status", schema_of::<StatusLine>()),

@@ -16,6 +16,8 @@
 
 #[path = "simulation/amended.rs"]
 mod amended;
+#[path = "simulation/budget.rs"]
+mod budget;
 #[path = "simulation/flaky.rs"]
 mod flaky;
 #[path = "simulation/flaky_batches.rs"]

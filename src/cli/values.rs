@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock;
+use crate::model::Pico;
 use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::duration::parse_duration;
 use crate::policy::{Hours, HoursError};
@@ -22,6 +23,16 @@ pub fn concurrency(number: i64) -> Result<u32, String> {
         .ok()
         .filter(|n| (1..=MAX_CONCURRENCY).contains(n))
         .ok_or_else(|| format!("must be from 1 to {MAX_CONCURRENCY}"))
+}
+
+/// An amount of dollars above zero.
+pub fn budget(text: &str) -> Result<Pico, String> {
+    let amount: Pico = text.parse()?;
+    if amount > Pico::ZERO {
+        Ok(amount)
+    } else {
+        Err("must be more than 0 dollars".to_owned())
+    }
 }
 
 /// A ceiling by the minute: at least one.

@@ -105,7 +105,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     observer.observe(&events.make(clock.now(), started));
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
-        scheduler: Scheduler::new(run.id, &settings, pulse, clock.now()),
+        scheduler: Scheduler::new(run, &settings, pulse, clock.now()),
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
         provider: providers.live,

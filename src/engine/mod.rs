@@ -5,6 +5,7 @@
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
 //! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
+//! purse        what the run may still spend
 //! reach        whether the endpoint answers at all
 //! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
@@ -36,6 +37,7 @@ mod lane;
 mod live_rate;
 mod outcome;
 mod providers;
+mod purse;
 mod reach;
 mod scheduler;
 mod settings;

@@ -25,7 +25,8 @@ use super::stop::Stop;
 use super::throttles::Throttles;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, OnHalt, RunId,
+    AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, OnHalt, Run,
+    RunId,
 };
 use crate::policy::halt::next_try;
 use crate::policy::{Changed, Prompt, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
@@ -128,19 +129,14 @@ pub(super) enum LaneChange {
 }
 
 impl Scheduler {
-    pub(super) fn new(run: RunId, settings: &EngineSettings, pulse: Pulse, now: Timestamp) -> Self {
+    pub(super) fn new(run: &Run, settings: &EngineSettings, pulse: Pulse, now: Timestamp) -> Self {
         let mut scheduler = Self {
-            run,
+            run: run.id,
             stagger: settings.stagger,
             unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
             on_halt: settings.on_halt,
-            throttles: Throttles::new(
-                &settings.limits,
-                settings.concurrency,
-                settings.second.is_some(),
-                now,
-            ),
+            throttles: Throttles::new(settings, run.cost, now),
             second: settings.second.clone(),
             closed_until: None,
             waiting: None,
@@ -372,6 +368,7 @@ impl Scheduler {
         self.planned_at = now;
         self.check_reach(now);
         let mut effects = Vec::new();
+        effects.extend(self.throttles.budget_warning().map(Effect::Tell));
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
@@ -382,7 +379,12 @@ impl Scheduler {
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
                 self.plan_starts(&mut effects, now, rng);
+                self.check_budget(now);
                 self.plan_claims(&mut effects, now);
+            }
+            if self.leaving.is_some() {
+                self.plan_leave(&mut effects);
+                return effects;
             }
             self.plan_end(&mut effects);
             self.plan_look(&mut effects, now);

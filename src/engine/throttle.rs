@@ -1,5 +1,5 @@
-//! What holds starts back although a slot is free: rate budgets, the ramp, the hours, and a cache
-//! that is being warmed.
+//! What holds starts back although a slot is free: money, rate budgets, the ramp, the hours, and a
+//! cache that is being warmed.
 //!
 //! It owns the policies and the reservations of what is on the wire. A job that must wait holds
 //! nothing but its place: the first of its class that did not fit goes first once it does, so that
@@ -12,13 +12,14 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::outcome::Outcome;
+use super::purse::Purse;
 use crate::model::{
     AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, JobId,
-    RateLimits, Tokens,
+    Pico, RateLimits, Tokens,
 };
 use crate::policy::{
     CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
-    Known, ModelClasses, Prompt, Ramp, RateBudget, Signal, Ticket,
+    Known, ModelClasses, Prefix, Prompt, Ramp, RateBudget, Room, Signal, Ticket,
 };
 use crate::store::{EstimateKind, EstimateSums};
 
@@ -38,6 +39,8 @@ pub struct LimitSettings {
     pub only_between: Option<Hours>,
     /// Requests that share a cached beginning wait until one of them has warmed it.
     pub cache_warm: bool,
+    /// The run may cost so much, with what earlier dispatches spent.
+    pub budget: Option<Pico>,
 }
 
 /// Whether a claimed job may be sent now.
@@ -173,7 +176,12 @@ impl Throttle {
     }
 
     /// Whether this claimed job may be sent now.
-    pub(super) fn verdict(&mut self, job: &ClaimedJob, now: Timestamp) -> Verdict {
+    pub(super) fn verdict(
+        &mut self,
+        job: &ClaimedJob,
+        purse: Option<&mut Purse>,
+        now: Timestamp,
+    ) -> Verdict {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
         let of_class = self.classes.entry(class).or_default();
         if of_class.open >= of_class.ramp.allowed() || self.is_behind(id, class) {
@@ -183,6 +191,10 @@ impl Throttle {
             self.parked += 1;
             self.wake(until);
             return Verdict::Pass;
+        }
+        if purse.is_some_and(|purse| !self.affords(purse, job, now)) {
+            self.first_in_line.entry(None).or_insert(id);
+            return Verdict::Wait;
         }
         let want = self.demand(job, now);
         match self.budget.next_free(class, want, now) {
@@ -194,6 +206,16 @@ impl Throttle {
         let line = (!of_all).then_some(class);
         self.first_in_line.entry(line).or_insert(id);
         Verdict::Wait
+    }
+
+    /// Whether the budget has room for this job now.
+    fn affords(&self, purse: &mut Purse, job: &ClaimedJob, now: Timestamp) -> bool {
+        let Some(prompt) = self.claimed.get(&job.job()) else {
+            return true;
+        };
+        let warmer = self.warmer.as_ref();
+        let warm = |prefix: &Prefix| warmer.is_some_and(|warmer| warmer.is_warm(prefix, now));
+        purse.room(job, prompt, (&self.estimator, warm), now) == Room::Now
     }
 
     /// Another job came first and still waits.

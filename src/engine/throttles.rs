@@ -2,12 +2,16 @@
 //!
 //! Which endpoint a job goes to is settled when it is sent. Until then it is claimed at both.
 
+use std::sync::Arc;
+
 use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::outcome::Outcome;
-use super::throttle::{LimitSettings, Throttle, Verdict};
-use crate::model::{ClaimedJob, Endpoint, EventKind, JobId, RateLimits};
+use super::purse::Purse;
+use super::settings::EngineSettings;
+use super::throttle::{Throttle, Verdict};
+use crate::model::{ClaimedJob, Endpoint, EventKind, Halt, JobId, Pico, RateLimits};
 use crate::policy::Prompt;
 use crate::store::EstimateSums;
 
@@ -23,22 +27,23 @@ struct Gate {
 pub(super) struct Throttles {
     first: Gate,
     second: Option<Box<Gate>>,
+    /// What the run may spend at both together; none is without a bound.
+    purse: Option<Purse>,
 }
 
 impl Throttles {
-    pub(super) fn new(
-        settings: &LimitSettings,
-        concurrency: u32,
-        with_second: bool,
-        now: Timestamp,
-    ) -> Self {
+    /// For a run that has spent so much already.
+    pub(super) fn new(settings: &EngineSettings, spent: Pico, now: Timestamp) -> Self {
+        let with_second = settings.second.is_some();
+        let purse = |budget| Purse::new(budget, spent, Arc::clone(&settings.prices));
         let gate = || Gate {
-            throttle: Throttle::new(settings, concurrency, now),
+            throttle: Throttle::new(&settings.limits, settings.concurrency, now),
             on_wire: 0,
         };
         Self {
             first: gate(),
             second: with_second.then(|| Box::new(gate())),
+            purse: settings.limits.budget.map(purse),
         }
     }
 
@@ -115,11 +120,36 @@ impl Throttles {
         endpoint: Endpoint,
         now: Timestamp,
     ) -> Verdict {
-        let gate = self.gate(endpoint);
+        let gate = match (endpoint, &mut self.second) {
+            (Endpoint::Second, Some(second)) => second,
+            _ => &mut self.first,
+        };
         if gate.on_wire >= gate.throttle.ceiling() {
             return Verdict::Wait;
         }
-        gate.throttle.verdict(job, now)
+        gate.throttle.verdict(job, self.purse.as_mut(), now)
+    }
+
+    /// How many more jobs the budget has room for, where `ready` have been claimed already.
+    pub(super) fn affordable(&self, ready: u32) -> u32 {
+        let worth = self.purse.as_ref().map_or(u32::MAX, Purse::worth);
+        worth.saturating_sub(ready)
+    }
+
+    /// A part of the budget was passed of which the user is to be warned.
+    pub(super) fn budget_warning(&mut self) -> Option<EventKind> {
+        self.purse.as_mut()?.warning()
+    }
+
+    /// The next job does not fit into the budget, and nothing is in flight that could free some.
+    pub(super) fn used_up(&self, now: Timestamp) -> Option<Halt> {
+        self.purse.as_ref()?.used_up(now)
+    }
+
+    fn pay(&mut self, job: &ClaimedJob, cost: Pico) {
+        if let Some(purse) = &mut self.purse {
+            purse.ended(job.job(), cost);
+        }
     }
 
     /// A job is sent to its endpoint now, where it was found free to go.
@@ -127,6 +157,9 @@ impl Throttles {
         let gate = self.gate(job.endpoint);
         gate.on_wire += 1;
         gate.throttle.started(job, now, rng);
+        if let Some(purse) = &mut self.purse {
+            purse.started(job.job());
+        }
         // The other one forgets it.
         self.released(job.job());
     }
@@ -138,6 +171,7 @@ impl Throttles {
 
     /// A request was abandoned: nobody knows what it used.
     pub(super) fn abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
+        self.pay(job, Pico::ZERO);
         self.to(job.endpoint).abandoned(job, now);
     }
 
@@ -150,6 +184,7 @@ impl Throttles {
         outage: bool,
         now: Timestamp,
     ) -> bool {
+        self.pay(job, outcome.finish.record.cost.total);
         let throttle = self.to(job.endpoint);
         throttle.answered(job, outcome, limits, outage, now)
     }

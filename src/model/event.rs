@@ -268,6 +268,15 @@ pub enum EventKind {
     },
     /// The hours in which requests may be sent have begun.
     HoursOpened {},
+    /// A part of the run's budget was passed.
+    BudgetWarning {
+        /// The part, in per cent.
+        percent: u8,
+        /// Money spent so far, as a decimal string.
+        spent_usd: String,
+        /// The budget, as a decimal string.
+        budget_usd: String,
+    },
     /// The run was asked to stop; what is in flight is finished.
     Draining {
         /// Requests still in flight.

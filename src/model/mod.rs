@@ -42,7 +42,9 @@ pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use lane_choice::LaneChoice;
 pub use money::{Cost, Pico};
 pub use observer::Observer;
-pub use run::{DispatchOptions, Halt, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping};
+pub use run::{
+    DispatchOptions, Halt, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping, is_own_budget,
+};
 pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;
 pub use usage::{Tokens, Usage};

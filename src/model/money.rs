@@ -5,9 +5,14 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// US dollars in units of 10⁻¹² (pico-USD). A cached token in a batch costs fractions of a
-/// nano-dollar, so nothing coarser would be exact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// nano-dollar, so nothing coarser would be exact. In JSON it is a decimal string.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(into = "String", try_from = "String")]
 pub struct Pico(pub i128);
 
 impl Pico {
@@ -93,6 +98,19 @@ impl FromStr for Pico {
 
 fn no_amount(text: &str) -> String {
     format!("`{text}` is no amount of dollars: write it like 5, 1.25 or 0.0000055")
+}
+
+impl From<Pico> for String {
+    fn from(amount: Pico) -> Self {
+        amount.to_string()
+    }
+}
+
+impl TryFrom<String> for Pico {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
 
 /// What an attempt cost, and what it would have cost otherwise.

@@ -165,6 +165,8 @@ pub struct DispatchOptions {
     pub only_between: Option<String>,
     /// Whether one request warms the cache for those that share its beginning.
     pub cache_warm: Option<CacheWarm>,
+    /// What the run may cost, over all its dispatches.
+    pub budget_usd: Option<Pico>,
     /// Attempts of one job that may fail before it fails.
     pub max_attempts: Option<u32>,
     /// Multiplies every wait before a retry.
@@ -209,6 +211,7 @@ impl DispatchOptions {
             otpm: newer.otpm.or(self.otpm),
             only_between: newer.only_between.or(self.only_between),
             cache_warm: newer.cache_warm.or(self.cache_warm),
+            budget_usd: newer.budget_usd.or(self.budget_usd),
             max_attempts: newer.max_attempts.or(self.max_attempts),
             retry_scale: newer.retry_scale.or(self.retry_scale),
             give_up_after: newer.give_up_after.or(self.give_up_after),
@@ -237,6 +240,40 @@ pub struct Halt {
     pub message: String,
     /// When it stopped.
     pub at: Timestamp,
+}
+
+/// How the message of a halt begins that is the user's own doing: no limit of the API was met.
+const OWN_BUDGET: &str = "this run's own budget";
+
+impl Halt {
+    /// The message of a run of whose budget so much is spent that the next request, which may cost
+    /// `next`, does not fit.
+    #[must_use]
+    pub fn budget_used_up(budget: Pico, spent: Pico, next: Pico) -> String {
+        format!(
+            "{OWN_BUDGET} of ${budget} is used up: ${spent} is spent, and the next request may cost up to ${next}; `claude-run resume --budget-usd` with a larger amount goes on"
+        )
+    }
+
+    /// The message of a run with a budget and a model whose price is unknown.
+    #[must_use]
+    pub fn no_price_for_budget(model: &str, budget: Pico) -> String {
+        format!(
+            "{OWN_BUDGET} of ${budget} cannot be kept: the price of model `{model}` is not known; name one in the file of `[prices] file`"
+        )
+    }
+
+    /// It stopped for the budget that the user has set, not for a limit of the API.
+    #[must_use]
+    pub fn is_own_budget(&self) -> bool {
+        is_own_budget(self.class, &self.message)
+    }
+}
+
+/// Whether a halt of that class with that message is the user's own budget.
+#[must_use]
+pub fn is_own_budget(class: ErrorClass, message: &str) -> bool {
+    class == ErrorClass::SpendLimit && message.starts_with(OWN_BUDGET)
 }
 
 /// How many jobs stand where.

@@ -19,6 +19,7 @@ pub mod ramp;
 pub mod rate_budget;
 pub mod retry;
 pub mod routing;
+pub mod spend;
 pub mod stream;
 pub mod waits;
 
@@ -35,5 +36,6 @@ pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
 pub use retry::{RetrySettings, Standing, Step, Verdict, decide, no_more_retries, probe_wait};
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
+pub use spend::{Room, Spend, reservation};
 pub use stream::{LONGEST_PLAIN_OUTPUT, max_tokens_of, streams};
 pub use waits::{Waits, WaitsError};

@@ -47,6 +47,7 @@ pub(super) fn panel(tally: &Tally, now: Timestamp) -> String {
     let wait = tally.next_wait();
     lines.extend(wait.map(|wait| format!("waiting: {}", reason(&wait, now))));
     lines.extend(limits(tally));
+    lines.extend(budget(tally));
     lines.extend(phase(tally));
     lines.extend(endpoint_off(tally));
     lines.extend(page(tally).filter(|_| !tally.outages.is_empty()));
@@ -100,6 +101,12 @@ pub(super) fn phase(tally: &Tally) -> Option<String> {
         Phase::Before | Phase::Running => hours(tally).or_else(|| outages(tally)),
         Phase::Ended => outages(tally),
     }
+}
+
+/// How much of the budget is spent, once that is worth a warning.
+pub(super) fn budget(tally: &Tally) -> Option<String> {
+    let (percent, budget) = tally.budget.as_ref()?;
+    Some(format!("budget: {percent}% of ${budget} is spent"))
 }
 
 /// Until when nothing is sent, for the hours that the user has set.

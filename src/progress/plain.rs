@@ -89,6 +89,11 @@ impl<W: Write + Send> Observer for Plain<W> {
                     self.say(line);
                 }
             }
+            EventKind::BudgetWarning { .. } => {
+                if let Some(line) = lines::budget(&self.tally) {
+                    self.say(line);
+                }
+            }
             EventKind::StatusPage { .. } => {
                 if let Some(line) = lines::page(&self.tally) {
                     self.say(line);

@@ -80,11 +80,19 @@ impl RunSummary {
             EndReason::Halted(halt) => {
                 let info = halt.class.info();
                 writeln!(f, "{run} was halted after {took}: {}", info.name)?;
+                if halt.is_own_budget() {
+                    writeln!(f, "  {}", halt.message)?;
+                    return self.write_simulated(f);
+                }
                 writeln!(f, "  {}", info.meaning)?;
                 writeln!(f, "  It said: {}", one_line(&halt.message))?;
                 writeln!(f, "  {}", info.remedy)?;
             }
         }
+        self.write_simulated(f)
+    }
+
+    fn write_simulated(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.simulated {
             writeln!(
                 f,

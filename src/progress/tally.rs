@@ -95,14 +95,16 @@ pub struct Tally {
     pub phase: Phase,
     /// Models that keep failing, and how: they are only probed.
     pub outages: BTreeMap<String, ErrorClass>,
-    /// Remote batches that are not over.
-    pub batches: BatchTally,
     /// Models whose requests go to the second endpoint, and whether they keep failing there too.
     pub elsewhere: BTreeMap<String, Elsewhere>,
     /// Why the second endpoint is not used any more.
     pub endpoint_off: Option<String>,
+    /// Remote batches that are not over.
+    pub batches: BatchTally,
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
+    /// The last warning: so many per cent of a budget of so many dollars are spent.
+    pub budget: Option<(u8, String)>,
     /// Requests that may be open at once, once that has been told.
     pub ceiling: Option<u32>,
     /// What is known of the limits of each class of models: per minute, in words.
@@ -175,6 +177,11 @@ impl Tally {
             EventKind::Pace { .. } => self.pace_changed(&event.kind),
             EventKind::HoursClosed { opens_at } => self.closed_until = Some(*opens_at),
             EventKind::HoursOpened {} => self.closed_until = None,
+            EventKind::BudgetWarning {
+                percent,
+                budget_usd,
+                ..
+            } => self.budget = Some((*percent, budget_usd.clone())),
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
             of_batch => self.batches.observe(of_batch),

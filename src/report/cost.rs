@@ -51,15 +51,10 @@ pub fn summarise(run: &Run, groups: &[AttemptGroup], price_table_version: &str) 
         jobs: run.jobs,
         attempts: attempt_sums(groups),
         tokens: all.tokens.into(),
-        cost_usd: CostSums {
-            total: Usd(all.cost),
-            live: Usd(on(Lane::Live).cost),
-            batch: Usd(on(Lane::Batch).cost),
-            saved_by_batch: Usd(groups.iter().map(|group| group.cost.saved_by_batch).sum()),
-            saved_by_cache: Usd(all.saved_by_cache),
-            wasted_on_retries: Usd(wasted(groups)),
-            unknown_price_attempts: all.unknown_price,
-        },
+        cost_usd: cost_sums(groups),
+        budget_usd: run.options.budget_usd.map(Usd),
+        over_budget_usd: run.options.budget_usd.map(|budget| over(all.cost, budget)),
+        cache_hit_rate: hit_rate(&all.tokens),
         by_model: by_model(groups),
         by_hour: Vec::new(),
         status_page: Vec::new(),
@@ -73,6 +68,27 @@ pub fn summarise(run: &Run, groups: &[AttemptGroup], price_table_version: &str) 
             version: price_table_version.to_owned(),
         },
     }
+}
+
+/// The money of any set of attempts.
+pub(super) fn cost_sums(groups: &[AttemptGroup]) -> CostSums {
+    let on = |lane| Sums::of(groups.iter().filter(|group| group.lane == lane)).cost;
+    let all = Sums::of(groups);
+    CostSums {
+        total: Usd(all.cost),
+        live: Usd(on(Lane::Live)),
+        batch: Usd(on(Lane::Batch)),
+        saved_by_batch: Usd(groups.iter().map(|group| group.cost.saved_by_batch).sum()),
+        saved_by_cache: Usd(all.saved_by_cache),
+        wasted_on_retries: Usd(wasted(groups)),
+        wasted_on_refusals: Usd(refused(groups)),
+        unknown_price_attempts: all.unknown_price,
+    }
+}
+
+/// The tokens of any set of attempts.
+pub(super) fn token_sums(groups: &[AttemptGroup]) -> TokenCounts {
+    Sums::of(groups).tokens.into()
 }
 
 /// What is summed of any set of attempts.
@@ -134,6 +150,27 @@ fn attempt_sums(groups: &[AttemptGroup]) -> AttemptSums {
 fn wasted(groups: &[AttemptGroup]) -> Pico {
     let wasted = groups.iter().filter(|group| !is_of_use(group));
     wasted.map(|group| group.cost.total).sum()
+}
+
+/// What results cost that are refusals; a refusal that was followed by another try is a retry.
+fn refused(groups: &[AttemptGroup]) -> Pico {
+    let refused = groups
+        .iter()
+        .filter(|group| group.is_result && group.error_class == Some(ErrorClass::Refused));
+    refused.map(|group| group.cost.total).sum()
+}
+
+fn over(cost: Pico, budget: Pico) -> Usd {
+    Usd((cost - budget).max(Pico::ZERO))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a rate needs no more than a float's precision"
+)]
+fn hit_rate(tokens: &Tokens) -> Option<f64> {
+    let (read, prompt) = (tokens.cache_read as f64, tokens.prompt() as f64);
+    (prompt > 0.0).then(|| (read / prompt * 10_000.0).round() / 10_000.0)
 }
 
 /// A paused answer is the beginning of the one that its job goes on with.
@@ -307,6 +344,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_run_cost_beyond_its_budget_is_told() {
+        let mut run = run();
+        let spent = AttemptGroup {
+            cost: Cost {
+                total: Pico(7),
+                ..Cost::default()
+            },
+            tokens: Tokens {
+                input: 1,
+                cache_read: 3,
+                ..Tokens::default()
+            },
+            ..group()
+        };
+        for (budget, over) in [(None, None), (Some(5), Some(2)), (Some(9), Some(0))] {
+            run.options.budget_usd = budget.map(Pico);
+            let report = summarise(&run, std::slice::from_ref(&spent), "v");
+            assert_eq!(report.over_budget_usd, over.map(|over| Usd(Pico(over))));
+            assert_eq!(report.cache_hit_rate, Some(0.75));
+        }
+    }
+
+    #[test]
+    fn refusals_are_waste_of_their_own() {
+        let refused = |is_result| AttemptGroup {
+            error_class: Some(ErrorClass::Refused),
+            is_result,
+            cost: Cost {
+                total: Pico(7),
+                ..Cost::default()
+            },
+            ..group()
+        };
+        let report = summarise(&run(), &[refused(true), refused(false)], "v");
+        assert_eq!(report.cost_usd.wasted_on_refusals, Usd(Pico(7)));
+        assert_eq!(report.cost_usd.wasted_on_retries, Usd(Pico(7)));
+    }
+
     fn group() -> AttemptGroup {
         AttemptGroup {
             model: "asked".to_owned(),
@@ -399,6 +475,6 @@ What the status page said
 ";
         assert!(text.contains(shown), "{text}");
         assert_eq!(report.attempts.total, 1);
-        insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"interrupted","simulated":false,"jobs":{"total":2,"succeeded":2,"failed":0,"canceled":0,"pending":0,"in_flight":0,"in_batch":0},"attempts":{"total":1,"open":0,"results":1,"by_class":{},"results_by_class":{},"interrupted":0,"maybe_billed":0},"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":{"total":"0.00","live":"0.00","batch":"0.00","saved_by_batch":"0.00","saved_by_cache":"0.00","wasted_on_retries":"0.00","unknown_price_attempts":0},"by_model":[{"model":"asked","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","saved_by_cache":"0.00","unknown_price_attempts":0}],"by_lane":[{"lane":"live","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00"}],"by_hour":[{"hour":14,"attempts":3,"service_failures":1}],"status_page":[{"at":"2026-03-01T14:05:00.000Z","indicator":"critical","incident":"Elevated errors","component":null}],"estimates":[{"model":"asked","kind":"input","count":1,"mean_ratio":1.25,"error_p50":0.175,"error_p90":0.195}],"duration_s":null,"price_table":{"version":"2026-03"}}"#);
+        insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"interrupted","simulated":false,"jobs":{"total":2,"succeeded":2,"failed":0,"canceled":0,"pending":0,"in_flight":0,"in_batch":0},"attempts":{"total":1,"open":0,"results":1,"by_class":{},"results_by_class":{},"interrupted":0,"maybe_billed":0},"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":{"total":"0.00","live":"0.00","batch":"0.00","saved_by_batch":"0.00","saved_by_cache":"0.00","wasted_on_retries":"0.00","wasted_on_refusals":"0.00","unknown_price_attempts":0},"budget_usd":null,"over_budget_usd":null,"cache_hit_rate":null,"by_model":[{"model":"asked","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","saved_by_cache":"0.00","unknown_price_attempts":0}],"by_lane":[{"lane":"live","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00"}],"by_hour":[{"hour":14,"attempts":3,"service_failures":1}],"status_page":[{"at":"2026-03-01T14:05:00.000Z","indicator":"critical","incident":"Elevated errors","component":null}],"estimates":[{"model":"asked","kind":"input","count":1,"mean_ratio":1.25,"error_p50":0.175,"error_p90":0.195}],"duration_s":null,"price_table":{"version":"2026-03"}}"#);
     }
 }

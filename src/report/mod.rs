@@ -21,6 +21,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+mod totals;
 mod usd;
 
 pub use attempts::{AttemptLine, write_attempts_json, write_attempts_text};
@@ -37,4 +38,5 @@ pub use summary::{
     StatusLook, TokenCounts,
 };
 pub use text::report_text;
+pub use totals::{Totals, TotalsBy, TotalsRow, load_totals, totals_text};
 pub use usd::Usd;

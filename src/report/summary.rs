@@ -36,6 +36,13 @@ pub struct Report {
     pub tokens: TokenCounts,
     /// What all attempts cost together.
     pub cost_usd: CostSums,
+    /// What the user allows the run to cost; null without a budget.
+    pub budget_usd: Option<Usd>,
+    /// By how much the run cost more than that: what requests in flight cost beyond what had been
+    /// reserved for them, or what was spent before the budget was lowered. Null without a budget.
+    pub over_budget_usd: Option<Usd>,
+    /// The part of all prompt tokens that was read from the cache, 0 to 1; null before any answer.
+    pub cache_hit_rate: Option<f64>,
     /// The same by the model that answered (by the model asked, where none answered), by name.
     pub by_model: Vec<ModelSums>,
     /// The same by lane; a lane that no attempt took is left out.
@@ -208,6 +215,8 @@ pub struct CostSums {
     pub saved_by_cache: Usd,
     /// Of the total, what attempts cost that did not bring their job's result.
     pub wasted_on_retries: Usd,
+    /// Part of the total: what answers cost in which the model refused.
+    pub wasted_on_refusals: Usd,
     /// Attempts by models without a known price. Their cost is not zero but unknown, and in no
     /// sum here.
     pub unknown_price_attempts: u64,

@@ -8,8 +8,8 @@ use crate::model::{
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, BatchRow, EstimateSums, HourOfDay, Only, Reader, Result, ResultBody,
-    ResultRow, StatusChange, StoreError,
+    AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, Reader, Result,
+    ResultBody, ResultRow, StatusChange, StoreError,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -18,6 +18,7 @@ pub(super) struct MemoryReader {
     pub(super) results: Vec<ResultRow>,
     pub(super) attempts: Vec<AttemptRow>,
     pub(super) groups: Vec<AttemptGroup>,
+    pub(super) days: Vec<DayGroup>,
     pub(super) hours: Vec<HourOfDay>,
     pub(super) batches: Vec<BatchRow>,
     pub(super) estimates: Vec<EstimateSums>,
@@ -111,6 +112,10 @@ impl Reader for MemoryReader {
 
     async fn attempt_groups(&self, _: RunId) -> Result<Vec<AttemptGroup>> {
         Ok(self.groups.clone())
+    }
+
+    async fn day_groups(&self, _: RunId) -> Result<Vec<DayGroup>> {
+        Ok(self.days.clone())
     }
 
     async fn batches(&self, _: RunId) -> Result<Vec<BatchRow>> {

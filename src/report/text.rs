@@ -205,9 +205,14 @@ fn tokens(report: &Report) -> String {
 }
 
 fn money(report: &Report) -> String {
-    let costs = Table::new(&[("", Align::Left), ("", Align::Point)])
-        .draw("  ", &cost_rows(&report.cost_usd));
+    let costs = Table::new(&[("", Align::Left), ("", Align::Point)]).draw("  ", &cost_rows(report));
     let mut text = format!("\nCost in USD\n{costs}");
+    if let Some(rate) = report.cache_hit_rate.filter(|rate| *rate > 0.0) {
+        text += &format!(
+            "  read from the cache: {:.1} % of all prompt tokens\n",
+            rate * 100.0
+        );
+    }
     if !report.by_model.is_empty() {
         text += "\n";
         text += &models(&report.by_model);
@@ -216,7 +221,8 @@ fn money(report: &Report) -> String {
     text + &format!("\nPrices: table {}\n", report.price_table.version)
 }
 
-fn cost_rows(cost: &CostSums) -> Vec<Vec<String>> {
+fn cost_rows(report: &Report) -> Vec<Vec<String>> {
+    let cost: &CostSums = &report.cost_usd;
     let total = match cost.unknown_price_attempts {
         0 => cost.total.to_string(),
         _ => format!("{} + UNKNOWN", cost.total),
@@ -230,6 +236,11 @@ fn cost_rows(cost: &CostSums) -> Vec<Vec<String>> {
         unless_zero("live lane", cost.live),
         unless_zero("batch lane", cost.batch),
         unless_zero("wasted on retries (in the total)", cost.wasted_on_retries),
+        unless_zero("spent on refusals (in the total)", cost.wasted_on_refusals),
+        report.budget_usd.and_then(|usd| unless_zero("budget", usd)),
+        report
+            .over_budget_usd
+            .and_then(|usd| unless_zero("over the budget", usd)),
         unless_zero("saved by the batch lane", cost.saved_by_batch),
         cache_row(cost.saved_by_cache),
     ]
@@ -434,6 +445,7 @@ mod tests {
           batch lane                                0.4125000005
           saved by the batch lane                   0.4125000005
           lost by the cache (written, hardly read)  0.000003
+          read from the cache: 57.0 % of all prompt tokens
 
           MODEL             ATTEMPTS  SUCCEEDED  PROMPT TOKENS  OUTPUT TOKENS                 USD
           claude-haiku-4-5     1,627      1,500      3,504,000        300,000        1.6625700005

@@ -25,9 +25,9 @@ pub use batches::{
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
-    AttemptGroup, AttemptRow, Claim, Claimed, DuplicateId, EstimateKind, EstimateSums, Finish,
-    HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, Pulse, Recovered, ResultBody, ResultRow,
-    RetryFilter, StatusChange,
+    AttemptGroup, AttemptRow, Claim, Claimed, DayGroup, DuplicateId, EstimateKind, EstimateSums,
+    Finish, HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, Pulse, Recovered, ResultBody,
+    ResultRow, RetryFilter, StatusChange,
 };
 
 pub use verify::{Check, Verification};
@@ -172,6 +172,9 @@ pub trait Reader: Send + 'static {
 
     /// All attempts of the run, summed up by what tells them apart.
     fn attempt_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<AttemptGroup>>>;
+
+    /// The same by the day on which they ended.
+    fn day_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<DayGroup>>>;
 
     /// The remote batches of the run, oldest first; all of them, also those that are over.
     fn batches(&self, run: RunId) -> impl Future<Output = Result<Vec<BatchRow>>>;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
@@ -326,6 +327,15 @@ pub struct EstimateSums {
     pub kind: EstimateKind,
     /// By how much it was off.
     pub errors: EstimateErrors,
+}
+
+/// Attempts that are alike and ended on the same day, summed up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DayGroup {
+    /// The day (UTC) on which they ended, or began while they are open.
+    pub day: Date,
+    /// The attempts.
+    pub group: AttemptGroup,
 }
 
 /// Attempts that are alike, summed up.

@@ -214,3 +214,46 @@ fn a_price_table_that_cannot_be_used_is_named() {
     }
     assert_eq!(desk.simulator.stats().requests, 1);
 }
+
+#[test]
+fn a_run_halts_at_its_budget_and_goes_on_with_more() {
+    let desk = Desk::new();
+    // Haiku 4.5 at 5 USD per million: each of these may cost 0.005 before any answer is known.
+    let lines = (0..40).map(|n| {
+        json!({"custom_id": format!("j-{n}"), "prompt": "Hello", "model": "claude-haiku-4-5", "max_tokens": 1_000})
+            .to_string()
+            + "\n"
+    });
+    desk.write("jobs.jsonl", lines.collect::<String>());
+    let halted = desk.run(&["submit", "jobs.jsonl", "--budget-usd", "0.006"]);
+    halted
+        .expect(4)
+        .says(&["own budget of $0.006", "resume --budget-usd"]);
+    let report = desk.report();
+    let spent = dollars(&report["cost_usd"]["total"]);
+    assert!(
+        spent > Pico::ZERO && spent <= dollars(&json!("0.006")),
+        "{spent}"
+    );
+    assert_eq!(report["budget_usd"], "0.006");
+    assert_eq!(report["over_budget_usd"], "0.00");
+    assert_eq!(report["jobs"]["in_flight"], 0);
+
+    let sent = desk.simulator.stats().requests;
+    desk.run(&["resume"]).expect(4);
+    assert_eq!(desk.simulator.stats().requests, sent, "nothing fits");
+    desk.run(&["resume", "--budget-usd", "1"]).expect(0);
+    let report = desk.report();
+    assert_eq!(report["budget_usd"], "1.00");
+    assert_eq!(dollars(&report["cost_usd"]["total"]), bill(&desk));
+    for (amount, why) in [
+        ("0", "more than 0"),
+        ("-1", "budget"),
+        ("1,5", "amount of dollars"),
+    ] {
+        let line = format!("--budget-usd={amount}");
+        desk.run(&["submit", "jobs.jsonl", &line])
+            .expect(2)
+            .says(&[why]);
+    }
+}

@@ -13,7 +13,7 @@ use claude_run::engine::{
 };
 use claude_run::model::{
     AttemptOutcome, DispatchOptions, ErrorClass, Event, EventKind, JobCounts, JobState, NewJob,
-    Observer, OnTruncated, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
+    Observer, OnTruncated, Pico, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
 };
 use claude_run::policy::{AmendSettings, PriceTable, RetrySettings};
 use claude_run::provider::{Pair, Provider};
@@ -66,6 +66,7 @@ pub struct World {
     most_open: Arc<AtomicU64>,
     outages: Arc<AtomicU64>,
     pub page: Arc<Page>,
+    budget: std::cell::Cell<Option<Pico>>,
     events: Arc<Mutex<Vec<EventKind>>>,
     _folder: tempfile::TempDir,
 }
@@ -215,6 +216,7 @@ impl Plan {
             most_open: Arc::default(),
             outages: Arc::default(),
             page: Arc::default(),
+            budget: self.limits.budget.into(),
             events: Arc::default(),
             plan: self,
             _folder: folder,
@@ -357,7 +359,10 @@ impl World {
         let settings = EngineSettings {
             concurrency: self.plan.concurrency,
             stagger: self.plan.stagger,
-            limits: self.plan.limits.clone(),
+            limits: LimitSettings {
+                budget: self.budget.get(),
+                ..self.plan.limits.clone()
+            },
             retry: RetrySettings {
                 max_attempts: self.plan.max_attempts,
                 give_up_after: self.plan.give_up_after,
@@ -372,11 +377,11 @@ impl World {
             seed: Some(self.plan.seed),
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
-            batch: claude_run::engine::BatchOptions::default(),
             second: self.plan.second_after.map(|after| SecondEndpoint {
                 shown: SECOND.to_owned(),
                 after,
             }),
+            batch: claude_run::engine::BatchOptions::default(),
             status: self
                 .plan
                 .asks_page
@@ -417,6 +422,21 @@ impl World {
 
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// The run may cost so much from the next dispatch on.
+    pub fn set_budget(&self, budget: Pico) {
+        self.budget.set(Some(budget));
+    }
+
+    /// The warnings about the budget, in per cent.
+    pub fn budget_warnings(&self) -> Vec<u8> {
+        let events = self.events.lock().unwrap();
+        let warnings = events.iter().filter_map(|event| match event {
+            EventKind::BudgetWarning { percent, .. } => Some(*percent),
+            _ => None,
+        });
+        warnings.collect()
     }
 
     /// How often a circuit opened.

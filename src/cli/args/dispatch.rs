@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::cli::values;
 use crate::model::duration::parse_duration;
-use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode};
 use crate::policy::Hours;
 
 use super::input::ShapingArgs;
@@ -88,6 +88,9 @@ pub struct DispatchArgs {
     /// Send only in these hours, such as 18:00-08:00@America/Los_Angeles
     #[arg(long, value_name = "WINDOW", value_parser = values::hours, help_heading = "Limits")]
     pub only_between: Option<Hours>,
+    /// What the run may cost in all: it halts before it costs more
+    #[arg(long, value_name = "X", value_parser = parse::budget, help_heading = "Limits")]
+    pub budget_usd: Option<Pico>,
     /// Let one request warm a shared prompt cache first [default: auto]
     #[arg(long, value_name = "auto|off", value_parser = cache_warm, help_heading = "Limits")]
     pub cache_warm: Option<CacheWarm>,

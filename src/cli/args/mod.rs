@@ -21,7 +21,7 @@ pub use input::{CheckArgs, ShapingArgs};
 pub use reading::{
     AttemptsArgs, CancelArgs, CompletionsArgs, ConfigArgs, DoctorArgs, ExplainArgs, ExportArgs,
     ExportFormat, ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs,
-    VerifyArgs,
+    TotalsKey, VerifyArgs,
 };
 
 const EXAMPLES: &str = "\

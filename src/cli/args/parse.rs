@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::cli::values;
 use crate::clock::Clock;
-use crate::model::{ErrorClass, LaneChoice, StreamMode};
+use crate::model::{ErrorClass, LaneChoice, Pico, StreamMode};
 
 fn whole(text: &str) -> Result<i64, String> {
     text.parse()
@@ -42,6 +42,10 @@ pub(super) fn concurrency(text: &str) -> Result<u32, String> {
 
 pub(super) fn per_minute(text: &str) -> Result<u64, String> {
     values::per_minute(whole(text)?)
+}
+
+pub(super) fn budget(text: &str) -> Result<Pico, String> {
+    values::budget(text)
 }
 
 pub(super) fn at_least_one(text: &str) -> Result<u32, String> {

@@ -113,6 +113,29 @@ pub struct ReportArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Sums over all runs of the store
+    #[arg(long, conflicts_with = "run")]
+    pub all: bool,
+    /// With --all: a row for each day, model or run
+    #[arg(
+        long,
+        value_name = "WHAT",
+        requires = "all",
+        default_value = "day",
+        hide_possible_values = true
+    )]
+    pub by: TotalsKey,
+}
+
+/// What the rows of `report --all` stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TotalsKey {
+    /// Days
+    Day,
+    /// Models
+    Model,
+    /// Runs
+    Run,
 }
 
 impl ReportArgs {

@@ -143,7 +143,7 @@ fn every_flag_fits_on_one_line_of_help() {
 
 #[test]
 fn flags_of_later_stages_are_absent() {
-    let error = parse("submit f --budget-usd 5").unwrap_err();
+    let error = parse("submit f --priority 5").unwrap_err();
     assert_eq!(error.exit_code(), 2);
 }
 

@@ -171,6 +171,7 @@ mod tests {
         limits.rpm                     -                        default
         limits.itpm                    -                        default
         limits.otpm                    -                        default
+        limits.budget_usd              -                        default
         limits.only_between            -                        default
         limits.cache_warm              auto                     default
         api.base_url                   https://h.test/v         environment ANTHROPIC_BASE_URL

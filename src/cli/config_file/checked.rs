@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::cli::settings::CustomHeader;
 use crate::cli::values::{self, BaseUrl, MAX_CONCURRENCY};
+use crate::model::Pico;
 use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::duration::parse_duration;
 use crate::policy::Hours;
@@ -32,6 +33,20 @@ pub struct BatchSize(pub u32);
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "i64")]
 pub struct PerMinute(pub u64);
+
+/// An amount of dollars, as a number or as text.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "Dollars")]
+pub struct BudgetUsd(pub Pico);
+
+/// How an amount may be written. A float is read by its shortest digits, which are those written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Dollars {
+    Whole(i64),
+    Decimal(f64),
+    Text(String),
+}
 
 /// A window of hours with its time zone.
 #[derive(Clone, Debug, Deserialize)]
@@ -108,6 +123,18 @@ impl TryFrom<i64> for PerMinute {
     type Error = String;
     fn try_from(number: i64) -> Result<Self, String> {
         values::per_minute(number).map(Self)
+    }
+}
+
+impl TryFrom<Dollars> for BudgetUsd {
+    type Error = String;
+    fn try_from(amount: Dollars) -> Result<Self, String> {
+        let text = match amount {
+            Dollars::Whole(number) => number.to_string(),
+            Dollars::Decimal(number) => number.to_string(),
+            Dollars::Text(text) => text,
+        };
+        values::budget(&text).map(Self)
     }
 }
 
@@ -242,6 +269,21 @@ impl JsonSchema for PerMinute {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": 1 })
+    }
+}
+
+impl JsonSchema for BudgetUsd {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "BudgetUsd".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "number", "exclusiveMinimum": 0 },
+            { "type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,12})?$" },
+        ] })
     }
 }
 

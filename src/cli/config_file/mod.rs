@@ -20,8 +20,8 @@ use super::args::ColorChoice;
 use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
-    AtLeastOne, BaseUrlText, BatchSize, Concurrency, HeaderTable, HeaderText, HoursText, ModelId,
-    PerMinute, PositiveWait, Scale, VariableName, Wait, Waits,
+    AtLeastOne, BaseUrlText, BatchSize, BudgetUsd, Concurrency, HeaderTable, HeaderText, HoursText,
+    ModelId, PerMinute, PositiveWait, Scale, VariableName, Wait, Waits,
 };
 pub use load::{LoadedFile, load, parse};
 pub use retry::{ClassTable, RetryTable};
@@ -111,6 +111,8 @@ pub struct LimitsTable {
     pub itpm: Option<PerMinute>,
     /// Output tokens per minute, at most, over the whole run.
     pub otpm: Option<PerMinute>,
+    /// What a run may cost in all, in dollars: it halts before it costs more.
+    pub budget_usd: Option<BudgetUsd>,
     /// Hours in which requests are sent, such as `18:00-08:00@America/Los_Angeles`.
     pub only_between: Option<HoursText>,
     /// Whether one request warms the cache for those that share its beginning: `auto` or `off`.

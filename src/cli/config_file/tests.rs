@@ -52,6 +52,7 @@ models = ["claude-opus-5"]
 rpm = 100
 itpm = 1000
 otpm = 10
+budget_usd = 2.50
 only_between = "18:00-08:00@UTC"
 cache_warm = "off"
 [api]
@@ -91,11 +92,11 @@ fn a_complete_file_is_read_with_its_lines() {
         ("retry.scale", 24),
         ("retry.overloaded.waits", 27),
         ("fallback.models", 29),
-        ("limits.only_between", 34),
-        ("api.headers", 42),
-        ("fallback.endpoint.headers", 49),
-        ("status.url", 55),
-        ("output.quiet", 60),
+        ("limits.only_between", 35),
+        ("api.headers", 43),
+        ("fallback.endpoint.headers", 50),
+        ("status.url", 56),
+        ("output.quiet", 61),
     ] {
         assert_eq!(
             file.origin(key),

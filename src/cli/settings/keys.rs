@@ -281,6 +281,18 @@ pub const OTPM: Key = Key {
     about: "Output tokens per minute, at most",
     rows: |s| one(&s.limits.otpm, |n| json!(n)),
 };
+/// What a run may cost.
+pub const BUDGET_USD: Key = Key {
+    name: "limits.budget_usd",
+    flag: Some("--budget-usd"),
+    env: None,
+    about: "What a run may cost in all, in dollars; it halts before it costs more",
+    rows: |s| {
+        one(&s.limits.budget_usd, |amount| {
+            json!(amount.map(|amount| amount.to_string()))
+        })
+    },
+};
 /// Hours in which requests are sent.
 pub const ONLY_BETWEEN: Key = Key {
     name: "limits.only_between",
@@ -506,7 +518,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 48] = [
+pub const ALL: [&Key; 49] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -536,6 +548,7 @@ pub const ALL: [&Key; 48] = [
     &RPM,
     &ITPM,
     &OTPM,
+    &BUDGET_USD,
     &ONLY_BETWEEN,
     &CACHE_WARM,
     &BASE_URL,

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use super::args::ColorChoice;
 use super::values::BaseUrl;
 use crate::model::{
-    CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode,
+    CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode,
 };
 use crate::policy::Hours;
 
@@ -116,6 +116,8 @@ pub struct LimitSettings {
     pub itpm: Setting<Option<u64>>,
     /// Output tokens per minute.
     pub otpm: Setting<Option<u64>>,
+    /// What a run may cost in all.
+    pub budget_usd: Setting<Option<Pico>>,
     /// Hours in which requests are sent.
     pub only_between: Setting<Option<Hours>>,
     /// Whether one request warms the cache for those that share its beginning.
@@ -189,6 +191,7 @@ impl Settings {
             rpm: self.limits.rpm.given_by_flag().copied().flatten(),
             itpm: self.limits.itpm.given_by_flag().copied().flatten(),
             otpm: self.limits.otpm.given_by_flag().copied().flatten(),
+            budget_usd: self.limits.budget_usd.given_by_flag().copied().flatten(),
             only_between: hours.map(ToString::to_string),
             cache_warm: self.limits.cache_warm.given_by_flag().copied(),
             max_attempts: self.retry.max_attempts.given_by_flag().copied(),

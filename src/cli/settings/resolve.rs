@@ -127,6 +127,16 @@ impl Layers {
             rpm: ceiling(&keys::RPM, file.rpm, run.rpm, ours.rpm),
             itpm: ceiling(&keys::ITPM, file.itpm, run.itpm, ours.itpm),
             otpm: ceiling(&keys::OTPM, file.otpm, run.otpm, ours.otpm),
+            budget_usd: self.pick(
+                &keys::BUDGET_USD,
+                None,
+                By {
+                    file: file.budget_usd.map(|amount| Some(amount.0)),
+                    run: run.budget_usd.map(Some),
+                    flag: ours.budget_usd.map(Some),
+                    ..By::nobody()
+                },
+            ),
             only_between: self.pick(
                 &keys::ONLY_BETWEEN,
                 None,

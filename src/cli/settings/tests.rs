@@ -14,7 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::model::{CacheWarm, DispatchOptions, ErrorClass, LaneChoice, StreamMode};
+use crate::model::{CacheWarm, DispatchOptions, ErrorClass, LaneChoice, Pico, StreamMode};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
 /// environment.
@@ -71,6 +71,7 @@ const LAYERED: &[(&keys::Key, [&str; 5])] = &[
     (&keys::RPM, ["null", "2", "2", "3", "4"]),
     (&keys::ITPM, ["null", "2", "2", "3", "4"]),
     (&keys::OTPM, ["null", "2", "2", "3", "4"]),
+    (&keys::BUDGET_USD, ["null", "2.00", "2.00", "3.00", "4.00"]),
     (
         &keys::ONLY_BETWEEN,
         [
@@ -124,6 +125,7 @@ scale = 2
 rpm = 2
 itpm = 2
 otpm = 2
+budget_usd = 2
 only_between = \"02:00-03:00@UTC\"
 cache_warm = \"off\"
 [api]
@@ -133,7 +135,7 @@ ca_bundle = \"/file.pem\"
 
 const LAYERED_FLAGS: &str = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 --lane auto --batch-size 4 \
                  --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem --rpm 4 --itpm 4 --otpm 4 \
-                 --only-between 04:00-05:00@UTC --cache-warm auto";
+                 --budget-usd 4 --only-between 04:00-05:00@UTC --cache-warm auto";
 
 /// What is stored with the run.
 fn layered_options() -> DispatchOptions {
@@ -153,6 +155,7 @@ fn layered_options() -> DispatchOptions {
         rpm: Some(3),
         itpm: Some(3),
         otpm: Some(3),
+        budget_usd: Some(Pico(3 * Pico::USD.0)),
         only_between: Some("03:00-04:00@UTC".to_owned()),
         cache_warm: Some(CacheWarm::Off),
         ..DispatchOptions::default()

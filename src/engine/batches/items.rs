@@ -212,10 +212,10 @@ fn bare_record(
         error_class: Some(class),
         evidence: Evidence::default(),
         answered_by: None,
+        endpoint: None,
         usage: Usage::default(),
         cost: Cost::default(),
         maybe_billed: false,
-        endpoint: None,
         latency: None,
     }
 }

@@ -12,8 +12,8 @@ use crate::engine::batches::ways::Ways;
 use crate::engine::settings::{BatchOptions, EngineSettings};
 use crate::engine::throttle::LimitSettings;
 use crate::model::{
-    AttemptId, AttemptOutcome, CancelReason, ClaimedJob, ErrorClass, Evidence, JobHistory, JobId,
-    JobState, Lane, OnHalt, Pico, RequestBody, StreamMode, Tokens, Usage,
+    AttemptId, AttemptOutcome, CancelReason, ClaimedJob, Endpoint, ErrorClass, Evidence,
+    JobHistory, JobId, JobState, Lane, OnHalt, Pico, RequestBody, StreamMode, Tokens, Usage,
 };
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 use crate::provider::{Failure, ItemResult, Message};
@@ -60,8 +60,8 @@ fn item(deadline_h: Option<u64>) -> OpenItem {
                 counted: 3,
                 ..JobHistory::default()
             },
+            endpoint: Endpoint::First,
             amendment: None,
-            endpoint: crate::model::Endpoint::First,
             last_class: None,
             started_at: now(),
             first_started_at: now(),

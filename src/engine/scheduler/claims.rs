@@ -40,7 +40,7 @@ impl Scheduler {
     pub(super) fn plan_claims(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
         let room = MAX_OPEN_BYTES.saturating_sub(self.open_bytes);
         let mut wanted = self.wanted();
-        if wanted == 0 || (room == 0 && self.open() > 0) {
+        if self.leaving.is_some() || wanted == 0 || (room == 0 && self.open() > 0) {
             return;
         }
         let claimable = self
@@ -54,11 +54,13 @@ impl Scheduler {
         for step in 0..count {
             let lane = &mut self.lanes[(self.turn + step) % count];
             let ready = u32::try_from(lane.ready()).unwrap_or(u32::MAX);
+            let affordable = self.throttles.affordable(ready);
             let throttle = self.throttles.to(lane.roads.mostly_to(now));
             let max_jobs = share
                 .min(wanted)
                 .min(lane.roads.most_per_claim(now))
-                .min(throttle.claimable(&lane.model, ready, now));
+                .min(throttle.claimable(&lane.model, ready, now))
+                .min(affordable);
             // A claim that brings less than what is ready can wait and bring more.
             let worth_it = max_jobs >= ready;
             if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {

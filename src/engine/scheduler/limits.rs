@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::{Effect, Scheduler};
+use super::{Effect, Leave, Scheduler};
 use crate::clock::add;
 use crate::engine::outcome::Outcome;
 use crate::model::{ClaimedJob, EventKind, RateLimits};
@@ -62,6 +62,13 @@ impl Scheduler {
             Some(opens_at) => EventKind::HoursClosed { opens_at },
             None => EventKind::HoursOpened {},
         }));
+    }
+
+    /// Leaves the run when its budget is used up. Waiting would not help: only a larger one does.
+    pub(super) fn check_budget(&mut self, now: Timestamp) {
+        if let Some(halt) = self.throttles.used_up(now) {
+            self.leave(Leave::Halted(halt));
+        }
     }
 
     /// What has changed, since this was asked last, of the ceiling and of what is known of limits.

@@ -9,6 +9,11 @@ use crate::model::{Estimate, Tokens};
 use crate::policy::model_classes::ModelClasses;
 use crate::policy::rate_budget::Demand;
 
+/// Prompts are guessed to a few per cent once answers have corrected the guess.
+const LEAST_INPUT_MARGIN: f64 = 0.05;
+/// And before any answer to half as much.
+const MORE_INPUT_MARGIN: f64 = 0.45;
+
 /// Guesses what requests need. Knows nothing of requests that it is not told of.
 #[derive(Clone, Debug)]
 pub struct Estimator {
@@ -64,6 +69,37 @@ impl Estimator {
         }
     }
 
+    /// Tokens that such a request hardly exceeds, by kind: what `is_warm` tells is read from the
+    /// cache, what else is marked for it is written. The answer has at most `bound` tokens. Nobody
+    /// has seen an answer yet: then it has them all, and the prompt may be half as large again.
+    #[must_use]
+    pub fn ceiling(
+        &self,
+        model: &str,
+        prompt: &Prompt,
+        bound: u64,
+        is_warm: impl Fn(&super::Prefix) -> bool,
+    ) -> Tokens {
+        let seen = self.models.get(model);
+        let doubt = seen.map_or(1.0, |seen| seen.outputs.doubt());
+        let margin = 1.0 + LEAST_INPUT_MARGIN + MORE_INPUT_MARGIN * doubt;
+        let tokens = |plain: f64| whole_up(self.tokens(model, plain) * margin);
+        let prompt_tokens = tokens(prompt.tokens);
+        let last = prompt.prefixes.last();
+        let marked = last.map_or(0, |prefix| tokens(prefix.tokens).min(prompt_tokens));
+        let warm = prompt.prefixes.iter().rev().find(|prefix| is_warm(prefix));
+        let read = warm.map_or(0, |prefix| tokens(prefix.tokens).min(marked));
+        let for_an_hour = last.is_some_and(|prefix| prefix.for_an_hour);
+        let (of_5m, of_1h) = if for_an_hour { (0, 1) } else { (1, 0) };
+        Tokens {
+            input: prompt_tokens - marked,
+            output: seen.map_or(bound, |seen| seen.outputs.ceiling(bound)),
+            cache_read: read,
+            cache_write_5m: (marked - read) * of_5m,
+            cache_write_1h: (marked - read) * of_1h,
+        }
+    }
+
     /// A request of that model was answered, and used so much.
     pub fn observe(&mut self, model: &str, prompt: &Prompt, used: &Tokens) {
         let guessed = prompt.tokens * self.classes.tokenizer_factor(model);
@@ -89,6 +125,10 @@ impl Estimator {
 )]
 fn whole(tokens: f64) -> u64 {
     tokens.round() as u64
+}
+
+fn whole_up(tokens: f64) -> u64 {
+    whole(tokens.ceil())
 }
 
 #[expect(
@@ -117,7 +157,7 @@ mod tests {
         Prompt {
             tokens,
             max_tokens: Some(1_000),
-            prefixes: Vec::new(),
+            ..Prompt::default()
         }
     }
 

@@ -47,6 +47,10 @@ pub struct Prompt {
     pub max_tokens: Option<u64>,
     /// What is marked with `cache_control`, the shortest first.
     pub prefixes: Vec<Prefix>,
+    /// It asks for fast speed, which is dearer.
+    pub fast: bool,
+    /// It asks to be computed in the USA, which is dearer.
+    pub us_geo: bool,
 }
 
 impl Prompt {
@@ -79,6 +83,8 @@ impl Prompt {
             tokens: counter.tokens,
             max_tokens: value(&members, "max_tokens").and_then(|raw| raw.parse().ok()),
             prefixes: counter.prefixes,
+            fast: value(&members, "speed") == Some("\"fast\""),
+            us_geo: value(&members, "inference_geo") == Some("\"us\""),
         }
     }
 

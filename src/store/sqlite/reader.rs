@@ -12,8 +12,8 @@ use super::rows;
 use super::tx::{ids_of, job_id};
 use crate::model::{Run, RunId};
 use crate::store::{
-    AttemptGroup, AttemptRow, BatchRow, EstimateSums, HourOfDay, Only, Reader, Result, ResultRow,
-    StatusChange, StoreError,
+    AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, Reader, Result,
+    ResultRow, StatusChange, StoreError,
 };
 
 /// Attempts and results of one page: small enough to hold, large enough to be quick.
@@ -142,6 +142,11 @@ impl Reader for SqliteReader {
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {
         let (first, last) = ids_of(self.run_row(run)?);
         self.query_all(&rows::attempt_groups(), [first, last], rows::read_group)
+    }
+
+    async fn day_groups(&self, run: RunId) -> Result<Vec<DayGroup>> {
+        let (first, last) = ids_of(self.run_row(run)?);
+        self.query_all(&rows::day_groups(), [first, last], rows::read_day_group)
     }
 
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Error, Row};
 
@@ -14,7 +15,7 @@ use crate::model::{
     PageStatus, Pico, Run, RunId, RunState, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, HourOfDay, MinuteGroup, ResultBody, ResultRow, StatusChange,
+    AttemptGroup, AttemptRow, DayGroup, HourOfDay, MinuteGroup, ResultBody, ResultRow, StatusChange,
 };
 
 /// The head of every query for runs.
@@ -76,13 +77,22 @@ const RESULT_N: &str = "iif(jobs.amended, coalesce((SELECT n FROM results WHERE 
 /// All attempts between two job ids, summed up by what tells them apart. The last attempt of a job
 /// that succeeded or failed brought its result; that of a cancelled one did not.
 pub(super) fn attempt_groups() -> String {
+    grouped("0")
+}
+
+/// The same by day: the days since 1970 (UTC) at which they ended.
+pub(super) fn day_groups() -> String {
+    grouped("coalesce(a.ended_at_ms, a.started_at_ms) / 86400000")
+}
+
+fn grouped(day: &str) -> String {
     format!(
         "SELECT name AS model, answered_by, a.lane AS lane, outcome, a.error_class AS error_class, maybe_billed,
-            unknown_price, (a.n = {RESULT_N} AND jobs.state IN (4, 5)) AS is_result, count(*) AS attempts, {SUMS}
+            unknown_price, (a.n = {RESULT_N} AND jobs.state IN (4, 5)) AS is_result, {day} AS day, count(*) AS attempts, {SUMS}
          FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
          WHERE a.job_id BETWEEN ?1 AND ?2
-         GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result
-         ORDER BY 1, 2, 3, 4, 5, 6, 7, 8"
+         GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result, day
+         ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
     )
 }
 
@@ -236,6 +246,16 @@ pub(super) fn read_group(row: &Row<'_>) -> rusqlite::Result<AttemptGroup> {
         attempts: row.get("attempts")?,
         tokens: tokens(row)?,
         cost: cost(row)?,
+    })
+}
+
+pub(super) fn read_day_group(row: &Row<'_>) -> rusqlite::Result<DayGroup> {
+    let days: i64 = row.get("day")?;
+    let midnight = Timestamp::from_second(days.saturating_mul(86_400))
+        .map_err(|error| unreadable(0, Type::Integer, &error.to_string()))?;
+    Ok(DayGroup {
+        day: midnight.to_zoned(TimeZone::UTC).date(),
+        group: read_group(row)?,
     })
 }
 
