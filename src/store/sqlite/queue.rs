@@ -24,6 +24,9 @@ const TARGET: &str = "CASE WHEN live_only OR amended THEN 0
 
 pub(super) fn route(tx: &mut Tx, run: RunId, rule: &RouteRule, after_line: u64) -> Result<Routed> {
     let run = tx.run_row(run)?;
+    if !may_move_any(tx, run, rule)? {
+        return Ok(Routed::default());
+    }
     let first = job_id(run, after_line);
     let Some((last, full)) = page_end(tx, first, ids_of(run).1)? else {
         return Ok(Routed::default());
@@ -52,6 +55,23 @@ pub(super) fn route(tx: &mut Tx, run: RunId, rule: &RouteRule, after_line: u64) 
         }
     }
     Ok(routed)
+}
+
+/// False if the rule certainly leaves every job where it is, so that a live run of a million lines
+/// is not looked through: nothing wants a batch, and nothing waits for one.
+fn may_move_any(tx: &Tx, run: i64, rule: &RouteRule) -> Result<bool> {
+    if rule.lane == Some(Lane::Batch) || (rule.lane.is_none() && rule.deadline.is_some()) {
+        return Ok(true);
+    }
+    let found = tx.query(
+        "SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_choosy
+                        WHERE run_id = ?1 AND (lane IS NOT NULL OR deadline_ms IS NOT NULL))
+           OR EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_for_batch
+                      WHERE run_id = ?1 AND state = 0 AND route = 1)",
+        [run],
+        |row| row.get(0),
+    )?;
+    Ok(found.unwrap_or(true))
 }
 
 /// The last job of a page, and whether there may be more behind it.
