@@ -97,10 +97,6 @@ const LONG_FILES: &[(&str, &str)] = &[];
 /// Functions that may be longer (`path::name`), each with its reason.
 const LONG_FUNCTIONS: &[(&str, &str)] = &[
     (
-        "src/cli/settings/tests.rs::each_layer_beats_the_ones_below",
-        "a table of every option in every layer, with the loop that checks it",
-    ),
-    (
         "src/policy/prices/tests/tables.rs::a_bad_table_is_refused_at_its_place",
         "a table of bad price tables, one case after the other",
     ),
