@@ -155,7 +155,7 @@ pub struct BatchEntry {
 /// What of an entry's job must be known when its result comes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenItem {
-    /// The job as if it had been claimed for the live lane, but for its body, which is empty (`{}`).
+    /// The job as if it had been claimed for the live lane.
     pub job: crate::model::ClaimedJob,
     /// The deadline that the job's line names.
     pub deadline: Option<Timestamp>,

@@ -95,12 +95,10 @@ const MAX_FUNCTION_LINES: usize = 70;
 const LONG_FILES: &[(&str, &str)] = &[];
 
 /// Functions that may be longer (`path::name`), each with its reason.
-const LONG_FUNCTIONS: &[(&str, &str)] = &[
-    (
-        "src/policy/prices/tests/tables.rs::a_bad_table_is_refused_at_its_place",
-        "a table of bad price tables, one case after the other",
-    ),
-];
+const LONG_FUNCTIONS: &[(&str, &str)] = &[(
+    "src/policy/prices/tests/tables.rs::a_bad_table_is_refused_at_its_place",
+    "a table of bad price tables, one case after the other",
+)];
 
 /// Statements begin like this; nothing that is written for people does.
 const SQL: [&str; 9] = [

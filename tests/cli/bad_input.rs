@@ -171,8 +171,7 @@ fn check_reports_as_json_too() {
     assert_eq!(bad["problems"][0]["line"], 2);
     assert_eq!(bad["problems"][0]["column"], 1);
     assert!(bad["problems"][0]["reason"].is_string());
-    desk.run(&["check", "good.jsonl"])
-        .expect(0);
+    desk.run(&["check", "good.jsonl"]).expect(0);
     assert!(!desk.path("claude-run.db").exists(), "check stores nothing");
     assert_eq!(desk.simulator.stats().requests, 0);
 }

@@ -9,7 +9,7 @@ use claude_run::store::{BatchStore, Fill, NewBatch, RouteRule, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Desk, plain_jobs};
+use crate::harness::{Desk, jobs, plain_jobs};
 
 /// A desk with a run of five jobs, all in a batch whose create call had no answer.
 fn desk_in_doubt() -> (Desk, RunId) {
@@ -170,4 +170,29 @@ fn what_no_batch_takes_is_refused_with_its_line_where_batches_are_forced() {
         .says(&["1 line: goes live at the live price", "`speed`"]);
     let quiet = desk.run(&["check", "jobs.jsonl"]).expect(0);
     assert!(!quiet.stderr.contains("speed"), "{}", quiet.stderr);
+}
+
+#[test]
+fn what_a_batch_answered_by_halves_is_gone_on_with_live() {
+    let desk = Desk::new();
+    let prompts = [
+        "[[sim: pause-turn, ok]]",
+        "[[sim: max-tokens-stop, ok]]",
+        "Hello",
+    ];
+    desk.write("jobs.jsonl", jobs(prompts));
+    let flags = ["--lane", "batch", "--on-truncated", "raise"];
+    desk.run(&[&["submit", "jobs.jsonl"], &flags[..]].concat())
+        .expect(0);
+    let lanes = |id: &str| -> Vec<String> {
+        let attempts = desk.attempts().into_iter();
+        let of_job = attempts.filter(|attempt| attempt["custom_id"] == id);
+        of_job
+            .map(|attempt| attempt["lane"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(lanes("job-1"), ["batch", "live"]);
+    assert_eq!(lanes("job-2"), ["batch", "live"]);
+    assert_eq!(lanes("job-3"), ["batch"]);
+    desk.run(&["verify"]).expect(0);
 }

@@ -274,19 +274,27 @@ fn check_tells_what_a_file_will_cost_on_each_lane() {
     }
     assert!(dollars(&live["max_cost_usd"]) > dollars(&live["cost_usd"]));
     // 200 requests at 100 a minute.
-    assert_eq!((&live["time_s"], &live["limits_known"]), (&json!(120), &json!(true)));
+    assert_eq!(
+        (&live["time_s"], &live["limits_known"]),
+        (&json!(120), &json!(true))
+    );
     assert_eq!(check(&[])["estimates"]["live"]["limits_known"], false);
     assert_eq!(guessed["exact"], json!(null));
     assert_eq!(desk.simulator.stats().requests, 0, "nothing was sent");
 
     let exact = check(&["--exact", "--sample", "20"])["estimates"].clone();
-    assert!((11..=20).contains(&exact["exact"]["requests"].as_u64().unwrap()), "{exact}");
+    assert!(
+        (11..=20).contains(&exact["exact"]["requests"].as_u64().unwrap()),
+        "{exact}"
+    );
     desk.run(&["check", "jobs.jsonl"]).expect(0);
     let text = desk.run(&["check", "jobs.jsonl"]).expect(0).stdout;
     for words in ["Estimate:", "live", "batch", "limits are not known"] {
         assert!(text.contains(words), "{text}");
     }
-    desk.run(&["submit", "jobs.jsonl"]).expect(0).says(&["expected:"]);
+    desk.run(&["submit", "jobs.jsonl"])
+        .expect(0)
+        .says(&["expected:"]);
     let report = desk.report();
     let spent = dollars(&report["cost_usd"]["total"]);
     assert!(spent <= dollars(&exact["live"]["max_cost_usd"]), "{spent}");
@@ -300,20 +308,33 @@ fn all_runs_are_summed_up_by_day_model_and_run() {
     let desk = Desk::new();
     desk.write("jobs.jsonl", plain_jobs(3));
     for name in ["one", "two"] {
-        desk.run(&["submit", "jobs.jsonl", "--name", name]).expect(0);
+        desk.run(&["submit", "jobs.jsonl", "--name", name])
+            .expect(0);
     }
     desk.run(&["submit", "jobs.jsonl", "--simulate"]).expect(0);
     for (by, rows) in [("day", 1), ("model", 1), ("run", 2)] {
-        let out = desk.run(&["report", "--all", "--by", by, "--json"]).expect(0);
+        let out = desk
+            .run(&["report", "--all", "--by", by, "--json"])
+            .expect(0);
         let totals: Value = serde_json::from_str(&out.stdout).unwrap();
-        assert_eq!(dollars(&totals["total"]["cost_usd"]["total"]), bill(&desk), "{by}");
+        assert_eq!(
+            dollars(&totals["total"]["cost_usd"]["total"]),
+            bill(&desk),
+            "{by}"
+        );
         let real = totals["rows"].as_array().unwrap().iter();
         let real: Vec<_> = real.filter(|row| row["simulated"] == false).collect();
         assert_eq!(real.len(), rows, "{by}");
-        let sum: Pico = real.iter().map(|row| dollars(&row["cost_usd"]["total"])).sum();
+        let sum: Pico = real
+            .iter()
+            .map(|row| dollars(&row["cost_usd"]["total"]))
+            .sum();
         assert_eq!(sum, bill(&desk), "{by}");
     }
     let text = desk.run(&["report", "--all"]).expect(0).stdout;
-    assert!(text.contains("By month") && text.contains("SIMULATED"), "{text}");
+    assert!(
+        text.contains("By month") && text.contains("SIMULATED"),
+        "{text}"
+    );
     desk.run(&["report", "--all", "latest"]).expect(2);
 }

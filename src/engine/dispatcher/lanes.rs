@@ -4,6 +4,7 @@ use super::{Called, Dispatcher};
 use crate::engine::batches::{LiveView, News};
 use crate::engine::beside::{lets_go, urgency};
 use crate::engine::scheduler::Leave;
+use crate::model::{EventKind, Pico};
 use crate::provider::Provider;
 use crate::store::Store;
 

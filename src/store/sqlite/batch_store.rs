@@ -87,9 +87,11 @@ impl BatchStore for SqliteStore {
     }
 
     async fn open_items(&self, batch: BatchId, attempts: Vec<AttemptId>) -> Result<Vec<OpenItem>> {
-        self.writer
+        let items = self
+            .writer
             .call(move |tx| harvest::open_items(tx, batch, &attempts))
-            .await
+            .await?;
+        items.into_iter().map(harvest::PackedItem::unpack).collect()
     }
 
     async fn missing_items(&self, batch: BatchId) -> Result<Vec<AttemptId>> {

@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use rusqlite::{Row, params};
 
+use super::blob;
 use super::fill::read_attempt;
 use super::time;
 use super::tx::Tx;
 use crate::model::{AttemptId, BatchId, ClaimedJob, Endpoint, JobHistory, RequestBody};
-use crate::store::{OpenItem, Result};
+use crate::store::{OpenItem, Result, StoreError};
 
 /// Attempts that are listed at once.
 const PAGE: u32 = 1_000;
@@ -19,14 +20,34 @@ const PAGE: u32 = 1_000;
 const OPEN_ITEM: &str =
     "SELECT custom_id, models.name, counted, faults_in_row, rate_limits_in_row, interruptions_in_row,
        jobs.error_class, open.started_at_ms, coalesce(first_started_at_ms, open.started_at_ms),
-       before.ended_at_ms, deadline_ms, jobs.lane
+       before.ended_at_ms, deadline_ms, jobs.lane, body_blob
      FROM attempts open
      JOIN jobs ON jobs.id = open.job_id
      JOIN models ON models.id = open.model_id
+     JOIN bodies ON bodies.job_id = open.job_id
      LEFT JOIN attempts before ON before.job_id = open.job_id AND before.n = open.n - 1
      WHERE open.job_id = ?1 AND open.n = ?2 AND open.batch_id = ?3 AND open.ended_at_ms IS NULL";
 
-pub(super) fn open_items(tx: &Tx, batch: BatchId, attempts: &[AttemptId]) -> Result<Vec<OpenItem>> {
+/// An open attempt with its request still packed, to be unpacked off the writer's thread.
+pub(super) struct PackedItem {
+    item: OpenItem,
+    body: Vec<u8>,
+}
+
+impl PackedItem {
+    pub(super) fn unpack(self) -> Result<OpenItem> {
+        let body = blob::unpack(&self.body).map_err(StoreError::IllegalTransition)?;
+        let mut item = self.item;
+        item.job.body = RequestBody::from_json(body);
+        Ok(item)
+    }
+}
+
+pub(super) fn open_items(
+    tx: &Tx,
+    batch: BatchId,
+    attempts: &[AttemptId],
+) -> Result<Vec<PackedItem>> {
     let mut items = Vec::with_capacity(attempts.len());
     for attempt in attempts {
         items.extend(open_item(tx, batch, *attempt)?);
@@ -34,15 +55,16 @@ pub(super) fn open_items(tx: &Tx, batch: BatchId, attempts: &[AttemptId]) -> Res
     Ok(items)
 }
 
-fn open_item(tx: &Tx, batch: BatchId, attempt: AttemptId) -> Result<Option<OpenItem>> {
+fn open_item(tx: &Tx, batch: BatchId, attempt: AttemptId) -> Result<Option<PackedItem>> {
     let values = params![attempt.job.0, attempt.n, batch.0];
     tx.query(OPEN_ITEM, values, |row| {
         let moment = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(time));
-        Ok(OpenItem {
+        let item = OpenItem {
             job: ClaimedJob {
                 attempt,
                 custom_id: row.get(0)?,
                 model: row.get(1)?,
+                // Unpacked by the caller.
                 body: RequestBody::from_json("{}"),
                 history: JobHistory {
                     counted: row.get(2)?,
@@ -60,6 +82,10 @@ fn open_item(tx: &Tx, batch: BatchId, attempt: AttemptId) -> Result<Option<OpenI
             },
             deadline: moment(10)?,
             lane: name_in(row, 11)?,
+        };
+        Ok(PackedItem {
+            item,
+            body: row.get(12)?,
         })
     })
 }
