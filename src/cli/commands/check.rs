@@ -73,9 +73,10 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         sample: Sample::of(if args.exact { args.sample as usize } else { 0 }),
     };
     // Better to miss the key now than after a million lines.
-    let endpoint = match args.exact {
-        true => Some(Endpoint::api(ctx, &ctx.settings, Clock::system())?),
-        false => None,
+    let endpoint = if args.exact {
+        Some(Endpoint::api(ctx, &ctx.settings, Clock::system())?)
+    } else {
+        None
     };
     let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now, gathered));
     let (mut checked, problems, gathered) = reading.await.map_err(|error| {

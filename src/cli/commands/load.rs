@@ -28,7 +28,7 @@ pub(super) struct Loaded {
     pub(super) notes: BTreeMap<Told, u64>,
     pub(super) content_hash: [u8; 32],
     /// What the jobs are expected to need.
-    pub(super) forecast: Forecast,
+    pub(super) forecast: Box<Forecast>,
 }
 
 /// Reads `source` to its end into a new run that is still invisible: [`finish`] makes it visible,
@@ -39,7 +39,7 @@ pub(super) async fn load(
     run: NewRun,
     source: Source,
     lanes: Lanes,
-    forecast: Forecast,
+    forecast: Box<Forecast>,
 ) -> Result<Loaded, Failure> {
     let (id, shaping, submitted_at) = (run.id, run.shaping.clone(), run.created_at);
     session.store.begin_load(run).await?;
@@ -90,7 +90,7 @@ fn read(
     mut reader: JobReader,
     shaping: &Shaping,
     lanes: Lanes,
-    mut forecast: Forecast,
+    mut forecast: Box<Forecast>,
     sender: &mpsc::Sender<Vec<NewJob>>,
 ) -> Result<Loaded, Failure> {
     let mut problems = Problems::new(reader.name());

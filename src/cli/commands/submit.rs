@@ -125,7 +125,7 @@ async fn store(
         options: ctx.settings.dispatch_options_given_by_flags(),
     };
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, new_run.created_at);
-    let forecast = Forecast::new(prices(&ctx.settings)?, new_run.created_at);
+    let forecast = Box::new(Forecast::new(prices(&ctx.settings)?, new_run.created_at));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
         loaded = load::load(session, new_run, source, lanes, forecast) => loaded,

@@ -35,7 +35,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             News::Events(events) => {
                 let cost = events.iter().map(|event| cost_of(&event.kind)).sum();
                 self.scheduler.on_spent_beside(cost);
-                events.iter().for_each(|event| self.observer.observe(event));
+                for event in &events {
+                    self.observer.observe(event);
+                }
             }
             News::JobsForLive => self.ask_for_pulse(),
             News::Held(because) => self.scheduler.on_held(because),
