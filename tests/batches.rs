@@ -35,7 +35,7 @@ mod life;
 mod roads;
 
 /// Seeds that a plain test run tries.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 4;
 
 fn seeds() -> std::ops::Range<u64> {
     let count = std::env::var("SEEDS")

@@ -74,6 +74,13 @@ impl Lane {
         self.may_send(now) && self.claiming == 0 && self.queued > 0 && (!self.dry || due)
     }
 
+    /// Since when it has been failing, with nothing to take its place.
+    pub(super) fn down_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let open = self.roads.to(Endpoint::First).circuit.open();
+        open.filter(|_| !self.roads.second_serves(now))
+            .map(|open| open.since)
+    }
+
     /// When a lane that has nothing to send now may have something without any input: each time at
     /// which one of its roads opens.
     pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {

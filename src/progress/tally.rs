@@ -95,12 +95,12 @@ pub struct Tally {
     pub phase: Phase,
     /// Models that keep failing, and how: they are only probed.
     pub outages: BTreeMap<String, ErrorClass>,
+    /// Remote batches that are not over.
+    pub batches: BatchTally,
     /// Models whose requests go to the second endpoint, and whether they keep failing there too.
     pub elsewhere: BTreeMap<String, Elsewhere>,
     /// Why the second endpoint is not used any more.
     pub endpoint_off: Option<String>,
-    /// Remote batches that are not over.
-    pub batches: BatchTally,
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
     /// The last warning: so many per cent of a budget of so many dollars are spent.

@@ -161,7 +161,7 @@ fn new_run(id: RunId, created_at: Timestamp) -> NewRun {
         id,
         name: None,
         file: "jobs.jsonl".to_owned(),
-        simulated: true,
+        simulated: false,
         created_at,
         shaping: Shaping::default(),
         options: DispatchOptions::default(),

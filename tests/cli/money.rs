@@ -239,9 +239,13 @@ fn a_run_halts_at_its_budget_and_goes_on_with_more() {
     assert_eq!(report["over_budget_usd"], "0.00");
     assert_eq!(report["jobs"]["in_flight"], 0);
 
-    let sent = desk.simulator.stats().requests;
+    let requests_before = desk.simulator.stats().requests;
     desk.run(&["resume"]).expect(4);
-    assert_eq!(desk.simulator.stats().requests, sent, "nothing fits");
+    assert_eq!(
+        desk.simulator.stats().requests,
+        requests_before,
+        "nothing fits"
+    );
     desk.run(&["resume", "--budget-usd", "1"]).expect(0);
     let report = desk.report();
     assert_eq!(report["budget_usd"], "1.00");

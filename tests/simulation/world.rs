@@ -377,11 +377,11 @@ impl World {
             seed: Some(self.plan.seed),
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
+            batch: claude_run::engine::BatchOptions::default(),
             second: self.plan.second_after.map(|after| SecondEndpoint {
                 shown: SECOND.to_owned(),
                 after,
             }),
-            batch: claude_run::engine::BatchOptions::default(),
             status: self
                 .plan
                 .asks_page

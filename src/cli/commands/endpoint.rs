@@ -27,10 +27,10 @@ const SIMULATED_KEY: &str = "simulated";
 
 /// A client, and the simulator behind it if there is one: it serves for as long as it is held.
 pub(super) struct Endpoint {
+    pub(super) batches: Arc<BatchesClient>,
     pub(super) provider: Arc<Pair<MessagesClient>>,
     /// The second endpoint, if there is one.
     second: Option<SecondEndpoint>,
-    pub(super) batches: Arc<BatchesClient>,
     simulator: Option<Simulator>,
 }
 
@@ -55,9 +55,9 @@ impl Endpoint {
             None => (pair, None),
         };
         Ok(Self {
+            batches: Arc::new(BatchesClient::new(&made_from)?),
             provider: Arc::new(pair),
             second,
-            batches: Arc::new(BatchesClient::new(&made_from)?),
             simulator: None,
         })
     }
@@ -76,9 +76,9 @@ impl Endpoint {
         let mut client = client_settings(settings, credentials, clock);
         client.base_url = simulator.base_url();
         Ok(Self {
+            batches: Arc::new(BatchesClient::new(&client)?),
             provider: Arc::new(Pair::alone(MessagesClient::new(&client)?)),
             second: None,
-            batches: Arc::new(BatchesClient::new(&client)?),
             simulator: Some(simulator),
         })
     }
@@ -235,13 +235,13 @@ pub(super) fn engine_settings(
         seed: settings.dispatch.seed.value,
         after_halt: run.state == RunState::Halted,
         on_halt: settings.dispatch.on_halt.value,
-        second: endpoint.second.clone(),
         batch: BatchOptions {
             settings: settings.batch.to_policy(),
             lane: settings.dispatch.lane.value.forced(),
             deadline: settings.dispatch.deadline.value,
             no_wait: false,
         },
+        second: endpoint.second.clone(),
         status: endpoint.status_probe(settings)?,
     })
 }

@@ -130,7 +130,7 @@ impl<S: BatchStore, B: BatchApi> Driver<S, B> {
                 Effect::Halt(halt) => self.hands.tell(News::Halted(halt)).await,
                 effect => {
                     let context = Context {
-                        roads: self.planner.view.roads,
+                        ways: self.planner.view.ways,
                         rng: self.rng.fork(),
                     };
                     let hands = Arc::clone(&self.hands);

@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, watch};
 use super::answers::{HarvestEnd, Harvested, Told};
 use super::items::{Surroundings, Taken, refused, take, without_line};
 use super::lane::News;
-use super::roads::Roads;
 use super::tasks::{Context, Hands};
+use super::ways::Ways;
 use crate::model::batch::parse_item_id;
 use crate::model::{AttemptId, BatchState, CancelReason, ErrorClass, Event, Lane};
 use crate::provider::{BatchApi, Failure, ItemResult, ResultLine};
@@ -68,7 +68,7 @@ pub(super) struct Harvester<'a, S, B> {
     hands: &'a Hands<S, B>,
     row: &'a BatchRow,
     cancel: Option<CancelReason>,
-    roads: Roads,
+    ways: Ways,
     rng: Rng,
     leaving: watch::Receiver<bool>,
     /// Attempts that had a line in this download.
@@ -89,7 +89,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             hands,
             row,
             cancel,
-            roads: context.roads,
+            ways: context.ways,
             rng: context.rng,
             leaving: hands.leaving(),
             seen: HashSet::new(),
@@ -266,7 +266,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     fn surroundings(&self) -> Surroundings<'a> {
         Surroundings {
             settings: &self.hands.settings,
-            roads: self.roads,
+            ways: self.ways,
             cancel: self.cancel,
             now: self.hands.clock.now(),
         }

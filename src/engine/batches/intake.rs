@@ -118,12 +118,12 @@ impl Intake {
         if self.must_rescue(view, &queue, now) {
             self.rescued_at = Some(now);
             return Some(Step::Unroute(Unroute {
-                before: Some(view.roads.only_live_before(now)),
-                deadline: view.roads.deadline,
+                before: Some(view.ways.only_live_before(now)),
+                deadline: view.ways.deadline,
             }));
         }
         let total = queue.due + queue.waiting;
-        let forced = view.roads.forced == Some(Lane::Batch);
+        let forced = view.ways.forced == Some(Lane::Batch);
         if total < u64::from(view.settings.min_jobs) && !forced && total > self.spared {
             self.sparing = true;
             return Some(Step::Unroute(Unroute::default()));
@@ -136,7 +136,7 @@ impl Intake {
     }
 
     fn must_rescue(&self, view: &View, queue: &BatchQueue, now: Timestamp) -> bool {
-        let rescue = view.roads.rescue_at(queue.earliest_deadline, queue.undated);
+        let rescue = view.ways.rescue_at(queue.earliest_deadline, queue.undated);
         let tried_lately = self
             .rescued_at
             .is_some_and(|at| add(at, RESCUE_EVERY) > now);
@@ -157,7 +157,7 @@ impl Intake {
         };
         let due = view.settings.spill_after.map(|after| add(since, after));
         let is_due = due.is_some_and(|at| at <= now);
-        if is_due && self.spill == Spill::No && view.roads.forced.is_none() {
+        if is_due && self.spill == Spill::No && view.ways.forced.is_none() {
             self.spill = Spill::Due;
         }
     }
@@ -170,7 +170,7 @@ impl Intake {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let queue = self.queue.filter(|_| !self.busy)?;
-        let rescue = view.roads.rescue_at(queue.earliest_deadline, queue.undated);
+        let rescue = view.ways.rescue_at(queue.earliest_deadline, queue.undated);
         let spill = down_since
             .zip(view.settings.spill_after)
             .filter(|_| self.spill == Spill::No)
@@ -247,17 +247,17 @@ fn is_worth_it(view: &View, queue: &BatchQueue, now: Timestamp) -> bool {
 fn spill_rule(view: &View, now: Timestamp) -> RouteRule {
     RouteRule {
         lane: None,
-        deadline: Some(view.roads.deadline.unwrap_or(Timestamp::MAX)),
-        batch_from: view.roads.batch_from(now),
+        deadline: Some(view.ways.deadline.unwrap_or(Timestamp::MAX)),
+        batch_from: view.ways.batch_from(now),
     }
 }
 
-/// The rule by which a run's jobs take their roads when it is taken up.
+/// The rule by which a run's jobs take their lanes when it is taken up.
 pub(super) fn first_rule(view: &View, now: Timestamp) -> RouteRule {
     RouteRule {
-        lane: view.roads.forced,
-        deadline: view.roads.deadline,
-        batch_from: view.roads.batch_from(now),
+        lane: view.ways.forced,
+        deadline: view.ways.deadline,
+        batch_from: view.ways.batch_from(now),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::roads::Roads;
+use super::ways::Ways;
 use crate::engine::outcome::{self, Outcome};
 use crate::engine::settings::EngineSettings;
 use crate::model::{
@@ -20,7 +20,7 @@ use crate::store::{Finish, JobEnd, Next, OpenItem, ResultBody};
 /// What is known of everything around the line.
 pub(super) struct Surroundings<'a> {
     pub(super) settings: &'a EngineSettings,
-    pub(super) roads: Roads,
+    pub(super) ways: Ways,
     /// Why we cancelled the batch, if we did.
     pub(super) cancel: Option<CancelReason>,
     pub(super) now: Timestamp,
@@ -29,7 +29,7 @@ pub(super) struct Surroundings<'a> {
 impl Surroundings<'_> {
     fn lane(&self, item: &OpenItem) -> Lane {
         let rescued = self.cancel == Some(CancelReason::Deadline);
-        self.roads.next(item.lane, item.deadline, rescued, self.now)
+        self.ways.next(item.lane, item.deadline, rescued, self.now)
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Surroundings, Taken, refused, take, without_line};
 use crate::clock::add;
-use crate::engine::batches::roads::Roads;
+use crate::engine::batches::ways::Ways;
 use crate::engine::settings::{BatchOptions, EngineSettings};
 use crate::engine::throttle::LimitSettings;
 use crate::model::{
@@ -76,7 +76,7 @@ fn taken(item: &OpenItem, cancel: Option<CancelReason>, result: ItemResult) -> T
     let settings = settings();
     let around = Surroundings {
         settings: &settings,
-        roads: Roads::new(&settings),
+        ways: Ways::new(&settings),
         cancel,
         now: now(),
     };
@@ -199,7 +199,7 @@ fn a_line_that_is_unreadable_or_missing_may_have_been_billed_and_a_refused_entry
     let settings = settings();
     let around = Surroundings {
         settings: &settings,
-        roads: Roads::new(&settings),
+        ways: Ways::new(&settings),
         cancel: None,
         now: now(),
     };

@@ -95,7 +95,7 @@ pub(crate) struct BatchLane {
 }
 
 impl BatchLane {
-    /// Sends the jobs of the run on their roads, and starts the loop if there is or may be work for
+    /// Sends the jobs of the run to their lanes, and starts the loop if there is or may be work for
     /// it; none otherwise.
     pub(crate) async fn open<S: BatchStore, B: BatchApi>(
         store: Arc<S>,
@@ -143,7 +143,7 @@ impl BatchLane {
             store,
             api,
             clock,
-            EventMaker::new(run.id, None),
+            EventMaker::new(run.id, settings.second.as_ref()),
             run.id,
             settings.clone(),
             news_sender,

@@ -1,7 +1,7 @@
 //! The batch lane: jobs that have time are answered together, at half the price.
 //!
 //! ```text
-//! roads      pure: which road a job takes next, and when a batch must be given up for the live lane
+//! ways       pure: which road a job takes next, and when a batch must be given up for the live lane
 //! planner    the pure state machine of the lane: answers in, effects out
 //! answers    what it makes of answers; of create calls in `creation`, of looks and results in `looks`
 //! track      the part of its state that belongs to one batch
@@ -30,10 +30,10 @@ mod lane;
 mod looks;
 mod planner;
 mod refusal;
-mod roads;
 mod search;
 mod tasks;
 mod track;
 mod upload;
+mod ways;
 
 pub(super) use lane::{BatchLane, LiveView, Mode, News};

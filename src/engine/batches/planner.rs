@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
-use super::roads::Roads;
 use super::search::Search;
 use super::track::{Need, Track};
+use super::ways::Ways;
 use crate::engine::settings::EngineSettings;
 use crate::model::batch::MAX_BATCH_BYTES;
 use crate::model::{
@@ -95,7 +95,7 @@ pub(super) struct View {
     pub(super) settings: BatchSettings,
     /// Multiplies our own waits.
     pub(super) scale: f64,
-    pub(super) roads: Roads,
+    pub(super) ways: Ways,
     /// The user cancelled the run.
     pub(super) canceling: bool,
 }
@@ -144,7 +144,7 @@ impl Planner {
             view: View {
                 settings: settings.batch.settings,
                 scale: settings.retry.scale,
-                roads: Roads::new(settings),
+                ways: Ways::new(settings),
                 canceling: false,
             },
             on_halt: settings.on_halt,
@@ -354,7 +354,7 @@ impl Planner {
     fn reckon(&mut self, now: Timestamp) {
         let in_batches: u64 = self.tracks.values().map(Track::unprocessed).sum();
         let jobs = in_batches + self.intake.jobs().unwrap_or_default() + self.live.queued;
-        self.view.roads.reckon(jobs, self.live.speed, now);
+        self.view.ways.reckon(jobs, self.live.speed, now);
     }
 }
 

@@ -11,9 +11,9 @@ use super::harvest::{Harvester, confirm};
 use super::lane::News;
 use super::planner::Effect;
 use super::refusal::{EntryName, Refusal, refusal};
-use super::roads::Roads;
 use super::search::Search;
 use super::upload::{feed, upload};
+use super::ways::Ways;
 use crate::clock::Clock;
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
@@ -41,7 +41,7 @@ pub(super) struct Hands<S, B> {
 
 /// What one task needs to decide on jobs.
 pub(super) struct Context {
-    pub(super) roads: Roads,
+    pub(super) ways: Ways,
     pub(super) rng: Rng,
 }
 

@@ -155,7 +155,7 @@ impl Track {
 
     /// When it must be given up for the live lane; none if never, or if it is already.
     pub(super) fn rescue_at(&self, view: &View) -> Option<Timestamp> {
-        view.roads.rescue_at(self.row.deadline, self.row.undated)
+        view.ways.rescue_at(self.row.deadline, self.row.undated)
     }
 
     fn search(&self, now: Timestamp) -> Search {

@@ -20,7 +20,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let live = LiveView {
             speed: self.live_rate.speed(),
             queued: self.scheduler.queued(),
-            down_since: self.scheduler.down_since(),
+            down_since: self.scheduler.down_since(self.clock.now()),
         };
         lane.tell(mode, live);
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Leave, Scheduler};
-use crate::model::{Endpoint, Halt, Pico};
+use crate::model::{Halt, Pico};
 
 impl Scheduler {
     /// Whether the batch lane has work.
@@ -37,17 +37,9 @@ impl Scheduler {
     }
 
     /// Since when every model with jobs to do has been failing.
-    pub(in crate::engine) fn down_since(&self) -> Option<Timestamp> {
+    pub(in crate::engine) fn down_since(&self, now: Timestamp) -> Option<Timestamp> {
         let with_work = self.lanes.iter().filter(|lane| lane.queued > 0);
-        let since: Option<Vec<_>> = with_work
-            .map(|lane| {
-                lane.roads
-                    .to(Endpoint::First)
-                    .circuit
-                    .open()
-                    .map(|open| open.since)
-            })
-            .collect();
+        let since: Option<Vec<_>> = with_work.map(|lane| lane.down_since(now)).collect();
         since?.into_iter().max()
     }
 }

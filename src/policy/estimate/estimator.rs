@@ -90,13 +90,13 @@ impl Estimator {
         let warm = prompt.prefixes.iter().rev().find(|prefix| is_warm(prefix));
         let read = warm.map_or(0, |prefix| tokens(prefix.tokens).min(marked));
         let for_an_hour = last.is_some_and(|prefix| prefix.for_an_hour);
-        let written = marked - read;
+        let (short_lived, long_lived) = if for_an_hour { (0, 1) } else { (1, 0) };
         Tokens {
             input: prompt_tokens - marked,
             output: seen.map_or(bound, |seen| seen.outputs.ceiling(bound)),
             cache_read: read,
-            cache_write_5m: if for_an_hour { 0 } else { written },
-            cache_write_1h: if for_an_hour { written } else { 0 },
+            cache_write_5m: (marked - read) * short_lived,
+            cache_write_1h: (marked - read) * long_lived,
         }
     }
 

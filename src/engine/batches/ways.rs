@@ -10,9 +10,9 @@ use crate::engine::settings::EngineSettings;
 use crate::model::Lane;
 use crate::policy::{LiveSpeed, Way, batch_from, rescue_at, way};
 
-/// What decides on the roads of a run's jobs.
+/// What decides on the ways of a run's jobs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Roads {
+pub(super) struct Ways {
     /// The lane that the user forced for jobs whose line names none.
     pub(super) forced: Option<Lane>,
     /// The deadline of jobs whose line names none.
@@ -23,17 +23,17 @@ pub(super) struct Roads {
     margin: Duration,
 }
 
-impl Roads {
+impl Ways {
     pub(super) fn new(settings: &EngineSettings) -> Self {
-        let mut roads = Self {
+        let mut ways = Self {
             forced: settings.batch.lane,
             deadline: settings.batch.deadline,
             scale: settings.retry.scale,
             assumed: LiveSpeed::assumed(settings.concurrency),
             margin: Duration::ZERO,
         };
-        roads.reckon(0, None, Timestamp::UNIX_EPOCH);
-        roads
+        ways.reckon(0, None, Timestamp::UNIX_EPOCH);
+        ways
     }
 
     /// So much is left to do, at that measured speed. An assumed one is not trusted to say that the
@@ -92,7 +92,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::Roads;
+    use super::Ways;
     use crate::clock::add;
     use crate::model::Lane;
     use crate::policy::LiveSpeed;
@@ -101,8 +101,8 @@ mod tests {
         "2026-11-22T00:00:00Z".parse().unwrap()
     }
 
-    fn roads(forced: Option<Lane>, deadline_h: Option<u64>) -> Roads {
-        Roads {
+    fn ways(forced: Option<Lane>, deadline_h: Option<u64>) -> Ways {
+        Ways {
             forced,
             deadline: deadline_h.map(hours),
             scale: 1.0,
@@ -128,41 +128,38 @@ mod tests {
             (Some(Live), Some(Batch), Some(48), false, Live),
             (Some(Batch), Some(Live), None, false, Batch),
         ] {
-            let found = roads(forced, deadline).next(line, None, rescued, now());
+            let found = ways(forced, deadline).next(line, None, rescued, now());
             assert_eq!(found, road, "{line:?} {forced:?} {deadline:?} {rescued}");
         }
-        let by_line = roads(None, Some(48)).next(None, Some(now()), false, now());
+        let by_line = ways(None, Some(48)).next(None, Some(now()), false, now());
         assert_eq!(by_line, Live, "the line's own deadline holds");
     }
 
     #[test]
     fn a_measured_speed_moves_the_rescue_and_an_assumed_one_only_so_far() {
-        let mut roads = roads(None, Some(10));
-        roads.reckon(0, None, now());
+        let mut ways = ways(None, Some(10));
+        ways.reckon(0, None, now());
         let least = Duration::from_mins(10);
         assert_eq!(
-            roads.rescue_at(None, true),
+            ways.rescue_at(None, true),
             Some(add(hours(10), Duration::ZERO) - least)
         );
-        roads.reckon(1_000_000, None, now());
-        assert_eq!(roads.rescue_at(None, true), Some(hours(9)));
+        ways.reckon(1_000_000, None, now());
+        assert_eq!(ways.rescue_at(None, true), Some(hours(9)));
         let measured = LiveSpeed {
             jobs_per_s: 10.0,
             longest_latency: Duration::ZERO,
         };
-        roads.reckon(48_000, Some(measured), now());
-        assert_eq!(roads.rescue_at(None, true), Some(hours(8)));
+        ways.reckon(48_000, Some(measured), now());
+        assert_eq!(ways.rescue_at(None, true), Some(hours(8)));
     }
 
     #[test]
     fn nothing_is_rescued_that_the_user_forced_into_a_batch_or_that_has_no_deadline() {
-        assert_eq!(
-            roads(Some(Lane::Batch), Some(1)).rescue_at(None, true),
-            None
-        );
-        assert_eq!(roads(None, None).rescue_at(None, true), None);
-        assert_eq!(roads(None, Some(1)).rescue_at(None, false), None);
-        let both = roads(None, Some(5)).rescue_at(Some(hours(3)), true);
+        assert_eq!(ways(Some(Lane::Batch), Some(1)).rescue_at(None, true), None);
+        assert_eq!(ways(None, None).rescue_at(None, true), None);
+        assert_eq!(ways(None, Some(1)).rescue_at(None, false), None);
+        let both = ways(None, Some(5)).rescue_at(Some(hours(3)), true);
         assert_eq!(both, Some(hours(3)), "the earlier one counts");
     }
 }
