@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use claude_run::cli::commands::{DoctorReport, VerifyReport};
+use claude_run::cli::commands::{CheckReport, DoctorReport, VerifyReport};
 use claude_run::cli::config_file::{self, ConfigFile};
 use claude_run::explain::Explained;
 use claude_run::input::{InputLine, Item, JobReader, Source};
@@ -23,11 +23,12 @@ use serde_json::Value;
 const UPDATE: &str = "UPDATE_SCHEMAS";
 
 /// Every documented shape, by the name of its file.
-fn schemas() -> [(&'static str, Value); 12] {
+fn schemas() -> [(&'static str, Value); 13] {
     [
         ("input-line", schema_of::<InputLine>()),
         ("result-line", schema_of::<ResultLine>()),
         ("report", schema_of::<Report>()),
+        ("check", schema_of::<CheckReport>()),
         ("totals", schema_of::<Totals>()),
         ("attempt", schema_of::<AttemptLine>()),
         ("batch", schema_of::<BatchLine>()),

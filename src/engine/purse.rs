@@ -70,6 +70,11 @@ impl Purse {
         self.spend.settle(held, cost);
     }
 
+    /// Something else of this run cost so much, for which nothing was held.
+    pub(super) fn spent_beside(&mut self, cost: Pico) {
+        self.spend.settle(Pico::ZERO, cost);
+    }
+
     /// How many requests like the last one the budget still has room for; at least the one that
     /// finds out that there is none.
     pub(super) fn worth(&self) -> u32 {

@@ -146,6 +146,13 @@ impl Throttles {
         self.purse.as_ref()?.used_up(now)
     }
 
+    /// The batch lane spent so much.
+    pub(super) fn spent_beside(&mut self, cost: Pico) {
+        if let Some(purse) = &mut self.purse {
+            purse.spent_beside(cost);
+        }
+    }
+
     fn pay(&mut self, job: &ClaimedJob, cost: Pico) {
         if let Some(purse) = &mut self.purse {
             purse.ended(job.job(), cost);

@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::status::job_counts;
@@ -209,9 +210,10 @@ fn money(report: &Report) -> String {
     let mut text = format!("\nCost in USD\n{costs}");
     if let Some(rate) = report.cache_hit_rate.filter(|rate| *rate > 0.0) {
         let percent = rate * 100.0;
-        text.extend([format!(
-            "  read from the cache: {percent:.1} % of all prompt tokens\n"
-        )]);
+        let _ = writeln!(
+            text,
+            "  read from the cache: {percent:.1} % of all prompt tokens"
+        );
     }
     if !report.by_model.is_empty() {
         text += "\n";

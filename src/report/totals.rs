@@ -262,6 +262,16 @@ mod tests {
         run.simulated = false;
         let totals = load_totals(&reader(), &[run], TotalsBy::Day).await.unwrap();
         let text = totals_text(&totals);
-        insta::assert_snapshot!(text, @r"");
+        insta::assert_snapshot!(text, @r"
+          DAY (UTC)   ATTEMPTS  LIVE USD  BATCH USD  SAVED BY BATCH  SAVED BY CACHE  WASTED  TOTAL USD
+          2026-10-31         2      0.10       0.00            0.00            0.00    0.00  0.10
+          2026-11-01         4      0.03       0.20            0.00            0.00    0.03  0.23
+          total              6      0.13       0.20            0.00            0.00    0.03  0.33
+
+        By month
+          MONTH    ATTEMPTS  LIVE USD  BATCH USD  SAVED BY BATCH  SAVED BY CACHE  WASTED  TOTAL USD
+          2026-10         2      0.10       0.00            0.00            0.00    0.00  0.10
+          2026-11         4      0.03       0.20            0.00            0.00    0.03  0.23
+        ");
     }
 }

@@ -5,7 +5,7 @@ use claude_run::policy::PriceTable;
 use claude_run::simulator::LedgerRow;
 use serde_json::{Value, json};
 
-use crate::harness::{Desk, assert_keys, jobs};
+use crate::harness::{Desk, assert_keys, jobs, plain_jobs};
 
 fn dollars(value: &Value) -> Pico {
     let text = value.as_str().expect("money is a decimal string");
@@ -260,4 +260,85 @@ fn a_run_halts_at_its_budget_and_goes_on_with_more() {
             .expect(2)
             .says(&[why]);
     }
+}
+
+#[test]
+fn check_tells_what_a_file_will_cost_on_each_lane() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", plain_jobs(200));
+    let check = |flags: &[&str]| -> Value {
+        let args = [&["check", "jobs.jsonl", "--json"], flags].concat();
+        serde_json::from_str(&desk.run(&args).expect(0).stdout).unwrap()
+    };
+    let guessed = check(&["--rpm", "100"])["estimates"].clone();
+    let (live, batch) = (&guessed["live"], &guessed["batch"]);
+    for key in ["cost_usd", "max_cost_usd"] {
+        let half = dollars(&batch[key]);
+        assert_eq!(dollars(&live[key]), half + half, "{key}");
+    }
+    assert!(dollars(&live["max_cost_usd"]) > dollars(&live["cost_usd"]));
+    // 200 requests at 100 a minute.
+    assert_eq!(
+        (&live["time_s"], &live["limits_known"]),
+        (&json!(120), &json!(true))
+    );
+    assert_eq!(check(&[])["estimates"]["live"]["limits_known"], false);
+    assert_eq!(guessed["exact"], json!(null));
+    assert_eq!(desk.simulator.stats().requests, 0, "nothing was sent");
+
+    let exact = check(&["--exact", "--sample", "20"])["estimates"].clone();
+    assert!(
+        (11..=20).contains(&exact["exact"]["requests"].as_u64().unwrap()),
+        "{exact}"
+    );
+    desk.run(&["check", "jobs.jsonl"]).expect(0);
+    let text = desk.run(&["check", "jobs.jsonl"]).expect(0).stdout;
+    for words in ["Estimate:", "live", "batch", "limits are not known"] {
+        assert!(text.contains(words), "{text}");
+    }
+    desk.run(&["submit", "jobs.jsonl"])
+        .expect(0)
+        .says(&["expected:"]);
+    let report = desk.report();
+    let spent = dollars(&report["cost_usd"]["total"]);
+    assert!(spent <= dollars(&exact["live"]["max_cost_usd"]), "{spent}");
+    let counted = exact["input_tokens"].as_f64().unwrap();
+    let came = report["tokens"]["input"].as_f64().unwrap();
+    assert!((counted / came - 1.0).abs() < 0.1, "{counted} for {came}");
+}
+
+#[test]
+fn all_runs_are_summed_up_by_day_model_and_run() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", plain_jobs(3));
+    for name in ["one", "two"] {
+        desk.run(&["submit", "jobs.jsonl", "--name", name])
+            .expect(0);
+    }
+    desk.run(&["submit", "jobs.jsonl", "--simulate"]).expect(0);
+    for (by, rows) in [("day", 1), ("model", 1), ("run", 2)] {
+        let out = desk
+            .run(&["report", "--all", "--by", by, "--json"])
+            .expect(0);
+        let totals: Value = serde_json::from_str(&out.stdout).unwrap();
+        assert_eq!(
+            dollars(&totals["total"]["cost_usd"]["total"]),
+            bill(&desk),
+            "{by}"
+        );
+        let real = totals["rows"].as_array().unwrap().iter();
+        let real: Vec<_> = real.filter(|row| row["simulated"] == false).collect();
+        assert_eq!(real.len(), rows, "{by}");
+        let sum: Pico = real
+            .iter()
+            .map(|row| dollars(&row["cost_usd"]["total"]))
+            .sum();
+        assert_eq!(sum, bill(&desk), "{by}");
+    }
+    let text = desk.run(&["report", "--all"]).expect(0).stdout;
+    assert!(
+        text.contains("By month") && text.contains("SIMULATED"),
+        "{text}"
+    );
+    desk.run(&["report", "--all", "latest"]).expect(2);
 }

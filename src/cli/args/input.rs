@@ -24,6 +24,24 @@ pub struct CheckArgs {
     /// When the answers are wanted: 6h (from now on), or a time
     #[arg(long, value_name = "WHEN", value_parser = parse::deadline)]
     pub deadline: Option<Timestamp>,
+    /// Requests open at the same time, for the expected time [default: 64]
+    #[arg(long, value_name = "N", value_parser = parse::concurrency)]
+    pub concurrency: Option<u32>,
+    /// Requests per minute, for the expected time
+    #[arg(long, value_name = "N", value_parser = parse::per_minute)]
+    pub rpm: Option<u64>,
+    /// Input tokens per minute, for the expected time
+    #[arg(long, value_name = "N", value_parser = parse::per_minute)]
+    pub itpm: Option<u64>,
+    /// Output tokens per minute, for the expected time
+    #[arg(long, value_name = "N", value_parser = parse::per_minute)]
+    pub otpm: Option<u64>,
+    /// Count the tokens of a sample at the API, which costs nothing
+    #[arg(long)]
+    pub exact: bool,
+    /// With --exact: requests in the sample
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, default_value = "100", requires = "exact")]
+    pub sample: u32,
     /// What fills the lines.
     #[command(flatten)]
     pub shaping: ShapingArgs,

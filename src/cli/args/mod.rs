@@ -159,6 +159,10 @@ impl Command {
             Self::Check(args) => DispatchArgs {
                 lane: args.lane,
                 deadline: args.deadline,
+                concurrency: args.concurrency,
+                rpm: args.rpm,
+                itpm: args.itpm,
+                otpm: args.otpm,
                 ..DispatchArgs::default()
             },
             _ => DispatchArgs::default(),

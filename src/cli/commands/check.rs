@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::endpoint::{self, Endpoint};
+use super::estimates::{Estimates, count};
 use super::lanes::{Lanes, Told};
 use super::load;
+use super::sample::Sample;
 use crate::cli::args::CheckArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -15,11 +19,13 @@ use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::input::{DuplicateFinder, Item, JobReader, LineError, Problems, Source};
 use crate::model::Shaping;
+use crate::policy::Forecast;
 use crate::progress::{plural, thousands};
 
 /// What a file holds; the answer of `check --json`.
-#[derive(Debug, Default, Serialize)]
-struct Checked {
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct CheckReport {
+    /// The file, as the user wrote it.
     file: String,
     /// Good lines.
     jobs: u64,
@@ -29,21 +35,31 @@ struct Checked {
     models: BTreeMap<String, u64>,
     /// Bad lines; the first twenty are in `problems`.
     invalid: u64,
+    /// The first bad lines.
     problems: Vec<Problem>,
     /// Remarks, with the number of lines that each is about.
-    notes: Vec<Note>,
+    notes: Vec<Remarked>,
+    /// What the good lines are expected to need and to cost.
+    estimates: Option<Estimates>,
 }
 
-#[derive(Debug, Serialize)]
-struct Problem {
+/// A bad line.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Problem {
+    /// Its number, from 1.
     line: u64,
+    /// The column, from 1.
     column: usize,
+    /// Why it is refused.
     reason: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Note {
+/// A remark.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Remarked {
+    /// Lines that it is about.
     lines: u64,
+    /// What is to be said of them.
     note: String,
 }
 
@@ -52,8 +68,18 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let (source, shaping) = (load::open(&args.file)?, args.shaping.to_shaping(false));
     let now = Clock::system().now();
     let lanes = Lanes::of(&ctx.settings, false, now);
-    let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now));
-    let (mut checked, problems) = reading.await.map_err(|error| {
+    let gathered = Gathered {
+        forecast: Forecast::new(endpoint::prices(&ctx.settings)?, now),
+        sample: Sample::of(if args.exact { args.sample as usize } else { 0 }),
+    };
+    // Better to miss the key now than after a million lines.
+    let endpoint = if args.exact {
+        Some(Endpoint::api(ctx, &ctx.settings, Clock::system())?)
+    } else {
+        None
+    };
+    let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now, gathered));
+    let (mut checked, problems, gathered) = reading.await.map_err(|error| {
         Failure::internal(
             "reading the input failed",
             "report this if it happens again",
@@ -61,6 +87,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         .because(error.to_string())
     })??;
     checked.file = args.file.display().to_string();
+    checked.estimates = Some(estimate(ctx, gathered, endpoint.as_ref()).await?);
     if args.json {
         let mut out = Out::stdout();
         out.json(&checked)?;
@@ -86,14 +113,41 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     })
 }
 
+/// What is gathered of the good lines on the way.
+struct Gathered {
+    forecast: Forecast,
+    sample: Sample,
+}
+
+async fn estimate(
+    ctx: &Context,
+    gathered: Gathered,
+    endpoint: Option<&Endpoint>,
+) -> Result<Estimates, Failure> {
+    let Some(endpoint) = endpoint else {
+        return Ok(Estimates::new(&gathered.forecast, &ctx.settings, None));
+    };
+    let sample = gathered.sample.take();
+    let wanted = sample.len();
+    let (counted, trouble) = count(&endpoint.provider, sample).await;
+    if let Some(trouble) = trouble {
+        let done = counted.map_or(0, |counted| counted.requests);
+        ctx.console.warn(format!(
+            "{done} of {wanted} requests could be counted: {trouble}"
+        ));
+    }
+    Ok(Estimates::new(&gathered.forecast, &ctx.settings, counted))
+}
+
 fn read(
     source: Source,
     shaping: &Shaping,
     lanes: Lanes,
     now: Timestamp,
-) -> Result<(Checked, Problems), Failure> {
+    mut gathered: Gathered,
+) -> Result<(CheckReport, Problems, Gathered), Failure> {
     let reader = JobReader::new(source, shaping, now);
-    let (mut checked, mut problems) = (Checked::default(), Problems::new(reader.name()));
+    let (mut checked, mut problems) = (CheckReport::default(), Problems::new(reader.name()));
     let (mut seen, mut notes) = (DuplicateFinder::new(), BTreeMap::<Told, u64>::new());
     for item in reader {
         let (job, about) = match item.map_err(|error| load::unreadable(&error))? {
@@ -113,6 +167,8 @@ fn read(
         }
         checked.jobs += 1;
         checked.request_bytes += job.body.len() as u64;
+        let tokens = gathered.forecast.add(&job.model, &job.body);
+        gathered.sample.offer(&job.body, tokens);
         *checked.models.entry(job.model).or_default() += 1;
     }
     checked.invalid = problems.count();
@@ -127,15 +183,15 @@ fn read(
         .collect();
     checked.notes = notes
         .into_iter()
-        .map(|(told, lines)| Note {
+        .map(|(told, lines)| Remarked {
             lines,
             note: told.to_string(),
         })
         .collect();
-    Ok((checked, problems))
+    Ok((checked, problems, gathered))
 }
 
-fn tell(ctx: &Context, checked: &Checked) -> Result<(), Failure> {
+fn tell(ctx: &Context, checked: &CheckReport) -> Result<(), Failure> {
     let mut out = Out::stdout();
     out.line(format!(
         "{}: {}, all good; {} bytes of requests",
@@ -145,6 +201,9 @@ fn tell(ctx: &Context, checked: &Checked) -> Result<(), Failure> {
     ))?;
     for (model, jobs) in &checked.models {
         out.line(format!("  {model}: {}", plural(*jobs, "job")))?;
+    }
+    for line in checked.estimates.iter().flat_map(Estimates::lines) {
+        out.line(line)?;
     }
     out.finish()?;
     for note in &checked.notes {

@@ -10,6 +10,7 @@ use super::session::Session;
 use crate::cli::failure::Failure;
 use crate::input::{Item, JobReader, LineError, LineNote, Problems, ReadError, Source};
 use crate::model::{NewJob, RunId, Shaping};
+use crate::policy::Forecast;
 use crate::store::sqlite::LoadLock;
 use crate::store::{NewRun, Store};
 
@@ -26,6 +27,8 @@ pub(super) struct Loaded {
     pub(super) problems: Problems,
     pub(super) notes: BTreeMap<Told, u64>,
     pub(super) content_hash: [u8; 32],
+    /// What the jobs are expected to need.
+    pub(super) forecast: Box<Forecast>,
 }
 
 /// Reads `source` to its end into a new run that is still invisible: [`finish`] makes it visible,
@@ -36,6 +39,7 @@ pub(super) async fn load(
     run: NewRun,
     source: Source,
     lanes: Lanes,
+    forecast: Box<Forecast>,
 ) -> Result<Loaded, Failure> {
     let (id, shaping, submitted_at) = (run.id, run.shaping.clone(), run.created_at);
     session.store.begin_load(run).await?;
@@ -47,6 +51,7 @@ pub(super) async fn load(
                 JobReader::new(source, &shaping, submitted_at),
                 &shaping,
                 lanes,
+                forecast,
                 &sender,
             )
         })
@@ -85,6 +90,7 @@ fn read(
     mut reader: JobReader,
     shaping: &Shaping,
     lanes: Lanes,
+    mut forecast: Box<Forecast>,
     sender: &mpsc::Sender<Vec<NewJob>>,
 ) -> Result<Loaded, Failure> {
     let mut problems = Problems::new(reader.name());
@@ -97,6 +103,7 @@ fn read(
                 if let Some(refused) = remark(lanes, &job, &about, &mut notes) {
                     problems.push(refused);
                 } else if problems.is_empty() || shaping.skip_invalid {
+                    forecast.add(&job.model, &job.body);
                     chunk.push(job);
                 }
             }
@@ -112,6 +119,7 @@ fn read(
         problems,
         notes,
         content_hash,
+        forecast,
     })
 }
 

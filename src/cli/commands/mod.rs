@@ -8,6 +8,7 @@
 //!   drive               one run under dispatch: provider, engine, progress, summary
 //!   endpoint            where requests go: the API, or a simulator inside the process
 //! status, batches, attempts, export, report, retry, cancel, check
+//!   estimates, sample   what a file is expected to need and to cost
 //!   select              which run is meant
 //! doctor                what is in order, and what is not
 //! verify                the invariants of the store
@@ -23,6 +24,7 @@ mod config;
 mod doctor;
 mod drive;
 mod endpoint;
+mod estimates;
 mod explain;
 mod export;
 mod lanes;
@@ -30,6 +32,7 @@ mod load;
 mod report;
 mod resume;
 mod retry;
+mod sample;
 mod second;
 mod select;
 mod session;
@@ -41,9 +44,10 @@ mod verify;
 pub use attempts::attempts;
 pub use batches::batches;
 pub use cancel::cancel;
-pub use check::check;
+pub use check::{CheckReport, Problem, Remarked, check};
 pub use config::config;
 pub use doctor::{DoctorReport, Finding, Level, doctor, doctor_without_settings};
+pub use estimates::{Estimates, ExactCount, LaneEstimate, ModelEstimate};
 pub use explain::explain;
 pub use export::export;
 pub use report::report;

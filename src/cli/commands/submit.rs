@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::drive::drive;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, prices};
+use super::estimates::Estimates;
 use super::lanes::Lanes;
 use super::load::{self, Loaded};
 use super::session::{Session, Signals};
@@ -13,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::input::{Source, fingerprint, hash_only};
 use crate::model::{Run, RunId, RunState, Shaping};
+use crate::policy::Forecast;
 use crate::progress::plural;
 use crate::store::sqlite::LoadLock;
 use crate::store::{NewRun, Reader, Store, StoreError};
@@ -123,9 +125,10 @@ async fn store(
         options: ctx.settings.dispatch_options_given_by_flags(),
     };
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, new_run.created_at);
+    let forecast = Box::new(Forecast::new(prices(&ctx.settings)?, new_run.created_at));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
-        loaded = load::load(session, new_run, source, lanes) => loaded,
+        loaded = load::load(session, new_run, source, lanes, forecast) => loaded,
         () = signals.next() => {
             ctx.console.note("stopped: nothing is stored");
             load::discard(session, id, lock).await?;
@@ -202,6 +205,8 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
     }
     ctx.console
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));
+    let estimates = Estimates::new(&loaded.forecast, &ctx.settings, None);
+    ctx.console.note(estimates.summary());
 }
 
 fn shaping(args: &SubmitArgs) -> Shaping {

@@ -4,6 +4,7 @@ use super::{Called, Dispatcher};
 use crate::engine::batches::{LiveView, News};
 use crate::engine::beside::{lets_go, urgency};
 use crate::engine::scheduler::Leave;
+use crate::model::{EventKind, Pico};
 use crate::provider::Provider;
 use crate::store::Store;
 
@@ -31,7 +32,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
 
     pub(super) fn on_news(&mut self, news: News) {
         match news {
-            News::Events(events) => events.iter().for_each(|event| self.observer.observe(event)),
+            News::Events(events) => {
+                let cost = events.iter().map(|event| cost_of(&event.kind)).sum();
+                self.scheduler.on_spent_beside(cost);
+                for event in &events {
+                    self.observer.observe(event);
+                }
+            }
             News::JobsForLive => self.ask_for_pulse(),
             News::Held(because) => self.scheduler.on_held(because),
             News::Halted(halt) => self.scheduler.on_halt(halt),
@@ -57,5 +64,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             );
         }
         self.ask_for_pulse();
+    }
+}
+
+/// What an attempt cost that ended; nothing for other events.
+fn cost_of(kind: &EventKind) -> Pico {
+    match kind {
+        EventKind::AttemptEnded { cost_usd, .. } => cost_usd.parse().unwrap_or_default(),
+        _ => Pico::ZERO,
     }
 }

@@ -3,12 +3,17 @@
 use jiff::Timestamp;
 
 use super::{Leave, Scheduler};
-use crate::model::Halt;
+use crate::model::{Halt, Pico};
 
 impl Scheduler {
     /// Whether the batch lane has work.
     pub(in crate::engine) fn on_beside(&mut self, busy: bool) {
         self.beside = busy;
+    }
+
+    /// Attempts of the batch lane ended, and cost so much: it counts against the budget.
+    pub(in crate::engine) fn on_spent_beside(&mut self, cost: Pico) {
+        self.throttles.spent_beside(cost);
     }
 
     /// No job can succeed, as the batch lane found.

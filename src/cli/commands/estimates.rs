@@ -1,0 +1,242 @@
+//! What a file is expected to need and to cost, as `check` and `submit` tell it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::sample::{Counted, Sampled, evaluate};
+use crate::cli::settings::Settings;
+use crate::policy::{Ceilings, Expected, Forecast};
+use crate::progress::{plural, short_duration, thousands};
+use crate::provider::{MessagesClient, Pair};
+use crate::report::Usd;
+
+/// Counts under way at the same time: the endpoint has a limit of its own, and this is far below it.
+const COUNTS_AT_ONCE: usize = 4;
+/// Time allowed for one count.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(20);
+/// A batch that has not ended by then expires.
+const BATCH_HOURS: u64 = 24;
+
+/// What the good lines are expected to need. Guesses before anything was sent: the output is taken
+/// to be a quarter of `max_tokens`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Estimates {
+    /// Tokens of all prompts.
+    pub input_tokens: u64,
+    /// Output tokens, likely.
+    pub output_tokens: u64,
+    /// Output tokens, at most.
+    pub max_output_tokens: u64,
+    /// If everything goes live.
+    pub live: LaneEstimate,
+    /// If everything goes to batches.
+    pub batch: LaneEstimate,
+    /// What the cache saves on the live lane by the `cache_control` in the file; negative if it
+    /// costs more than it saves. It is in the live cost already.
+    pub saved_by_cache_usd: Usd,
+    /// Jobs whose model has no known price: they are in no sum of money.
+    pub unknown_price_jobs: u64,
+    /// The same by model.
+    pub by_model: Vec<ModelEstimate>,
+    /// What counting a sample has shown, with `--exact`; the numbers above are corrected by it.
+    pub exact: Option<ExactCount>,
+}
+
+/// What one lane costs and takes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LaneEstimate {
+    /// Likely, in dollars.
+    pub cost_usd: Usd,
+    /// With the largest output that `max_tokens` allows.
+    pub max_cost_usd: Usd,
+    /// The time that it takes, in seconds: of the live lane by concurrency and ceilings, of a batch
+    /// the longest.
+    pub time_s: u64,
+    /// The API's own limits are in `time_s`. They are not known before the first answer, so on the
+    /// live lane this is true only where `--rpm`, `--itpm` or `--otpm` is given.
+    pub limits_known: bool,
+}
+
+/// What the jobs of one model need.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ModelEstimate {
+    /// The model asked for.
+    pub model: String,
+    /// Its jobs.
+    pub jobs: u64,
+    /// Tokens of their prompts.
+    pub input_tokens: u64,
+    /// Output tokens, likely.
+    pub output_tokens: u64,
+    /// What they cost on the live lane, likely.
+    pub live_usd: Usd,
+    /// What they cost in batches, likely.
+    pub batch_usd: Usd,
+}
+
+/// What counting a sample has shown.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ExactCount {
+    /// Requests that were counted.
+    pub requests: u64,
+    /// Tokens that came for each one estimated.
+    pub ratio: f64,
+    /// The input of the whole file is likely (19 times in 20) within this part of what is told.
+    pub margin: f64,
+}
+
+impl Estimates {
+    pub(super) fn new(forecast: &Forecast, settings: &Settings, counted: Option<Counted>) -> Self {
+        let ratio = counted.map_or(1.0, |counted| counted.ratio);
+        let total = forecast.total().corrected(ratio);
+        let limits = &settings.limits;
+        let ceilings = Ceilings {
+            rpm: limits.rpm.value,
+            itpm: limits.itpm.value,
+            otpm: limits.otpm.value,
+        };
+        let live_time = total.live_time(settings.dispatch.concurrency.value, ceilings);
+        let by_model = forecast.by_model().iter();
+        Self {
+            input_tokens: total.input,
+            output_tokens: total.output,
+            max_output_tokens: total.most_output,
+            live: LaneEstimate {
+                cost_usd: Usd(total.live()),
+                max_cost_usd: Usd(total.live_most()),
+                time_s: live_time.as_secs(),
+                limits_known: ceilings != Ceilings::default(),
+            },
+            batch: LaneEstimate {
+                cost_usd: Usd(total.batch()),
+                max_cost_usd: Usd(total.batch_most()),
+                time_s: BATCH_HOURS * 3_600,
+                limits_known: true,
+            },
+            saved_by_cache_usd: Usd(total.saved_by_cache),
+            unknown_price_jobs: total.unknown_price,
+            by_model: by_model
+                .map(|(model, expected)| of_model(model, &expected.corrected(ratio)))
+                .collect(),
+            exact: counted.map(|counted| ExactCount {
+                requests: counted.requests,
+                ratio: rounded(counted.ratio),
+                margin: rounded(counted.margin),
+            }),
+        }
+    }
+
+    /// The table for people.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "Estimate: {} tokens in, {} out (at most {})",
+            thousands(self.input_tokens),
+            thousands(self.output_tokens),
+            thousands(self.max_output_tokens)
+        )];
+        if let Some(exact) = &self.exact {
+            lines.push(format!(
+                "  input corrected by a count of {}: within {:.1} %",
+                plural(exact.requests, "request"),
+                exact.margin * 100.0
+            ));
+        }
+        let row = |lane, likely: &str, most: &str, time: &str| {
+            format!("  {lane:<5}  {likely:>18}  {most:>18}  {time}")
+        };
+        lines.push(row("LANE", "LIKELY USD", "AT MOST USD", "TIME"));
+        let of = |lane: &LaneEstimate| (lane.cost_usd.to_string(), lane.max_cost_usd.to_string());
+        let (live, batch) = (of(&self.live), of(&self.batch));
+        lines.push(row("live", &live.0, &live.1, &self.live_time()));
+        let batch_time = format!("up to {BATCH_HOURS}h, mostly less than 1h");
+        lines.push(row("batch", &batch.0, &batch.1, &batch_time));
+        let saved = self.saved_by_cache_usd.0.0;
+        if saved != 0 {
+            let what = if saved > 0 { "saves" } else { "costs" };
+            let amount = crate::model::Pico(saved.abs());
+            lines.push(format!(
+                "  the cache {what} ${amount} of that on the live lane, by the cache_control in the file"
+            ));
+        }
+        if self.unknown_price_jobs > 0 {
+            lines.push(format!(
+                "  {} of models without a known price: in no sum of money",
+                plural(self.unknown_price_jobs, "job")
+            ));
+        }
+        lines
+    }
+
+    fn live_time(&self) -> String {
+        let time = short_duration(Duration::from_secs(self.live.time_s));
+        if self.live.limits_known {
+            format!("about {time} by the ceilings given")
+        } else {
+            format!("at least {time}; limits are not known before the first answer")
+        }
+    }
+
+    /// One line, for the start of a run.
+    pub(super) fn summary(&self) -> String {
+        format!(
+            "expected: {} tokens in, {} out; ${} live (at most ${}), ${} in batches",
+            thousands(self.input_tokens),
+            thousands(self.output_tokens),
+            self.live.cost_usd,
+            self.live.max_cost_usd,
+            self.batch.cost_usd
+        )
+    }
+}
+
+fn of_model(model: &str, expected: &Expected) -> ModelEstimate {
+    ModelEstimate {
+        model: model.to_owned(),
+        jobs: expected.jobs,
+        input_tokens: expected.input,
+        output_tokens: expected.output,
+        live_usd: Usd(expected.live()),
+        batch_usd: Usd(expected.batch()),
+    }
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 10_000.0).round() / 10_000.0
+}
+
+/// Counts a sample at the API, which costs nothing. What went wrong with the last request that could
+/// not be counted, if any.
+pub(super) async fn count(
+    provider: &Arc<Pair<MessagesClient>>,
+    sample: Vec<Sampled>,
+) -> (Option<Counted>, Option<String>) {
+    let (mut pairs, mut trouble) = (Vec::new(), None);
+    let mut sample = sample.into_iter();
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.len() < COUNTS_AT_ONCE {
+            let Some(one) = sample.next() else { break };
+            let provider = Arc::clone(provider);
+            under_way.spawn(async move {
+                let counted = provider
+                    .first()
+                    .count_tokens(&one.body, COUNT_TIMEOUT)
+                    .await;
+                (one.estimated, counted)
+            });
+        }
+        match under_way.join_next().await {
+            None => return (evaluate(&pairs), trouble),
+            Some(Ok((estimated, Ok(counted)))) => pairs.push((estimated, counted)),
+            Some(Ok((_, Err(failure)))) => {
+                let said = failure.evidence.message.unwrap_or_default();
+                trouble = Some(format!("{}: {said}", failure.class));
+            }
+            Some(Err(lost)) => trouble = Some(lost.to_string()),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! What a run is expected to use and cost before anything of it is sent, on either lane.
+//!
+//! It adds up guesses of single requests (`estimate`) at the prices of a day. Input is guessed from
+//! the texts; output is a quarter of `max_tokens`, since nobody has seen an answer yet, so every sum
+//! of money comes with the most that it can be. What is marked with `cache_control` is taken to be
+//! written once and read by every later request that shares it on the live lane; requests of one
+//! batch do not see each other's writes, so there it is priced as plain input.
+//!
+//! Pure, and bounded in memory however many requests are added.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::estimate::{Estimator, Prompt};
+use super::prices::PriceTable;
+use super::rate_budget::Ceilings;
+use crate::model::{Pico, RequestBody, Tokens, Usage};
+
+/// Prefixes that are remembered; those after them count as written, which is the dearer guess.
+const MAX_PREFIXES: usize = 100_000;
+/// How fast answers are written, in tokens per second: about what models of middling size do.
+const OUTPUT_TOKENS_PER_SECOND: f64 = 60.0;
+/// What a request takes besides.
+const REQUEST_SECONDS: f64 = 1.0;
+
+/// What some requests are expected to need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// How many they are.
+    pub jobs: u64,
+    /// Tokens of all prompts, cached or not.
+    pub input: u64,
+    /// Those of them that count against the limits: not read from the cache.
+    pub counted_input: u64,
+    /// Output tokens, likely.
+    pub output: u64,
+    /// Output tokens, at most.
+    pub most_output: u64,
+    /// What the input costs on the live lane.
+    pub live_input: Pico,
+    /// What a likely output costs there.
+    pub live_output: Pico,
+    /// What the largest output costs there.
+    pub live_most_output: Pico,
+    /// What the input costs in batches.
+    pub batch_input: Pico,
+    /// What a likely output costs there.
+    pub batch_output: Pico,
+    /// What the largest output costs there.
+    pub batch_most_output: Pico,
+    /// What the cache saves on the live lane by what is marked for it; negative if it costs more.
+    pub saved_by_cache: Pico,
+    /// Requests whose model has no known price; they are in no sum of money.
+    pub unknown_price: u64,
+}
+
+impl Expected {
+    /// What is likely to be charged on the live lane.
+    #[must_use]
+    pub fn live(&self) -> Pico {
+        self.live_input + self.live_output
+    }
+
+    /// The most that is charged there, as far as the input is guessed right.
+    #[must_use]
+    pub fn live_most(&self) -> Pico {
+        self.live_input + self.live_most_output
+    }
+
+    /// What is likely to be charged in batches.
+    #[must_use]
+    pub fn batch(&self) -> Pico {
+        self.batch_input + self.batch_output
+    }
+
+    /// The most that is charged there.
+    #[must_use]
+    pub fn batch_most(&self) -> Pico {
+        self.batch_input + self.batch_most_output
+    }
+
+    /// The same with an input so many times as large, as a count of a sample has shown.
+    #[must_use]
+    pub fn corrected(self, ratio: f64) -> Self {
+        Self {
+            input: times(self.input, ratio),
+            counted_input: times(self.counted_input, ratio),
+            live_input: money_times(self.live_input, ratio),
+            batch_input: money_times(self.batch_input, ratio),
+            saved_by_cache: money_times(self.saved_by_cache, ratio),
+            ..self
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.jobs += other.jobs;
+        self.input += other.input;
+        self.counted_input += other.counted_input;
+        self.output += other.output;
+        self.most_output += other.most_output;
+        self.live_input += other.live_input;
+        self.live_output += other.live_output;
+        self.live_most_output += other.live_most_output;
+        self.batch_input += other.batch_input;
+        self.batch_output += other.batch_output;
+        self.batch_most_output += other.batch_most_output;
+        self.saved_by_cache += other.saved_by_cache;
+        self.unknown_price += other.unknown_price;
+    }
+
+    /// How long the live lane takes with so many requests open at once and these ceilings, if the
+    /// API's own limits are not lower. Limits are not known before the first answer tells them.
+    #[must_use]
+    pub fn live_time(&self, concurrency: u32, ceilings: Ceilings) -> Duration {
+        let minutes = |amount: u64, per_minute: Option<u64>| {
+            per_minute.map_or(0.0, |limit| float(amount) * 60.0 / float(limit))
+        };
+        let answers =
+            float(self.jobs) * REQUEST_SECONDS + float(self.output) / OUTPUT_TOKENS_PER_SECOND;
+        let seconds = (answers / f64::from(concurrency))
+            .max(minutes(self.jobs, ceilings.rpm))
+            .max(minutes(self.counted_input, ceilings.itpm))
+            .max(minutes(self.output, ceilings.otpm));
+        Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX)
+    }
+}
+
+/// The forecast of a whole input, by model.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    estimator: Estimator,
+    prices: PriceTable,
+    at: Timestamp,
+    by_model: BTreeMap<String, Expected>,
+    prefixes: HashSet<u64>,
+}
+
+impl Forecast {
+    /// Of nothing yet, at the prices of that time.
+    #[must_use]
+    pub fn new(prices: PriceTable, at: Timestamp) -> Self {
+        Self {
+            estimator: Estimator::default(),
+            prices,
+            at,
+            by_model: BTreeMap::new(),
+            prefixes: HashSet::new(),
+        }
+    }
+
+    /// One more request. Tells its estimated input tokens.
+    pub fn add(&mut self, model: &str, body: &RequestBody) -> u64 {
+        let prompt = Prompt::read(body);
+        let expected = self.expect(model, &prompt);
+        match self.by_model.get_mut(model) {
+            Some(sums) => sums.add(&expected),
+            None => {
+                self.by_model.insert(model.to_owned(), expected);
+            }
+        }
+        expected.input
+    }
+
+    /// What the requests of each model need.
+    #[must_use]
+    pub fn by_model(&self) -> &BTreeMap<String, Expected> {
+        &self.by_model
+    }
+
+    /// What all need together.
+    #[must_use]
+    pub fn total(&self) -> Expected {
+        let mut total = Expected::default();
+        for expected in self.by_model.values() {
+            total.add(expected);
+        }
+        total
+    }
+
+    fn expect(&mut self, model: &str, prompt: &Prompt) -> Expected {
+        let estimate = self.estimator.estimate(model, prompt);
+        let known = self.prices.model(model);
+        let bound = known.map(|known| known.max_output_tokens);
+        let most_output = prompt.max_tokens.or(bound).unwrap_or(estimate.output);
+        let least = known.and_then(|known| known.min_cacheable_tokens);
+        let cached = self.cached(model, prompt, estimate.input, least.unwrap_or_default());
+        let plain = Tokens {
+            input: estimate.input,
+            ..Tokens::default()
+        };
+        let cost = |tokens: Tokens, batch_tier| {
+            let usage = Usage {
+                tokens,
+                batch_tier,
+                us_geo: prompt.us_geo,
+                fast: prompt.fast,
+                ..Usage::default()
+            };
+            self.prices.cost(model, &usage, self.at)
+        };
+        // A price may depend on the size of the prompt, so output is priced together with it.
+        let with = |tokens: Tokens, output, batch| cost(Tokens { output, ..tokens }, batch).total;
+        let (live, batch) = (cost(cached, false), cost(plain, true));
+        let output = estimate.output.min(most_output);
+        Expected {
+            jobs: 1,
+            input: estimate.input,
+            counted_input: cached.prompt() - cached.cache_read,
+            output,
+            most_output,
+            live_input: live.total,
+            live_output: with(cached, output, false) - live.total,
+            live_most_output: with(cached, most_output, false) - live.total,
+            batch_input: batch.total,
+            batch_output: with(plain, output, true) - batch.total,
+            batch_most_output: with(plain, most_output, true) - batch.total,
+            saved_by_cache: live.saved_by_cache,
+            unknown_price: u64::from(live.unknown_price),
+        }
+    }
+
+    /// The prompt's tokens by kind, if what is marked is written by the first request that has it
+    /// and read by the others.
+    fn cached(&mut self, model: &str, prompt: &Prompt, input: u64, least: u64) -> Tokens {
+        let mut tokens = Tokens {
+            input,
+            ..Tokens::default()
+        };
+        let share = |prefix: f64| times(input, (prefix / prompt.tokens.max(1.0)).min(1.0));
+        let long = prompt.prefixes.iter().rev();
+        let mut long = long.filter(|prefix| share(prefix.tokens) >= least.max(1));
+        let Some(longest) = long.next() else {
+            return tokens;
+        };
+        let known = |hash: &u64| self.prefixes.contains(hash);
+        let warm = std::iter::once(longest)
+            .chain(long)
+            .find(|prefix| known(&prefix.hash));
+        tokens.cache_read = warm.map_or(0, |prefix| share(prefix.tokens));
+        let written = share(longest.tokens) - tokens.cache_read;
+        tokens.input = input - tokens.cache_read - written;
+        if longest.for_an_hour {
+            tokens.cache_write_1h = written;
+        } else {
+            tokens.cache_write_5m = written;
+        }
+        for prefix in &prompt.prefixes {
+            if self.prefixes.len() < MAX_PREFIXES {
+                self.prefixes.insert(prefix.hash);
+            }
+        }
+        debug_assert_eq!(tokens.prompt(), input, "{model}");
+        tokens
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count of tokens is positive, and far below what a float holds"
+)]
+fn times(count: u64, factor: f64) -> u64 {
+    (float(count) * factor).round() as u64
+}
+
+/// In millionths, so that only the factor is rounded.
+#[expect(clippy::cast_possible_truncation, reason = "a factor is small")]
+fn money_times(amount: Pico, factor: f64) -> Pico {
+    Pico(amount.0.saturating_mul((factor * 1e6).round() as i128) / 1_000_000)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an estimate needs no more than a float's precision"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Expected, Forecast};
+    use crate::model::{Pico, RequestBody};
+    use crate::policy::{Ceilings, PriceTable};
+
+    const MODEL: &str = "claude-opus-4-6";
+
+    fn forecast(bodies: &[String]) -> Forecast {
+        let at = "2026-11-22T00:00:00Z".parse().unwrap();
+        let mut forecast = Forecast::new(PriceTable::embedded(), at);
+        for body in bodies {
+            forecast.add(MODEL, &RequestBody::from_json(body.as_str()));
+        }
+        forecast
+    }
+
+    fn body(system: &str, question: u32) -> String {
+        format!(
+            r#"{{"model":"{MODEL}","max_tokens":1000,"system":[{{"type":"text","text":"{}"{system}}}],"messages":[{{"role":"user","content":"question {question}"}}]}}"#,
+            "know this by heart ".repeat(2_000),
+        )
+    }
+
+    #[test]
+    fn batches_cost_half_and_output_is_a_part_of_its_bound() {
+        let total = forecast(&[body("", 1), body("", 2)]).total();
+        assert_eq!(
+            (total.jobs, total.most_output, total.output),
+            (2, 2_000, 500)
+        );
+        assert_eq!(total.live().0, total.batch().0 * 2);
+        assert_eq!(total.live_most().0, total.batch_most().0 * 2);
+        // 2,000 output tokens at 25 USD per million.
+        assert_eq!(total.live_most_output, Pico(Pico::USD.0 / 20));
+        assert_eq!(total.saved_by_cache, Pico::ZERO);
+    }
+
+    #[test]
+    fn what_is_marked_is_written_once_and_read_by_the_others() {
+        let mark = r#","cache_control":{"type":"ephemeral"}"#;
+        let bodies: Vec<_> = (0..10).map(|n| body(mark, n)).collect();
+        let (one, ten) = (forecast(&bodies[..1]).total(), forecast(&bodies).total());
+        assert!(one.saved_by_cache < Pico::ZERO, "a write that nobody reads");
+        assert!(ten.saved_by_cache > Pico::ZERO);
+        assert!(ten.counted_input < ten.input / 5, "{ten:?}");
+        let plain: Vec<_> = (0..10).map(|n| body("", n)).collect();
+        let plain = forecast(&plain).total();
+        let parts = ten.live_input + ten.saved_by_cache;
+        let off = (parts - plain.live_input).0.abs();
+        assert!(
+            off * 100 < plain.live_input.0,
+            "{parts} {}",
+            plain.live_input
+        );
+    }
+
+    #[test]
+    fn a_model_without_a_price_is_in_no_sum() {
+        let mut forecast = forecast(&[]);
+        forecast.add("someone-elses", &RequestBody::from_json(body("", 1)));
+        let total = forecast.total();
+        assert_eq!((total.unknown_price, total.live_most()), (1, Pico::ZERO));
+        assert!(total.input > 0);
+    }
+
+    #[test]
+    fn the_slowest_limit_tells_the_time() {
+        let expected = Expected {
+            jobs: 6_000,
+            counted_input: 1_200_000,
+            output: 600_000,
+            ..Expected::default()
+        };
+        let ceilings = |rpm, itpm, otpm| Ceilings { rpm, itpm, otpm };
+        for (concurrency, ceilings, seconds) in [
+            // 6,000 seconds of requests and 10,000 of output.
+            (1, ceilings(None, None, None), 16_000),
+            (1_000, ceilings(None, None, None), 16),
+            (1_000, ceilings(Some(1_000), None, None), 360),
+            (1_000, ceilings(Some(1_000), Some(100_000), None), 720),
+            (
+                1_000,
+                ceilings(Some(1_000), Some(100_000), Some(30_000)),
+                1_200,
+            ),
+        ] {
+            let time = expected.live_time(concurrency, ceilings);
+            assert_eq!(time, Duration::from_secs(seconds), "{ceilings:?}");
+        }
+    }
+
+    #[test]
+    fn a_count_corrects_the_input_alone() {
+        let total = forecast(&[body("", 1)]).total();
+        let more = total.corrected(1.5);
+        assert_eq!(more.input, (total.input * 3).div_ceil(2));
+        assert_eq!(more.live_output, total.live_output);
+        assert_eq!(more.live_input.0, total.live_input.0 * 3 / 2);
+    }
+}
