@@ -147,6 +147,9 @@ impl Bucket {
         let believed = self.level;
         self.level = believed.clamp(low, high).min(self.capacity);
         self.forget_foreign(now);
+        if is_as_good_as_full(&told.limit, now) {
+            return;
+        }
         let per_second = self.per_minute / SECONDS_PER_MINUTE;
         self.foreign = (self.foreign + (believed - believed.clamp(low, high)) / FOREIGN_MEMORY_S)
             .clamp(0.0, per_second * (1.0 - LEAST_SHARE));
@@ -183,6 +186,16 @@ impl Bucket {
         self.capacity = self.bound.clamp(least, limit);
         self.margin = (MARGIN * self.capacity + told.rounding).min(self.capacity / 20.0);
     }
+}
+
+/// Whether the bucket had nothing left to take in, as far as whole seconds tell. What is not in it
+/// then ran over its rim, and nobody took it: to blame others would slow us down, which keeps the
+/// bucket full, which would blame them more.
+fn is_as_good_as_full(limit: &Limit, now: Timestamp) -> bool {
+    let full_in = |full_at: Timestamp| full_at.duration_since(now).as_secs_f64();
+    limit
+        .full_at
+        .is_some_and(|full_at| full_in(full_at) <= RESET_ROUNDING_S)
 }
 
 /// A count of tokens or requests, which is exact below 2^53.
