@@ -61,8 +61,10 @@ impl Scheduler {
                 .min(lane.roads.most_per_claim(now))
                 .min(throttle.claimable(&lane.model, ready, now))
                 .min(affordable);
-            // A claim that brings less than what is ready can wait and bring more.
-            let worth_it = max_jobs >= ready;
+            // A claim that brings less than what is about to leave can wait and bring more. What is
+            // parked is not: it may wait for the very request that would be claimed.
+            let about_to_leave = ready.saturating_sub(self.throttles.parked());
+            let worth_it = max_jobs >= about_to_leave;
             if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {
                 continue;
             }
