@@ -184,8 +184,13 @@ impl Throttle {
     ) -> Verdict {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
         let of_class = self.classes.entry(class).or_default();
-        if of_class.open >= of_class.ramp.allowed() || self.is_behind(id, class) {
+        if of_class.open >= of_class.ramp.allowed() {
             return Verdict::Wait;
+        }
+        // Passed over, not waited for: the first in line may stand behind this one, which was parked
+        // when that became the first.
+        if self.is_behind(id, class) {
+            return Verdict::Pass;
         }
         if let Some(until) = self.waits_for_cache(id, now) {
             self.parked += 1;

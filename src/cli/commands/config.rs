@@ -173,7 +173,7 @@ mod tests {
         limits.otpm                    -                        default
         limits.budget_usd              -                        default
         limits.only_between            -                        default
-        limits.cache_warm              off                      default
+        limits.cache_warm              auto                     default
         api.base_url                   https://h.test/v         environment ANTHROPIC_BASE_URL
         api.version                    2023-06-01               default
         api.beta                       a, b                     file c.toml:6

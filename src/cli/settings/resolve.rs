@@ -149,7 +149,7 @@ impl Layers {
             ),
             cache_warm: self.pick(
                 &keys::CACHE_WARM,
-                CacheWarm::Off,
+                CacheWarm::default(),
                 By {
                     file: file.cache_warm,
                     run: run.cache_warm,

@@ -82,7 +82,7 @@ const LAYERED: &[(&keys::Key, [&str; 5])] = &[
             "04:00-05:00@UTC",
         ],
     ),
-    (&keys::CACHE_WARM, ["off", "off", "off", "off", "auto"]),
+    (&keys::CACHE_WARM, ["auto", "off", "off", "off", "auto"]),
     (&keys::TIMEOUT, ["10m", "2s", "2s", "3s", "4s"]),
     (&keys::STREAM, ["auto", "always", "always", "never", "auto"]),
     (&keys::LANE, ["auto", "batch", "batch", "live", "auto"]),
