@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::estimate::{Estimator, Prefix, Prompt};
 use super::prices::PriceTable;
-use crate::model::{Lane, Pico, Usage};
+use crate::model::{Lane, Pico, Tokens, Usage};
 
 /// Parts of the budget, in per cent, at which the user is warned.
 const WARN_AT: [u8; 2] = [75, 90];
@@ -68,6 +68,12 @@ impl Spend {
         self.spent
     }
 
+    /// What is held for work in flight.
+    #[must_use]
+    pub fn held(&self) -> Pico {
+        self.held
+    }
+
     /// What may still be held for something new. Negative when the budget is overrun.
     #[must_use]
     pub fn left(&self) -> Pico {
@@ -116,7 +122,6 @@ impl Spend {
 /// known price. `is_warm` tells what of it is thought to be read from the cache; what else is marked
 /// for the cache is taken to be written. Web searches are not foreseen.
 ///
-/// The reservation of a batch is the sum over its jobs, with [`Lane::Batch`].
 #[must_use]
 pub fn reservation(
     prices: &PriceTable,
@@ -126,10 +131,44 @@ pub fn reservation(
     is_warm: impl Fn(&Prefix) -> bool,
     (lane, at): (Lane, Timestamp),
 ) -> Option<Pico> {
+    let bound = bound(prices, model, prompt);
+    let tokens = estimator.ceiling(model, prompt, bound, is_warm);
+    price_of(prices, model, prompt, tokens, (lane, at))
+}
+
+/// What the `nth` (from 1) request of a remote batch adds to what the whole batch hardly exceeds.
+/// None if its model has no known price. Nothing is taken to be read from a cache.
+///
+/// The requests of a batch are answered together, so what one of them costs beyond the mean, others
+/// make up for: less is held for many than the sum of what each may cost alone.
+#[must_use]
+pub fn batch_reservation(
+    prices: &PriceTable,
+    estimator: &Estimator,
+    model: &str,
+    prompt: &Prompt,
+    nth: u32,
+    at: Timestamp,
+) -> Option<Pico> {
+    let bound = bound(prices, model, prompt);
+    let tokens = estimator.ceiling_of_nth(model, prompt, bound, nth);
+    price_of(prices, model, prompt, tokens, (Lane::Batch, at))
+}
+
+fn bound(prices: &PriceTable, model: &str, prompt: &Prompt) -> u64 {
     let most = prices.model(model).map(|model| model.max_output_tokens);
-    let bound = prompt.max_tokens.or(most).unwrap_or(UNBOUNDED_OUTPUT);
+    prompt.max_tokens.or(most).unwrap_or(UNBOUNDED_OUTPUT)
+}
+
+fn price_of(
+    prices: &PriceTable,
+    model: &str,
+    prompt: &Prompt,
+    tokens: Tokens,
+    (lane, at): (Lane, Timestamp),
+) -> Option<Pico> {
     let usage = Usage {
-        tokens: estimator.ceiling(model, prompt, bound, is_warm),
+        tokens,
         batch_tier: lane == Lane::Batch,
         us_geo: prompt.us_geo,
         fast: prompt.fast,
