@@ -246,6 +246,10 @@ impl Planner {
             let effect = need.and_then(|need| self.effect(id, need, now));
             if let (Some(effect), Some(track)) = (effect, self.tracks.get_mut(&id)) {
                 track.busy = true;
+                if matches!(effect, Effect::Send { .. }) {
+                    // If it is lost, it is looked for from this call on, not from an earlier one.
+                    track.row.sent_at = Some(now);
+                }
                 effects.push(effect);
             }
         }

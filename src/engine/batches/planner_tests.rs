@@ -13,11 +13,12 @@ use crate::engine::batches::lane::{LiveView, Mode};
 use crate::engine::settings::{BatchOptions, EngineSettings};
 use crate::engine::throttle::LimitSettings;
 use crate::model::{
-    BatchId, BatchState, CancelReason, DispatchOptions, EventKind, JobCounts, Lane, OnHalt, Pico,
-    RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping, StreamMode,
+    BatchId, BatchState, CancelReason, DispatchOptions, ErrorClass, EventKind, Evidence, JobCounts,
+    Lane, OnHalt, Pico, RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping,
+    StreamMode,
 };
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
-use crate::provider::Polled;
+use crate::provider::{Failure, Polled};
 use crate::store::{BatchQueue, BatchRow};
 
 fn start() -> Timestamp {
@@ -97,6 +98,15 @@ fn row(state: BatchState) -> BatchRow {
         deadline: None,
         undated: true,
     }
+}
+
+fn failure(class: ErrorClass) -> Box<Failure> {
+    Box::new(Failure {
+        class,
+        evidence: Evidence::default(),
+        message: None,
+        partial: None,
+    })
 }
 
 /// A planner that finds a batch in this state and an empty queue.
@@ -183,6 +193,30 @@ fn a_user_s_cancel_takes_apart_what_was_not_sent_and_cancels_what_was() {
         matches!(effects.as_slice(), [Effect::Find { .. }]),
         "{effects:?}"
     );
+}
+
+#[test]
+fn a_batch_that_is_sent_again_hours_later_is_looked_for_where_it_was_sent_last() {
+    let mut planner = found(BatchState::Ready, None);
+    let rng = &mut Rng::with_seed(1);
+    for minutes in [0, 200] {
+        let sent = plan(&mut planner, after(minutes));
+        assert!(matches!(sent[..], [Effect::Send { .. }]), "{sent:?}");
+        let lost = failure(ErrorClass::ConnectionCut);
+        let answer = Answer::Sent(BatchId(1), Some(Err(lost)));
+        planner.on_answer(answer, after(minutes + 1), rng);
+        let looked_for = plan(&mut planner, after(minutes + 1));
+        let Some(Effect::Find { search, .. }) = looked_for.last() else {
+            panic!("{looked_for:?}");
+        };
+        assert_eq!(search.sent_at, after(minutes));
+        let mut remote = remote(RemoteStatus::InProgress);
+        remote.created_at = Some(after(minutes));
+        assert!(search.fits(&remote), "{search:?}");
+        // Nothing is found until it can be created again.
+        let nothing = || Answer::Found(BatchId(1), Ok(Vec::new()));
+        planner.on_answer(nothing(), after(minutes + 100), rng);
+    }
 }
 
 #[test]
