@@ -97,6 +97,12 @@ impl Plan {
         self
     }
 
+    /// All go live, as the user says.
+    pub fn live(mut self) -> Self {
+        self.lane = Some(Lane::Live);
+        self
+    }
+
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
