@@ -205,3 +205,7 @@ impl Purse {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "purse_tests.rs"]
+mod tests;

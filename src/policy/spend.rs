@@ -182,7 +182,7 @@ fn price_of(
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Room, Spend, reservation};
+    use super::{Room, Spend, batch_reservation, reservation};
     use crate::model::{Lane, Pico, Tokens};
     use crate::policy::{Estimator, Prefix, PriceTable, Prompt};
 
@@ -282,6 +282,34 @@ mod tests {
         let batch = held_for(&cold, "claude-haiku-4-5", &asked, Lane::Batch).unwrap();
         assert_eq!(live.0, batch.0 * 2);
         assert_eq!(held_for(&cold, "someone-elses", &asked, Lane::Live), None);
+    }
+
+    #[test]
+    fn many_requests_of_a_batch_hold_less_than_each_alone_and_before_any_answer_the_same() {
+        let mut estimator = Estimator::default();
+        let (model, asked) = ("claude-opus-4-6", prompt(1_000.0, 4_000));
+        let prices = PriceTable::embedded();
+        let nth = |estimator: &Estimator, nth| {
+            batch_reservation(&prices, estimator, model, &asked, nth, at()).unwrap()
+        };
+        let alone = |estimator: &Estimator| held_for(estimator, model, &asked, Lane::Batch);
+        assert_eq!(Some(nth(&estimator, 500)), alone(&estimator));
+        for n in 0..4_000 {
+            let used = Tokens {
+                input: 1_000,
+                output: if n % 20 == 0 { 1_000 } else { 100 },
+                ..Tokens::default()
+            };
+            estimator.observe(model, &asked, &used);
+        }
+        // Half of 1,050 in at 5 USD and, on the mean, 145 out at 25 USD per million.
+        let mean = Pico((1_050 * 5 + 145 * 25) * 1_000_000 / 2);
+        let held: Pico = (1..=1_000).map(|n| nth(&estimator, n)).sum();
+        let each = Pico(held.0 / 1_000);
+        assert!(each > mean, "{each} for {mean}");
+        assert!(each.0 * 100 < mean.0 * 125, "{each} for {mean}");
+        assert!(Some(each) < alone(&estimator), "{each}");
+        assert!(nth(&estimator, 1) > nth(&estimator, 2));
     }
 
     #[test]
