@@ -219,9 +219,9 @@ fn batches_are_created_in_the_hours_only_and_fetched_at_any_time() {
         .forced()
         .only_between("00:30-00:35@UTC")
         .block_on(async |world| {
-            let opens = Duration::from_mins(30);
+            let (opens, before) = (Duration::from_mins(30), Duration::from_mins(29));
             let ending = world
-                .dispatch_and(opens - Duration::from_mins(1), async |world: &World| {
+                .dispatch_and(before, async |world: &World| {
                     assert_eq!(world.remote.creates(), 0);
                 })
                 .await;

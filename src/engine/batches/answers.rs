@@ -85,11 +85,11 @@ impl Planner {
                 self.tracks.insert(row.id, Track::new(*row));
             }
             Answer::Short => {
-                self.short = true;
+                self.intake.short = true;
                 self.intake.stepped();
             }
             Answer::Filled(batch, filled, short) => {
-                self.short |= short;
+                self.intake.short |= short;
                 self.on_filled(batch, filled);
             }
             Answer::Moved(batch, state, row) => self.on_moved(batch, state, *row, now),
@@ -123,7 +123,7 @@ impl Planner {
     pub(super) fn forget(&mut self, batch: BatchId) {
         self.tracks.remove(&batch);
         self.intake.changed();
-        self.short = false;
+        self.intake.short = false;
         self.ready.push(Effect::Freed(batch));
     }
 

@@ -127,8 +127,6 @@ pub(super) struct Planner {
     pub(super) create_due: Timestamp,
     pub(super) refusals: u32,
     pub(super) harvests: usize,
-    /// The budget had no room for the next job of a batch, and no batch has come to its end since.
-    pub(super) short: bool,
     /// The hours in which requests may be sent.
     hours: Option<Hours>,
     /// They allow none before.
@@ -169,7 +167,6 @@ impl Planner {
             create_due: Timestamp::MIN,
             refusals: 0,
             harvests: 0,
-            short: false,
             hours: settings.limits.only_between.clone(),
             closed_until: None,
             waiting: None,
@@ -220,7 +217,7 @@ impl Planner {
     fn plan_intake(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
         let pending =
             |track: &Track| matches!(track.row.state, BatchState::Filling | BatchState::Ready);
-        let has_money = !self.short || self.live.holds_nothing;
+        let has_money = !self.intake.short || self.live.holds_nothing;
         let is_open = self.closed_until.is_none();
         let may_begin = has_money && is_open && !self.tracks.values().any(pending);
         let (room, down_since) = (self.room(), self.live.down_since);
@@ -352,7 +349,7 @@ impl Planner {
 
     /// The rest finds room in the budget when batches are fetched, which nobody waits for.
     fn waits_for_money_elsewhere(&self) -> bool {
-        self.no_wait && self.short && self.remote_batches() > 0
+        self.no_wait && self.intake.short && self.remote_batches() > 0
     }
 
     /// A create call buys work, so it keeps to the hours; looks and results do not.
