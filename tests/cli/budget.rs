@@ -8,9 +8,9 @@ use crate::harness::Desk;
 use crate::money::{bill, dollars};
 
 /// With prompts and answers of different lengths.
-fn desk(jobs: usize) -> Desk {
+fn desk(jobs: usize, seed: u64) -> Desk {
     let desk = Desk::with(SimulatorSettings {
-        seed: 7,
+        seed,
         output: OutputLength {
             median: 110,
             spread: 0.6,
@@ -33,8 +33,17 @@ fn cost(report: &Value) -> Pico {
     dollars(&report["cost_usd"]["total"])
 }
 
+/// Each seed draws other answers; `SEEDS=20` tries more of them.
 fn a_dollar_of_three(jobs: usize, flags: &[&str]) {
-    let desk = desk(jobs);
+    let seeds = std::env::var("SEEDS").ok();
+    let seeds = seeds.and_then(|text| text.parse().ok()).unwrap_or(1);
+    for seed in 0..seeds {
+        on_seed(jobs, flags, seed);
+    }
+}
+
+fn on_seed(jobs: usize, flags: &[&str], seed: u64) {
+    let desk = desk(jobs, seed);
     let flags = [flags, &["--retry-scale", "0.001", "--seed", "1"]].concat();
     let submit = [&["submit", "jobs.jsonl", "--budget-usd", "1"], &flags[..]].concat();
     desk.run(&submit).expect(4).says(&[
@@ -63,7 +72,10 @@ fn a_dollar_of_three(jobs: usize, flags: &[&str]) {
     let three = 28..34;
     assert!(three.contains(&(whole.0 * 10 / Pico::USD.0)), "{whole}");
     desk.run(&["verify"]).expect(0);
-    eprintln!("{flags:?}: {spent} of 1.00, {whole} in all");
+    eprintln!(
+        "{flags:?} {seed}: {spent} of 1.00, {whole} in all, {} batches",
+        desk.simulator.stats().batches_created
+    );
 }
 
 #[test]
