@@ -32,6 +32,8 @@ mod planner;
 mod refusal;
 mod search;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod track;
 mod upload;
 mod ways;
