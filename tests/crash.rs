@@ -38,6 +38,9 @@ mod commits;
 #[cfg(target_os = "linux")]
 #[path = "crash/disk.rs"]
 mod disk;
+#[cfg(target_os = "linux")]
+#[path = "crash/faults.rs"]
+mod faults;
 #[path = "crash/files.rs"]
 mod files;
 #[path = "crash/ingest.rs"]

@@ -98,7 +98,9 @@ static STORY: LazyLock<Story> = LazyLock::new(|| {
     Process::start(recorder.watch(resume(&bench), &folder))
         .end()
         .must_succeed();
-    Story::of(&bench, &recorder, jobs, loaded_at)
+    let story = Story::of(&bench, &recorder, jobs, loaded_at);
+    assert!(story.acknowledged.len() as u64 > 3 * jobs);
+    story
 });
 
 fn a_mixed_day() -> SimulatorSettings {
@@ -130,7 +132,6 @@ impl Story {
     pub fn of(bench: &Bench, recorder: &Recorder, jobs: u64, loaded_at: usize) -> Self {
         let records = recorder.recorded();
         let acknowledged = acknowledged(&records);
-        assert!(acknowledged.len() as u64 > 3 * jobs);
         Self {
             records,
             jobs,
@@ -245,7 +246,7 @@ fn after_a_cut(rng: &mut Rng) -> Bench {
 }
 
 /// The store opens for writing, as for a resume, and every invariant of every run holds.
-fn open_and_verify(store: &Path) -> Result<(), String> {
+pub fn open_and_verify(store: &Path) -> Result<(), String> {
     let runtime = Runtime::new().unwrap();
     runtime.block_on(async {
         let opened = SqliteStore::open(store).map_err(|error| error.to_string())?;

@@ -10,8 +10,7 @@
  *   RECORDER_LOG      the log, outside of the folder; appended to
  *   RECORDER_EIO      "n": the n-th sync fails with EIO, "n+": so does every later one
  *   RECORDER_ONLY     only syncs of files whose name ends so are counted and fail
- *   RECORDER_ROOM     files may grow by so many bytes together, then ENOSPC; 0 bytes once
- *                     the file RECORDER_ROOM_UNTIL exists
+ *   RECORDER_ROOM     files may grow by so many bytes together, then ENOSPC
  *
  * SQLite's -shm files are left out: they are no part of what must survive. Files that end with
  * .jsonl are written down, but never fail: they are the test's own.
@@ -49,7 +48,6 @@ static int log_file = -1;
 static long eio_at, syncs;
 static int eio_stays;
 static const char *only = "";
-static const char *room_until;
 static long long room = -1;
 
 #define REAL(name) ((__typeof__(&name))real(#name))
@@ -81,7 +79,6 @@ __attribute__((constructor)) static void begin(void) {
     }
     if (getenv("RECORDER_ONLY")) only = getenv("RECORDER_ONLY");
     if (getenv("RECORDER_ROOM")) room = atoll(getenv("RECORDER_ROOM"));
-    room_until = getenv("RECORDER_ROOM_UNTIL");
 }
 
 static int ends_with(const char *text, const char *end) {
@@ -135,7 +132,6 @@ static ssize_t refuse(int error) {
 /* Whether a write up to there finds room; takes what it needs. */
 static int has_room(int fd, const char *name, uint64_t end) {
     if (room < 0 || ends_with(name, ".jsonl")) return 1;
-    if (room_until && access(room_until, F_OK) == 0) room = 0;
     struct stat found;
     if (fstat(fd, &found) != 0) stop("a file cannot be asked");
     long long growth = (long long)end - (long long)found.st_size;
@@ -182,7 +178,10 @@ int ftruncate(int fd, off_t size) {
     const char *name = name_of(fd, buffer);
     if (!name) return REAL(ftruncate)(fd, size);
     pthread_mutex_lock(&lock);
+    struct stat before;
+    if (fstat(fd, &before) != 0) stop("a file cannot be asked");
     int done = REAL(ftruncate)(fd, size);
+    if (done == 0 && room >= 0 && size < before.st_size) room += before.st_size - size;
     if (done == 0) note(TRUNCATE, inode_of(fd), (uint64_t)size, NULL, 0);
     pthread_mutex_unlock(&lock);
     return done;
