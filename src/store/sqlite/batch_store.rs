@@ -126,6 +126,7 @@ impl BatchStore for SqliteStore {
         self.writer
             .call(move |tx| finish::finish(tx, run, &packed))
             .await
+            .map(drop)
     }
 
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {
