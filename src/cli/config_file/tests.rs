@@ -55,6 +55,7 @@ otpm = 10
 budget_usd = 2.50
 only_between = "18:00-08:00@UTC"
 cache_warm = "off"
+cache_prefix = "auto"
 [api]
 base_url = "https://h.test/"
 version = "2026-10-21"
