@@ -98,6 +98,10 @@ impl Reader for MemoryReader {
             .collect())
     }
 
+    async fn open_requests(&self, _: RunId, _: JobId) -> Result<Vec<OpenRequest>> {
+        Ok(Vec::new())
+    }
+
     async fn hours_of_day(&self, _: RunId) -> Result<Vec<HourOfDay>> {
         Ok(self.hours.clone())
     }

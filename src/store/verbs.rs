@@ -7,7 +7,8 @@ use jiff::civil::Date;
 
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, EstimateErrors, JobHistory, JobState, Lane, PageStatus, RunId, Shaping, Tokens,
+    ErrorClass, EstimateErrors, JobHistory, JobId, JobState, Lane, PageStatus, RequestBody, RunId,
+    Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -27,6 +28,17 @@ pub struct NewRun {
     pub shaping: Shaping,
     /// How it is dispatched.
     pub options: DispatchOptions,
+}
+
+/// A request of a job that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenRequest {
+    /// The job.
+    pub job: JobId,
+    /// The model that it asks.
+    pub model: String,
+    /// The request of its input line.
+    pub body: RequestBody,
 }
 
 /// An input line whose `custom_id` the run already has.

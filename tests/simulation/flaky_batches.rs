@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use claude_run::model::{AttemptId, BatchId, BatchState, CancelReason, Lane, RemoteBatch, RunId};
+use claude_run::model::{
+    AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RunId,
+};
 use claude_run::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, Unroute,
+    RouteRule, Routed, Unroute, Warmer,
 };
 use jiff::Timestamp;
 
@@ -91,6 +93,10 @@ impl BatchStore for Flaky {
 
     async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
         self.verb(self.store.harvest(run, items)).await
+    }
+
+    async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {
+        self.verb(self.store.warmers(jobs, now)).await
     }
 
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {

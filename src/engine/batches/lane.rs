@@ -14,6 +14,7 @@ use super::driver::Driver;
 use super::intake::first_rule;
 use super::planner::Planner;
 use super::tasks::Hands;
+use super::warm_up::WarmUp;
 use crate::clock::Clock;
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
@@ -107,7 +108,7 @@ impl BatchLane {
     ) -> Result<Option<Self>, StoreError> {
         let now = clock.now();
         let rows = store.batches(run.id).await?;
-        let mut planner = Planner::new(run, settings, rows);
+        let mut planner = Planner::new(run, settings, rows.clone());
         let mut after_line = Some(0);
         while let Some(line) = after_line
             && stop.current() == Stop::No
@@ -117,6 +118,10 @@ impl BatchLane {
         }
         let queue = store.batch_queue(run.id, now).await?;
         planner.intake.begins_with(queue, now);
+        let mut warm_up = WarmUp::new(settings, now);
+        let found = store.warmers(warm_up.jobs(), now).await?;
+        warm_up.begins_with(&found, &rows, now);
+        planner.warm_up = warm_up;
         let may_spill = settings.batch.settings.spill_after.is_some();
         if !planner.is_busy() && planner.remote_batches() == 0 && !may_spill {
             return Ok(None);

@@ -48,7 +48,10 @@ fn run() -> Run {
     }
 }
 
-fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
+pub(in crate::engine::batches) fn settings(
+    lane: Option<Lane>,
+    deadline: Option<Timestamp>,
+) -> EngineSettings {
     EngineSettings {
         concurrency: 64,
         stagger: Duration::ZERO,
@@ -72,7 +75,7 @@ fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
     }
 }
 
-fn row(state: BatchState) -> BatchRow {
+pub(in crate::engine::batches) fn row(state: BatchState) -> BatchRow {
     BatchRow {
         id: BatchId(1),
         run: RunId::generate(),

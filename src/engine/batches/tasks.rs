@@ -12,7 +12,7 @@ use super::lane::News;
 use super::planner::Effect;
 use super::refusal::{EntryName, Refusal, refusal};
 use super::search::Search;
-use super::upload::{feed, upload};
+use super::upload::{bytes_marked, feed, upload};
 use super::ways::Ways;
 use crate::clock::Clock;
 use crate::engine::events::EventMaker;
@@ -20,6 +20,7 @@ use crate::engine::settings::EngineSettings;
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, EventKind, Lane, RemoteBatch, RunId,
 };
+use crate::policy::Marker;
 use crate::provider::{BatchApi, Failure};
 use crate::store::{BatchRow, BatchStore, NewBatch, Result, RouteRule, StoreError, Unroute};
 
@@ -96,18 +97,27 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
             Effect::Unroute(which) => self.unroute(which).await,
             Effect::Begin(batch) => self.begin(batch).await,
             Effect::Fill(fill) => {
+                let batch = fill.batch;
                 let filled = self.store.fill_batch(fill).await?;
                 if filled.too_large > 0 {
                     self.tell(News::JobsForLive).await;
                 }
-                Ok(Answer::Filled(fill.batch, filled))
+                Ok(Answer::Filled(batch, filled))
             }
             Effect::Move(batch, to) => {
                 let state = self.store.move_batch(batch, to, now).await?;
                 let row = Box::new(self.row(batch).await?);
                 Ok(Answer::Moved(batch, state, row))
             }
-            Effect::Send { batch, bytes } => self.send(batch, bytes).await,
+            Effect::AskWarmers(jobs) => {
+                let found = self.store.warmers(jobs, now).await?;
+                Ok(Answer::Warmers(found))
+            }
+            Effect::Send {
+                batch,
+                bytes,
+                marks,
+            } => self.send(batch, bytes, &Marker::of(marks)).await,
             Effect::Look { batch, remote_id } => self.look(batch, &remote_id).await,
             Effect::Find { batch, search } => Ok(Answer::Found(batch, self.find(&search).await)),
             Effect::Confirm {
@@ -175,7 +185,8 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
 
     /// That the call leaves is written down before it does, and what came of it right after. If this
     /// stops anywhere in between, the next start finds it `Sending`, and looks before it sends.
-    async fn send(&self, batch: BatchId, bytes: u64) -> Result<Answer> {
+    async fn send(&self, batch: BatchId, bytes: u64, marker: &Marker) -> Result<Answer> {
+        let bytes = bytes_marked(&*self.store, batch, bytes, marker).await?;
         let now = self.clock.now();
         let state = self
             .store
@@ -186,7 +197,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         }
         let row = self.row(batch).await?;
         let (upload, chunks) = upload(bytes);
-        let feeding = feed(&*self.store, batch, &row.nonce, chunks);
+        let feeding = feed(&*self.store, batch, &row.nonce, marker, chunks);
         let (told, fed) = tokio::join!(self.api.create(upload), feeding);
         let now = self.clock.now();
         match &told {

@@ -100,6 +100,7 @@ impl Bench {
                     max_requests,
                     max_bytes: MAX_BATCH_BYTES,
                     now: at(10),
+                    only: None,
                 };
                 or_refused(store.fill_batch(fill).await);
             }

@@ -74,6 +74,7 @@ impl Bench {
             max_requests,
             max_bytes,
             now: at(10),
+            only: None,
         };
         let mut too_large = 0;
         loop {
