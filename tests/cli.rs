@@ -18,6 +18,8 @@ mod amended;
 mod bad_input;
 #[path = "cli/batches.rs"]
 mod batches;
+#[path = "cli/cache_prefix.rs"]
+mod cache_prefix;
 #[path = "cli/class_table.rs"]
 mod class_table;
 #[path = "cli/daily.rs"]

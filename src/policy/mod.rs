@@ -27,7 +27,7 @@ pub mod waits;
 
 pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
 pub use batch::BatchSettings;
-pub use cache_prefix::{Census, Keep, Marker, worth_warming};
+pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, speaks_of_the_lane};
 pub use concurrency::{Concurrency, Signal};

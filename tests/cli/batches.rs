@@ -43,7 +43,7 @@ async fn lose_a_create_call(desk: &Desk, run: RunId) {
         now,
         only: None,
     };
-    while !store.fill_batch(fill).await.unwrap().complete {}
+    while !store.fill_batch(fill.clone()).await.unwrap().complete {}
     for state in [
         BatchState::Ready,
         BatchState::Sending,

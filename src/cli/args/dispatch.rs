@@ -94,7 +94,7 @@ pub struct DispatchArgs {
     /// Let one request warm a shared prompt cache first [default: auto]
     #[arg(long, value_name = "auto|off", value_parser = cache_warm, help_heading = "Limits")]
     pub cache_warm: Option<CacheWarm>,
-    /// Mark long beginnings that many requests share for the cache [default: off]
+    /// Cache long beginnings that requests share [default: off]
     #[arg(long, value_name = "auto|off", value_parser = cache_prefix, help_heading = "Limits")]
     pub cache_prefix: Option<CachePrefix>,
     /// Stream answers: auto, always or never [default: auto]

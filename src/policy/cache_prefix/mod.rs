@@ -5,6 +5,7 @@
 //! places     where in a request a mark can stand, each with a hash of all that comes before it
 //! census     counts requests by place, and chooses the places that pay
 //! mark       puts the mark into a request
+//! savings    what that is expected to save
 //! ```
 //!
 //! A place counts for what the cache goes by: the model, what else shapes the prompt (tool choice,
@@ -19,9 +20,11 @@ mod census;
 mod mark;
 mod own_mark;
 mod places;
+mod savings;
 
 pub use census::{Census, worth_warming};
 pub use mark::{Keep, Marker};
+pub use savings::savings;
 
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,7 @@ impl Bench {
                     now: at(10),
                     only: None,
                 };
-                or_refused(store.fill_batch(fill).await);
+                or_refused(store.fill_batch(fill.clone()).await);
             }
             Verb::Move(n, to) => {
                 let Some(batch) = chosen(n) else { return };

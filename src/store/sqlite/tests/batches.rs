@@ -78,7 +78,7 @@ impl Bench {
         };
         let mut too_large = 0;
         loop {
-            let filled = self.store.fill_batch(fill).await.unwrap();
+            let filled = self.store.fill_batch(fill.clone()).await.unwrap();
             too_large += filled.too_large;
             if filled.complete {
                 return Filled {
