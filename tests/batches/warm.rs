@@ -70,7 +70,7 @@ fn a_first_request_that_fails_holds_nobody_up() {
             let and_then = async |world: &World| {
                 world
                     .remote
-                    .behave(|it| it.items = vec![(1.0, Item::Message)])
+                    .behave(|it| it.items = vec![(1.0, Item::Message)]);
             };
             assert_eq!(
                 world.dispatch_and(MINUTE, and_then).await,

@@ -99,6 +99,12 @@ fn a_shared_system_prompt_is_written_once_and_read_by_all_others() {
     assert_eq!(used.cache_read_tokens + used.cache_write_5m_tokens, 0);
     assert_eq!(off["cache_hit_rate"], 0.0);
 
+    let checked = plain.run(&["check", "jobs.jsonl", "--json"]).expect(0);
+    let foreseen = checked.json_lines()[0]["estimates"]["cache_prefix"].clone();
+    assert_eq!(foreseen["jobs"], 20);
+    assert!(dollars(&foreseen["live_usd"]) > dollars(&foreseen["batch_usd"]));
+    plain.run(&["check", "jobs.jsonl"]).expect(0);
+
     let (desk, report) = submitted(&jobs, &[LIVE, AUTO]);
     let used = row(&desk);
     assert!(used.cache_write_5m_tokens > 1_024, "{used:?}");

@@ -89,8 +89,13 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         .because(error.to_string())
     })??;
     checked.file = args.file.display().to_string();
-    let prefixes = gathered.census.clone().choose();
-    let estimates = estimate(ctx, gathered, endpoint.as_ref()).await?;
+    let Gathered {
+        forecast,
+        sample,
+        census,
+    } = gathered;
+    let prefixes = census.choose();
+    let estimates = estimate(ctx, &forecast, sample, endpoint.as_ref()).await;
     let prices = endpoint::prices(&ctx.settings)?;
     checked.estimates = Some(estimates.with_prefixes(&prefixes, &prices, now));
     if args.json {
@@ -128,13 +133,14 @@ struct Gathered {
 
 async fn estimate(
     ctx: &Context,
-    gathered: Gathered,
+    forecast: &Forecast,
+    sample: Sample,
     endpoint: Option<&Endpoint>,
-) -> Result<Estimates, Failure> {
+) -> Estimates {
     let Some(endpoint) = endpoint else {
-        return Ok(Estimates::new(&gathered.forecast, &ctx.settings, None));
+        return Estimates::new(forecast, &ctx.settings, None);
     };
-    let sample = gathered.sample.take();
+    let sample = sample.take();
     let wanted = sample.len();
     let (counted, trouble) = count(&endpoint.provider, sample).await;
     if let Some(trouble) = trouble {
@@ -143,7 +149,7 @@ async fn estimate(
             "{done} of {wanted} requests could be counted: {trouble}"
         ));
     }
-    Ok(Estimates::new(&gathered.forecast, &ctx.settings, counted))
+    Estimates::new(forecast, &ctx.settings, counted)
 }
 
 fn read(

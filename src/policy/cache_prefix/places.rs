@@ -179,9 +179,11 @@ impl<'a> Walk<'a> {
         if raw.starts_with('"') {
             self.take(raw);
             self.add(|| tokens_of_content(raw));
-            return match may_be_marked && says_something(raw) {
-                true => self.place(raw, true),
-                false => Some(()),
+            let can_be_marked = may_be_marked && says_something(raw);
+            return if can_be_marked {
+                self.place(raw, true)
+            } else {
+                Some(())
             };
         }
         let blocks: Vec<&RawValue> = serde_json::from_str(raw).ok()?;

@@ -111,7 +111,8 @@ fn the_mark_stands_at_the_end_of_what_is_shared() {
         request[key] = value.clone();
         request
     };
-    let cases: Vec<(&str, &str, Box<dyn Fn(u64) -> Value>)> = vec![
+    type Make<'a> = Box<dyn Fn(u64) -> Value + 'a>;
+    let cases: Vec<(&str, &str, Make<'_>)> = vec![
         (
             "tools",
             "/tools/1/cache_control",
