@@ -1,3 +1,5 @@
+//! Which requests are marked and where, and that a mark changes nothing else.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! The warm-up in tables: what goes first, what is marked then, and for how long others wait.
+
 use super::*;
 use crate::engine::batches::planner::tests::{row, settings};
 use crate::model::{BatchState, Lane};
