@@ -103,6 +103,8 @@ fn nothing_is_marked_that_is_too_short_or_has_no_known_price() {
     }
 }
 
+type Make<'a> = Box<dyn Fn(u64) -> Value + 'a>;
+
 #[test]
 fn the_mark_stands_at_the_end_of_what_is_shared() {
     let block = |text: &str| json!({"type": "text", "text": text});
@@ -113,7 +115,6 @@ fn the_mark_stands_at_the_end_of_what_is_shared() {
         request[key] = value.clone();
         request
     };
-    type Make<'a> = Box<dyn Fn(u64) -> Value + 'a>;
     let cases: Vec<(&str, &str, Make<'_>)> = vec![
         (
             "tools",
