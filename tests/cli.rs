@@ -18,6 +18,8 @@ mod amended;
 mod bad_input;
 #[path = "cli/batches.rs"]
 mod batches;
+#[path = "cli/budget.rs"]
+mod budget;
 #[path = "cli/cache_prefix.rs"]
 mod cache_prefix;
 #[path = "cli/class_table.rs"]
@@ -34,8 +36,12 @@ mod export;
 mod harness;
 #[path = "cli/money.rs"]
 mod money;
+#[path = "cli/network.rs"]
+mod network;
 #[path = "cli/program.rs"]
 mod program;
+#[path = "cli/proxy.rs"]
+mod proxy;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/retries.rs"]

@@ -26,7 +26,7 @@ use crate::scripted::Scripted;
 const MODEL: &str = "claude-haiku-5-5";
 /// What one message of the remote world costs in a batch: half of 100 × 0.10 + 50 × 0.50 USD per
 /// million.
-const BATCH_PRICE: Pico = Pico(17_500_000);
+pub const BATCH_PRICE: Pico = Pico(17_500_000);
 
 /// A line of the input.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +44,7 @@ pub struct Plan {
     no_wait: bool,
     /// All lines have the same long system prompt, and it is marked.
     sharing: bool,
+    limits: LimitSettings,
     on_halt: OnHalt,
     settings: BatchSettings,
 }
@@ -61,6 +62,7 @@ pub struct World {
     pub clock: Clock,
     start: Timestamp,
     chance: Mutex<Rng>,
+    budget: Mutex<Option<Pico>>,
     events: Arc<Mutex<Vec<EventKind>>>,
     plan: Plan,
     _folder: tempfile::TempDir,
@@ -76,6 +78,7 @@ impl World {
             deadline: None,
             no_wait: false,
             sharing: false,
+            limits: LimitSettings::default(),
             on_halt: OnHalt::Exit,
             settings: BatchSettings::default(),
         }
@@ -99,6 +102,12 @@ impl Plan {
         self
     }
 
+    /// All go live, as the user says.
+    pub fn live(mut self) -> Self {
+        self.lane = Some(Lane::Live);
+        self
+    }
+
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -111,6 +120,16 @@ impl Plan {
 
     pub fn no_wait(mut self) -> Self {
         self.no_wait = true;
+        self
+    }
+
+    pub fn budget(mut self, budget: Pico) -> Self {
+        self.limits.budget = Some(budget);
+        self
+    }
+
+    pub fn only_between(mut self, hours: &str) -> Self {
+        self.limits.only_between = Some(hours.parse().unwrap());
         self
     }
 
@@ -166,6 +185,7 @@ impl Plan {
             clock,
             start,
             chance: Mutex::new(Rng::with_seed(self.seed ^ 0x5EED)),
+            budget: Mutex::new(self.limits.budget),
             events: Arc::default(),
             plan: self,
             _folder: folder,
@@ -186,9 +206,11 @@ fn new_run(id: RunId, created_at: Timestamp) -> NewRun {
 }
 
 fn body(line: u64, sharing: bool) -> RequestBody {
-    let own = format!(r#"{{"model":"{MODEL}","id":"id-{line}"}}"#);
+    let own = format!(r#"{{"model":"{MODEL}","id":"id-{line}","max_tokens":200}}"#);
     let system = "by heart ".repeat(400);
-    let shared = format!(r#"{{"model":"{MODEL}","metadata":"id-{line}","system":"{system}"}}"#);
+    let shared = format!(
+        r#"{{"model":"{MODEL}","metadata":"id-{line}","max_tokens":200,"system":"{system}"}}"#
+    );
     RequestBody::from_json(if sharing { shared } else { own })
 }
 
@@ -297,8 +319,9 @@ impl World {
             on_halt: self.plan.on_halt,
             amend: AmendSettings::default(),
             limits: LimitSettings {
+                budget: *self.budget.lock().unwrap(),
                 cache_prefixes: Arc::clone(&self.cache_prefixes),
-                ..LimitSettings::default()
+                ..self.plan.limits.clone()
             },
             status: None,
             second: None,
@@ -319,6 +342,11 @@ impl World {
             store, providers, self.clock, &run, settings, &mut notes, signal,
         )
         .await
+    }
+
+    /// From the next dispatch on.
+    pub fn set_budget(&self, budget: Pico) {
+        *self.budget.lock().unwrap() = Some(budget);
     }
 
     /// Every call of the store fails from then on.

@@ -47,6 +47,19 @@ impl BatchStore for Flaky {
         self.verb(self.store.fill_batch(fill)).await
     }
 
+    async fn next_for_batch(
+        &self,
+        run: RunId,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<BatchEntry>> {
+        self.verb(self.store.next_for_batch(run, now, most)).await
+    }
+
+    async fn fill_batch_with(&self, fill: Fill, jobs: Vec<JobId>) -> Result<(Filled, Vec<JobId>)> {
+        self.verb(self.store.fill_batch_with(fill, jobs)).await
+    }
+
     async fn batch_entries(
         &self,
         batch: BatchId,

@@ -58,7 +58,9 @@ enum Stage {
 }
 
 impl WarmUp {
-    /// For the beginnings that are worth it. Whoever does not wait for batches cannot wait for this.
+    /// For the beginnings that are worth it. Whoever does not wait for batches cannot wait for this, and
+    /// within a budget jobs go into batches in their order alone, at the plain price that is held for
+    /// them.
     pub(super) fn new(settings: &EngineSettings, now: Timestamp) -> Self {
         let prefixes = settings.limits.cache_prefixes.iter();
         let pays = |prefix: &&SharedPrefix| {
@@ -66,7 +68,8 @@ impl WarmUp {
             let prices = model.and_then(|model| model.prices(now, prefix.tokens, false));
             prices.is_some_and(|prices| worth_warming(prices, prefix.jobs))
         };
-        let usable = prefixes.filter(|prefix| !prefix.first.is_empty() && !settings.batch.no_wait);
+        let waits = !settings.batch.no_wait && settings.limits.budget.is_none();
+        let usable = prefixes.filter(|prefix| waits && !prefix.first.is_empty());
         let prefixes = usable.filter(pays).map(|prefix| OfPrefix {
             hash: prefix.hash,
             first: prefix.first.iter().copied().map(JobId).collect(),
