@@ -4,6 +4,7 @@
 //! races with anything. Requests and store calls run as tasks of their own; only this loop changes
 //! the scheduler's state.
 
+mod claiming;
 mod lanes;
 mod recording;
 
@@ -28,7 +29,7 @@ use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
 use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
-use crate::policy::{Prompt, max_tokens_of, streams};
+use crate::policy::{Marker, Prompt, max_tokens_of, streams};
 use crate::provider::{BatchApi, Provider, Reply, Request};
 use crate::store::{BatchStore, Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
@@ -123,6 +124,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     }
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
+        marker: Marker::new(&settings.limits.cache_prefixes),
         scheduler,
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
@@ -170,6 +172,8 @@ struct Dispatcher<'a, S, P> {
     clock: Clock,
     run: &'a Run,
     settings: EngineSettings,
+    /// Marks what live requests share for the cache.
+    marker: Marker,
     scheduler: Scheduler,
     rng: Rng,
     observer: &'a mut dyn Observer,
@@ -301,18 +305,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         for effect in self.scheduler.plan(now, &mut self.rng) {
             match effect {
                 Effect::Start(job) => self.start(job, now),
-                Effect::Claim(claim) => self.call(move |store| async move {
-                    let model = claim.model.clone();
-                    let result = store.claim(claim).await;
-                    // Large bodies take a while to count, so the task does it and not this loop.
-                    let jobs = result.iter().flat_map(|claimed| &claimed.jobs);
-                    let prompts = jobs.map(|job| Prompt::read(&job.body)).collect();
-                    Called::Claimed {
-                        model,
-                        result,
-                        prompts,
-                    }
-                }),
+                Effect::Claim(claim) => self.claim(claim),
                 Effect::Release(attempts) => {
                     let run = self.run.id;
                     self.call(move |store| async move {

@@ -16,18 +16,18 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use crate::model::{AttemptId, DispatchOptions, Run, RunId};
+use crate::model::{AttemptId, DispatchOptions, JobId, Run, RunId};
 
 pub use batches::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
-    RESULTS_KEPT_FOR, RouteRule, Routed, Unroute,
+    RESULTS_KEPT_FOR, RouteRule, Routed, Unroute, Warmer,
 };
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
     AttemptGroup, AttemptRow, Claim, Claimed, DayGroup, DuplicateId, EstimateKind, EstimateSums,
-    Finish, HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, Pulse, Recovered, Replayed,
-    ResultBody, ResultRow, RetryFilter, StatusChange,
+    Finish, HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, OpenRequest, Pulse, Recovered,
+    Replayed, ResultBody, ResultRow, RetryFilter, StatusChange,
 };
 
 pub use verify::{Check, Verification};
@@ -173,6 +173,15 @@ pub trait Reader: Send + 'static {
         only: Only,
         after_line: u64,
     ) -> impl Future<Output = Result<Vec<ResultRow>>>;
+
+    /// A page of the requests of jobs that have not ended, in the order of line, after the given
+    /// job; empty at the end. Pages are bounded in jobs and in bytes, but one body is given whatever
+    /// its size.
+    fn open_requests(
+        &self,
+        run: RunId,
+        after: JobId,
+    ) -> impl Future<Output = Result<Vec<OpenRequest>>>;
 
     /// The attempts of the run by the hour of day in which they began; hours without any are left
     /// out.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, EstimateErrors, JobCounts, JobHistory, JobState, Lane, PageStatus, Pico, RunId,
-    Shaping, Tokens,
+    ErrorClass, EstimateErrors, JobCounts, JobHistory, JobId, JobState, Lane, PageStatus, Pico,
+    RequestBody, RunId, Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -29,6 +29,17 @@ pub struct NewRun {
     pub shaping: Shaping,
     /// How it is dispatched.
     pub options: DispatchOptions,
+}
+
+/// A request of a job that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenRequest {
+    /// The job.
+    pub job: JobId,
+    /// The model that it asks.
+    pub model: String,
+    /// The request of its input line.
+    pub body: RequestBody,
 }
 
 /// An input line whose `custom_id` the run already has.

@@ -47,7 +47,10 @@ fn run() -> Run {
     }
 }
 
-fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
+pub(in crate::engine::batches) fn settings(
+    lane: Option<Lane>,
+    deadline: Option<Timestamp>,
+) -> EngineSettings {
     testing::settings(BatchOptions {
         lane,
         deadline,
@@ -55,7 +58,7 @@ fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
     })
 }
 
-fn row(state: BatchState) -> BatchRow {
+pub(in crate::engine::batches) fn row(state: BatchState) -> BatchRow {
     BatchRow {
         id: BatchId(1),
         run: RunId::generate(),

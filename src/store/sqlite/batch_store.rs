@@ -3,13 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::{SqliteStore, batches, blob, dissolve, fill, finish, harvest, queue};
+use super::{SqliteStore, batches, blob, dissolve, fill, finish, harvest, queue, requests};
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody, RunId,
 };
 use crate::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, StoreError, Unroute,
+    RouteRule, Routed, StoreError, Unroute, Warmer,
 };
 
 impl BatchStore for SqliteStore {
@@ -127,6 +127,12 @@ impl BatchStore for SqliteStore {
             .call(move |tx| finish::finish(tx, run, &packed))
             .await
             .map(drop)
+    }
+
+    async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {
+        self.writer
+            .call(move |tx| requests::warmers(tx, &jobs, now.as_millisecond()))
+            .await
     }
 
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {

@@ -24,6 +24,7 @@
 //! fill            ... what goes into a batch and onto the wire
 //! batches         ... where batches stand
 //! harvest         ... what must be known of a result's job
+//! requests        what requests share, and who warms the cache for it
 //! dissolve        ... batches that are taken apart
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
@@ -52,6 +53,7 @@ mod open;
 mod queue;
 mod reader;
 mod replay;
+mod requests;
 mod rows;
 mod spool;
 mod tally;
