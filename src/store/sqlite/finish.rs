@@ -232,8 +232,9 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     if let Some(packed) = &finish.amended {
         amend::keep(tx, (run, job.0, n), (model, route), packed)?;
     }
-    if amended && finish.next.is_end() {
-        amend::settle(tx, job.0, matches!(finish.next, Next::EndTruncated))?;
+    let truncated = matches!(finish.next, Next::EndTruncated);
+    if truncated || (amended && finish.next.is_end()) {
+        amend::settle(tx, job.0, truncated)?;
     }
     Ok(())
 }

@@ -6,20 +6,21 @@ use claude_run::engine::Ending;
 use claude_run::model::{ErrorClass, EventKind, Lane};
 use claude_run::policy::BatchSettings;
 
-use crate::remote::Create;
-use crate::scripted::Answer;
+use crate::world::remote::Create;
+use crate::world::scripted::Answer;
 use crate::world::{Line, World};
 
 fn line(lane: Option<Lane>, hours: Option<u64>) -> Line {
     Line {
         lane,
         deadline: hours.map(Duration::from_hours),
+        ..Line::default()
     }
 }
 
 #[test]
 fn each_job_takes_the_cheapest_road_that_keeps_its_deadline() {
-    World::new(1)
+    World::of_both_lanes(1)
         .lines(30, line(None, None))
         .lines(30, line(None, Some(48)))
         .lines(30, line(None, Some(0)))
@@ -30,13 +31,13 @@ fn each_job_takes_the_cheapest_road_that_keeps_its_deadline() {
             world.check().await;
             world.check_money().await;
             assert_eq!(world.remote.sizes(), [60]);
-            assert_eq!(world.live.requests(), 90);
+            assert_eq!(world.provider.requests(), 90);
         });
 }
 
 #[test]
 fn a_batch_that_stalls_is_given_up_in_time_and_nothing_is_bought_again() {
-    World::new(2)
+    World::of_both_lanes(2)
         .jobs(1_000)
         .deadline(Duration::from_hours(2))
         .block_on(async |world| {
@@ -57,7 +58,7 @@ fn a_batch_that_stalls_is_given_up_in_time_and_nothing_is_bought_again() {
             let ends = world.ends().await;
             let by_batch = ends[&("batch", "succeeded".to_owned())];
             assert!((300..500).contains(&by_batch), "{ends:?}");
-            assert_eq!(world.live.requests(), 1_000 - by_batch as u64);
+            assert_eq!(world.provider.requests(), 1_000 - by_batch as u64);
             assert_eq!(
                 world.told(|it| matches!(it, EventKind::BatchCanceling { .. })),
                 1
@@ -67,7 +68,7 @@ fn a_batch_that_stalls_is_given_up_in_time_and_nothing_is_bought_again() {
 
 #[test]
 fn a_lane_that_was_forced_stays_whatever_the_deadline() {
-    World::new(3)
+    World::of_both_lanes(3)
         .lines(50, line(Some(Lane::Batch), Some(1)))
         .block_on(async |world| {
             world
@@ -75,13 +76,13 @@ fn a_lane_that_was_forced_stays_whatever_the_deadline() {
                 .behave(|it| it.processing = Duration::from_hours(5));
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
-            assert_eq!((world.live.requests(), world.remote.cancels()), (0, 0));
+            assert_eq!((world.provider.requests(), world.remote.cancels()), (0, 0));
         });
 }
 
 #[test]
 fn what_waits_for_room_in_the_queue_goes_live_when_its_time_comes() {
-    World::new(4)
+    World::of_both_lanes(4)
         .jobs(40)
         .deadline(Duration::from_hours(3))
         .block_on(async |world| {
@@ -90,7 +91,7 @@ fn what_waits_for_room_in_the_queue_goes_live_when_its_time_comes() {
                 .behave(|it| it.creates = vec![(1.0, Create::QueueFull)]);
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
-            assert_eq!((world.remote.batches(), world.live.requests()), (0, 40));
+            assert_eq!((world.remote.batches(), world.provider.requests()), (0, 40));
             assert!(
                 world.elapsed() < Duration::from_hours(3),
                 "{:?}",
@@ -101,33 +102,33 @@ fn what_waits_for_room_in_the_queue_goes_live_when_its_time_comes() {
 
 #[test]
 fn a_few_leftovers_go_live_unless_the_user_says_otherwise() {
-    World::new(5)
+    World::of_both_lanes(5)
         .lines(19, line(None, Some(48)))
         .block_on(async |world| {
             assert_eq!(world.dispatch().await, Ending::Completed);
-            assert_eq!((world.remote.batches(), world.live.requests()), (0, 19));
+            assert_eq!((world.remote.batches(), world.provider.requests()), (0, 19));
         });
-    World::new(6)
+    World::of_both_lanes(6)
         .lines(5, line(None, Some(48)))
         .lines(5, line(Some(Lane::Batch), None))
         .block_on(async |world| {
             assert_eq!(world.dispatch().await, Ending::Completed);
             assert_eq!(world.remote.sizes(), [5]);
-            assert_eq!(world.live.requests(), 5);
+            assert_eq!(world.provider.requests(), 5);
         });
 }
 
 #[test]
 fn a_live_lane_that_is_down_spills_into_a_batch_if_the_user_says_so() {
     let spill = |it: &mut BatchSettings| it.spill_after = Some(Duration::from_mins(10));
-    World::new(7)
+    World::of_both_lanes(7)
         .jobs(100)
         .settings(spill)
         .block_on(async |world| {
             let now = tokio::time::Instant::now();
             let outage = now..now + Duration::from_hours(6);
             world
-                .live
+                .provider
                 .outage(outage, Answer::Error(ErrorClass::Overloaded));
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
@@ -143,7 +144,7 @@ fn a_live_lane_that_is_down_spills_into_a_batch_if_the_user_says_so() {
 
 #[test]
 fn a_run_without_batch_work_asks_the_batches_api_for_nothing() {
-    World::new(8).jobs(50).block_on(async |world| {
+    World::of_both_lanes(8).jobs(50).block_on(async |world| {
         assert_eq!(world.dispatch().await, Ending::Completed);
         world.check().await;
         assert_eq!((world.remote.creates(), world.remote.looks()), (0, 0));
@@ -152,16 +153,22 @@ fn a_run_without_batch_work_asks_the_batches_api_for_nothing() {
 
 #[test]
 fn a_passing_failure_goes_again_by_the_road_that_the_deadline_leaves() {
-    World::new(9)
+    World::of_both_lanes(9)
         .jobs(100)
         .deadline(Duration::from_hours(2))
         .block_on(async |world| {
             world.remote.behave(|it| {
                 it.processing = Duration::from_mins(100);
-                it.items = vec![(1.0, crate::remote::Item::Error(ErrorClass::Overloaded))];
+                it.items = vec![(
+                    1.0,
+                    crate::world::remote::Item::Error(ErrorClass::Overloaded),
+                )];
             });
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
-            assert_eq!((world.remote.batches(), world.live.requests()), (1, 100));
+            assert_eq!(
+                (world.remote.batches(), world.provider.requests()),
+                (1, 100)
+            );
         });
 }
