@@ -461,8 +461,10 @@ impl<F: Fixture> Pair<F> {
             Verb::Fill { batch, .. } | Verb::Note { batch, .. } | Verb::Dissolve { batch, .. } => {
                 batch
             }
-            Verb::Move(batch, _) | Verb::Send(batch, _) => batch,
-            Verb::CancelBatch(batch, _) | Verb::Harvest(batch, _) => batch,
+            Verb::Move(batch, _)
+            | Verb::Send(batch, _)
+            | Verb::CancelBatch(batch, _)
+            | Verb::Harvest(batch, _) => batch,
             other => unreachable!("{other:?} is of no batch"),
         };
         let (run, batch) = self.batch(*number).await?;

@@ -10,7 +10,7 @@ pub mod flaky;
 mod flaky_batches;
 mod new_store;
 pub mod page;
-mod plan;
+pub mod plan;
 pub mod remote;
 pub mod scripted;
 pub mod whole;
@@ -19,7 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use claude_run::clock::Clock;
@@ -45,10 +45,13 @@ use page::{Asked, Page};
 use remote::Remote;
 use scripted::Scripted;
 
-pub use plan::{Line, Plan};
+pub use plan::Plan;
 
 /// What the second endpoint is called.
 pub const SECOND: &str = "https://second.test";
+
+/// Read once: a seed has many dispatches.
+static PRICES: LazyLock<Arc<PriceTable>> = LazyLock::new(|| Arc::new(PriceTable::embedded()));
 
 /// The seeds to try: the first so many, as many as `SEEDS` says, or the one that `SEED` names.
 pub fn seeds(usual: u64) -> Range<u64> {
@@ -78,6 +81,7 @@ pub struct World {
     run: RunId,
     /// The wall as the next process reads it.
     clock: Cell<Clock>,
+    clock_was_set: Cell<bool>,
     start: Timestamp,
     began: Instant,
     plan: Plan,
@@ -90,11 +94,19 @@ pub struct World {
     _folder: tempfile::TempDir,
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "it stands beside the words of the panic"
+)]
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let (seed, thread) = (self.plan.seed, std::thread::current());
-            let test = thread.name().unwrap_or("whole");
+
+            let test = match thread.name() {
+                Some(name) if !name.starts_with("whole::") && name != "<unnamed>" => name,
+                _ => "whole",
+            };
             eprintln!("to have it again: SEED={seed} cargo test --test simulation {test}");
         }
     }
@@ -259,7 +271,7 @@ impl World {
             amend: self.plan.amend.clone(),
             stream: StreamMode::Auto,
             grace: Duration::from_secs(30),
-            prices: Arc::new(PriceTable::embedded()),
+            prices: Arc::clone(&PRICES),
             seed: Some(self.plan.seed),
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
@@ -314,6 +326,7 @@ impl World {
     pub fn set_wall(&self, by: SignedDuration) {
         let now = self.clock().now().checked_add(by).unwrap();
         self.clock.set(Clock::starting_at(now));
+        self.clock_was_set.set(true);
     }
 
     pub fn elapsed(&self) -> Duration {

@@ -44,6 +44,10 @@ impl Default for Line {
 }
 
 /// A world in the making.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a trait of its own of the world"
+)]
 pub struct Plan {
     pub(super) seed: u64,
     pub(super) lines: Vec<Line>,
@@ -266,6 +270,7 @@ impl Plan {
             reader: SqliteReader::open(&path).unwrap(),
             run,
             clock: clock.into(),
+            clock_was_set: false.into(),
             start,
             began: Instant::now(),
             chance: Rng::with_seed(self.seed ^ 0x5EED).into(),

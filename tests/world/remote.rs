@@ -78,6 +78,8 @@ pub struct Manners {
     pub items: Vec<(f64, Item)>,
     /// How create calls go by chance, when none is scripted.
     pub creates: Vec<(f64, Create)>,
+    /// How long its answer to a look says to wait.
+    pub hint: Duration,
     /// A batch runs out of time after so long.
     pub lifetime: Duration,
     /// A cancelled batch ends after so long.
@@ -96,6 +98,7 @@ impl Default for Manners {
             results: Results::default(),
             items: vec![(1.0, Item::Message)],
             creates: vec![(1.0, Create::Fine)],
+            hint: Duration::from_secs(10),
             lifetime: Duration::from_hours(24),
             cancel_takes: Duration::from_secs(25),
         }
@@ -561,17 +564,17 @@ impl BatchApi for Remote {
         self.lag().await;
         self.trouble()?;
         let batch = self.describe(id).ok_or_else(not_found)?;
-        let hidden_until = {
+        let (is_hidden, hint) = {
             let state = self.state();
-            let hidden = batch.created_at.unwrap() + state.manners.hidden_for;
-            hidden > self.now(&state)
+            let hidden_until = batch.created_at.unwrap() + state.manners.hidden_for;
+            (hidden_until > self.now(&state), state.manners.hint)
         };
-        if hidden_until {
+        if is_hidden {
             return Err(not_found());
         }
         Ok(Polled {
             batch,
-            retry_after: Some(Duration::from_secs(10)),
+            retry_after: Some(hint),
         })
     }
 

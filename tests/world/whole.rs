@@ -25,7 +25,11 @@ use super::scripted::{Answer, Scripted};
 
 const SONNET: &str = "claude-sonnet-5-5";
 /// Lives of a run before all is well.
-const MOST_LIVES: u32 = 6;
+const MOST_LIVES: u32 = 4;
+/// Multiplies every wait of the run, those for batches too.
+const SCALE: f64 = 0.01;
+/// A batch runs out of time so soon here: every virtual second costs some real time.
+const LIFETIME: Duration = Duration::from_mins(1);
 /// Dispatches that a run may need when all is well: it may have been halted before, or have batches
 /// that nobody waits for.
 const MOST_ROUNDS: u32 = 200;
@@ -53,18 +57,18 @@ fn plan(seed: u64, rng: &mut Rng) -> Plan {
     let mut plan = World::of_both_lanes(seed)
         .with_moments()
         .concurrency(rng.u32(1..=8))
-        .retry_scale(0.02)
+        .retry_scale(SCALE)
         .max_attempts(rng.u32(2..=8))
-        .latency(rng.u64(20..2_000))
+        .latency(rng.u64(20..600))
         .settings(|it| {
             it.size = rng.u32(2..=8);
             it.min_jobs = rng.u32(1..=4);
-            it.poll_min = Duration::from_secs(5);
-            it.poll_max = Duration::from_secs(60);
-            it.uncertain_for = Duration::from_secs(40);
-            it.not_found_for = Duration::from_secs(60);
+            it.poll_min = Duration::from_secs(1).div_f64(SCALE);
+            it.poll_max = Duration::from_secs(8).div_f64(SCALE);
+            it.uncertain_for = Duration::from_secs(5).div_f64(SCALE);
+            it.not_found_for = Duration::from_secs(15);
         });
-    for _ in 0..rng.u32(6..=20) {
+    for _ in 0..rng.u32(6..=16) {
         plan = plan.lines(1, line(rng));
     }
     if one_in(rng, 3) {
@@ -160,7 +164,7 @@ fn live_mood(rng: &mut Rng, provider: &Scripted) {
             0 => Answer::Truncated,
             1 => Answer::Paused,
             2 => Answer::Cut,
-            3 => Answer::Hint(ErrorClass::RateLimited, Duration::from_secs(rng.u64(1..20))),
+            3 => Answer::Hint(ErrorClass::RateLimited, Duration::from_secs(rng.u64(1..4))),
             4 if one_in(rng, 3) => Answer::Error(HALTS[rng.usize(0..HALTS.len())]),
             _ => Answer::Error(FAULTS[rng.usize(0..FAULTS.len())]),
         };
@@ -174,11 +178,12 @@ fn live_mood(rng: &mut Rng, provider: &Scripted) {
 fn batch_mood(rng: &mut Rng) -> Manners {
     let trouble = [0.0, 0.1, 0.4][rng.usize(0..3)];
     Manners {
-        processing: Duration::from_secs(rng.u64(1..300)),
+        processing: Duration::from_secs(rng.u64(1..10)),
         stalled: if one_in(rng, 4) { 0.3 } else { 0.0 },
-        hidden_for: Duration::from_secs(rng.u64(0..20)),
+        hidden_for: Duration::from_secs(rng.u64(0..4)),
         trouble,
-        lifetime: Duration::from_mins(15),
+        hint: Duration::from_secs(2),
+        lifetime: LIFETIME,
         results: Results {
             cuts: rng.u32(0..3),
             cut_after: rng.usize(0..4),
@@ -212,12 +217,16 @@ struct Story<'a> {
     rng: Rng,
     /// Jobs that have succeeded, by line.
     succeeded: BTreeMap<u64, ResultBody>,
+    /// Somebody sets the wall clock between lives. It is rare, since a retry whose time the clock was
+    /// taken back from waits for it, and a virtual day costs some real time.
+    clock_is_set: bool,
 }
 
 impl<'a> Story<'a> {
-    fn new(world: &'a World, rng: Rng) -> Self {
+    fn new(world: &'a World, mut rng: Rng) -> Self {
         Self {
             world,
+            clock_is_set: one_in(&mut rng, 12),
             rng,
             succeeded: BTreeMap::new(),
         }
@@ -266,12 +275,12 @@ impl<'a> Story<'a> {
 
     /// A dispatch that ends by itself, by Ctrl-C, or in a crash (none), while others meddle.
     async fn live(&mut self) -> Option<Result<Ending, EngineError>> {
-        let within_ms = [2_000, 20_000, 200_000][self.rng.usize(0..3)];
+        let within_ms = [300, 3_000, 15_000][self.rng.usize(0..3)];
         let never = Duration::from_hours(1_000);
         let mut moment = || Duration::from_millis(self.rng.u64(1..within_ms));
         let (crash, meddle, stop) = (moment(), moment(), moment());
         let (crash, stop) = match self.rng.u32(0..3) {
-            0 => (Duration::from_secs(400), stop),
+            0 => (Duration::from_secs(20), stop),
             _ => (crash, never),
         };
         let urgency = if self.rng.bool() {
@@ -300,7 +309,7 @@ impl<'a> Story<'a> {
     }
 
     async fn between_lives(&mut self) {
-        if one_in(&mut self.rng, 3) {
+        if self.clock_is_set && self.rng.bool() {
             let hours = [1, 24, -1, -24][self.rng.usize(0..4)];
             self.world.set_wall(SignedDuration::from_hours(hours));
         }
@@ -320,8 +329,9 @@ impl<'a> Story<'a> {
         }
         self.world.remote.behave(|it| {
             *it = Manners {
-                processing: Duration::from_secs(20),
-                lifetime: Duration::from_mins(15),
+                processing: Duration::from_secs(2),
+                hint: Duration::from_secs(2),
+                lifetime: LIFETIME,
                 ..Manners::default()
             };
         });
@@ -333,7 +343,7 @@ impl<'a> Story<'a> {
             if self.world.dispatch().await == Ending::Completed {
                 return;
             }
-            tokio::time::sleep(Duration::from_secs(30)).await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
         }
         panic!("the run makes no progress: {:?}", self.world.run().await);
     }

@@ -35,21 +35,21 @@ pub const TO_BATCH: RouteRule = RouteRule {
     batch_from: jiff::Timestamp::UNIX_EPOCH,
 };
 
-fn line(line: u64, lane: Option<Lane>, deadline_ms: Option<i64>) -> NewJob {
+fn job(number: u64, lane: Option<Lane>, deadline_ms: Option<i64>) -> NewJob {
     NewJob {
         lane,
         deadline: deadline_ms.map(at),
-        ..plain(line)
+        ..plain(number)
     }
 }
 
 async fn lanes_and_deadlines<F: Fixture>(bench: Bench<F>) {
     let jobs = vec![
-        line(1, None, None),
-        line(2, None, Some(500)),
-        line(3, None, Some(499)),
-        line(4, Some(Lane::Batch), Some(1)),
-        line(5, Some(Lane::Live), Some(900)),
+        job(1, None, None),
+        job(2, None, Some(500)),
+        job(3, None, Some(499)),
+        job(4, Some(Lane::Batch), Some(1)),
+        job(5, Some(Lane::Live), Some(900)),
     ];
     bench.loaded(jobs).await;
     let by_deadline = RouteRule {
@@ -107,8 +107,8 @@ async fn stays_live<F: Fixture>(bench: Bench<F>) {
 async fn counted<F: Fixture>(bench: Bench<F>) {
     bench
         .loaded(vec![
-            line(1, None, Some(800)),
-            line(2, None, Some(700)),
+            job(1, None, Some(800)),
+            job(2, None, Some(700)),
             plain(3),
         ])
         .await;
@@ -138,10 +138,10 @@ async fn counted<F: Fixture>(bench: Bench<F>) {
 
 async fn unrouted<F: Fixture>(bench: Bench<F>) {
     let jobs = vec![
-        line(1, None, Some(100)),
-        line(2, None, Some(900)),
-        line(3, None, None),
-        line(4, Some(Lane::Batch), Some(100)),
+        job(1, None, Some(100)),
+        job(2, None, Some(900)),
+        job(3, None, None),
+        job(4, Some(Lane::Batch), Some(100)),
     ];
     bench.loaded(jobs).await;
     bench.store.route(bench.run, TO_BATCH, 0).await.unwrap();

@@ -70,7 +70,7 @@ impl State {
 fn write_end(attempt: &mut Attempt, finish: &Finish) {
     let Finish { record, next, .. } = finish.clone();
     let row = &mut attempt.row;
-    row.ended_at = Some(record.ended_at);
+    row.ended_at = Some(record.ended_at.max(row.started_at));
     row.outcome = Some(record.outcome);
     row.error_class = record.error_class;
     row.http_status = record.evidence.http_status;
@@ -105,7 +105,7 @@ fn become_what_follows(job: &mut Job, finish: Finish, lane: Lane) -> Result<()> 
             job.state = JobState::Queued;
             job.queue = Lane::Live;
             job.amended = true;
-            job.model = amended.amendment.model().to_owned();
+            amended.amendment.model().clone_into(&mut job.model);
             job.amendment = Some(amended.amendment);
             if let Some(message) = amended.put_aside {
                 job.put_aside = Some((n, message));

@@ -6,9 +6,10 @@ use claude_run::engine::Ending;
 use claude_run::model::{ErrorClass, EventKind, Lane};
 use claude_run::policy::BatchSettings;
 
+use crate::world::World;
+use crate::world::plan::Line;
 use crate::world::remote::Create;
 use crate::world::scripted::Answer;
-use crate::world::{Line, World};
 
 fn line(lane: Option<Lane>, hours: Option<u64>) -> Line {
     Line {
