@@ -32,8 +32,12 @@ mod export;
 mod harness;
 #[path = "cli/money.rs"]
 mod money;
+#[path = "cli/network.rs"]
+mod network;
 #[path = "cli/program.rs"]
 mod program;
+#[path = "cli/proxy.rs"]
+mod proxy;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/retries.rs"]
