@@ -215,6 +215,9 @@ async fn clock_back<F: Fixture>(bench: Bench<F>) {
     bench.claim_one(at(90_000_000)).await;
     bench.start(at(1)).await;
     assert_eq!(bench.ledger().await[0].ended_at, Some(at(90_000_000)));
+    let again = bench.claim_one(at(95_000_000)).await;
+    bench.end(End::Success, &again, at(2)).await;
+    assert_eq!(bench.ledger().await[1].ended_at, Some(at(95_000_000)));
     bench.sound();
 }
 

@@ -93,7 +93,7 @@ async fn lanes_and_deadlines<F: Fixture>(bench: Bench<F>) {
 async fn stays_live<F: Fixture>(bench: Bench<F>) {
     let live_only = NewJob {
         live_only: true,
-        ..line(1, Some(Lane::Batch), None)
+        ..job(1, Some(Lane::Batch), None)
     };
     bench.loaded(vec![live_only, plain(2)]).await;
     let claimed = bench.claim(2, at(1)).await;
