@@ -252,7 +252,10 @@ impl Plan {
         let store = new_store(&path);
         let run = RunId::generate();
         let start: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-        store.begin_load(new_run(run, start)).await.unwrap();
+        store
+            .begin_load(new_run(run, start, !self.batches))
+            .await
+            .unwrap();
         let jobs = (1..).zip(&self.lines);
         let jobs = jobs.map(|(number, line)| new_job(number, line, start, self.body));
         store.add_jobs(run, jobs.collect()).await.unwrap();
@@ -285,12 +288,13 @@ impl Plan {
     }
 }
 
-fn new_run(id: RunId, created_at: Timestamp) -> NewRun {
+/// A run of the simulator does not mind batches that are gone: its API ends with its process.
+fn new_run(id: RunId, created_at: Timestamp, simulated: bool) -> NewRun {
     NewRun {
         id,
         name: None,
         file: "jobs.jsonl".to_owned(),
-        simulated: true,
+        simulated,
         created_at,
         shaping: Shaping::default(),
         options: DispatchOptions::default(),
