@@ -4,6 +4,7 @@
 //! loader and a dispatcher do, [`Reader`] what reports and exports read in short pages. No SQL
 //! and no type of a database crosses this line. Every write is one transaction, is idempotent,
 //! and is durable when its call returns; a call that returned an error may still have happened.
+//! `tests/conformance.rs` holds a store to what the traits promise.
 
 mod batches;
 mod error;
@@ -40,8 +41,8 @@ pub trait Store: Send + Sync + 'static {
     /// Opens a run for loading. It is invisible until [`Store::finish_load`].
     fn begin_load(&self, run: NewRun) -> impl Future<Output = Result<()>> + Send;
 
-    /// Adds checked jobs to a run that is loading. Jobs whose `custom_id` the run already has are
-    /// left out and returned.
+    /// Adds checked jobs to a run that is loading; any other is refused. Jobs whose `custom_id` the
+    /// run already has are left out and returned.
     fn add_jobs(
         &self,
         run: RunId,
@@ -109,7 +110,8 @@ pub trait Store: Send + Sync + 'static {
     /// What the dispatcher must know of the run now: control changes by other processes included.
     fn pulse(&self, run: RunId) -> impl Future<Output = Result<Pulse>> + Send;
 
-    /// Adds to the sums of how far the run's estimates of tokens were off.
+    /// Adds to the sums of how far the run's estimates of tokens were off. It is the one write that
+    /// is not idempotent: after an error it is given up, since a statistic may miss a part.
     fn note_estimates(
         &self,
         run: RunId,

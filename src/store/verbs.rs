@@ -97,7 +97,7 @@ pub struct Claimed {
     pub jobs: Vec<ClaimedJob>,
     /// When the earliest job of this model that waits for a retry is due, if one waits.
     pub next_due: Option<Timestamp>,
-    /// More jobs of this model could have been claimed now.
+    /// More jobs of this model may be had now: certainly if fewer than asked for were given.
     pub more: bool,
 }
 

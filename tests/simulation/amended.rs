@@ -6,9 +6,9 @@ use claude_run::engine::Ending;
 use claude_run::model::{AttemptOutcome, ErrorClass, JobState, Pico};
 use claude_run::store::ResultBody;
 
-use crate::scripted::Answer;
 use crate::seeds;
 use crate::world::World;
+use crate::world::scripted::Answer;
 
 const HAIKU: &str = "claude-haiku-5-5";
 const SONNET: &str = "claude-sonnet-5-5";
@@ -25,7 +25,7 @@ const MIX: [(f64, Answer); 6] = [
 
 /// What every amended run must show, besides what every run must.
 async fn check(world: &World, seed: u64) {
-    world.check(seed).await;
+    world.check().await;
     let ledger = world.ledger().await;
     for result in world.results().await {
         let attempts = ledger

@@ -154,7 +154,7 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
     let AttemptId { job, n } = record.attempt;
     let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
     tx.execute(
-        "UPDATE attempts SET ended_at_ms = ?3, outcome = ?4, error_class = ?5, http_status = ?6,
+        "UPDATE attempts SET ended_at_ms = max(?3, started_at_ms), outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
@@ -244,8 +244,9 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     if let Some(packed) = &finish.amended {
         amend::keep(tx, (run, job.0, n), (model, route), packed)?;
     }
-    if amended && finish.next.is_end() {
-        amend::settle(tx, job.0, matches!(finish.next, Next::EndTruncated))?;
+    let truncated = matches!(finish.next, Next::EndTruncated);
+    if truncated || (amended && finish.next.is_end()) {
+        amend::settle(tx, job.0, truncated)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claude_run::clock::Clock;
 use claude_run::model::{
-    ErrorClass, Evidence, RemoteBatch, RemoteStatus, RequestCounts, Tokens, Usage,
+    ErrorClass, Evidence, Pico, RemoteBatch, RemoteStatus, RequestCounts, Tokens, Usage,
 };
 use claude_run::provider::{
     BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, ResultLine,
@@ -78,6 +78,10 @@ pub struct Manners {
     pub items: Vec<(f64, Item)>,
     /// How create calls go by chance, when none is scripted.
     pub creates: Vec<(f64, Create)>,
+    /// How long its answer to a look says to wait.
+    pub hint: Duration,
+    /// A batch runs out of time after so long.
+    pub lifetime: Duration,
     /// A cancelled batch ends after so long.
     pub cancel_takes: Duration,
 }
@@ -94,6 +98,8 @@ impl Default for Manners {
             results: Results::default(),
             items: vec![(1.0, Item::Message)],
             creates: vec![(1.0, Create::Fine)],
+            hint: Duration::from_secs(10),
+            lifetime: Duration::from_hours(24),
             cancel_takes: Duration::from_secs(25),
         }
     }
@@ -138,9 +144,9 @@ pub struct Remote {
     clock: Clock,
 }
 
-/// A batch runs out of time after a day.
-const DAY: Duration = Duration::from_hours(24);
-/// Its results are removed after 29.
+/// What one message costs in a batch: half of 100 × 0.10 + 50 × 0.50 USD per million.
+pub const BATCH_PRICE: Pico = Pico(17_500_000);
+/// A batch's results are removed after 29.
 const KEPT: Duration = Duration::from_hours(29 * 24);
 
 impl Remote {
@@ -236,6 +242,18 @@ impl Remote {
             batch.entries.iter().filter(done).count() as u64
         };
         state.batches.iter().map(answered).sum()
+    }
+
+    /// Our ids of the requests that were answered with a message.
+    pub fn messages(&self) -> Vec<String> {
+        let state = self.state();
+        let now = self.now(&state);
+        let batches = state.batches.iter();
+        let entries = batches.flat_map(|batch| batch.entries.iter().map(move |it| (batch, it)));
+        entries
+            .filter(|(batch, entry)| batch.outcome(entry, &state.manners, now) == Outcome::Message)
+            .map(|(_, entry)| entry.custom_id.clone())
+            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -347,7 +365,7 @@ enum Outcome {
 impl Batch {
     /// When nothing is processed any more.
     fn closes_at(&self, manners: &Manners) -> Timestamp {
-        let expiry = self.created_at + DAY;
+        let expiry = self.created_at + manners.lifetime;
         match self.canceled_at {
             Some(at) => expiry.min(at + manners.cancel_takes),
             None => expiry,
@@ -400,7 +418,7 @@ impl Batch {
             status,
             counts,
             created_at: Some(self.created_at),
-            expires_at: Some(self.created_at + DAY),
+            expires_at: Some(self.created_at + manners.lifetime),
             ended_at: (ended_at <= now).then_some(ended_at),
             archived_at: None,
         }
@@ -561,17 +579,17 @@ impl BatchApi for Remote {
         self.lag().await;
         self.trouble()?;
         let batch = self.describe(id).ok_or_else(not_found)?;
-        let hidden_until = {
+        let (is_hidden, hint) = {
             let state = self.state();
-            let hidden = batch.created_at.unwrap() + state.manners.hidden_for;
-            hidden > self.now(&state)
+            let hidden_until = batch.created_at.unwrap() + state.manners.hidden_for;
+            (hidden_until > self.now(&state), state.manners.hint)
         };
-        if hidden_until {
+        if is_hidden {
             return Err(not_found());
         }
         Ok(Polled {
             batch,
-            retry_after: Some(Duration::from_secs(10)),
+            retry_after: Some(hint),
         })
     }
 

@@ -4,20 +4,19 @@ use std::time::Duration;
 
 use claude_run::engine::{Ending, Stop};
 
-use crate::remote::{Create, Item};
-use crate::seeds;
+use super::seeds;
 use crate::world::World;
+use crate::world::remote::{Create, Item};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[test]
 fn one_request_goes_first_and_all_others_are_marked_when_it_is_answered() {
-    World::new(1)
+    World::of_both_lanes(1)
         .jobs(100)
         .forced()
         .sharing()
         .block_on(async |world| {
-            assert_eq!(world.cache_prefixes[0].jobs, 100);
             assert_eq!(world.dispatch().await, Ending::Completed);
             assert_eq!(world.remote.sizes(), [1, 99]);
             assert_eq!(world.remote.marked(), [1, 99]);
@@ -29,12 +28,12 @@ fn one_request_goes_first_and_all_others_are_marked_when_it_is_answered() {
 fn who_has_few_jobs_or_does_not_wait_does_not_wait_for_a_warm_cache() {
     for (jobs, no_wait) in [(20, false), (100, true)] {
         let day = Duration::from_hours(30);
-        let plan = World::new(1).jobs(jobs).deadline(day).sharing();
+        let plan = World::of_both_lanes(1).jobs(jobs).deadline(day).sharing();
         let plan = if no_wait { plan.no_wait() } else { plan };
         plan.block_on(async |world| {
             let ending = world.dispatch().await;
             assert_eq!(ending == Ending::LeftInBatches, no_wait);
-            assert_eq!(world.remote.sizes(), [jobs]);
+            assert_eq!(world.remote.sizes(), [usize::try_from(jobs).unwrap()]);
             assert_eq!(world.remote.marked(), [0]);
         });
     }
@@ -42,7 +41,7 @@ fn who_has_few_jobs_or_does_not_wait_does_not_wait_for_a_warm_cache() {
 
 #[test]
 fn a_first_batch_that_is_slow_is_waited_for_forty_minutes_and_no_longer() {
-    World::new(1)
+    World::of_both_lanes(1)
         .jobs(100)
         .forced()
         .sharing()
@@ -59,7 +58,7 @@ fn a_first_batch_that_is_slow_is_waited_for_forty_minutes_and_no_longer() {
 
 #[test]
 fn a_first_request_that_fails_holds_nobody_up() {
-    World::new(1)
+    World::of_both_lanes(1)
         .jobs(100)
         .forced()
         .sharing()
@@ -87,7 +86,7 @@ fn a_first_request_that_fails_holds_nobody_up() {
 #[test]
 fn crashes_between_any_two_moments_leave_one_warm_batch_and_buy_nothing_twice() {
     for seed in seeds() {
-        World::new(seed)
+        World::of_both_lanes(seed)
             .jobs(120)
             .forced()
             .sharing()
