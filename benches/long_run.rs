@@ -86,9 +86,10 @@ impl Plan {
                 median: self.time.mul_f64(SLACK * open / self.jobs as f64),
                 spread: 0.3,
             },
-            // Every answer costs the same, so that those that a kill kept from us can be priced.
+            // Every answer is cut at its `max_tokens` and costs the same, so that those that a kill
+            // kept from us can be priced.
             output: OutputLength {
-                median: 40,
+                median: 400,
                 spread: 0.0,
             },
             faults: FAULTS.map(fault).into(),
@@ -375,7 +376,7 @@ impl Verdict {
         let unheard = sold.messages.saturating_sub(jobs);
         let (input, output) = (value("/tokens/input"), value("/tokens/output"));
         let is_priced = |recorded: u64, sold_tokens: u64| {
-            recorded + recorded / jobs * unheard == sold_tokens && recorded % jobs == 0
+            recorded + recorded / jobs * unheard == sold_tokens && recorded.is_multiple_of(jobs)
         };
         let money = is_priced(input, sold.input) && is_priced(output, sold.output);
         self.check(

@@ -13,8 +13,9 @@
 //! KILLS=50 JOBS=2000 BATCH_KILLS=50 cargo test --test crash killed_again -- --nocapture
 //! ```
 //!
-//! `BATCH_LARGE`, `INGEST_KILLS` and `START_KILLS` ask for more of the other tests in the same way.
-//! `SEED=n` repeats a run that failed (as far as the machine repeats its timing).
+//! `BATCH_LARGE`, `INGEST_KILLS`, `START_KILLS`, `POWER_CUTS`, `POWER_JOBS` and `DISK_FAULTS` ask for more of the
+//! other tests in the same way. `SEED=n` repeats a run that failed (as far as the machine repeats
+//! its timing).
 
 #![allow(
     clippy::unwrap_used,
@@ -34,8 +35,14 @@
 mod batches;
 #[path = "crash/bench.rs"]
 mod bench;
+#[cfg(target_os = "linux")]
+#[path = "crash/disk.rs"]
+mod disk;
 #[path = "crash/endings.rs"]
 mod endings;
+#[cfg(target_os = "linux")]
+#[path = "crash/faults.rs"]
+mod faults;
 #[path = "crash/files.rs"]
 mod files;
 #[path = "crash/ingest.rs"]
@@ -44,8 +51,14 @@ mod ingest;
 mod kills;
 #[path = "crash/ledger.rs"]
 mod ledger;
+#[cfg(target_os = "linux")]
+#[path = "crash/power.rs"]
+mod power;
 #[path = "crash/process.rs"]
 mod process;
+#[cfg(target_os = "linux")]
+#[path = "crash/recording.rs"]
+mod recording;
 #[path = "crash/rounds.rs"]
 mod rounds;
 #[path = "crash/stories.rs"]

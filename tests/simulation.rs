@@ -1,8 +1,8 @@
 //! The whole engine on virtual time: every run is a seed, and a seed always gives the same run.
 //!
-//! A world is the real engine, the real policies and the real store (on the caller's thread), with
-//! a scripted provider and tokio's paused clock in place of the network and the wall. Six hours
-//! pass in seconds, and nothing here depends on how fast the machine is.
+//! `world/` has the world: the real engine, policies and store, with scripted endpoints and tokio's
+//! paused clock. Here are its stories: the live lane in this file, one part of it in each module,
+//! both lanes in `batches`, and everything at once in `whole`.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,25 +16,21 @@
 
 #[path = "simulation/amended.rs"]
 mod amended;
+#[path = "simulation/batches/mod.rs"]
+mod batches;
 #[path = "simulation/budget.rs"]
 mod budget;
-#[path = "simulation/flaky.rs"]
-mod flaky;
-#[path = "simulation/flaky_batches.rs"]
-mod flaky_batches;
 #[path = "simulation/limits.rs"]
 mod limits;
 #[path = "simulation/metered.rs"]
 mod metered;
 #[path = "simulation/outages.rs"]
 mod outages;
-#[path = "simulation/page.rs"]
-mod page;
-#[path = "simulation/scripted.rs"]
-mod scripted;
 #[path = "simulation/second.rs"]
 mod second;
-#[path = "simulation/world.rs"]
+#[path = "simulation/whole.rs"]
+mod whole;
+#[path = "world/mod.rs"]
 mod world;
 
 use std::time::Duration;
@@ -43,17 +39,12 @@ use claude_run::engine::{Ending, Stop};
 use claude_run::model::{AttemptOutcome, ErrorClass, JobState, Pico};
 use proptest::prelude::*;
 
-use scripted::Answer;
 use world::World;
+use world::scripted::Answer;
 
 /// Seeds that a plain test run tries; `SEEDS=20000 cargo test --test simulation` hunts longer.
-const SEEDS: u64 = 200;
-
-pub(crate) fn seeds() -> std::ops::Range<u64> {
-    let count = std::env::var("SEEDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    0..count.unwrap_or(SEEDS)
+fn seeds() -> std::ops::Range<u64> {
+    world::seeds(200)
 }
 
 #[test]
@@ -68,7 +59,7 @@ fn every_job_ends_once_under_any_mix_of_faults() {
                 (0.1, Answer::Error(ErrorClass::ConnectionCut)),
             ]);
             assert_eq!(world.dispatch().await, Ending::Completed, "seed {seed}");
-            world.check(seed).await;
+            world.check().await;
         });
     }
 }
@@ -93,7 +84,7 @@ fn a_crash_between_any_two_moments_loses_nothing() {
                     crashes += 1;
                     assert!(crashes < 1_000, "seed {seed}: the run makes no progress");
                 }
-                world.check(seed).await;
+                world.check().await;
             });
     }
 }
@@ -193,7 +184,7 @@ fn a_refused_key_halts_the_run_and_fails_nothing() {
             world.provider.mix(&[(1.0, Answer::Message)]);
             assert_eq!(world.dispatch().await, Ending::Completed);
             assert_eq!(world.counts().await.succeeded, 500);
-            world.check(5).await;
+            world.check().await;
         });
 }
 
@@ -333,7 +324,7 @@ fn a_stop_records_what_is_in_flight_and_starts_nothing_new() {
                     .all(|row| row.outcome == Some(AttemptOutcome::Succeeded))
             );
             assert_eq!(world.dispatch().await, Ending::Completed);
-            world.check(12).await;
+            world.check().await;
         });
 }
 
@@ -435,7 +426,12 @@ fn a_broken_store_stops_the_run_and_a_resume_goes_on() {
             assert!(world.try_dispatch().await.is_err());
             world.repair_store();
             assert_eq!(world.dispatch().await, Ending::Completed);
-            world.check(17).await;
+            world.check().await;
+            let requests = world.provider.requests();
+            assert_eq!(
+                requests, 200,
+                "what the store did not take came from the spool"
+            );
         });
 }
 
@@ -467,7 +463,7 @@ fn six_hours_of_outage_cost_no_job_its_life_and_few_requests() {
                     world.counts().await.total,
                     "{class}"
                 );
-                world.check(20).await;
+                world.check().await;
 
                 let minute = Duration::from_mins(1);
                 let mut at = from + minute;

@@ -4,6 +4,7 @@
 //! limits of its own and the plain tokenizer.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -42,17 +43,18 @@ pub struct ModelClasses {
 }
 
 impl ModelClasses {
-    /// The built-in table.
-    ///
-    /// # Panics
-    ///
-    /// Never: the text it reads is part of the program.
+    /// The built-in table; its text is read once.
     #[must_use]
+    pub fn embedded() -> Self {
+        static TABLE: LazyLock<ModelClasses> = LazyLock::new(ModelClasses::read);
+        TABLE.clone()
+    }
+
     #[expect(
         clippy::expect_used,
         reason = "the text is part of the program, and every test here reads it"
     )]
-    pub fn embedded() -> Self {
+    fn read() -> Self {
         let file: File = toml::from_str(EMBEDDED).expect("the embedded table is well formed");
         let classes = file.class.into_iter().flat_map(|class| {
             let name = class.name;

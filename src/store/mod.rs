@@ -4,6 +4,7 @@
 //! loader and a dispatcher do, [`Reader`] what reports and exports read in short pages. No SQL
 //! and no type of a database crosses this line. Every write is one transaction, is idempotent,
 //! and is durable when its call returns; a call that returned an error may still have happened.
+//! `tests/conformance.rs` holds a store to what the traits promise.
 
 mod batches;
 mod error;
@@ -16,18 +17,18 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use crate::model::{AttemptId, DispatchOptions, Run, RunId};
+use crate::model::{AttemptId, DispatchOptions, JobId, Run, RunId};
 
 pub use batches::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
-    RESULTS_KEPT_FOR, RouteRule, Routed, Unroute,
+    RESULTS_KEPT_FOR, RouteRule, Routed, Unroute, Warmer,
 };
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
     AttemptGroup, AttemptRow, Claim, Claimed, DayGroup, DuplicateId, EstimateKind, EstimateSums,
-    Finish, HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, Pulse, Recovered, ResultBody,
-    ResultRow, RetryFilter, StatusChange,
+    Finish, HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, OpenRequest, Pulse, Recovered,
+    Replayed, ResultBody, ResultRow, RetryFilter, StatusChange,
 };
 
 pub use verify::{Check, Verification};
@@ -40,8 +41,8 @@ pub trait Store: Send + Sync + 'static {
     /// Opens a run for loading. It is invisible until [`Store::finish_load`].
     fn begin_load(&self, run: NewRun) -> impl Future<Output = Result<()>> + Send;
 
-    /// Adds checked jobs to a run that is loading. Jobs whose `custom_id` the run already has are
-    /// left out and returned.
+    /// Adds checked jobs to a run that is loading; any other is refused. Jobs whose `custom_id` the
+    /// run already has are left out and returned.
     fn add_jobs(
         &self,
         run: RunId,
@@ -59,7 +60,7 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes at most one page of a run that was never finished loading; true while there is more.
     fn sweep_load(&self, run: RunId) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Takes up a run: marks it running, closes every live attempt without an end as `interrupted`
+    /// Takes up a run: records what the spool holds, marks the run running, closes every live attempt without an end as `interrupted`
     /// (possibly billed) and puts its job back in the queue. Remote batches live on: of those that
     /// nothing was bought for, a filling one is taken apart and a ready one stays; one whose create
     /// call may have left is `Uncertain`.
@@ -78,6 +79,20 @@ pub trait Store: Send + Sync + 'static {
     /// in one transaction. An attempt that has ended already is left as it is.
     fn finish(&self, run: RunId, finishes: Vec<Finish>) -> impl Future<Output = Result<()>> + Send;
 
+    /// Makes room beside the store for ends of attempts that it may not take one day: for what a
+    /// dispatch with so many slots has open at once, within bounds. Whoever calls this holds the
+    /// dispatch lock.
+    fn reserve_spool(&self, slots: u32) -> impl Future<Output = Result<()>> + Send;
+
+    /// Puts ends that [`Store::finish`] would not take into the spool, from where the next
+    /// [`Store::start_run`] records them, and returns those for which there was no room. What is
+    /// not returned is durable.
+    fn spool(&self, run: RunId, finishes: Vec<Finish>) -> impl Future<Output = Vec<Finish>> + Send;
+
+    /// Gives back the room that was made for the spool, unless something is in it. Whoever calls
+    /// this holds the dispatch lock.
+    fn release_spool(&self) -> impl Future<Output = ()> + Send;
+
     /// Gives back claimed jobs whose request never left: their attempts are taken out again.
     fn release(
         &self,
@@ -95,7 +110,8 @@ pub trait Store: Send + Sync + 'static {
     /// What the dispatcher must know of the run now: control changes by other processes included.
     fn pulse(&self, run: RunId) -> impl Future<Output = Result<Pulse>> + Send;
 
-    /// Adds to the sums of how far the run's estimates of tokens were off.
+    /// Adds to the sums of how far the run's estimates of tokens were off. It is the one write that
+    /// is not idempotent: after an error it is given up, since a statistic may miss a part.
     fn note_estimates(
         &self,
         run: RunId,
@@ -159,6 +175,15 @@ pub trait Reader: Send + 'static {
         only: Only,
         after_line: u64,
     ) -> impl Future<Output = Result<Vec<ResultRow>>>;
+
+    /// A page of the requests of jobs that have not ended, in the order of line, after the given
+    /// job; empty at the end. Pages are bounded in jobs and in bytes, but one body is given whatever
+    /// its size.
+    fn open_requests(
+        &self,
+        run: RunId,
+        after: JobId,
+    ) -> impl Future<Output = Result<Vec<OpenRequest>>>;
 
     /// The attempts of the run by the hour of day in which they began; hours without any are left
     /// out.

@@ -8,8 +8,8 @@ use claude_run::model::{ErrorClass, EventKind, Indicator};
 use claude_run::store::AttemptRow;
 use tokio::time::Instant;
 
-use crate::scripted::Answer;
 use crate::world::World;
+use crate::world::scripted::Answer;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -94,7 +94,7 @@ fn probes_are_three_minutes_apart_while_the_page_says_major_or_critical() {
                     );
                 }
                 assert_eq!(world.counts().await.succeeded, 400);
-                world.check(32).await;
+                world.check().await;
             });
     }
 }

@@ -8,7 +8,7 @@ use claude_run::model::{AttemptOutcome, ErrorClass, EventKind};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use crate::scripted::Answer;
+use crate::world::scripted::Answer;
 use crate::world::{Plan, SECOND, World};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -44,7 +44,7 @@ fn the_second_endpoint_takes_over_when_the_first_has_failed_for_its_time() {
         let outage = outage(world, 240 * MINUTE);
         assert_eq!(world.dispatch().await, Ending::Completed);
         assert_eq!(world.counts().await.succeeded, 800);
-        world.check(40).await;
+        world.check().await;
         let first_there = world.second.starts()[0];
         assert!(first_there >= outage.start + AFTER);
         assert!(first_there < outage.start + AFTER + MINUTE);
@@ -81,7 +81,7 @@ fn one_probe_at_a_time_goes_to_the_first_and_its_success_turns_back() {
                 .requests_in(&(last_there..last_there + MINUTE))
                 > 100
         );
-        world.check(41).await;
+        world.check().await;
     });
 }
 
@@ -95,7 +95,7 @@ fn a_probe_that_fails_costs_its_job_nothing_while_others_go_another_way() {
             .mix(&[(1.0, Answer::Error(ErrorClass::Unavailable))]);
         assert_eq!(world.dispatch().await, Ending::Completed);
         assert_eq!(world.counts().await.succeeded, 30);
-        world.check(42).await;
+        world.check().await;
     });
 }
 
@@ -115,7 +115,7 @@ fn when_both_fail_both_are_probed_and_no_job_fails() {
                 "{probes} probes in 110 minutes"
             );
         }
-        world.check(43).await;
+        world.check().await;
     });
 }
 
@@ -134,7 +134,7 @@ fn a_second_endpoint_that_refuses_us_halts_nothing_and_is_left_out() {
                     if *error_class == class && endpoint == SECOND)
             });
             assert_eq!(off.count(), 1, "told once");
-            world.check(44).await;
+            world.check().await;
         });
     }
 }
@@ -160,7 +160,7 @@ fn a_model_that_the_second_endpoint_does_not_know_goes_on_waiting_for_the_first(
                     .count()
             };
             assert!(there(known) > 30 && there(unknown) == 0);
-            world.check(45).await;
+            world.check().await;
         });
 }
 
@@ -210,7 +210,7 @@ proptest! {
             world.second.outage(down, Answer::Error(ErrorClass::Timeout));
             world.provider.mix(&[(0.8, Answer::Message), (0.2, Answer::Error(ErrorClass::RateLimited))]);
             assert_eq!(world.dispatch().await, Ending::Completed);
-            world.check(seed).await;
+            world.check().await;
         });
     }
 }

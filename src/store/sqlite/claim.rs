@@ -204,22 +204,26 @@ fn next_due(tx: &Tx, run: i64, model: i64, now: i64) -> Result<Option<i64>> {
 pub(super) fn release(tx: &mut Tx, run: RunId, attempts: &[AttemptId]) -> Result<()> {
     let run = tx.run_row(run)?;
     for AttemptId { job, n } in attempts {
-        let deleted = tx.execute(
-            "DELETE FROM attempts WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL AND batch_id IS NULL",
+        let started_at_ms: Option<i64> = tx.query(
+            "DELETE FROM attempts WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL AND batch_id IS NULL
+             RETURNING started_at_ms",
             params![job.0, n],
+            |row| row.get(0),
         )?;
-        if deleted == 1 {
-            back_to_queue(tx, run, job.0, *n)?;
+        if let Some(started_at_ms) = started_at_ms {
+            back_to_queue(tx, run, (job.0, *n), started_at_ms)?;
         }
     }
     Ok(())
 }
 
-fn back_to_queue(tx: &mut Tx, run: i64, job: i64, n: u32) -> Result<()> {
+/// Puts the job back as it was before attempt `n` began: if that was its first one, it has had none.
+fn back_to_queue(tx: &mut Tx, run: i64, (job, n): (i64, u32), started_at_ms: i64) -> Result<()> {
     let model = tx.query(
-        "UPDATE jobs SET state = 0, attempts = ?2 - 1 WHERE id = ?1 AND state = 1 AND attempts = ?2
+        "UPDATE jobs SET state = 0, attempts = ?2 - 1, first_started_at_ms = nullif(first_started_at_ms, ?3)
+         WHERE id = ?1 AND state = 1 AND attempts = ?2
          RETURNING model_id",
-        params![job, n],
+        params![job, n, started_at_ms],
         |row| row.get(0),
     )?;
     let model = model

@@ -293,7 +293,8 @@ pub(super) fn retry(
     {
         tx.execute(
             "UPDATE jobs SET state = 0, not_before_ms = 0, counted = 0, faults_in_row = 0,
-               rate_limits_in_row = 0, interruptions_in_row = 0, first_started_at_ms = NULL
+               rate_limits_in_row = 0, interruptions_in_row = 0, first_started_at_ms = NULL,
+               error_class = (SELECT error_class FROM attempts WHERE job_id = jobs.id AND n = jobs.attempts)
              WHERE id = ?1 AND state IN (5, 6)",
             [job],
         )?;

@@ -127,7 +127,8 @@ fn move_jobs(tx: &mut Tx, batch: &Stored, fate: Fate) -> Result<usize> {
     let moved: Vec<(i64, Route)> = tx.query_all(
         &format!(
             "UPDATE jobs SET state = ?3, route = min(coalesce(?4, route), 1 - live_only, 1 - amended),
-               attempts = attempts - ?5, first_started_at_ms = iif(attempts = ?5, NULL, first_started_at_ms),
+               attempts = attempts - ?5, first_started_at_ms = iif(?5 = 0, first_started_at_ms,
+                 nullif(first_started_at_ms, (SELECT started_at_ms FROM attempts WHERE job_id = jobs.id AND n = jobs.attempts))),
                error_class = coalesce(?6, error_class)
              WHERE id IN ({JOBS}) AND state = 2 RETURNING model_id, route"
         ),

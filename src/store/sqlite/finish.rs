@@ -46,6 +46,16 @@ impl PackedFinish {
             amended,
         })
     }
+
+    /// Where its job stands then.
+    pub(super) fn state_after(&self) -> JobState {
+        state_after(&self.next)
+    }
+
+    /// What the attempt cost.
+    pub(super) fn cost(&self) -> Pico {
+        self.record.cost.total
+    }
 }
 
 fn pack_result(result: ResultBody) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
@@ -57,7 +67,8 @@ fn pack_result(result: ResultBody) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     }
 }
 
-pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Result<()> {
+/// Records ends of attempts, and says how many had not ended before.
+pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Result<usize> {
     let run = tx.run_row(run)?;
     let mut ended = Vec::with_capacity(finishes.len());
     let mut ended_in_batch: HashMap<i64, u32> = HashMap::new();
@@ -77,7 +88,8 @@ pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Resu
             params![batch, ended],
         )?;
     }
-    add_to_run(tx, run, &ended)
+    add_to_run(tx, run, &ended)?;
+    Ok(ended.len())
 }
 
 /// Where an attempt was open that ends now.
@@ -142,7 +154,7 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
     let AttemptId { job, n } = record.attempt;
     let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
     tx.execute(
-        "UPDATE attempts SET ended_at_ms = ?3, outcome = ?4, error_class = ?5, http_status = ?6,
+        "UPDATE attempts SET ended_at_ms = max(?3, started_at_ms), outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
@@ -232,8 +244,9 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     if let Some(packed) = &finish.amended {
         amend::keep(tx, (run, job.0, n), (model, route), packed)?;
     }
-    if amended && finish.next.is_end() {
-        amend::settle(tx, job.0, matches!(finish.next, Next::EndTruncated))?;
+    let truncated = matches!(finish.next, Next::EndTruncated);
+    if truncated || (amended && finish.next.is_end()) {
+        amend::settle(tx, job.0, truncated)?;
     }
     Ok(())
 }

@@ -64,14 +64,25 @@ pub(super) fn json(value: &impl Serialize) -> Result<String> {
 }
 
 pub(super) fn add(tx: &mut Tx, run: RunId, jobs: &[PackedJob]) -> Result<Vec<DuplicateId>> {
-    let run = tx.run_row(run)?;
+    let row = tx.run_row(run)?;
+    if !is_loading(tx, row)? {
+        return Err(StoreError::IllegalTransition(format!(
+            "run {run} is not loading"
+        )));
+    }
     let mut duplicates = Vec::new();
     for job in jobs {
-        if !insert(tx, run, job)? {
-            duplicates.extend(duplicate(tx, run, job)?);
+        if !insert(tx, row, job)? {
+            duplicates.extend(duplicate(tx, row, job)?);
         }
     }
     Ok(duplicates)
+}
+
+fn is_loading(tx: &Tx, run: i64) -> Result<bool> {
+    let state = "SELECT state = 'loading' FROM runs WHERE id = ?1";
+    let found = tx.query(state, [run], |row| row.get(0))?;
+    Ok(found.unwrap_or(false))
 }
 
 /// False if the run already has the line or the `custom_id`.

@@ -1,50 +1,43 @@
 //! The batch verbs of the store that stops working when it is told to.
 
-use std::time::Duration;
+use std::future::Future;
 
 use claude_run::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RunId,
 };
 use claude_run::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, Unroute,
+    RouteRule, Routed, Unroute, Warmer,
 };
 use jiff::Timestamp;
 
-use crate::flaky::Flaky;
+use super::flaky::Flaky;
 
-/// Each verb takes a moment before and after it happens, so that a crash may fall on either side.
-const MOMENT: Duration = Duration::from_millis(1);
-
-impl Flaky {
-    async fn verb<T>(&self, verb: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::sleep(MOMENT).await;
-        self.call()?;
-        let done = verb.await?;
-        tokio::time::sleep(MOMENT).await;
-        Ok(done)
+impl<S> Flaky<S> {
+    async fn batch<T>(&self, verb: impl Future<Output = Result<T>>) -> Result<T> {
+        self.verb(self.batch_moment, verb).await
     }
 }
 
-impl BatchStore for Flaky {
+impl<S: BatchStore> BatchStore for Flaky<S> {
     async fn route(&self, run: RunId, rule: RouteRule, after_line: u64) -> Result<Routed> {
-        self.verb(self.store.route(run, rule, after_line)).await
+        self.batch(self.store.route(run, rule, after_line)).await
     }
 
     async fn batch_queue(&self, run: RunId, now: Timestamp) -> Result<BatchQueue> {
-        self.verb(self.store.batch_queue(run, now)).await
+        self.batch(self.store.batch_queue(run, now)).await
     }
 
     async fn unroute(&self, run: RunId, which: Unroute) -> Result<bool> {
-        self.verb(self.store.unroute(run, which)).await
+        self.batch(self.store.unroute(run, which)).await
     }
 
     async fn begin_batch(&self, batch: NewBatch) -> Result<BatchId> {
-        self.verb(self.store.begin_batch(batch)).await
+        self.batch(self.store.begin_batch(batch)).await
     }
 
     async fn fill_batch(&self, fill: Fill) -> Result<Filled> {
-        self.verb(self.store.fill_batch(fill)).await
+        self.batch(self.store.fill_batch(fill)).await
     }
 
     async fn next_for_batch(
@@ -53,11 +46,11 @@ impl BatchStore for Flaky {
         now: Timestamp,
         most: u32,
     ) -> Result<Vec<BatchEntry>> {
-        self.verb(self.store.next_for_batch(run, now, most)).await
+        self.batch(self.store.next_for_batch(run, now, most)).await
     }
 
     async fn fill_batch_with(&self, fill: Fill, jobs: Vec<JobId>) -> Result<(Filled, Vec<JobId>)> {
-        self.verb(self.store.fill_batch_with(fill, jobs)).await
+        self.batch(self.store.fill_batch_with(fill, jobs)).await
     }
 
     async fn batch_entries(
@@ -65,7 +58,7 @@ impl BatchStore for Flaky {
         batch: BatchId,
         after: Option<AttemptId>,
     ) -> Result<Vec<BatchEntry>> {
-        self.verb(self.store.batch_entries(batch, after)).await
+        self.batch(self.store.batch_entries(batch, after)).await
     }
 
     async fn move_batch(
@@ -74,15 +67,15 @@ impl BatchStore for Flaky {
         to: BatchState,
         now: Timestamp,
     ) -> Result<BatchState> {
-        self.verb(self.store.move_batch(batch, to, now)).await
+        self.batch(self.store.move_batch(batch, to, now)).await
     }
 
     async fn note_remote(&self, batch: BatchId, remote: RemoteBatch, now: Timestamp) -> Result<()> {
-        self.verb(self.store.note_remote(batch, remote, now)).await
+        self.batch(self.store.note_remote(batch, remote, now)).await
     }
 
     async fn cancel_batch(&self, batch: BatchId, reason: CancelReason) -> Result<()> {
-        self.verb(self.store.cancel_batch(batch, reason)).await
+        self.batch(self.store.cancel_batch(batch, reason)).await
     }
 
     async fn dissolve_batch(
@@ -92,23 +85,27 @@ impl BatchStore for Flaky {
         keep_attempts: bool,
         now: Timestamp,
     ) -> Result<bool> {
-        self.verb(self.store.dissolve_batch(batch, lane, keep_attempts, now))
+        self.batch(self.store.dissolve_batch(batch, lane, keep_attempts, now))
             .await
     }
 
     async fn open_items(&self, batch: BatchId, attempts: Vec<AttemptId>) -> Result<Vec<OpenItem>> {
-        self.verb(self.store.open_items(batch, attempts)).await
+        self.batch(self.store.open_items(batch, attempts)).await
     }
 
     async fn missing_items(&self, batch: BatchId) -> Result<Vec<AttemptId>> {
-        self.verb(self.store.missing_items(batch)).await
+        self.batch(self.store.missing_items(batch)).await
     }
 
     async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
-        self.verb(self.store.harvest(run, items)).await
+        self.batch(self.store.harvest(run, items)).await
+    }
+
+    async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {
+        self.batch(self.store.warmers(jobs, now)).await
     }
 
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {
-        self.verb(BatchStore::batches(&self.store, run)).await
+        self.batch(BatchStore::batches(&self.store, run)).await
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claude_run::clock::Clock;
 use claude_run::model::{
-    ErrorClass, Evidence, RemoteBatch, RemoteStatus, RequestCounts, Tokens, Usage,
+    ErrorClass, Evidence, Pico, RemoteBatch, RemoteStatus, RequestCounts, Tokens, Usage,
 };
 use claude_run::provider::{
     BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, ResultLine,
@@ -78,6 +78,10 @@ pub struct Manners {
     pub items: Vec<(f64, Item)>,
     /// How create calls go by chance, when none is scripted.
     pub creates: Vec<(f64, Create)>,
+    /// How long its answer to a look says to wait.
+    pub hint: Duration,
+    /// A batch runs out of time after so long.
+    pub lifetime: Duration,
     /// A cancelled batch ends after so long.
     pub cancel_takes: Duration,
 }
@@ -94,6 +98,8 @@ impl Default for Manners {
             results: Results::default(),
             items: vec![(1.0, Item::Message)],
             creates: vec![(1.0, Create::Fine)],
+            hint: Duration::from_secs(10),
+            lifetime: Duration::from_hours(24),
             cancel_takes: Duration::from_secs(25),
         }
     }
@@ -104,6 +110,8 @@ impl Default for Manners {
 struct Entry {
     custom_id: String,
     model: String,
+    /// It is marked for an hour of the cache.
+    marked: bool,
     /// When it is processed; none: never.
     done_at: Option<Timestamp>,
     item: Item,
@@ -136,9 +144,9 @@ pub struct Remote {
     clock: Clock,
 }
 
-/// A batch runs out of time after a day.
-const DAY: Duration = Duration::from_hours(24);
-/// Its results are removed after 29.
+/// What one message costs in a batch: half of 100 × 0.10 + 50 × 0.50 USD per million.
+pub const BATCH_PRICE: Pico = Pico(17_500_000);
+/// A batch's results are removed after 29.
 const KEPT: Duration = Duration::from_hours(29 * 24);
 
 impl Remote {
@@ -169,7 +177,7 @@ impl Remote {
     /// Somebody else's batch of so many requests.
     pub fn stranger(&self, requests: usize) -> String {
         let number = self.batches();
-        let entries = (0..requests).map(|n| (format!("their{number}-{n}"), "m".to_owned()));
+        let entries = (0..requests).map(|n| (format!("their{number}-{n}"), "m".to_owned(), false));
         self.commit(entries.collect())
     }
 
@@ -196,6 +204,13 @@ impl Remote {
             .iter()
             .map(|batch| batch.entries.len())
             .collect()
+    }
+
+    /// How many requests of each batch are marked for the cache.
+    pub fn marked(&self) -> Vec<usize> {
+        let state = self.state();
+        let marked = |batch: &Batch| batch.entries.iter().filter(|entry| entry.marked).count();
+        state.batches.iter().map(marked).collect()
     }
 
     /// Every batch is gone, as if somebody had deleted them.
@@ -227,6 +242,18 @@ impl Remote {
             batch.entries.iter().filter(done).count() as u64
         };
         state.batches.iter().map(answered).sum()
+    }
+
+    /// Our ids of the requests that were answered with a message.
+    pub fn messages(&self) -> Vec<String> {
+        let state = self.state();
+        let now = self.now(&state);
+        let batches = state.batches.iter();
+        let entries = batches.flat_map(|batch| batch.entries.iter().map(move |it| (batch, it)));
+        entries
+            .filter(|(batch, entry)| batch.outcome(entry, &state.manners, now) == Outcome::Message)
+            .map(|(_, entry)| entry.custom_id.clone())
+            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -272,13 +299,16 @@ impl Remote {
         Create::Fine
     }
 
-    fn commit(&self, entries: Vec<(String, String)>) -> String {
+    fn commit(&self, entries: Vec<(String, String, bool)>) -> String {
         let mut state = self.state();
         let created_at = self.now(&state);
         let id = format!("msgbatch_{}", state.batches.len() + 1);
         let entries = entries
             .into_iter()
-            .map(|(custom_id, model)| state.entry(custom_id, model, created_at))
+            .map(|(custom_id, model, marked)| Entry {
+                marked,
+                ..state.entry(custom_id, model, created_at)
+            })
             .collect();
         state.batches.push(Batch {
             id: id.clone(),
@@ -316,6 +346,7 @@ impl State {
         Entry {
             custom_id,
             model,
+            marked: false,
             done_at: (!stalls).then(|| created_at + wait),
             item,
         }
@@ -334,7 +365,7 @@ enum Outcome {
 impl Batch {
     /// When nothing is processed any more.
     fn closes_at(&self, manners: &Manners) -> Timestamp {
-        let expiry = self.created_at + DAY;
+        let expiry = self.created_at + manners.lifetime;
         match self.canceled_at {
             Some(at) => expiry.min(at + manners.cancel_takes),
             None => expiry,
@@ -387,7 +418,7 @@ impl Batch {
             status,
             counts,
             created_at: Some(self.created_at),
-            expires_at: Some(self.created_at + DAY),
+            expires_at: Some(self.created_at + manners.lifetime),
             ended_at: (ended_at <= now).then_some(ended_at),
             archived_at: None,
         }
@@ -443,6 +474,7 @@ fn message(entry: &Entry) -> Message {
             tokens: Tokens {
                 input: 100,
                 output: 50,
+                cache_write_1h: if entry.marked { 600 } else { 0 },
                 ..Tokens::default()
             },
             batch_tier: true,
@@ -475,8 +507,8 @@ fn not_found() -> Box<Failure> {
     )
 }
 
-/// The ids and models of a create call's body, which must be whole and as long as it said.
-async fn read(mut upload: BatchUpload) -> Option<Vec<(String, String)>> {
+/// The ids and models of a create call's body, and whether each is marked for an hour of the cache; which must be whole and as long as it said.
+async fn read(mut upload: BatchUpload) -> Option<Vec<(String, String, bool)>> {
     let mut body = Vec::new();
     while let Some(chunk) = upload.chunks.recv().await {
         body.extend_from_slice(&chunk);
@@ -491,6 +523,7 @@ async fn read(mut upload: BatchUpload) -> Option<Vec<(String, String)>> {
         (
             text(&request["custom_id"]),
             text(&request["params"]["model"]),
+            request.to_string().contains(r#""ttl":"1h""#),
         )
     });
     Some(read.collect())
@@ -502,7 +535,7 @@ impl BatchApi for Remote {
         let Some(entries) = read(upload).await else {
             return Err(failure(ErrorClass::ConnectionCut, None, "half a body"));
         };
-        let ids: std::collections::HashSet<_> = entries.iter().map(|(id, _)| id).collect();
+        let ids: std::collections::HashSet<_> = entries.iter().map(|(id, ..)| id).collect();
         assert_eq!(ids.len(), entries.len(), "ids are unique in a batch");
         self.lag().await;
         let refusal = match how {
@@ -546,17 +579,17 @@ impl BatchApi for Remote {
         self.lag().await;
         self.trouble()?;
         let batch = self.describe(id).ok_or_else(not_found)?;
-        let hidden_until = {
+        let (is_hidden, hint) = {
             let state = self.state();
-            let hidden = batch.created_at.unwrap() + state.manners.hidden_for;
-            hidden > self.now(&state)
+            let hidden_until = batch.created_at.unwrap() + state.manners.hidden_for;
+            (hidden_until > self.now(&state), state.manners.hint)
         };
-        if hidden_until {
+        if is_hidden {
             return Err(not_found());
         }
         Ok(Polled {
             batch,
-            retry_after: Some(Duration::from_secs(10)),
+            retry_after: Some(hint),
         })
     }
 

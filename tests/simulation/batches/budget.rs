@@ -5,17 +5,22 @@ use std::time::Duration;
 use claude_run::engine::{Ending, Stop};
 use claude_run::model::{BatchState, ErrorClass, EventKind, Lane, Pico};
 
-use crate::remote::{Create, Item};
-use crate::seeds;
-use crate::world::{BATCH_PRICE, Line, Plan, World};
+use super::seeds;
+use crate::world::World;
+use crate::world::plan::{Line, Plan};
+use crate::world::remote::BATCH_PRICE;
+use crate::world::remote::{Create, Item};
 
 /// What so many answers of batches cost.
 fn answers(count: i128) -> Pico {
     Pico(BATCH_PRICE.0 * count)
 }
 
-fn forced(seed: u64, jobs: usize, budget: Pico) -> Plan {
-    World::new(seed).jobs(jobs).forced().budget(budget)
+fn forced(seed: u64, jobs: u64, budget: Pico) -> Plan {
+    World::of_both_lanes(seed)
+        .jobs(jobs)
+        .forced()
+        .budget(budget)
 }
 
 /// The run halted for its own budget, and has spent at least 98 per cent of it and no more than it.
@@ -73,10 +78,10 @@ fn batches_stop_within_the_budget_and_go_on_with_more() {
 fn both_lanes_draw_on_the_same_money() {
     let line = |lane| Line {
         lane: Some(lane),
-        deadline: None,
+        ..Line::default()
     };
     let budget = answers(1_000);
-    World::new(2)
+    World::of_both_lanes(2)
         .lines(1_000, line(Lane::Live))
         .lines(1_000, line(Lane::Batch))
         .budget(budget)
@@ -86,7 +91,7 @@ fn both_lanes_draw_on_the_same_money() {
                 .behave(|it| it.processing = Duration::from_mins(2));
             let ending = world.dispatch().await;
             assert_used_up(world, &ending, budget).await;
-            assert!(world.live.requests() > 0 && world.remote.batches() > 0);
+            assert!(world.provider.requests() > 0 && world.remote.batches() > 0);
             world.set_budget(answers(4_000));
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
@@ -197,7 +202,7 @@ fn nobody_waits_for_money_that_is_held_by_batches_nobody_waits_for() {
 fn a_cancelled_batch_gives_back_what_was_held_for_it() {
     let deadline = Duration::from_mins(65);
     let budget = answers(3_000);
-    World::new(6)
+    World::of_both_lanes(6)
         .jobs(500)
         .deadline(deadline)
         .budget(budget)
@@ -207,14 +212,14 @@ fn a_cancelled_batch_gives_back_what_was_held_for_it() {
             world.check().await;
             world.check_money().await;
             assert!(world.elapsed() < deadline, "{:?}", world.elapsed());
-            assert!(world.live.requests() > 0);
+            assert!(world.provider.requests() > 0);
         });
 }
 
 #[test]
 fn batches_are_created_in_the_hours_only_and_fetched_at_any_time() {
     // The world begins at midnight.
-    World::new(7)
+    World::of_both_lanes(7)
         .jobs(100)
         .forced()
         .only_between("00:30-00:35@UTC")

@@ -5,9 +5,9 @@ use std::time::Duration;
 use claude_run::engine::Ending;
 use claude_run::model::ErrorClass;
 
-use crate::remote::{Create, Item, Manners, Results};
-use crate::seeds;
+use super::seeds;
 use crate::world::World;
+use crate::world::remote::{Create, Item, Manners, Results};
 
 /// Of everything some.
 fn bad_mood(manners: &mut Manners) {
@@ -38,7 +38,7 @@ fn bad_mood(manners: &mut Manners) {
 #[test]
 fn a_bad_mood_of_the_api_costs_time_and_nothing_else() {
     for seed in seeds() {
-        World::new(seed)
+        World::of_both_lanes(seed)
             .jobs(150)
             .forced()
             .settings(|it| it.size = 60)
@@ -54,7 +54,7 @@ fn a_bad_mood_of_the_api_costs_time_and_nothing_else() {
 #[test]
 fn a_crash_between_any_two_moments_buys_nothing_twice_and_loses_nothing() {
     for seed in seeds() {
-        World::new(seed)
+        World::of_both_lanes(seed)
             .jobs(120)
             .forced()
             .settings(|it| it.size = 50)
@@ -82,7 +82,7 @@ fn a_crash_between_any_two_moments_buys_nothing_twice_and_loses_nothing() {
 #[test]
 fn crashes_and_a_bad_mood_together_buy_nothing_twice() {
     for seed in seeds() {
-        World::new(seed)
+        World::of_both_lanes(seed)
             .jobs(100)
             .deadline(Duration::from_hours(30))
             .settings(|it| it.size = 40)
@@ -105,7 +105,7 @@ fn crashes_and_a_bad_mood_together_buy_nothing_twice() {
 #[test]
 fn a_store_that_breaks_between_any_two_verbs_leaves_a_run_that_goes_on() {
     for seed in seeds() {
-        World::new(seed)
+        World::of_both_lanes(seed)
             .jobs(90)
             .forced()
             .settings(|it| it.size = 40)
@@ -131,7 +131,7 @@ fn a_store_that_breaks_between_any_two_verbs_leaves_a_run_that_goes_on() {
 #[test]
 fn a_deadline_is_kept_through_crashes() {
     for seed in seeds() {
-        World::new(seed)
+        World::of_both_lanes(seed)
             .jobs(200)
             .deadline(Duration::from_hours(2))
             .block_on(async |world| {
@@ -158,7 +158,7 @@ fn a_deadline_is_kept_through_crashes() {
 #[test]
 fn a_cancel_through_crashes_ends_every_job() {
     for seed in seeds() {
-        World::new(seed)
+        World::of_both_lanes(seed)
             .jobs(200)
             .forced()
             .settings(|it| it.size = 80)

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use claude_run::model::{ErrorClass, Evidence, Pico, RateLimits, Tokens, Usage};
-use claude_run::provider::{Failure, Message, Provider, Reply, Request};
+use claude_run::model::{ErrorClass, Evidence, Limit, Pico, RateLimits, Tokens, Usage};
+use claude_run::provider::{Failure, Message, Partial, Provider, Reply, Request};
 use fastrand::Rng;
 use tokio::time::Instant;
 
@@ -26,6 +26,8 @@ pub enum Answer {
     /// To be gone on with.
     Paused,
     Error(ErrorClass),
+    /// A stream that breaks after it has told of half its usage.
+    Cut,
     Hint(ErrorClass, Duration),
 }
 
@@ -43,6 +45,49 @@ struct State {
     at_once: usize,
     most_at_once: usize,
     answered: u64,
+    /// The messages that each job was given.
+    given: HashMap<String, u64>,
+    bucket: Option<Bucket>,
+}
+
+/// Requests that the service lets in, counted by itself.
+#[derive(Clone, Copy)]
+struct Bucket {
+    per_minute: u64,
+    level: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    /// Lets one in, or tells how long to wait.
+    fn admit(&mut self) -> Result<(), Duration> {
+        let rate = f64::from(u32::try_from(self.per_minute).unwrap()) / 60.0;
+        let full = (rate * 60.0).max(1.0);
+        self.level = (self.level + self.at.elapsed().as_secs_f64() * rate).min(full);
+        self.at = Instant::now();
+        if self.level < 1.0 {
+            return Err(Duration::from_secs_f64((1.0 - self.level) / rate));
+        }
+        self.level -= 1.0;
+        Ok(())
+    }
+
+    fn told(&self) -> RateLimits {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count"
+        )]
+        let remaining = self.level as u64;
+        RateLimits {
+            requests: Some(Limit {
+                limit: self.per_minute,
+                remaining,
+                full_at: None,
+            }),
+            ..RateLimits::default()
+        }
+    }
 }
 
 /// Answers by script, else by the mix; the n-th request of a seed always gets the same answer.
@@ -112,6 +157,21 @@ impl Scripted {
             .collect()
     }
 
+    /// From now on so many requests a minute are let in.
+    pub fn limit(&self, per_minute: Option<u64>) {
+        let bucket = |per_minute| Bucket {
+            per_minute,
+            level: 1.0,
+            at: Instant::now(),
+        };
+        self.state().bucket = per_minute.map(bucket);
+    }
+
+    /// The messages that this job was given.
+    pub fn messages_for(&self, custom_id: &str) -> u64 {
+        self.state().given.get(custom_id).copied().unwrap_or(0)
+    }
+
     pub fn most_at_once(&self) -> usize {
         self.state().most_at_once
     }
@@ -131,7 +191,7 @@ impl Scripted {
     }
 
     /// Notes the request and chooses its answer and latency.
-    fn arrive(&self, id: &str, model: &str) -> (Answer, Duration) {
+    fn arrive(&self, id: &str, model: &str) -> (Answer, Duration, RateLimits) {
         let mut state = self.state();
         state
             .requests
@@ -156,12 +216,21 @@ impl Scripted {
         };
         let median = state.median_latency_ms;
         let latency = state.rng.u64(median / 2..=median + median / 2);
-        (answer, Duration::from_millis(latency))
+        let admitted = state.bucket.as_mut().map_or(Ok(()), Bucket::admit);
+        let limits = state.bucket.as_ref().map(Bucket::told).unwrap_or_default();
+        let answer = admitted.map_or_else(
+            |wait| Answer::Hint(ErrorClass::RateLimited, wait),
+            |()| answer,
+        );
+        (answer, Duration::from_millis(latency), limits)
     }
 
-    fn depart(&self, answer: Answer) {
-        let mut state = self.state();
-        state.answered += u64::from(answer.is_message());
+    fn depart(&self, answer: Answer, id: &str) {
+        if answer.is_message() {
+            let mut state = self.state();
+            state.answered += 1;
+            *state.given.entry(id.to_owned()).or_default() += 1;
+        }
     }
 }
 
@@ -193,13 +262,13 @@ impl Provider for Scripted {
     async fn send(&self, request: Request) -> Reply {
         let body: serde_json::Value = serde_json::from_str(request.body.as_str()).unwrap();
         let (id, model) = (
-            body["id"].as_str().unwrap(),
+            body["id"].as_str().or(body["metadata"].as_str()).unwrap(),
             body["model"].as_str().unwrap(),
         );
-        let (answer, latency) = self.arrive(id, model);
+        let (answer, latency, limits) = self.arrive(id, model);
         let _on_wire = OnWire(self);
         tokio::time::sleep(latency).await;
-        self.depart(answer);
+        self.depart(answer, id);
         let result = match answer {
             Answer::Message => Ok(message(id, model, "end_turn", None)),
             Answer::Truncated => Ok(message(
@@ -210,11 +279,12 @@ impl Provider for Scripted {
             )),
             Answer::Paused => Ok(message(id, model, "pause_turn", Some(ErrorClass::Paused))),
             Answer::Error(class) => Err(failure(class, None)),
+            Answer::Cut => Err(cut(model)),
             Answer::Hint(class, hint) => Err(failure(class, Some(hint))),
         };
         Reply {
             result,
-            limits: RateLimits::default(),
+            limits,
             latency,
         }
     }
@@ -243,6 +313,24 @@ fn message(id: &str, model: &str, stop_reason: &str, mark: Option<ErrorClass>) -
         },
         request_id: Some(format!("req_{id}")),
     }
+}
+
+fn cut(model: &str) -> Box<Failure> {
+    let tokens = Tokens {
+        input: INPUT,
+        ..Tokens::default()
+    };
+    let partial = Partial {
+        model: Some(model.to_owned()),
+        usage: Usage {
+            tokens,
+            ..Usage::default()
+        },
+    };
+    Box::new(Failure {
+        partial: Some(partial),
+        ..*failure(ErrorClass::StreamCut, None)
+    })
 }
 
 fn failure(class: ErrorClass, retry_after: Option<Duration>) -> Box<Failure> {

@@ -1,0 +1,324 @@
+//! The life of a live attempt: claimed, ended once, given back, interrupted.
+
+use claude_run::model::{AttemptId, AttemptOutcome, ErrorClass, JobId, JobState, Pico};
+use claude_run::store::{Recovered, ResultBody, Store, StoreError};
+
+use super::{Bench, Case, lines};
+use crate::fixture::Fixture;
+use crate::samples::{End, HAIKU, OPUS, at, finish, plain};
+
+pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
+    vec![
+        (
+            "retries that are due come first, then new jobs in input order",
+            |bench| Box::pin(order_of_claims(bench)),
+        ),
+        (
+            "nothing is claimed before its time, and the earliest time is told",
+            |bench| Box::pin(not_before_its_time(bench)),
+        ),
+        (
+            "bodies are bounded, but one is given whatever its size",
+            |bench| Box::pin(bounded_bytes(bench)),
+        ),
+        ("a claim records an attempt as started", |bench| {
+            Box::pin(recorded_as_started(bench))
+        }),
+        ("an end is recorded once", |bench| {
+            Box::pin(ended_once(bench))
+        }),
+        (
+            "an end of what was never started is refused, with all that came with it",
+            |bench| Box::pin(never_started(bench)),
+        ),
+        ("what is given back never was", |bench| {
+            Box::pin(given_back(bench))
+        }),
+        ("a first attempt that was given back was none", |bench| {
+            Box::pin(no_first_attempt(bench))
+        }),
+        (
+            "a crash interrupts what is open, and the job goes again",
+            |bench| Box::pin(interrupted(bench)),
+        ),
+        (
+            "an attempt does not end before it began, whatever the clock",
+            |bench| Box::pin(clock_back(bench)),
+        ),
+        ("who is interrupted too often fails", |bench| {
+            Box::pin(interrupted_too_often(bench))
+        }),
+        ("an end that comes after a crash is not heard", |bench| {
+            Box::pin(heard_too_late(bench))
+        }),
+        (
+            "an amended job asks differently, and of another model in its lane",
+            |bench| Box::pin(amended(bench)),
+        ),
+        (
+            "what was put aside becomes the result if nothing better came",
+            |bench| Box::pin(put_aside(bench)),
+        ),
+        ("nobody succeeds with what was not put aside", |bench| {
+            Box::pin(nothing_was_put_aside(bench))
+        }),
+        ("the cost of a run is that of its attempts", |bench| {
+            Box::pin(costs(bench))
+        }),
+    ]
+}
+
+async fn order_of_claims<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(5).await;
+    let claimed = bench.claim(3, at(1)).await;
+    assert_eq!(lines(&claimed), ["1", "2", "3"]);
+    for (job, wait_ms) in claimed.jobs.iter().zip([300, 200, 100]) {
+        bench.end(End::Retry(wait_ms), job, at(10)).await;
+    }
+    let claimed = bench.claim(4, at(250)).await;
+    assert_eq!(lines(&claimed), ["3", "2", "4", "5"]);
+    assert_eq!(claimed.next_due, Some(at(310)));
+    assert!(
+        bench.claim(9, at(250)).await.jobs.is_empty(),
+        "each is given once"
+    );
+}
+
+async fn not_before_its_time<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench.end(End::Retry(100), &job, at(10)).await;
+    let early = bench.claim(1, at(109)).await;
+    assert_eq!(
+        (early.jobs, early.next_due, early.more),
+        (vec![], Some(at(110)), false)
+    );
+    let again = bench.claim_one(at(110)).await;
+    assert_eq!(
+        (again.attempt.n, again.previous_ended_at),
+        (2, Some(at(10)))
+    );
+    assert_eq!(
+        (again.history.counted, again.last_class),
+        (1, Some(ErrorClass::Overloaded))
+    );
+}
+
+async fn bounded_bytes<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(4).await;
+    let body = plain(1).body.len() as u64;
+    let first = bench.claim_bytes(4, 1, at(1)).await;
+    assert_eq!((lines(&first), first.more), (vec!["1".to_owned()], true));
+    let two = bench.claim_bytes(4, 2 * body, at(1)).await;
+    assert_eq!((lines(&two).len(), two.more), (2, true));
+    let last = bench.claim_bytes(4, 2 * body, at(1)).await;
+    assert_eq!((lines(&last).len(), last.more), (1, false));
+}
+
+async fn recorded_as_started<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(5)).await;
+    let row = bench.ledger().await.remove(0);
+    assert_eq!((row.attempt, row.started_at), (job.attempt, at(5)));
+    assert_eq!((row.ended_at, row.outcome), (None, None));
+    assert_eq!(bench.run().await.jobs.in_flight, 1);
+}
+
+async fn ended_once<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench.end(End::Success, &job, at(10)).await;
+    let (before, results) = (bench.ledger().await, bench.results().await);
+    for end in [End::Success, End::Failure, End::Retry(5)] {
+        bench.end(end, &job, at(20)).await;
+    }
+    assert_eq!(
+        (bench.ledger().await, bench.results().await),
+        (before, results)
+    );
+    bench.sound();
+}
+
+async fn never_started<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(2).await;
+    let job = bench.claim_one(at(1)).await;
+    let mut stranger = job.clone();
+    stranger.attempt = AttemptId {
+        job: JobId(job.attempt.job.0 + 1),
+        n: 1,
+    };
+    let both = vec![
+        finish(End::Success, &job, at(10)),
+        finish(End::Success, &stranger, at(10)),
+    ];
+    let refused = bench.store.finish(bench.run, both).await;
+    assert!(
+        matches!(refused, Err(StoreError::IllegalTransition(_))),
+        "{refused:?}"
+    );
+    assert_eq!(bench.run().await.jobs.succeeded, 0);
+    assert_eq!(bench.run().await.cost, Pico::ZERO);
+}
+
+async fn given_back<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(2).await;
+    let claimed = bench.claim(2, at(1)).await;
+    bench.end(End::Success, &claimed.jobs[1], at(2)).await;
+    let attempts: Vec<_> = claimed.jobs.iter().map(|job| job.attempt).collect();
+    for _ in 0..2 {
+        bench
+            .store
+            .release(bench.run, attempts.clone())
+            .await
+            .unwrap();
+    }
+    let ledger = bench.ledger().await;
+    assert_eq!(ledger.len(), 1, "what has ended stays: {ledger:?}");
+    assert_eq!(bench.claim_one(at(3)).await.attempt.n, 1);
+}
+
+async fn no_first_attempt<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench
+        .store
+        .release(bench.run, vec![job.attempt])
+        .await
+        .unwrap();
+    assert_eq!(bench.claim_one(at(9_000)).await.first_started_at, at(9_000));
+}
+
+async fn interrupted<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    bench.claim_one(at(1)).await;
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    let one = Recovered {
+        interrupted: 1,
+        ..Recovered::default()
+    };
+    assert_eq!(recovered, one);
+    let again = bench.store.start_run(bench.run, at(51), 20).await.unwrap();
+    assert_eq!(again, Recovered::default());
+    let row = bench.ledger().await.remove(0);
+    assert_eq!(row.outcome, Some(AttemptOutcome::Interrupted));
+    assert_eq!((row.ended_at, row.maybe_billed), (Some(at(50)), true));
+    let job = bench.claim_one(at(60)).await;
+    assert_eq!((job.attempt.n, job.history.interruptions_in_row), (2, 1));
+    assert_eq!(
+        (job.first_started_at, job.last_class),
+        (at(1), Some(ErrorClass::Interrupted))
+    );
+}
+
+async fn clock_back<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    bench.claim_one(at(90_000_000)).await;
+    bench.start(at(1)).await;
+    assert_eq!(bench.ledger().await[0].ended_at, Some(at(90_000_000)));
+    let again = bench.claim_one(at(95_000_000)).await;
+    bench.end(End::Success, &again, at(2)).await;
+    assert_eq!(bench.ledger().await[1].ended_at, Some(at(95_000_000)));
+    bench.sound();
+}
+
+async fn interrupted_too_often<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    for round in 1..=3 {
+        bench.claim_one(at(round)).await;
+        let recovered = bench
+            .store
+            .start_run(bench.run, at(round), 3)
+            .await
+            .unwrap();
+        assert_eq!(recovered.failed, u64::from(round == 3));
+    }
+    let result = bench.results().await.remove(0);
+    assert_eq!((result.state, result.attempts), (JobState::Failed, 3));
+    assert_eq!(result.error_class, Some(ErrorClass::Interrupted));
+    bench.sound();
+}
+
+async fn heard_too_late<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench.start(at(2)).await;
+    bench.end(End::Success, &job, at(3)).await;
+    assert_eq!(bench.run().await.jobs.pending, 1);
+    assert_eq!(
+        bench.ledger().await[0].outcome,
+        Some(AttemptOutcome::Interrupted)
+    );
+}
+
+async fn amended<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench.end(End::MoreRoom, &job, at(2)).await;
+    let again = bench.claim_one(at(100)).await;
+    assert!(
+        again.body.as_str().contains(r#""max_tokens":18"#),
+        "{}",
+        again.body.as_str()
+    );
+    let end = End::OtherModel { puts_aside: false };
+    bench.end(end, &again, at(101)).await;
+    assert_eq!(bench.claim(1, at(200)).await.jobs, [], "no {HAIKU} is left");
+    let claim = claude_run::store::Claim {
+        run: bench.run,
+        model: OPUS.to_owned(),
+        max_jobs: 1,
+        max_bytes: 1,
+        now: at(200),
+    };
+    let other = bench.store.claim(claim).await.unwrap().jobs.remove(0);
+    assert_eq!((other.model.as_str(), other.attempt.n), (OPUS, 3));
+    assert!(other.body.as_str().contains(OPUS) && other.body.as_str().contains("18"));
+    bench.sound();
+}
+
+async fn put_aside<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    let mut first = finish(End::OtherModel { puts_aside: true }, &job, at(2));
+    if let claude_run::store::Next::Amend { amended, .. } = &mut first.next {
+        amended.amendment.model = None;
+        amended.put_aside = Some(r#"{"cut":1}"#.to_owned());
+    }
+    bench.store.finish(bench.run, vec![first]).await.unwrap();
+    let again = bench.claim_one(at(100)).await;
+    bench.end(End::Truncated, &again, at(101)).await;
+    let result = bench.results().await.remove(0);
+    assert_eq!(
+        result.result,
+        ResultBody::Message(r#"{"cut":1}"#.to_owned())
+    );
+    assert_eq!(result.error_class, Some(ErrorClass::Truncated));
+    assert_eq!((result.state, result.attempts), (JobState::Succeeded, 2));
+    bench.sound();
+}
+
+async fn nothing_was_put_aside<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    let end = vec![finish(End::Truncated, &job, at(2))];
+    let refused = bench.store.finish(bench.run, end).await;
+    assert!(
+        matches!(refused, Err(StoreError::IllegalTransition(_))),
+        "{refused:?}"
+    );
+    assert_eq!(bench.run().await.jobs.in_flight, 1);
+    bench.sound();
+}
+
+async fn costs<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(3).await;
+    for _ in 0..2 {
+        let claimed = bench.claim(3, at(1)).await;
+        for job in &claimed.jobs {
+            bench.end(End::Retry(0), job, at(2)).await;
+        }
+    }
+    let sum: Pico = bench.ledger().await.iter().map(|row| row.cost.total).sum();
+    assert!(sum > Pico::ZERO);
+    assert_eq!(bench.run().await.cost, sum);
+}

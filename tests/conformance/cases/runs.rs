@@ -1,0 +1,267 @@
+//! Whole runs: taken up, left, cancelled, retried by hand, and what is noted with them.
+
+use claude_run::model::{
+    DispatchOptions, ErrorClass, EstimateErrors, Halt, JobState, PageStatus, RunState,
+};
+use claude_run::store::{EstimateKind, EstimateSums, Reader, RetryFilter, StatusChange, Store};
+
+use super::{Bench, Case, lines};
+use crate::fixture::Fixture;
+use crate::samples::{End, HAIKU, OPUS, at, plain};
+
+pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
+    vec![
+        (
+            "a run that is left has ended, is halted, or is ready",
+            |bench| Box::pin(left(bench)),
+        ),
+        ("held jobs go again at the next start", |bench| {
+            Box::pin(held(bench))
+        }),
+        (
+            "a cancel ends what waits and leaves what is in flight",
+            |bench| Box::pin(canceled(bench)),
+        ),
+        (
+            "a retry gives a fresh history, and the ledger stays",
+            |bench| Box::pin(fresh_history(bench)),
+        ),
+        (
+            "a cancelled job that is put back remembers its attempts, not its cancel",
+            |bench| Box::pin(put_back_after_a_cancel(bench)),
+        ),
+        ("a retry takes an amendment back", |bench| {
+            Box::pin(amendment_taken_back(bench))
+        }),
+        ("only the chosen jobs are put back", |bench| {
+            Box::pin(chosen(bench))
+        }),
+        (
+            "the pulse tells what is left of each model, and of cancels",
+            |bench| Box::pin(pulse(bench)),
+        ),
+        ("options, estimates and the status page are kept", |bench| {
+            Box::pin(noted(bench))
+        }),
+    ]
+}
+
+async fn left<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let halt = Halt {
+        class: ErrorClass::Billing,
+        message: "no credit".to_owned(),
+        at: at(5),
+    };
+    bench
+        .store
+        .leave_run(bench.run, at(5), Some(halt.clone()))
+        .await
+        .unwrap();
+    let run = bench.run().await;
+    assert_eq!(
+        (run.state, run.halt),
+        (RunState::Halted, Some(halt.clone()))
+    );
+    bench.start(at(6)).await;
+    let run = bench.run().await;
+    assert_eq!(
+        (run.state, run.halt, run.started_at),
+        (RunState::Running, None, Some(at(0)))
+    );
+    bench.store.leave_run(bench.run, at(7), None).await.unwrap();
+    assert_eq!(bench.run().await.state, RunState::Ready);
+    let job = bench.claim_one(at(8)).await;
+    bench.end(End::Failure, &job, at(9)).await;
+    bench
+        .store
+        .leave_run(bench.run, at(9), Some(halt))
+        .await
+        .unwrap();
+    let run = bench.run().await;
+    assert_eq!(
+        (run.state, run.halt, run.ended_at),
+        (RunState::Ended, None, Some(at(9)))
+    );
+    bench.sound();
+}
+
+async fn held<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench.end(End::Hold, &job, at(2)).await;
+    assert_eq!(bench.claim(1, at(3)).await.jobs, []);
+    assert_eq!(bench.store.pulse(bench.run).await.unwrap().lanes[0].held, 1);
+    bench.start(at(4)).await;
+    assert_eq!(bench.claim_one(at(5)).await.attempt.n, 2);
+}
+
+async fn canceled<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(4).await;
+    let claimed = bench.claim(3, at(1)).await;
+    bench.end(End::Retry(1_000), &claimed.jobs[0], at(2)).await;
+    bench.end(End::Hold, &claimed.jobs[1], at(2)).await;
+    while bench.store.cancel(bench.run, at(3)).await.unwrap() {}
+    let jobs = bench.run().await.jobs;
+    assert_eq!((jobs.canceled, jobs.in_flight, jobs.pending), (3, 1, 0));
+    assert!(bench.store.pulse(bench.run).await.unwrap().cancel_requested);
+    bench.sound();
+}
+
+async fn fresh_history<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench.end(End::Failure, &job, at(2)).await;
+    bench.store.leave_run(bench.run, at(3), None).await.unwrap();
+    let all = RetryFilter::default();
+    assert_eq!(
+        bench
+            .store
+            .retry(bench.run, all.clone(), 0)
+            .await
+            .unwrap()
+            .0,
+        1
+    );
+    assert_eq!(
+        bench.store.retry(bench.run, all, 0).await.unwrap(),
+        (0, None)
+    );
+    let run = bench.run().await;
+    assert_eq!((run.state, run.ended_at), (RunState::Ready, None));
+    assert_eq!(
+        (bench.results().await, bench.ledger().await.len()),
+        (vec![], 1)
+    );
+    let again = bench.claim_one(at(9)).await;
+    assert_eq!((again.attempt.n, again.first_started_at), (2, at(9)));
+    assert_eq!(
+        (again.history.counted, again.last_class),
+        (0, Some(ErrorClass::InvalidRequest))
+    );
+    bench.sound();
+}
+
+async fn put_back_after_a_cancel<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(2).await;
+    let job = bench.claim_one(at(1)).await;
+    bench.end(End::Retry(10), &job, at(2)).await;
+    while bench.store.cancel(bench.run, at(3)).await.unwrap() {}
+    let put_back = bench
+        .store
+        .retry(bench.run, RetryFilter::default(), 0)
+        .await;
+    assert_eq!(put_back.unwrap().0, 2);
+    let classes: Vec<_> = bench
+        .claim(2, at(9))
+        .await
+        .jobs
+        .iter()
+        .map(|it| it.last_class)
+        .collect();
+    assert_eq!(classes, [Some(ErrorClass::Overloaded), None]);
+    assert!(!bench.store.pulse(bench.run).await.unwrap().cancel_requested);
+}
+
+async fn amendment_taken_back<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench
+        .end(End::OtherModel { puts_aside: true }, &job, at(2))
+        .await;
+    while bench.store.cancel(bench.run, at(3)).await.unwrap() {}
+    bench
+        .store
+        .retry(bench.run, RetryFilter::default(), 0)
+        .await
+        .unwrap();
+    let again = bench.claim_one(at(9)).await;
+    assert_eq!((again.model.as_str(), again.amendment), (HAIKU, None));
+    assert_eq!(again.body, plain(1).body);
+    bench.sound();
+}
+
+async fn chosen<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(4).await;
+    let claimed = bench.claim(4, at(1)).await;
+    let ends = [End::Failure, End::Refusal, End::Failure, End::Success];
+    for (job, end) in claimed.jobs.iter().zip(ends) {
+        bench.end(end, job, at(2)).await;
+    }
+    let filter = RetryFilter {
+        classes: vec![ErrorClass::InvalidRequest],
+        custom_ids: vec!["id-2".to_owned(), "id-3".to_owned(), "id-4".to_owned()],
+    };
+    assert_eq!(bench.store.retry(bench.run, filter, 0).await.unwrap().0, 1);
+    assert_eq!(lines(&bench.claim(4, at(9)).await), ["3"]);
+    let states: Vec<_> = bench.results().await.iter().map(|row| row.state).collect();
+    assert_eq!(
+        states,
+        [JobState::Failed, JobState::Failed, JobState::Succeeded]
+    );
+}
+
+async fn pulse<F: Fixture>(bench: Bench<F>) {
+    let mut other = plain(3);
+    OPUS.clone_into(&mut other.model);
+    bench.loaded(vec![plain(1), plain(2), other]).await;
+    let before = bench.store.pulse(bench.run).await.unwrap();
+    assert!(!before.cancel_requested && !before.answered);
+    let job = bench.claim_one(at(1)).await;
+    let lanes = bench.store.pulse(bench.run).await.unwrap().lanes;
+    let told = |model: &str| {
+        let lane = lanes.iter().find(|lane| lane.model == model).unwrap();
+        (lane.queued, lane.in_flight, lane.held)
+    };
+    assert_eq!((told(HAIKU), told(OPUS)), ((1, 1, 0), (1, 0, 0)));
+    bench.end(End::Retry(5), &job, at(2)).await;
+    assert!(bench.store.pulse(bench.run).await.unwrap().answered);
+}
+
+async fn noted<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let options = DispatchOptions {
+        rpm: Some(50),
+        ..DispatchOptions::default()
+    };
+    bench
+        .store
+        .keep_options(bench.run, options.clone())
+        .await
+        .unwrap();
+    assert_eq!(bench.run().await.options, options);
+
+    let mut errors = EstimateErrors::default();
+    errors.add(110, 100);
+    let sums = |errors| EstimateSums {
+        model: HAIKU.to_owned(),
+        kind: EstimateKind::Output,
+        errors,
+    };
+    for _ in 0..2 {
+        bench
+            .store
+            .note_estimates(bench.run, vec![sums(errors)])
+            .await
+            .unwrap();
+    }
+    let mut twice = errors;
+    twice.merge(&errors);
+    assert_eq!(
+        bench.reader().estimates(bench.run).await.unwrap(),
+        [sums(twice)]
+    );
+
+    let change = |ms, incident: &str| StatusChange {
+        at: at(ms),
+        status: PageStatus {
+            incident: Some(incident.to_owned()),
+            ..PageStatus::default()
+        },
+    };
+    for change in [change(9, "b"), change(1, "a"), change(9, "again")] {
+        bench.store.note_status(bench.run, change).await.unwrap();
+    }
+    let kept = bench.reader().status_changes(bench.run).await.unwrap();
+    assert_eq!(kept, [change(1, "a"), change(9, "b")]);
+}

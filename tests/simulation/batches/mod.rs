@@ -1,0 +1,13 @@
+//! The batch lane: a Batches API in memory that loses answers, hides batches, cuts downloads and
+//! forgets lines, and a live lane that answers by script.
+
+mod budget;
+mod chaos;
+mod life;
+mod roads;
+mod warm;
+
+/// Fewer seeds than for the live lane: a run of batches takes hours.
+fn seeds() -> std::ops::Range<u64> {
+    crate::world::seeds(4)
+}

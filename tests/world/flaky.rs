@@ -1,0 +1,244 @@
+//! A store that stops working when it is told to.
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, RunId};
+use claude_run::store::{
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
+    RetryFilter, StatusChange, Store, StoreError,
+};
+use jiff::Timestamp;
+
+/// How a call goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// An error, and nothing was done.
+    NotDone,
+    /// It was done and is durable, and the caller hears of an error.
+    Unheard,
+}
+
+struct Weather {
+    calls_left: u64,
+    fault: Fault,
+    /// After the fault nothing works until the store is repaired.
+    lasts: bool,
+}
+
+const FAIR: Weather = Weather {
+    calls_left: u64::MAX,
+    fault: Fault::NotDone,
+    lasts: false,
+};
+
+/// Another store, until it breaks; counts the attempts that are open in it.
+pub struct Flaky<S> {
+    pub store: S,
+    weather: Mutex<Weather>,
+    /// Each verb takes a moment before and after it happens, so that a crash may fall on either
+    /// side: verbs of the live lane, and of batches.
+    pub live_moment: Duration,
+    pub batch_moment: Duration,
+    /// Ends that come twice are counted twice: only those who end all once may ask.
+    open: AtomicI64,
+    most_open: AtomicI64,
+}
+
+impl<S> Flaky<S> {
+    pub fn new(store: S) -> Self {
+        Self {
+            store,
+            weather: Mutex::new(FAIR),
+            live_moment: Duration::ZERO,
+            batch_moment: Duration::ZERO,
+            open: AtomicI64::new(0),
+            most_open: AtomicI64::new(0),
+        }
+    }
+
+    /// After so many calls that work, one goes wrong like that, and then none works.
+    pub fn break_after(&self, calls_left: u64, fault: Fault) {
+        *self.weather.lock().unwrap() = Weather {
+            calls_left,
+            fault,
+            lasts: true,
+        };
+    }
+
+    /// After so many calls that work, a single one goes wrong like that.
+    pub fn fail_once_after(&self, calls_left: u64, fault: Fault) {
+        *self.weather.lock().unwrap() = Weather {
+            calls_left,
+            fault,
+            lasts: false,
+        };
+    }
+
+    pub fn repair(&self) {
+        *self.weather.lock().unwrap() = FAIR;
+    }
+
+    pub fn most_open(&self) -> u64 {
+        self.most_open.load(Ordering::Relaxed).unsigned_abs()
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        let mut weather = self.weather.lock().unwrap();
+        if let Some(left) = weather.calls_left.checked_sub(1) {
+            weather.calls_left = left;
+            return None;
+        }
+        let fault = weather.fault;
+        *weather = if weather.lasts {
+            Weather {
+                fault: Fault::NotDone,
+                ..*weather
+            }
+        } else {
+            FAIR
+        };
+        Some(fault)
+    }
+
+    /// Carries out a verb as the weather is, with a moment before and after.
+    pub async fn verb<T>(
+        &self,
+        moment: Duration,
+        verb: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        pause(moment).await;
+        let fault = self.fault();
+        if fault == Some(Fault::NotDone) {
+            return Err(disk_full());
+        }
+        let done = verb.await;
+        pause(moment).await;
+        if fault == Some(Fault::Unheard) {
+            done?;
+            return Err(disk_full());
+        }
+        done
+    }
+
+    async fn live<T>(&self, verb: impl Future<Output = Result<T>>) -> Result<T> {
+        self.verb(self.live_moment, verb).await
+    }
+}
+
+async fn pause(moment: Duration) {
+    if !moment.is_zero() {
+        tokio::time::sleep(moment).await;
+    }
+}
+
+fn count<T>(of: &[T]) -> i64 {
+    i64::try_from(of.len()).unwrap()
+}
+
+fn disk_full() -> StoreError {
+    StoreError::DiskFull {
+        path: "store.db".into(),
+    }
+}
+
+impl<S: Store> Store for Flaky<S> {
+    async fn begin_load(&self, run: NewRun) -> Result<()> {
+        self.live(self.store.begin_load(run)).await
+    }
+
+    async fn add_jobs(&self, run: RunId, jobs: Vec<NewJob>) -> Result<Vec<DuplicateId>> {
+        self.live(self.store.add_jobs(run, jobs)).await
+    }
+
+    async fn finish_load(&self, run: RunId, fingerprint: [u8; 32]) -> Result<()> {
+        self.live(self.store.finish_load(run, fingerprint)).await
+    }
+
+    async fn sweep_load(&self, run: RunId) -> Result<bool> {
+        self.live(self.store.sweep_load(run)).await
+    }
+
+    async fn start_run(
+        &self,
+        run: RunId,
+        now: Timestamp,
+        max_interruptions: u32,
+    ) -> Result<Recovered> {
+        self.open.store(0, Ordering::Relaxed);
+        self.live(self.store.start_run(run, now, max_interruptions))
+            .await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed> {
+        let claimed = self.live(self.store.claim(claim)).await?;
+        let jobs = count(&claimed.jobs);
+        let open = self.open.fetch_add(jobs, Ordering::Relaxed) + jobs;
+        self.most_open.fetch_max(open, Ordering::Relaxed);
+        Ok(claimed)
+    }
+
+    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
+        let ended = count(&finishes);
+        self.live(self.store.finish(run, finishes)).await?;
+        self.open.fetch_sub(ended, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn reserve_spool(&self, slots: u32) -> Result<()> {
+        self.store.reserve_spool(slots).await
+    }
+
+    async fn spool(&self, run: RunId, finishes: Vec<Finish>) -> Vec<Finish> {
+        let all = count(&finishes);
+        let left = self.store.spool(run, finishes).await;
+        self.open.fetch_sub(all - count(&left), Ordering::Relaxed);
+        left
+    }
+
+    async fn release_spool(&self) {
+        self.store.release_spool().await;
+    }
+
+    async fn release(&self, run: RunId, attempts: Vec<AttemptId>) -> Result<()> {
+        let released = count(&attempts);
+        self.live(self.store.release(run, attempts)).await?;
+        self.open.fetch_sub(released, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn keep_options(&self, run: RunId, options: DispatchOptions) -> Result<()> {
+        self.live(self.store.keep_options(run, options)).await
+    }
+
+    async fn pulse(&self, run: RunId) -> Result<Pulse> {
+        self.live(self.store.pulse(run)).await
+    }
+
+    async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
+        self.live(self.store.note_estimates(run, sums)).await
+    }
+
+    async fn note_status(&self, run: RunId, change: StatusChange) -> Result<()> {
+        self.live(self.store.note_status(run, change)).await
+    }
+
+    async fn leave_run(&self, run: RunId, now: Timestamp, halt: Option<Halt>) -> Result<()> {
+        self.live(self.store.leave_run(run, now, halt)).await
+    }
+
+    async fn cancel(&self, run: RunId, now: Timestamp) -> Result<bool> {
+        self.live(self.store.cancel(run, now)).await
+    }
+
+    async fn retry(
+        &self,
+        run: RunId,
+        filter: RetryFilter,
+        after_line: u64,
+    ) -> Result<(u64, Option<u64>)> {
+        self.live(self.store.retry(run, filter, after_line)).await
+    }
+}
