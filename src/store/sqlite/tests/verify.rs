@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::{Bench, at, failure, retry, success};
+use crate::store::sqlite::DispatchLock;
 use crate::store::{Check, Store};
 
 /// A run of six jobs: two succeeded, one after a retry; one in flight; one failed; two that wait.
@@ -101,6 +102,9 @@ async fn each_damage_is_found_and_named() {
         let told = bench.reader().verify(&[bench.run]).unwrap();
         assert!(!told.holds(), "{damage}");
         assert_eq!(names(&told.runs[0].1), broken, "{damage}: {told:#?}");
+        let _lock = DispatchLock::acquire(&bench.path).unwrap();
+        let at_work = bench.reader().verify(&[bench.run]).unwrap();
+        assert_eq!(names(&at_work.runs[0].1), broken, "{damage}: {at_work:#?}");
         let named = told.runs[0].1.iter().find(|check| !check.holds()).unwrap();
         assert!(named.examples.iter().all(|example| !example.is_empty()));
     }
@@ -118,4 +122,7 @@ async fn rows_that_belong_to_nothing_are_found() {
     let told = bench.reader().verify(&[bench.run]).unwrap();
     assert_eq!(names(&told.file), ["orphans"], "{told:#?}");
     assert!(told.runs[0].1.iter().all(Check::holds));
+    let _lock = DispatchLock::acquire(&bench.path).unwrap();
+    let at_work = bench.reader().verify(&[bench.run]).unwrap();
+    assert_eq!(names(&at_work.file), ["orphans"], "{at_work:#?}");
 }
