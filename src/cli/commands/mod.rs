@@ -39,6 +39,7 @@ mod session;
 mod simulate;
 mod status;
 mod submit;
+mod targets;
 mod verify;
 
 pub use attempts::attempts;
