@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo bench --bench makespan              # 3,000 jobs, alone and beside another client: ~2 min
 //! JOBS=1500 BURST_MS=5000 cargo bench --bench makespan
+//! SIZE=20 BURST_MS=5000 RETRY_SCALE=1 cargo bench --bench makespan    # usual waits, ~25 min
 //! ```
 //!
 //! The simulator allows 6,000 requests, 600,000 input tokens and 200,000 output tokens a minute, in
@@ -12,9 +13,10 @@
 //! stored beforehand; the makespan is the time of `resume`, from the start of the process to its
 //! end.
 //!
-//! Waits before retries are a twentieth of the usual ones. This is about limits: with the usual ones
-//! the last 529 of a run decides a makespan of half a minute, by its ten seconds or, the second time,
-//! thirty.
+//! Waits before retries are `RETRY_SCALE` (a twentieth, unless told otherwise) of the usual ones. With
+//! the usual ones the last 529 of a run decides a makespan of half a minute, by its ten seconds or,
+//! the second time, thirty. `SIZE` makes prompts and answers that many times as long, and so the run:
+//! with 20 they are about as long as people's are, and the usual waits weigh as they do for people.
 //!
 //! No runner can be faster than
 //!
@@ -57,7 +59,7 @@ use claude_run::simulator::{
 use support::{ask_claude_run, claude_run, load, number, runtime, write_input};
 use tokio::runtime::Runtime;
 
-/// What the waits before retries are multiplied by.
+/// What the waits before retries are multiplied by, unless told otherwise.
 const RETRY_SCALE: &str = "0.05";
 const REQUESTS_PER_MINUTE: u32 = 6_000;
 const INPUT_PER_MINUTE: u32 = 600_000;
@@ -66,6 +68,8 @@ const LATENCY: Duration = Duration::from_millis(600);
 /// The simulator keeps latencies above a third of the median.
 const SHORTEST_LATENCY: Duration = Duration::from_millis(200);
 const CONCURRENCY: usize = 256;
+/// Most output tokens of a job of size 1.
+const MAX_TOKENS: usize = 256;
 /// The other client's mean request; a request takes so much and 12 tokens more.
 const OTHER_TOKENS: f64 = 1_000.0;
 
@@ -73,13 +77,15 @@ fn main() {
     let runtime = runtime();
     let jobs = number("JOBS", 3_000);
     let burst = Duration::from_millis(number("BURST_MS", 1_000) as u64);
+    let retry_scale = std::env::var("RETRY_SCALE").unwrap_or_else(|_| RETRY_SCALE.to_owned());
     println!(
-        "{jobs} jobs at 6,000 RPM, 600k ITPM, 200k OTPM; buckets of {} ms; 5 % 529s\n",
+        "{jobs} jobs of size {} at 6,000 RPM, 600k ITPM, 200k OTPM; buckets of {} ms; 5 % 529s; waits x {retry_scale}\n",
+        size(),
         burst.as_millis()
     );
     println!("               makespan   T_min   ratio   429s per 100 jobs   binding   load");
-    let alone = run(&runtime, jobs, burst, false);
-    let shared = run(&runtime, jobs, burst, true);
+    let alone = run(&runtime, jobs, burst, &retry_scale, false);
+    let shared = run(&runtime, jobs, burst, &retry_scale, true);
     println!(
         "\nalone:  {:.3} of the bound (floor 1.10, goal 1.03), {:.2} 429s per 100 jobs (floor 1, goal 0.2)",
         alone.0, alone.1
@@ -91,7 +97,13 @@ fn main() {
 }
 
 /// One run; the ratio to its bound, and its 429s per 100 jobs.
-fn run(runtime: &Runtime, jobs: usize, burst: Duration, shared: bool) -> (f64, f64) {
+fn run(
+    runtime: &Runtime,
+    jobs: usize,
+    burst: Duration,
+    retry_scale: &str,
+    shared: bool,
+) -> (f64, f64) {
     let _guard = runtime.enter();
     let server = Simulator::start(settings(burst)).unwrap();
     let folder = tempfile::tempdir_in(".").unwrap();
@@ -102,7 +114,7 @@ fn run(runtime: &Runtime, jobs: usize, burst: Duration, shared: bool) -> (f64, f
     let other = shared.then(|| runtime.spawn(eat(url.clone(), Arc::clone(&eaten))));
     let concurrency = CONCURRENCY.to_string();
     let dispatch = ["--base-url", &url, "--concurrency", &concurrency];
-    let resume = [&["resume", "--retry-scale", RETRY_SCALE], &dispatch[..]].concat();
+    let resume = [&["resume", "--retry-scale", retry_scale], &dispatch[..]].concat();
     let took = claude_run(folder.path(), &resume).took.as_secs_f64();
     if let Some(other) = other {
         other.abort();
@@ -118,6 +130,11 @@ fn run(runtime: &Runtime, jobs: usize, burst: Duration, shared: bool) -> (f64, f
     (ratio, per_hundred)
 }
 
+/// How many times as long prompts and answers are.
+fn size() -> usize {
+    number("SIZE", 1)
+}
+
 fn settings(burst: Duration) -> SimulatorSettings {
     SimulatorSettings {
         latency: Latency {
@@ -125,7 +142,7 @@ fn settings(burst: Duration) -> SimulatorSettings {
             spread: 0.4,
         },
         output: OutputLength {
-            median: 30,
+            median: 30 * size() as u32,
             spread: 0.5,
         },
         faults: vec![FaultRate {
@@ -151,14 +168,15 @@ fn mixed_body(line: usize) -> String {
         0 => rng.usize(1_600..2_800),
         _ => rng.usize(40..280),
     };
-    prompt(line, bytes)
+    prompt(line, bytes * size())
 }
 
 fn prompt(number: usize, bytes: usize) -> String {
     let text = "a durable queue keeps its word ".repeat(bytes / 31 + 1);
     let text = &text[..bytes];
     format!(
-        r#"{{"model":"claude-haiku-5-5","max_tokens":256,"messages":[{{"role":"user","content":"{number}: {text}"}}]}}"#
+        r#"{{"model":"claude-haiku-5-5","max_tokens":{},"messages":[{{"role":"user","content":"{number}: {text}"}}]}}"#,
+        MAX_TOKENS * size()
     )
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use claude_run::engine::{Ending, LimitSettings};
 use claude_run::model::ErrorClass;
 use claude_run::policy::Ceilings;
+use claude_run::provider::{Provider, Reply, Request};
 use fastrand::Rng;
 
 use crate::metered::{Metered, Seen, Service};
@@ -220,6 +221,67 @@ fn large_jobs_of_one_model_are_not_starved_by_small_ones_of_another_that_shares_
             let early = seen[..half].iter().filter(large).count();
             assert!(early >= 20, "{early} of 50 in the first half");
         });
+}
+
+/// Two models, each with limits of its own.
+struct ByModel {
+    slow: Metered,
+    fast: Metered,
+}
+
+impl Provider for ByModel {
+    async fn send(&self, request: Request) -> Reply {
+        let slow = request.body.as_str().contains(SLOW);
+        let metered = if slow { &self.slow } else { &self.fast };
+        metered.send(request).await
+    }
+}
+
+const SLOW: &str = "claude-opus-4-7";
+
+#[test]
+fn a_model_at_its_limit_holds_back_no_other() {
+    for seed in 0..20 {
+        let mut rng = Rng::with_seed(seed);
+        let (few, many) = (rng.u32(20..60), rng.u32(100..200));
+        let (slow_rpm, slots) = (rng.u32(60..120), rng.u32(32..64));
+        World::new(seed)
+            .jobs_of(SLOW, few.into())
+            .jobs_of("claude-haiku-4-5", many.into())
+            .concurrency(slots)
+            .bodies(mixed)
+            .block_on(async |world| {
+                let metered = |rpm| {
+                    Metered::new(Service {
+                        rpm,
+                        burst_s: 1.0,
+                        seed,
+                        ..Service::default()
+                    })
+                };
+                let provider = Arc::new(ByModel {
+                    slow: metered(slow_rpm),
+                    fast: metered(6_000),
+                });
+                assert_eq!(world.dispatch_to(&provider).await, Ending::Completed);
+                // Half of the slots are its own, whatever the other does. The slow one's limits are
+                // found by refusals, which cost it a pause or two.
+                let wire_s = 1.25 * f64::from(many) / f64::from(slots / 2);
+                let took_s = last_answer_s(world, &provider.fast);
+                let most_s = 1.1 * wire_s.max(provider.fast.bound_s()) + 6.0;
+                assert!(took_s <= most_s, "seed {seed}: fast {took_s} s of {most_s}");
+                let wire_s = 1.25 * f64::from(few) / f64::from(slots / 2);
+                let took_s = last_answer_s(world, &provider.slow);
+                let most_s = 1.1 * wire_s.max(provider.slow.bound_s()) + 9.0;
+                assert!(took_s <= most_s, "seed {seed}: slow {took_s} s of {most_s}");
+            });
+    }
+}
+
+fn last_answer_s(world: &World, metered: &Metered) -> f64 {
+    let seen = metered.seen();
+    let last = seen.iter().filter_map(|seen| seen.answered_at).max();
+    last.unwrap().duration_since(world.began()).as_secs_f64()
 }
 
 #[test]

@@ -39,6 +39,7 @@ struct State {
     poisoned: HashMap<String, Answer>,
     poisoned_models: HashMap<String, Answer>,
     requests: Vec<(Instant, String, String)>,
+    by_job: HashMap<String, usize>,
     at_once: usize,
     most_at_once: usize,
     answered: u64,
@@ -96,11 +97,7 @@ impl Scripted {
     }
 
     pub fn requests_of(&self, custom_id: &str) -> usize {
-        self.state()
-            .requests
-            .iter()
-            .filter(|(_, id, _)| id == custom_id)
-            .count()
+        self.state().by_job.get(custom_id).copied().unwrap_or(0)
     }
 
     pub fn starts(&self) -> Vec<Instant> {
@@ -139,6 +136,7 @@ impl Scripted {
         state
             .requests
             .push((Instant::now(), id.to_owned(), model.to_owned()));
+        *state.by_job.entry(id.to_owned()).or_default() += 1;
         state.at_once += 1;
         state.most_at_once = state.most_at_once.max(state.at_once);
         let chosen = state

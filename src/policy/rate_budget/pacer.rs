@@ -18,6 +18,9 @@ const HASTE: f64 = 4.0;
 const LEAST_HASTY: f64 = 300.0;
 /// A start is drawn by up to so much of its distance to both sides.
 const JITTER: f64 = 0.2;
+/// Where starts keep to the rate, the server may save up a single one: what comes early is refused.
+/// There a start is only ever drawn to be later.
+const LATE_JITTER: f64 = 0.04;
 /// What a late wake-up may make good.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
@@ -43,8 +46,25 @@ impl Pacer {
 
     /// The least distance between starts at so many requests per minute.
     pub(super) fn interval_s(&self, per_minute: f64) -> f64 {
-        let hasty = !self.even && per_minute >= LEAST_HASTY;
-        60.0 / per_minute / if hasty { HASTE } else { 1.0 }
+        let haste = if self.is_hasty(per_minute) {
+            HASTE
+        } else {
+            1.0
+        };
+        60.0 / per_minute / haste
+    }
+
+    fn is_hasty(&self, per_minute: f64) -> bool {
+        !self.even && per_minute >= LEAST_HASTY
+    }
+
+    /// By what the distance to the next start is multiplied.
+    fn draw(&self, per_minute: f64, rng: &mut Rng) -> f64 {
+        if self.is_hasty(per_minute) {
+            1.0 + JITTER * (2.0 * rng.f64() - 1.0)
+        } else {
+            1.0 + LATE_JITTER * rng.f64()
+        }
     }
 
     /// A request leaves now.
@@ -55,8 +75,7 @@ impl Pacer {
             Some(next) => next.max(now),
             None => now,
         };
-        let drawn = 1.0 + JITTER * (2.0 * rng.f64() - 1.0);
-        let wait_s = self.interval_s(per_minute) * drawn + self.rest_s;
+        let wait_s = self.interval_s(per_minute) * self.draw(per_minute, rng) + self.rest_s;
         let whole_ms = (wait_s * 1_000.0).floor() / 1_000.0;
         self.rest_s = wait_s - whole_ms;
         self.next = Some(add(from, Duration::from_secs_f64(whole_ms)));
