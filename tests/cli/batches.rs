@@ -128,7 +128,7 @@ fn a_batch_in_doubt_is_shown_adopted_and_given_up() {
     );
     desk.run(&["batches", "adopt", "msgbatch_2"])
         .expect(2)
-        .says(&["no such batch is in doubt"]);
+        .says(&["no batch is in doubt"]);
 
     desk.run(&["batches", "forget", "msgbatch_1"])
         .expect(0)

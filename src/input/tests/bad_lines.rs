@@ -110,12 +110,12 @@ const BAD: [(&str, usize, &str); 72] = [
     (
         r#"{"prompt":NaN}"#,
         11,
-        "not valid JSON (expected value): correct it here, each line must be one JSON object",
+        "not valid JSON (expected value): JSON has no such number, write null",
     ),
     (
         r#"{"prompt":"p","metadata":[1,]}"#,
         29,
-        "not valid JSON (expected value): correct it here, each line must be one JSON object",
+        "not valid JSON (expected value): put the missing value here, or remove the comma before the bracket",
     ),
     // Keys.
     (
