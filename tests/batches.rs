@@ -27,6 +27,8 @@ mod scripted;
 #[path = "batches/world.rs"]
 mod world;
 
+#[path = "batches/budget.rs"]
+mod budget;
 #[path = "batches/chaos.rs"]
 mod chaos;
 #[path = "batches/life.rs"]

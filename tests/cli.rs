@@ -18,6 +18,8 @@ mod amended;
 mod bad_input;
 #[path = "cli/batches.rs"]
 mod batches;
+#[path = "cli/budget.rs"]
+mod budget;
 #[path = "cli/class_table.rs"]
 mod class_table;
 #[path = "cli/daily.rs"]
@@ -34,8 +36,12 @@ mod fuzz_corpus;
 mod harness;
 #[path = "cli/money.rs"]
 mod money;
+#[path = "cli/network.rs"]
+mod network;
 #[path = "cli/program.rs"]
 mod program;
+#[path = "cli/proxy.rs"]
+mod proxy;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/retries.rs"]

@@ -84,7 +84,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
-    let batches = match providers.batches {
+    let mut batches = match providers.batches {
         Some(api) => {
             let store = Arc::clone(&store);
             BatchLane::open(store, api, clock, run, &settings, &stop).await?
@@ -103,9 +103,14 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         cost_usd: run.cost.to_string(),
     };
     observer.observe(&events.make(clock.now(), started));
+    let mut scheduler = Scheduler::new(run, &settings, pulse, clock.now());
+    let found = batches.as_mut().map(BatchLane::take_found);
+    for (batch, items) in found.into_iter().flatten() {
+        scheduler.on_found_batch(batch, &items, clock.now());
+    }
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
-        scheduler: Scheduler::new(run, &settings, pulse, clock.now()),
+        scheduler,
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
         provider: providers.live,

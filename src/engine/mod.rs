@@ -6,6 +6,7 @@
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
 //! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
 //! purse        what the run may still spend
+//! batch_money  what the batch lane asks it, and tells it
 //! reach        whether the endpoint answers at all
 //! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
@@ -27,6 +28,7 @@
 //! is not stored, and counts nothing as done that is not.
 
 mod again;
+mod batch_money;
 mod batches;
 mod beside;
 mod dispatcher;

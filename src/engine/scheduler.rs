@@ -379,7 +379,9 @@ impl Scheduler {
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
                 self.plan_starts(&mut effects, now, rng);
-                self.check_budget(now);
+            }
+            self.check_budget(now);
+            if !held_back {
                 self.plan_claims(&mut effects, now);
             }
             if self.leaving.is_some() {

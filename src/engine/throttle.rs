@@ -354,6 +354,22 @@ impl Throttle {
         ))
     }
 
+    /// What guesses rest on.
+    pub(super) fn estimator(&self) -> &Estimator {
+        &self.estimator
+    }
+
+    /// A request that was not sent from here, whose prompt was counted so, used so much.
+    pub(super) fn learn(&mut self, model: &str, tokens: f64, used: &Tokens) {
+        if used.prompt() > 0 {
+            let prompt = Prompt {
+                tokens,
+                ..Prompt::default()
+            };
+            self.estimator.observe(model, &prompt, used);
+        }
+    }
+
     fn compare(&mut self, model: &str, estimate: Estimate, used: &Tokens) {
         let [input, output] = match self.errors.get_mut(model) {
             Some(errors) => errors,

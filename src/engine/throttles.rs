@@ -7,11 +7,12 @@ use std::sync::Arc;
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::batch_money::{Grant, Item, Recorded, Wish};
 use super::outcome::Outcome;
 use super::purse::Purse;
 use super::settings::EngineSettings;
 use super::throttle::{Throttle, Verdict};
-use crate::model::{ClaimedJob, Endpoint, EventKind, Halt, JobId, Pico, RateLimits};
+use crate::model::{BatchId, ClaimedJob, Endpoint, EventKind, Halt, JobId, Pico, RateLimits};
 use crate::policy::Prompt;
 use crate::store::EstimateSums;
 
@@ -146,11 +147,54 @@ impl Throttles {
         self.purse.as_ref()?.used_up(now)
     }
 
-    /// The batch lane spent so much.
-    pub(super) fn spent_beside(&mut self, cost: Pico) {
+    /// The batch lane asks for room in the budget.
+    pub(super) fn answer(&mut self, wish: Wish, now: Timestamp) {
+        let (items, estimator) = (&wish.items, self.first.throttle.estimator());
+        let fits = match &mut self.purse {
+            Some(purse) => purse.grant(wish.batch, items, estimator, now),
+            None => items.len(),
+        };
+        // Whoever does not wait for the answer any more fills no batch.
+        let _ = wish.answer.send(Grant { fits });
+    }
+
+    /// A remote batch was found that an earlier dispatch created.
+    pub(super) fn found_batch(&mut self, batch: BatchId, items: &[Item], now: Timestamp) {
         if let Some(purse) = &mut self.purse {
-            purse.spent_beside(cost);
+            purse.found(batch, items, self.first.throttle.estimator(), now);
         }
+    }
+
+    /// Results of a batch are recorded: they count against the budget, and later guesses are the
+    /// better for them.
+    pub(super) fn batch_recorded(&mut self, recorded: &Recorded) {
+        let Some(purse) = &mut self.purse else {
+            return;
+        };
+        for (model, spent) in &recorded.spent {
+            if let Some(tokens) = purse.settle(recorded.batch, spent) {
+                self.first.throttle.learn(model, tokens, &spent.used);
+            }
+        }
+    }
+
+    /// These jobs did not go into the batch that room was asked for.
+    pub(super) fn unused(&mut self, batch: BatchId, jobs: &[JobId]) {
+        if let Some(purse) = &mut self.purse {
+            purse.unused(batch, jobs);
+        }
+    }
+
+    /// A batch is over, or came to nothing.
+    pub(super) fn freed(&mut self, batch: BatchId) {
+        if let Some(purse) = &mut self.purse {
+            purse.freed(batch);
+        }
+    }
+
+    /// Nothing in flight holds any money.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.purse.as_ref().is_none_or(Purse::holds_nothing)
     }
 
     fn pay(&mut self, job: &ClaimedJob, cost: Pico) {

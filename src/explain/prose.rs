@@ -171,7 +171,9 @@ fn by_transport(text: &str) -> Option<Recognised> {
         Broken::Dns => "a host name that was not resolved",
         Broken::Connect => "a connection that was not opened",
         Broken::Timeout => "an answer that did not come in time",
-        Broken::Cut | Broken::Undecodable | Broken::Unsendable => "a connection that broke",
+        Broken::Cut | Broken::Undecodable | Broken::NotHttp | Broken::Unsendable => {
+            "a connection that broke"
+        }
     };
     Some(Recognised::new(what, [broken.class()]))
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::estimate::{Estimator, Prefix, Prompt};
 use super::prices::PriceTable;
-use crate::model::{Lane, Pico, Usage};
+use crate::model::{Lane, Pico, Tokens, Usage};
 
 /// Parts of the budget, in per cent, at which the user is warned.
 const WARN_AT: [u8; 2] = [75, 90];
@@ -68,6 +68,12 @@ impl Spend {
         self.spent
     }
 
+    /// What is held for work in flight.
+    #[must_use]
+    pub fn held(&self) -> Pico {
+        self.held
+    }
+
     /// What may still be held for something new. Negative when the budget is overrun.
     #[must_use]
     pub fn left(&self) -> Pico {
@@ -116,7 +122,6 @@ impl Spend {
 /// known price. `is_warm` tells what of it is thought to be read from the cache; what else is marked
 /// for the cache is taken to be written. Web searches are not foreseen.
 ///
-/// The reservation of a batch is the sum over its jobs, with [`Lane::Batch`].
 #[must_use]
 pub fn reservation(
     prices: &PriceTable,
@@ -126,10 +131,44 @@ pub fn reservation(
     is_warm: impl Fn(&Prefix) -> bool,
     (lane, at): (Lane, Timestamp),
 ) -> Option<Pico> {
+    let bound = bound(prices, model, prompt);
+    let tokens = estimator.ceiling(model, prompt, bound, is_warm);
+    price_of(prices, model, prompt, tokens, (lane, at))
+}
+
+/// What the `nth` (from 1) request of a remote batch adds to what the whole batch hardly exceeds.
+/// None if its model has no known price. Nothing is taken to be read from a cache.
+///
+/// The requests of a batch are answered together, so what one of them costs beyond the mean, others
+/// make up for: less is held for many than the sum of what each may cost alone.
+#[must_use]
+pub fn batch_reservation(
+    prices: &PriceTable,
+    estimator: &Estimator,
+    model: &str,
+    prompt: &Prompt,
+    nth: u32,
+    at: Timestamp,
+) -> Option<Pico> {
+    let bound = bound(prices, model, prompt);
+    let tokens = estimator.ceiling_of_nth(model, prompt, bound, nth);
+    price_of(prices, model, prompt, tokens, (Lane::Batch, at))
+}
+
+fn bound(prices: &PriceTable, model: &str, prompt: &Prompt) -> u64 {
     let most = prices.model(model).map(|model| model.max_output_tokens);
-    let bound = prompt.max_tokens.or(most).unwrap_or(UNBOUNDED_OUTPUT);
+    prompt.max_tokens.or(most).unwrap_or(UNBOUNDED_OUTPUT)
+}
+
+fn price_of(
+    prices: &PriceTable,
+    model: &str,
+    prompt: &Prompt,
+    tokens: Tokens,
+    (lane, at): (Lane, Timestamp),
+) -> Option<Pico> {
     let usage = Usage {
-        tokens: estimator.ceiling(model, prompt, bound, is_warm),
+        tokens,
         batch_tier: lane == Lane::Batch,
         us_geo: prompt.us_geo,
         fast: prompt.fast,
@@ -143,7 +182,7 @@ pub fn reservation(
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Room, Spend, reservation};
+    use super::{Room, Spend, batch_reservation, reservation};
     use crate::model::{Lane, Pico, Tokens};
     use crate::policy::{Estimator, Prefix, PriceTable, Prompt};
 
@@ -243,6 +282,34 @@ mod tests {
         let batch = held_for(&cold, "claude-haiku-4-5", &asked, Lane::Batch).unwrap();
         assert_eq!(live.0, batch.0 * 2);
         assert_eq!(held_for(&cold, "someone-elses", &asked, Lane::Live), None);
+    }
+
+    #[test]
+    fn many_requests_of_a_batch_hold_less_than_each_alone_and_before_any_answer_the_same() {
+        let mut estimator = Estimator::default();
+        let (model, asked) = ("claude-opus-4-6", prompt(1_000.0, 4_000));
+        let prices = PriceTable::embedded();
+        let nth = |estimator: &Estimator, nth| {
+            batch_reservation(&prices, estimator, model, &asked, nth, at()).unwrap()
+        };
+        let alone = |estimator: &Estimator| held_for(estimator, model, &asked, Lane::Batch);
+        assert_eq!(Some(nth(&estimator, 500)), alone(&estimator));
+        for n in 0..4_000 {
+            let used = Tokens {
+                input: 1_000,
+                output: if n % 20 == 0 { 1_000 } else { 100 },
+                ..Tokens::default()
+            };
+            estimator.observe(model, &asked, &used);
+        }
+        // Half of 1,050 in at 5 USD and, on the mean, 145 out at 25 USD per million.
+        let mean = Pico((1_050 * 5 + 145 * 25) * 1_000_000 / 2);
+        let held: Pico = (1..=1_000).map(|n| nth(&estimator, n)).sum();
+        let each = Pico(held.0 / 1_000);
+        assert!(each > mean, "{each} for {mean}");
+        assert!(each.0 * 100 < mean.0 * 125, "{each} for {mean}");
+        assert!(Some(each) < alone(&estimator), "{each}");
+        assert!(nth(&estimator, 1) > nth(&estimator, 2));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Broken {
     Cut,
     /// The body's compression was garbage.
     Undecodable,
+    /// What came was no HTTP, or had more headers than anybody sends.
+    NotHttp,
     /// The request never was one: a fault of ours.
     Unsendable,
 }
@@ -38,7 +40,7 @@ impl Broken {
             Self::Certificate => ErrorClass::Tls,
             Self::Timeout => ErrorClass::Timeout,
             Self::Cut => ErrorClass::ConnectionCut,
-            Self::Undecodable => ErrorClass::BadResponse,
+            Self::Undecodable | Self::NotHttp => ErrorClass::BadResponse,
             Self::Unsendable => ErrorClass::Unknown,
         }
     }
@@ -51,6 +53,7 @@ impl Broken {
             Self::Timeout => "no answer came within the time allowed",
             Self::Cut => "the connection broke before the whole answer had come",
             Self::Undecodable => "the answer's compression is broken",
+            Self::NotHttp => "the answer is not HTTP that can be read",
             Self::Unsendable => "the request could not be made",
         }
     }
@@ -81,6 +84,8 @@ enum Sign {
     Connect,
     Timeout,
     Decode,
+    /// Said by hyper, further down.
+    Parse,
 }
 
 /// What the chain of an error tells.
@@ -114,6 +119,9 @@ impl Facts {
         while let Some(cause) = next {
             if let Some(io) = cause.downcast_ref::<io::Error>() {
                 facts.io_kinds.push(io.kind());
+            }
+            if cause.downcast_ref().is_some_and(hyper::Error::is_parse) {
+                facts.signs.push(Sign::Parse);
             }
             let text = cause.to_string();
             let told = facts.causes.iter().any(|before| before.contains(&text));
@@ -149,6 +157,8 @@ impl Facts {
             Broken::Timeout
         } else if self.is(Sign::Decode) && self.is_garbage() {
             Broken::Undecodable
+        } else if self.is(Sign::Parse) {
+            Broken::NotHttp
         } else {
             Broken::Cut
         }
@@ -173,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_place_of_the_break_follows_from_the_facts() {
-        use Sign::{Builder, Connect, Decode, Dns, Timeout};
+        use Sign::{Builder, Connect, Decode, Dns, Parse, Timeout};
         let said = |signs: &[Sign], cause: &str| Facts {
             signs: signs.to_vec(),
             io_kinds: Vec::new(),
@@ -212,6 +222,12 @@ mod tests {
                 Broken::Cut,
             ),
             (said(&[], "Connection reset by peer"), Broken::Cut),
+            (said(&[Parse], "message head is too large"), Broken::NotHttp),
+            // A server that speaks no TLS answers the handshake with something else.
+            (
+                said(&[Connect, Parse], "invalid HTTP version"),
+                Broken::Connect,
+            ),
             (decode(ErrorKind::InvalidData), Broken::Undecodable),
             (decode(ErrorKind::UnexpectedEof), Broken::Cut),
             (

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use super::Result;
 use super::verbs::Finish;
 use crate::model::{
-    AttemptId, BatchId, BatchState, CancelReason, Lane, RemoteBatch, RequestBody, RequestCounts,
-    RunId,
+    AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody,
+    RequestCounts, RunId,
 };
 
 /// Which queued jobs go to a batch.
@@ -192,6 +192,23 @@ pub trait BatchStore: Send + Sync + 'static {
     /// Puts a page of waiting jobs into a batch, new ones in input order, then retries that are due,
     /// and records their attempts as started. Call again until it is complete.
     fn fill_batch(&self, fill: Fill) -> impl Future<Output = Result<Filled>> + Send;
+
+    /// The jobs that a batch would take first now, in that order, each as the entry that it would
+    /// be: at most so many, and at most a few megabytes of them, but one is given whatever its size.
+    fn next_for_batch(
+        &self,
+        run: RunId,
+        now: Timestamp,
+        most: u32,
+    ) -> impl Future<Output = Result<Vec<BatchEntry>>> + Send;
+
+    /// As [`BatchStore::fill_batch`], of these jobs alone: it stops before the first in line that
+    /// is not the next of them, since the queue may have changed. Tells which of them went in.
+    fn fill_batch_with(
+        &self,
+        fill: Fill,
+        jobs: Vec<JobId>,
+    ) -> impl Future<Output = Result<(Filled, Vec<JobId>)>> + Send;
 
     /// A page of a batch's entries in the order of their ids, after the given attempt; empty at the
     /// end. Pages are bounded in jobs and in bytes, but one body is given whatever its size.

@@ -142,6 +142,53 @@ fn a_live_lane_that_is_down_spills_into_a_batch_if_the_user_says_so() {
 }
 
 #[test]
+fn what_must_be_live_or_is_due_soon_does_not_spill() {
+    let soon = Duration::from_mins(55);
+    World::new(10)
+        .lines(100, line(None, None))
+        .lines(100, line(Some(Lane::Live), None))
+        .lines(
+            100,
+            Line {
+                lane: None,
+                deadline: Some(soon),
+            },
+        )
+        .settings(|it| it.spill_after = Some(Duration::from_mins(10)))
+        .block_on(async |world| {
+            let now = tokio::time::Instant::now();
+            let outage = now..now + Duration::from_mins(20);
+            world
+                .live
+                .outage(outage, Answer::Error(ErrorClass::Overloaded));
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            // The jobs of the first kind, but for those that the outage found on their way.
+            let spilled: usize = world.remote.sizes().iter().sum();
+            assert!((60..=100).contains(&spilled), "{spilled}");
+        });
+}
+
+#[test]
+fn nothing_spills_where_the_user_forces_the_live_lane() {
+    let spill = |it: &mut BatchSettings| it.spill_after = Some(Duration::from_mins(10));
+    World::new(11)
+        .jobs(100)
+        .live()
+        .settings(spill)
+        .block_on(async |world| {
+            let now = tokio::time::Instant::now();
+            let outage = now..now + Duration::from_mins(20);
+            world
+                .live
+                .outage(outage, Answer::Error(ErrorClass::Overloaded));
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            assert_eq!(world.remote.creates(), 0);
+        });
+}
+
+#[test]
 fn a_run_without_batch_work_asks_the_batches_api_for_nothing() {
     World::new(8).jobs(50).block_on(async |world| {
         assert_eq!(world.dispatch().await, Ending::Completed);

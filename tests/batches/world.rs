@@ -26,7 +26,7 @@ use crate::scripted::Scripted;
 const MODEL: &str = "claude-haiku-5-5";
 /// What one message of the remote world costs in a batch: half of 100 × 0.10 + 50 × 0.50 USD per
 /// million.
-const BATCH_PRICE: Pico = Pico(17_500_000);
+pub const BATCH_PRICE: Pico = Pico(17_500_000);
 
 /// A line of the input.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +42,7 @@ pub struct Plan {
     lane: Option<Lane>,
     deadline: Option<Duration>,
     no_wait: bool,
+    limits: LimitSettings,
     on_halt: OnHalt,
     settings: BatchSettings,
 }
@@ -57,6 +58,7 @@ pub struct World {
     pub clock: Clock,
     start: Timestamp,
     chance: Mutex<Rng>,
+    budget: Mutex<Option<Pico>>,
     events: Arc<Mutex<Vec<EventKind>>>,
     plan: Plan,
     _folder: tempfile::TempDir,
@@ -71,6 +73,7 @@ impl World {
             lane: None,
             deadline: None,
             no_wait: false,
+            limits: LimitSettings::default(),
             on_halt: OnHalt::Exit,
             settings: BatchSettings::default(),
         }
@@ -94,6 +97,12 @@ impl Plan {
         self
     }
 
+    /// All go live, as the user says.
+    pub fn live(mut self) -> Self {
+        self.lane = Some(Lane::Live);
+        self
+    }
+
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -101,6 +110,16 @@ impl Plan {
 
     pub fn no_wait(mut self) -> Self {
         self.no_wait = true;
+        self
+    }
+
+    pub fn budget(mut self, budget: Pico) -> Self {
+        self.limits.budget = Some(budget);
+        self
+    }
+
+    pub fn only_between(mut self, hours: &str) -> Self {
+        self.limits.only_between = Some(hours.parse().unwrap());
         self
     }
 
@@ -149,6 +168,7 @@ impl Plan {
             clock,
             start,
             chance: Mutex::new(Rng::with_seed(self.seed ^ 0x5EED)),
+            budget: Mutex::new(self.limits.budget),
             events: Arc::default(),
             plan: self,
             _folder: folder,
@@ -173,7 +193,9 @@ fn new_job(line: u64, of: &Line, start: Timestamp) -> NewJob {
         line,
         custom_id: format!("id-{line}"),
         model: MODEL.to_owned(),
-        body: RequestBody::from_json(format!(r#"{{"model":"{MODEL}","id":"id-{line}"}}"#)),
+        body: RequestBody::from_json(format!(
+            r#"{{"model":"{MODEL}","id":"id-{line}","max_tokens":200}}"#
+        )),
         lane: of.lane,
         deadline: of.deadline.map(|after| start + after),
         live_only: false,
@@ -257,7 +279,10 @@ impl World {
             after_halt: run.state == RunState::Halted,
             on_halt: self.plan.on_halt,
             amend: AmendSettings::default(),
-            limits: LimitSettings::default(),
+            limits: LimitSettings {
+                budget: *self.budget.lock().unwrap(),
+                ..self.plan.limits.clone()
+            },
             status: None,
             second: None,
             batch: BatchOptions {
@@ -277,6 +302,11 @@ impl World {
             store, providers, self.clock, &run, settings, &mut notes, signal,
         )
         .await
+    }
+
+    /// From the next dispatch on.
+    pub fn set_budget(&self, budget: Pico) {
+        *self.budget.lock().unwrap() = Some(budget);
     }
 
     /// Every call of the store fails from then on.

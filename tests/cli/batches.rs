@@ -2,14 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use claude_run::model::{BatchState, Lane, RunId};
+use claude_run::simulator::{BatchSettings, SimulatorSettings};
 use claude_run::store::sqlite::SqliteStore;
 use claude_run::store::{BatchStore, Fill, NewBatch, RouteRule, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Desk, jobs, plain_jobs};
+use crate::harness::{Desk, jobs, plain_jobs, wait_until};
 
 /// A desk with a run of five jobs, all in a batch whose create call had no answer.
 fn desk_in_doubt() -> (Desk, RunId) {
@@ -194,5 +196,58 @@ fn what_a_batch_answered_by_halves_is_gone_on_with_live() {
     assert_eq!(lanes("job-1"), ["batch", "live"]);
     assert_eq!(lanes("job-2"), ["batch", "live"]);
     assert_eq!(lanes("job-3"), ["batch"]);
+    desk.run(&["verify"]).expect(0);
+}
+
+/// A desk whose batches stand still after less than half.
+fn desk_with_slow_batches() -> Desk {
+    let desk = Desk::with(SimulatorSettings {
+        batches: BatchSettings {
+            takes: Duration::from_hours(20),
+            cancel_takes: Duration::ZERO,
+            ..BatchSettings::default()
+        },
+        ..SimulatorSettings::default()
+    });
+    desk.write("jobs.jsonl", plain_jobs(30));
+    desk
+}
+
+const FLAGS: [&str; 4] = ["--lane", "batch", "--retry-scale", "0.001"];
+
+fn remote_batches(desk: &Desk) -> u64 {
+    desk.simulator.stats().batches_created
+}
+
+#[test]
+fn a_cancel_says_what_becomes_of_batches_that_nobody_is_at_work_on() {
+    let desk = desk_with_slow_batches();
+    let submit = [&["submit", "jobs.jsonl", "--no-wait"], &FLAGS[..]].concat();
+    desk.run(&submit).expect(0);
+    desk.run(&["cancel"]).expect(0).says(&[
+        "a batch with 30 jobs is still with the API",
+        "`claude-run resume",
+        "cancels them there and fetches what they have done",
+    ]);
+    assert_eq!(desk.only_run()["jobs"]["in_batch"], 30);
+    desk.run(&["resume", "--retry-scale", "0.001"])
+        .expect(3)
+        .says(&["is being cancelled"]);
+    assert_eq!(desk.only_run()["jobs"]["canceled"], 30);
+    desk.run(&["cancel"]).expect(0).says(&["has ended"]);
+    assert_eq!(desk.simulator.stats().calls["batches.cancel"], 1);
+}
+
+#[test]
+fn a_cancel_beside_the_process_at_work_cancels_its_batches_too() {
+    let desk = desk_with_slow_batches();
+    let submit = [&["submit", "jobs.jsonl"], &FLAGS[..]].concat();
+    let mut process = desk.spawn(&submit);
+    wait_until("a batch", || remote_batches(&desk) == 1);
+    desk.run(&["cancel"])
+        .expect(0)
+        .says(&["cancels its batches, fetches what they have done"]);
+    process.wait().expect(3).says(&["is being cancelled"]);
+    assert_eq!(desk.only_run()["jobs"]["canceled"], 30);
     desk.run(&["verify"]).expect(0);
 }

@@ -7,21 +7,24 @@ use serde_json::{Value, json};
 
 use crate::harness::{Desk, assert_keys, jobs, plain_jobs};
 
-fn dollars(value: &Value) -> Pico {
+pub(crate) fn dollars(value: &Value) -> Pico {
     let text = value.as_str().expect("money is a decimal string");
     text.parse().unwrap()
 }
 
-/// What the simulator's own ledger costs at our prices.
-fn bill(desk: &Desk) -> Pico {
+/// What the simulator's own ledgers cost at our prices; batches at half.
+pub(crate) fn bill(desk: &Desk) -> Pico {
     let (table, now) = (
         PriceTable::embedded(),
         claude_run::clock::Clock::system().now(),
     );
-    let ledger = desk.simulator.stats().ledger;
-    let costs = ledger.iter().map(|(model, row)| {
+    let stats = desk.simulator.stats();
+    let live = stats.ledger.iter().map(|row| (row, false));
+    let batch = stats.batch_ledger.iter().map(|row| (row, true));
+    let costs = live.chain(batch).map(|((model, row), batch_tier)| {
         let usage = Usage {
             tokens: tokens(row),
+            batch_tier,
             ..Usage::default()
         };
         let cost = table.cost(model, &usage, now);

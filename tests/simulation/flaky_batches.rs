@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use claude_run::model::{AttemptId, BatchId, BatchState, CancelReason, Lane, RemoteBatch, RunId};
+use claude_run::model::{
+    AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RunId,
+};
 use claude_run::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
     RouteRule, Routed, Unroute,
@@ -43,6 +45,19 @@ impl BatchStore for Flaky {
 
     async fn fill_batch(&self, fill: Fill) -> Result<Filled> {
         self.verb(self.store.fill_batch(fill)).await
+    }
+
+    async fn next_for_batch(
+        &self,
+        run: RunId,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<BatchEntry>> {
+        self.verb(self.store.next_for_batch(run, now, most)).await
+    }
+
+    async fn fill_batch_with(&self, fill: Fill, jobs: Vec<JobId>) -> Result<(Filled, Vec<JobId>)> {
+        self.verb(self.store.fill_batch_with(fill, jobs)).await
     }
 
     async fn batch_entries(

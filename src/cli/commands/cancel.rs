@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::model::{Run, RunState};
 use crate::policy::RetrySettings;
 use crate::store::sqlite::{DispatchLock, SqliteStore};
-use crate::store::{Store, StoreError};
+use crate::store::{BatchStore, Store, StoreError};
 
 use super::select;
 
@@ -27,10 +27,17 @@ pub async fn cancel(ctx: &Context, args: CancelArgs) -> Result<Exit, Failure> {
     match DispatchLock::acquire(path) {
         Ok(_lock) => {
             cancel_all(&store, clock, &run).await?;
-            ctx.console.note(format!(
-                "run {} is cancelled; `claude-run retry` would put its jobs back",
-                run.id
-            ));
+            let note = match at_the_api(&store, &run).await? {
+                None => format!(
+                    "run {} is cancelled; `claude-run retry` would put its jobs back",
+                    run.id
+                ),
+                Some(batches) => format!(
+                    "what waited in run {} is cancelled; {batches} the API, which goes on with them: `claude-run resume {}` cancels them there and fetches what they have done",
+                    run.id, run.id
+                ),
+            };
+            ctx.console.note(note);
         }
         Err(StoreError::Held { pid, .. }) => {
             while store.cancel(run.id, clock.now()).await? {}
@@ -52,7 +59,7 @@ async fn cancelled_beside(
 ) -> Result<(), StoreError> {
     if run.state == RunState::Running {
         ctx.console.note(format!(
-            "what waited in run {} is cancelled; if process {pid} is at work on it, it finishes what is in flight and ends it",
+            "what waited in run {} is cancelled; if process {pid} is at work on it, it finishes what is in flight, cancels its batches, fetches what they have done, and ends it",
             run.id
         ));
         return Ok(());
@@ -60,6 +67,18 @@ async fn cancelled_beside(
     store.leave_run(run.id, clock.now(), None).await?;
     ctx.console.note(format!("run {} is cancelled", run.id));
     Ok(())
+}
+
+/// The batches of the run that only somebody at work on it can cancel, in words.
+async fn at_the_api(store: &SqliteStore, run: &Run) -> Result<Option<String>, StoreError> {
+    let batches = store.batches(run.id).await?;
+    let open: Vec<_> = batches.iter().filter(|row| !row.state.is_over()).collect();
+    let jobs: u64 = open.iter().map(|row| row.open_requests).sum();
+    Ok(match open.len() {
+        0 => None,
+        1 => Some(format!("a batch with {jobs} jobs is still with")),
+        many => Some(format!("{many} batches with {jobs} jobs are still with")),
+    })
 }
 
 /// With nobody at work on it: what a crash left open is closed first, so that it is cancelled too.

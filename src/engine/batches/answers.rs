@@ -25,7 +25,10 @@ pub(super) enum Answer {
     /// Jobs changed their queue.
     Routed,
     Begun(Box<BatchRow>),
-    Filled(BatchId, Filled),
+    /// The budget has no room for the first job of a batch.
+    Short,
+    /// True: the budget had no room for the next job.
+    Filled(BatchId, Filled, bool),
     /// It stands there now.
     Moved(BatchId, BatchState, Box<BatchRow>),
     /// Created, or not; none if it was taken apart before.
@@ -81,7 +84,14 @@ impl Planner {
                 self.intake.stepped();
                 self.tracks.insert(row.id, Track::new(*row));
             }
-            Answer::Filled(batch, filled) => self.on_filled(batch, filled),
+            Answer::Short => {
+                self.intake.short = true;
+                self.intake.stepped();
+            }
+            Answer::Filled(batch, filled, short) => {
+                self.intake.short |= short;
+                self.on_filled(batch, filled);
+            }
             Answer::Moved(batch, state, row) => self.on_moved(batch, state, *row, now),
             Answer::Sent(batch, told) => self.on_sent(batch, told, now, rng),
             Answer::Looked(batch, told) => self.on_looked(batch, told, now, rng),
@@ -97,10 +107,7 @@ impl Planner {
             Answer::EntryFailed(batch, failure, found) => {
                 self.on_entry_failed(batch, &failure, found, now);
             }
-            Answer::Dissolved(batch) => {
-                self.tracks.remove(&batch);
-                self.intake.changed();
-            }
+            Answer::Dissolved(batch) => self.forget(batch),
         }
     }
 
@@ -109,6 +116,15 @@ impl Planner {
         let track = self.tracks.get_mut(&batch)?;
         track.busy = false;
         Some(track)
+    }
+
+    /// A batch is over, or was taken apart: what was held for it is free, so there may be room for
+    /// another.
+    pub(super) fn forget(&mut self, batch: BatchId) {
+        self.tracks.remove(&batch);
+        self.intake.changed();
+        self.intake.short = false;
+        self.ready.push(Effect::Freed(batch));
     }
 
     pub(super) fn tell(&mut self, kind: EventKind) {
@@ -136,10 +152,7 @@ impl Planner {
         track.moved(state);
         match state {
             BatchState::Uncertain => self.doubt(batch, now),
-            state if state.is_over() => {
-                self.tracks.remove(&batch);
-                self.intake.changed();
-            }
+            state if state.is_over() => self.forget(batch),
             _ => {}
         }
     }

@@ -25,8 +25,7 @@ impl Planner {
     ) {
         self.creating = false;
         let Some(told) = told else {
-            self.tracks.remove(&batch);
-            self.intake.changed();
+            self.forget(batch);
             return;
         };
         let failure = match told {

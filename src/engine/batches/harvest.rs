@@ -15,6 +15,7 @@ use super::items::{Surroundings, Taken, refused, take, without_line};
 use super::lane::News;
 use super::tasks::{Context, Hands};
 use super::ways::Ways;
+use crate::engine::batch_money::Recorded;
 use crate::model::batch::parse_item_id;
 use crate::model::{AttemptId, BatchState, CancelReason, ErrorClass, Event, Lane};
 use crate::provider::{BatchApi, Failure, ItemResult, ResultLine};
@@ -284,8 +285,11 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         self.hands.store.harvest(self.hands.run, finishes).await?;
         self.done.lines.recorded += taken.len() as u64;
         let (mut events, mut for_live): (Vec<Event>, bool) = (Vec::new(), false);
+        let mut recorded = Recorded::new(self.row.id);
         let now = self.hands.clock.now();
         for (taken, item) in taken {
+            let record = &taken.finish.record;
+            recorded.push(&item, record.usage.tokens, record.cost.total);
             let maker = &self.hands.events;
             let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);
@@ -295,6 +299,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             self.done.halt = self.done.halt.take().or(taken.halt);
             self.done.hold = self.done.hold.take().or(taken.hold);
         }
+        self.hands.tell(News::Recorded(recorded)).await;
         self.hands.tell(News::Events(events)).await;
         if for_live {
             self.hands.tell(News::JobsForLive).await;

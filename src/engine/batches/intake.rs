@@ -65,6 +65,8 @@ pub(super) struct Intake {
     sparing: bool,
     rescued_at: Option<Timestamp>,
     spill: Spill,
+    /// The budget had no room for the next job of a batch, and no batch has come to its end since.
+    pub(super) short: bool,
     /// Requests in one batch, at most.
     pub(super) max_requests: u32,
 }
@@ -80,6 +82,7 @@ impl Intake {
             sparing: false,
             rescued_at: None,
             spill: Spill::No,
+            short: false,
             max_requests: max_requests.clamp(1, MAX_BATCH_REQUESTS),
         }
     }

@@ -15,13 +15,14 @@ use super::intake::first_rule;
 use super::planner::Planner;
 use super::tasks::Hands;
 use crate::clock::Clock;
+use crate::engine::batch_money::{Item, Recorded, Wish};
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
 use crate::engine::stop::{Stop, StopSignal};
-use crate::model::{Event, Halt, Run};
+use crate::model::{BatchId, BatchState, Event, Halt, JobId, Run};
 use crate::policy::LiveSpeed;
 use crate::provider::BatchApi;
-use crate::store::{BatchStore, StoreError};
+use crate::store::{BatchRow, BatchStore, StoreError};
 
 /// News that wait for the dispatcher; each may hold the events of some hundred lines.
 const NEWS: usize = 16;
@@ -49,6 +50,8 @@ pub(crate) struct LiveView {
     pub(crate) queued: u64,
     /// It has been failing since.
     pub(crate) down_since: Option<Timestamp>,
+    /// Nothing in flight, on either lane, holds any of the budget.
+    pub(crate) holds_nothing: bool,
 }
 
 /// What the dispatcher says.
@@ -63,6 +66,14 @@ pub(crate) struct Orders {
 pub(crate) enum News {
     /// Something for those who watch.
     Events(Vec<Event>),
+    /// Room in the budget is asked for.
+    Wish(Wish),
+    /// Results are recorded.
+    Recorded(Recorded),
+    /// These jobs did not go into the batch that room was asked for.
+    Unused(BatchId, Vec<JobId>),
+    /// A batch is over, or came to nothing: nothing is held for it any more.
+    Freed(BatchId),
     /// Jobs came to the live queue.
     JobsForLive,
     /// The jobs of some model wait for a repair.
@@ -91,6 +102,8 @@ pub(crate) struct BatchLane {
     orders: watch::Sender<Orders>,
     status: watch::Receiver<Status>,
     has_left: bool,
+    /// What is in remote batches since an earlier dispatch, if there is a budget to hold it against.
+    found: Vec<(BatchId, Vec<Item>)>,
     _task: JoinSet<()>,
 }
 
@@ -107,6 +120,10 @@ impl BatchLane {
     ) -> Result<Option<Self>, StoreError> {
         let now = clock.now();
         let rows = store.batches(run.id).await?;
+        let found = match settings.limits.budget {
+            Some(_) => found(&*store, &rows).await?,
+            None => Vec::new(),
+        };
         let mut planner = Planner::new(run, settings, rows);
         let mut after_line = Some(0);
         while let Some(line) = after_line
@@ -121,7 +138,8 @@ impl BatchLane {
         if !planner.is_busy() && planner.remote_batches() == 0 && !may_spill {
             return Ok(None);
         }
-        Ok(Some(Self::start(store, api, clock, run, settings, planner)))
+        let lane = Self::start(store, api, clock, run, settings, planner);
+        Ok(Some(Self { found, ..lane }))
     }
 
     fn start<S: BatchStore, B: BatchApi>(
@@ -162,8 +180,14 @@ impl BatchLane {
             orders,
             status,
             has_left: false,
+            found: Vec::new(),
             _task: task,
         }
+    }
+
+    /// What is in remote batches since an earlier dispatch, if there is a budget; told once.
+    pub(crate) fn take_found(&mut self) -> Vec<(BatchId, Vec<Item>)> {
+        std::mem::take(&mut self.found)
     }
 
     /// The next news; waits for ever when the loop has ended.
@@ -210,4 +234,25 @@ impl BatchLane {
     pub(crate) fn has_left(&self) -> bool {
         self.has_left
     }
+}
+
+/// The jobs of the batches that the API has, or may have, whose results are not recorded.
+async fn found<S: BatchStore>(
+    store: &S,
+    rows: &[BatchRow],
+) -> Result<Vec<(BatchId, Vec<Item>)>, StoreError> {
+    let mut found = Vec::new();
+    let unsent = [BatchState::Filling, BatchState::Ready];
+    let bought = |row: &&BatchRow| !row.state.is_over() && !unsent.contains(&row.state);
+    for row in rows.iter().filter(bought) {
+        let (mut items, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.batch_entries(row.id, after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.attempt);
+            items.extend(page.iter().map(Item::read));
+        }
+        found.push((row.id, items));
+    }
+    Ok(found)
 }

@@ -171,7 +171,7 @@ impl Planner {
         let lines = track.lines;
         match harvested.end {
             HarvestEnd::Complete => {
-                self.tracks.remove(&batch);
+                self.forget(batch);
                 self.tell(EventKind::BatchHarvested {
                     batch: batch.0,
                     remote_id,

@@ -21,14 +21,14 @@ use crate::model::batch::MAX_BATCH_BYTES;
 use crate::model::{
     BatchId, BatchState, CancelReason, EventKind, Halt, Lane, OnHalt, RemoteBatch, Run, RunId,
 };
-use crate::policy::BatchSettings;
+use crate::policy::{BatchSettings, Hours};
 use crate::provider::Failure;
 use crate::store::{BatchRow, Fill, NewBatch, RouteRule, Unroute};
 
 /// Results fetched at the same time; each holds some hundred lines in memory.
 const MOST_HARVESTS: usize = 2;
 
-/// Something the driver is to do. Each but the last three ends with one answer.
+/// Something the driver is to do. Each but the last four ends with one answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Effect {
     /// Count what waits for a batch.
@@ -81,6 +81,8 @@ pub(super) enum Effect {
         lane: Lane,
         keep_attempts: bool,
     },
+    /// Nothing is held for a batch any more.
+    Freed(BatchId),
     /// Tell those who watch.
     Tell(EventKind),
     /// The jobs of a model wait for a repair; what the run reports if nothing else is left.
@@ -125,6 +127,10 @@ pub(super) struct Planner {
     pub(super) create_due: Timestamp,
     pub(super) refusals: u32,
     pub(super) harvests: usize,
+    /// The hours in which requests may be sent.
+    hours: Option<Hours>,
+    /// They allow none before.
+    closed_until: Option<Timestamp>,
     /// No job can succeed, and the user wants to wait.
     pub(super) waiting: Option<Timestamp>,
     /// What answers led to, for the next plan.
@@ -137,7 +143,9 @@ pub(super) struct Planner {
 
 impl Planner {
     pub(super) fn new(run: &Run, settings: &EngineSettings, rows: Vec<BatchRow>) -> Self {
+        let has_budget = settings.limits.budget.is_some();
         let tracks = rows.into_iter().filter(|row| !row.state.is_over());
+        let tracks = tracks.map(|row| (row.id, Track::found(row, has_budget)));
         Self {
             run: run.id,
             simulated: run.simulated,
@@ -148,7 +156,7 @@ impl Planner {
                 canceling: false,
             },
             on_halt: settings.on_halt,
-            tracks: tracks.map(|row| (row.id, Track::new(row))).collect(),
+            tracks: tracks.collect(),
             intake: Intake::new(settings.batch.settings.size),
             reach: Reach {
                 answered: run.answered,
@@ -159,6 +167,8 @@ impl Planner {
             create_due: Timestamp::MIN,
             refusals: 0,
             harvests: 0,
+            hours: settings.limits.only_between.clone(),
+            closed_until: None,
             waiting: None,
             ready: Vec::new(),
             mode: Mode::Run,
@@ -195,6 +205,7 @@ impl Planner {
             effects.retain(is_told);
         } else if self.waiting.is_none_or(|until| until <= now) {
             self.waiting = None;
+            self.look_at_the_hours(now);
             self.reckon(now);
             self.plan_intake(&mut effects, now, rng);
             self.plan_batches(&mut effects, now);
@@ -206,7 +217,9 @@ impl Planner {
     fn plan_intake(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
         let pending =
             |track: &Track| matches!(track.row.state, BatchState::Filling | BatchState::Ready);
-        let may_begin = !self.tracks.values().any(pending);
+        let has_money = !self.intake.short || self.live.holds_nothing;
+        let is_open = self.closed_until.is_none();
+        let may_begin = has_money && is_open && !self.tracks.values().any(pending);
         let (room, down_since) = (self.room(), self.live.down_since);
         let step = self
             .intake
@@ -230,6 +243,10 @@ impl Planner {
             let effect = need.and_then(|need| self.effect(id, need, now));
             if let (Some(effect), Some(track)) = (effect, self.tracks.get_mut(&id)) {
                 track.busy = true;
+                if matches!(effect, Effect::Send { .. }) {
+                    // If it is lost, it is looked for from this call on, not from an earlier one.
+                    track.row.sent_at = Some(now);
+                }
                 effects.push(effect);
             }
         }
@@ -244,6 +261,7 @@ impl Planner {
             Need::Fill if track.filled => Some(Effect::Move(batch, BatchState::Ready)),
             Need::Fill => Some(self.fill(batch, now)),
             Need::Send if self.creating || self.create_due > now => None,
+            Need::Send if self.closed_until.is_some() => None,
             Need::Send if !self.has_room_for(track) => None,
             Need::Send => {
                 let bytes = track.row.bytes;
@@ -310,14 +328,16 @@ impl Planner {
         let of_tracks = tracks.filter_map(|track| track.wakes_at(&self.view, now));
         let of_intake = self.intake.wakes_at(&self.view, self.live.down_since, now);
         let create = Some(self.create_due).filter(|at| *at > now);
-        of_tracks.chain(of_intake).chain(create).min()
+        let hours = self.closed_until;
+        of_tracks.chain(of_intake).chain(create).chain(hours).min()
     }
 
     /// There is work for this lane, or somebody must wait here for what the API works on.
     pub(super) fn is_busy(&self) -> bool {
         let queue = match self.intake.jobs() {
             _ if self.view.canceling => false,
-            Some(jobs) => jobs > 0 || self.intake.is_stale(),
+            Some(_) if self.intake.is_stale() => true,
+            Some(jobs) => jobs > 0 && !self.waits_for_money_elsewhere(),
             None => true,
         };
         queue
@@ -325,6 +345,17 @@ impl Planner {
                 .tracks
                 .values()
                 .any(|track| track.keeps_us(self.no_wait))
+    }
+
+    /// The rest finds room in the budget when batches are fetched, which nobody waits for.
+    fn waits_for_money_elsewhere(&self) -> bool {
+        self.no_wait && self.intake.short && self.remote_batches() > 0
+    }
+
+    /// A create call buys work, so it keeps to the hours; looks and results do not.
+    fn look_at_the_hours(&mut self, now: Timestamp) {
+        let opens = self.hours.as_ref().map(|hours| hours.next_open(now));
+        self.closed_until = opens.filter(|at| *at > now);
     }
 
     /// Nothing is under way.
@@ -360,7 +391,10 @@ impl Planner {
 
 /// Something to be told, which nobody waits for.
 fn is_told(effect: &Effect) -> bool {
-    matches!(effect, Effect::Tell(_) | Effect::Held(_) | Effect::Halt(_))
+    matches!(
+        effect,
+        Effect::Tell(_) | Effect::Freed(_) | Effect::Held(_) | Effect::Halt(_)
+    )
 }
 
 #[cfg(test)]

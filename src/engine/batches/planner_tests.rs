@@ -10,14 +10,16 @@ use super::{Effect, Planner};
 use crate::clock::add;
 use crate::engine::batches::answers::{Answer, HarvestEnd, Harvested};
 use crate::engine::batches::lane::{LiveView, Mode};
+use crate::engine::batches::track::Sight;
 use crate::engine::settings::{BatchOptions, EngineSettings};
 use crate::engine::throttle::LimitSettings;
 use crate::model::{
-    BatchId, BatchState, CancelReason, DispatchOptions, EventKind, JobCounts, Lane, OnHalt, Pico,
-    RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping, StreamMode,
+    BatchId, BatchState, CancelReason, DispatchOptions, ErrorClass, EventKind, Evidence, JobCounts,
+    Lane, OnHalt, Pico, RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping,
+    StreamMode,
 };
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
-use crate::provider::Polled;
+use crate::provider::{Failure, Polled};
 use crate::store::{BatchQueue, BatchRow};
 
 fn start() -> Timestamp {
@@ -97,6 +99,15 @@ fn row(state: BatchState) -> BatchRow {
         deadline: None,
         undated: true,
     }
+}
+
+fn failure(class: ErrorClass) -> Box<Failure> {
+    Box::new(Failure {
+        class,
+        evidence: Evidence::default(),
+        message: None,
+        partial: None,
+    })
 }
 
 /// A planner that finds a batch in this state and an empty queue.
@@ -183,6 +194,142 @@ fn a_user_s_cancel_takes_apart_what_was_not_sent_and_cancels_what_was() {
         matches!(effects.as_slice(), [Effect::Find { .. }]),
         "{effects:?}"
     );
+}
+
+/// A planner with jobs that wait, and a budget that has no room for one now.
+fn short_of_money(no_wait: bool, rows: Vec<BatchRow>) -> Planner {
+    let mut settings = settings(Some(Lane::Batch), None);
+    settings.limits.budget = Some(Pico::USD);
+    settings.batch.no_wait = no_wait;
+    let mut planner = Planner::new(&run(), &settings, rows);
+    let queue = BatchQueue {
+        due: 100,
+        ..BatchQueue::default()
+    };
+    planner.intake.begins_with(queue, start());
+    planner.intake.short = true;
+    planner.intake.counted(queue, start());
+    planner
+}
+
+fn begins(effects: &[Effect]) -> bool {
+    effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Begin(_)))
+}
+
+#[test]
+fn what_waits_for_money_waits_for_the_end_of_a_batch_or_until_nothing_is_held() {
+    let live = |holds_nothing| LiveView {
+        holds_nothing,
+        ..LiveView::default()
+    };
+    let mut planner = short_of_money(false, vec![row(BatchState::Open)]);
+    planner.on_orders(Mode::Run, live(false));
+    assert!(!begins(&plan(&mut planner, start())));
+    planner.forget(BatchId(1));
+    planner.intake.begins_with(
+        BatchQueue {
+            due: 100,
+            ..BatchQueue::default()
+        },
+        start(),
+    );
+    let effects = plan(&mut planner, start());
+    assert!(effects.contains(&Effect::Freed(BatchId(1))), "{effects:?}");
+    assert!(!planner.intake.short);
+
+    let mut planner = short_of_money(false, Vec::new());
+    planner.on_orders(Mode::Run, live(false));
+    assert!(!begins(&plan(&mut planner, start())));
+    planner.on_orders(Mode::Run, live(true));
+    assert!(begins(&plan(&mut planner, start())));
+}
+
+#[test]
+fn jobs_that_wait_for_money_keep_nobody_who_does_not_wait_for_batches() {
+    let mut open = row(BatchState::Open);
+    open.polled_at = Some(start());
+    for (no_wait, rows, busy) in [
+        (false, vec![open.clone()], true),
+        (true, Vec::new(), true),
+        (true, vec![open], false),
+    ] {
+        let has_batch = !rows.is_empty();
+        let mut planner = short_of_money(no_wait, rows);
+        for track in planner.tracks.values_mut() {
+            track.sight = Sight::Seen;
+        }
+        assert_eq!(planner.is_busy(), busy, "{no_wait} {has_batch}");
+    }
+}
+
+#[test]
+fn a_batch_that_was_not_sent_is_taken_apart_if_there_is_a_budget() {
+    for (state, apart) in [
+        (BatchState::Filling, true),
+        (BatchState::Ready, true),
+        (BatchState::Open, false),
+    ] {
+        let mut settings = settings(None, None);
+        settings.limits.budget = Some(Pico::USD);
+        let mut planner = Planner::new(&run(), &settings, vec![row(state)]);
+        planner.intake.begins_with(BatchQueue::default(), start());
+        let effects = plan(&mut planner, start());
+        let lane = Lane::Batch;
+        let is_apart = matches!(effects[..], [Effect::Dissolve { lane: to, keep_attempts: false, .. }] if to == lane);
+        assert_eq!(is_apart, apart, "{state}: {effects:?}");
+    }
+}
+
+#[test]
+fn nothing_is_created_outside_the_hours_and_looks_go_on() {
+    for (hours, now, open) in [
+        ("00:00-01:00@UTC", 30, true),
+        ("00:00-01:00@UTC", 60, false),
+    ] {
+        let mut settings = settings(None, None);
+        settings.limits.only_between = Some(hours.parse().unwrap());
+        for state in [BatchState::Ready, BatchState::Open] {
+            let mut planner = Planner::new(&run(), &settings, vec![row(state)]);
+            planner.intake.begins_with(BatchQueue::default(), start());
+            let effects = plan(&mut planner, after(now));
+            let does = state == BatchState::Open || open;
+            assert_eq!(
+                effects.len(),
+                usize::from(does),
+                "{state} {now}: {effects:?}"
+            );
+            if !does {
+                let opens = planner.wakes_at(after(now)).unwrap();
+                assert!(opens <= after(24 * 60), "{opens}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_is_sent_again_hours_later_is_looked_for_where_it_was_sent_last() {
+    let mut planner = found(BatchState::Ready, None);
+    let rng = &mut Rng::with_seed(1);
+    for minutes in [0, 200] {
+        let sent = plan(&mut planner, after(minutes));
+        assert!(matches!(sent[..], [Effect::Send { .. }]), "{sent:?}");
+        let lost = failure(ErrorClass::ConnectionCut);
+        let answer = Answer::Sent(BatchId(1), Some(Err(lost)));
+        planner.on_answer(answer, after(minutes + 1), rng);
+        let looked_for = plan(&mut planner, after(minutes + 1));
+        let Some(Effect::Find { search, .. }) = looked_for.last() else {
+            panic!("{looked_for:?}");
+        };
+        assert_eq!(search.sent_at, after(minutes));
+        let mut remote = remote(RemoteStatus::InProgress);
+        remote.created_at = Some(after(minutes));
+        assert!(search.fits(&remote), "{search:?}");
+        // Nothing is found until it can be created again.
+        let nothing = || Answer::Found(BatchId(1), Ok(Vec::new()));
+        planner.on_answer(nothing(), after(minutes + 100), rng);
+    }
 }
 
 #[test]

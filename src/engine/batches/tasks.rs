@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::answers::{Answer, Told};
 use super::harvest::{Harvester, confirm};
@@ -15,13 +15,17 @@ use super::search::Search;
 use super::upload::{feed, upload};
 use super::ways::Ways;
 use crate::clock::Clock;
+use crate::engine::batch_money::{Grant, Item, Wish};
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, EventKind, Lane, RemoteBatch, RunId,
 };
 use crate::provider::{BatchApi, Failure};
-use crate::store::{BatchRow, BatchStore, NewBatch, Result, RouteRule, StoreError, Unroute};
+use crate::store::{
+    BatchEntry, BatchRow, BatchStore, Fill, Filled, NewBatch, Result, RouteRule, StoreError,
+    Unroute,
+};
 
 /// Pages of the list of batches that one search reads; a list that is longer than this within some
 /// hours is none that we could choose from.
@@ -95,13 +99,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
             Effect::Spill(rule) => self.spill(rule).await,
             Effect::Unroute(which) => self.unroute(which).await,
             Effect::Begin(batch) => self.begin(batch).await,
-            Effect::Fill(fill) => {
-                let filled = self.store.fill_batch(fill).await?;
-                if filled.too_large > 0 {
-                    self.tell(News::JobsForLive).await;
-                }
-                Ok(Answer::Filled(fill.batch, filled))
-            }
+            Effect::Fill(fill) => self.fill(fill).await,
             Effect::Move(batch, to) => {
                 let state = self.store.move_batch(batch, to, now).await?;
                 let row = Box::new(self.row(batch).await?);
@@ -142,7 +140,9 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 lane,
                 keep_attempts,
             } => self.dissolve(batch, lane, keep_attempts).await,
-            Effect::Tell(_) | Effect::Held(_) | Effect::Halt(_) => Ok(Answer::Routed),
+            Effect::Tell(_) | Effect::Freed(_) | Effect::Held(_) | Effect::Halt(_) => {
+                Ok(Answer::Routed)
+            }
         }
     }
 
@@ -168,9 +168,62 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         Ok(Answer::Routed)
     }
 
+    /// No batch is begun into which not even the first job would go.
     async fn begin(&self, new: NewBatch) -> Result<Answer> {
+        if self.settings.limits.budget.is_some() {
+            let first = self.store.next_for_batch(self.run, new.now, 1).await?;
+            if !first.is_empty() && self.room_for(None, &first).await == 0 {
+                return Ok(Answer::Short);
+            }
+        }
         let id = self.store.begin_batch(new).await?;
         Ok(Answer::Begun(Box::new(self.row(id).await?)))
+    }
+
+    async fn fill(&self, fill: Fill) -> Result<Answer> {
+        let (filled, short) = match self.settings.limits.budget {
+            Some(_) => self.fill_within_budget(fill).await?,
+            None => (self.store.fill_batch(fill).await?, false),
+        };
+        if filled.too_large > 0 {
+            self.tell(News::JobsForLive).await;
+        }
+        Ok(Answer::Filled(fill.batch, filled, short))
+    }
+
+    /// The jobs at the head of the queue as far as the budget has room for them. True if it stops
+    /// there for want of money.
+    async fn fill_within_budget(&self, fill: Fill) -> Result<(Filled, bool)> {
+        let most = fill.max_requests;
+        let next = self.store.next_for_batch(self.run, fill.now, most).await?;
+        let fits = self.room_for(Some(fill.batch), &next).await;
+        let jobs: Vec<_> = next[..fits].iter().map(|entry| entry.attempt.job).collect();
+        let wanted = jobs.clone();
+        let (mut filled, taken) = self.store.fill_batch_with(fill, wanted).await?;
+        let unused: Vec<_> = { jobs }
+            .extract_if(.., |job| !taken.contains(job))
+            .collect();
+        let short = fits < next.len() && unused.is_empty();
+        if !unused.is_empty() {
+            self.tell(News::Unused(fill.batch, unused)).await;
+        }
+        filled.complete |= short;
+        Ok((filled, short))
+    }
+
+    /// How many of these, from the first one on, the budget has room for. It is held for the batch,
+    /// if there is one.
+    async fn room_for(&self, batch: Option<BatchId>, entries: &[BatchEntry]) -> usize {
+        let (answer, granted) = oneshot::channel();
+        let items = entries.iter().map(Item::read).collect();
+        let wish = Wish {
+            batch,
+            items,
+            answer,
+        };
+        self.tell(News::Wish(wish)).await;
+        let Grant { fits } = granted.await.unwrap_or_default();
+        fits.min(entries.len())
     }
 
     /// That the call leaves is written down before it does, and what came of it right after. If this

@@ -103,6 +103,17 @@ impl Track {
         }
     }
 
+    /// One that an earlier dispatch left. What was not sent is taken apart if there is a budget: what
+    /// was held for it is not known any more, and nothing is lost.
+    pub(super) fn found(row: BatchRow, has_budget: bool) -> Self {
+        let unsent = matches!(row.state, BatchState::Filling | BatchState::Ready);
+        let mut track = Self::new(row);
+        if unsent && has_budget {
+            track.take_apart(Lane::Batch, false);
+        }
+        track
+    }
+
     /// What it needs now, or at `due`. None: nothing, or nothing more.
     pub(super) fn need(&self, view: &View, now: Timestamp) -> Option<Need> {
         if self.busy {

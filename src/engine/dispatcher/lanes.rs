@@ -4,7 +4,6 @@ use super::{Called, Dispatcher};
 use crate::engine::batches::{LiveView, News};
 use crate::engine::beside::{lets_go, urgency};
 use crate::engine::scheduler::Leave;
-use crate::model::{EventKind, Pico};
 use crate::provider::Provider;
 use crate::store::Store;
 
@@ -21,6 +20,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             speed: self.live_rate.speed(),
             queued: self.scheduler.queued(),
             down_since: self.scheduler.down_since(self.clock.now()),
+            holds_nothing: self.scheduler.holds_nothing(),
         };
         lane.tell(mode, live);
     }
@@ -33,12 +33,14 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     pub(super) fn on_news(&mut self, news: News) {
         match news {
             News::Events(events) => {
-                let cost = events.iter().map(|event| cost_of(&event.kind)).sum();
-                self.scheduler.on_spent_beside(cost);
                 for event in &events {
                     self.observer.observe(event);
                 }
             }
+            News::Wish(wish) => self.scheduler.on_wish(wish, self.clock.now()),
+            News::Recorded(recorded) => self.scheduler.on_batch_recorded(&recorded),
+            News::Unused(batch, jobs) => self.scheduler.on_unused(batch, &jobs),
+            News::Freed(batch) => self.scheduler.on_batch_freed(batch),
             News::JobsForLive => self.ask_for_pulse(),
             News::Held(because) => self.scheduler.on_held(because),
             News::Halted(halt) => self.scheduler.on_halt(halt),
@@ -64,13 +66,5 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             );
         }
         self.ask_for_pulse();
-    }
-}
-
-/// What an attempt cost that ended; nothing for other events.
-fn cost_of(kind: &EventKind) -> Pico {
-    match kind {
-        EventKind::AttemptEnded { cost_usd, .. } => cost_usd.parse().unwrap_or_default(),
-        _ => Pico::ZERO,
     }
 }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::{Leave, Scheduler};
-use crate::model::{Halt, Pico};
+use crate::engine::batch_money::{Item, Recorded, Wish};
+use crate::model::{BatchId, Halt, JobId};
 
 impl Scheduler {
     /// Whether the batch lane has work.
@@ -11,9 +12,41 @@ impl Scheduler {
         self.beside = busy;
     }
 
-    /// Attempts of the batch lane ended, and cost so much: it counts against the budget.
-    pub(in crate::engine) fn on_spent_beside(&mut self, cost: Pico) {
-        self.throttles.spent_beside(cost);
+    /// The batch lane asks for room in the budget; while the run is being left there is none.
+    pub(in crate::engine) fn on_wish(&mut self, wish: Wish, now: Timestamp) {
+        if self.leaving.is_none() {
+            self.throttles.answer(wish, now);
+        }
+    }
+
+    /// Jobs are in a remote batch since an earlier dispatch.
+    pub(in crate::engine) fn on_found_batch(
+        &mut self,
+        batch: BatchId,
+        items: &[Item],
+        now: Timestamp,
+    ) {
+        self.throttles.found_batch(batch, items, now);
+    }
+
+    /// Attempts of the batch lane ended: what they cost counts against the budget.
+    pub(in crate::engine) fn on_batch_recorded(&mut self, recorded: &Recorded) {
+        self.throttles.batch_recorded(recorded);
+    }
+
+    /// These jobs did not go into the batch that room was asked for.
+    pub(in crate::engine) fn on_unused(&mut self, batch: BatchId, jobs: &[JobId]) {
+        self.throttles.unused(batch, jobs);
+    }
+
+    /// A batch is over, or came to nothing.
+    pub(in crate::engine) fn on_batch_freed(&mut self, batch: BatchId) {
+        self.throttles.freed(batch);
+    }
+
+    /// Nothing in flight, on either lane, could free any of the budget.
+    pub(in crate::engine) fn holds_nothing(&self) -> bool {
+        self.throttles.holds_nothing()
     }
 
     /// No job can succeed, as the batch lane found.

@@ -81,6 +81,27 @@ impl Estimator {
         is_warm: impl Fn(&super::Prefix) -> bool,
     ) -> Tokens {
         let seen = self.models.get(model);
+        let output = seen.map_or(bound, |seen| seen.outputs.ceiling(bound));
+        self.with_output(model, prompt, output, is_warm)
+    }
+
+    /// As [`Estimator::ceiling`], for the `nth` (from 1) of requests that are paid together, as those
+    /// of a batch are: the sum over all of them is hardly exceeded, although one of them may be.
+    #[must_use]
+    pub fn ceiling_of_nth(&self, model: &str, prompt: &Prompt, bound: u64, nth: u32) -> Tokens {
+        let seen = self.models.get(model);
+        let output = seen.map_or(bound, |seen| seen.outputs.ceiling_of_nth(bound, nth));
+        self.with_output(model, prompt, output, |_| false)
+    }
+
+    fn with_output(
+        &self,
+        model: &str,
+        prompt: &Prompt,
+        output: u64,
+        is_warm: impl Fn(&super::Prefix) -> bool,
+    ) -> Tokens {
+        let seen = self.models.get(model);
         let doubt = seen.map_or(1.0, |seen| seen.outputs.doubt());
         let margin = 1.0 + LEAST_INPUT_MARGIN + MORE_INPUT_MARGIN * doubt;
         let tokens = |plain: f64| whole_up(self.tokens(model, plain) * margin);
@@ -93,7 +114,7 @@ impl Estimator {
         let (short_lived, long_lived) = if for_an_hour { (0, 1) } else { (1, 0) };
         Tokens {
             input: prompt_tokens - marked,
-            output: seen.map_or(bound, |seen| seen.outputs.ceiling(bound)),
+            output,
             cache_read: read,
             cache_write_5m: (marked - read) * short_lived,
             cache_write_1h: (marked - read) * long_lived,

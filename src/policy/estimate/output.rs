@@ -8,6 +8,8 @@ const FIRST_GUESS: f64 = 0.25;
 const FIRST_GUESS_UNBOUNDED: u64 = 1_024;
 /// Of a hundred answers so many are not longer than what is taken for the longest.
 const HIGH: usize = 98;
+/// Sums of many answers are provided for up to so many standard deviations above what is expected.
+const DEVIATIONS: f64 = 3.0;
 /// Answers after which the longest possible answer counts half.
 const CAUTION: f64 = 4.0;
 
@@ -19,6 +21,9 @@ pub(super) struct Outputs {
     guess: Option<u64>,
     /// What hardly any of the recent ones exceeded.
     high: u64,
+    mean: f64,
+    /// The standard deviation.
+    spread: f64,
     seen: u32,
 }
 
@@ -45,6 +50,21 @@ impl Outputs {
         (self.high + part(beyond, self.doubt())).min(bound)
     }
 
+    /// What the `nth` (from 1) of answers that are summed up adds to what the sum hardly exceeds: the
+    /// mean; its share of the sum's deviation, which grows with the root of their number alone; how
+    /// far the mean itself may be off; and something of the way to the bound while there is doubt.
+    pub(super) fn ceiling_of_nth(&self, bound: u64, nth: u32) -> u64 {
+        if self.recent.is_empty() {
+            return bound;
+        }
+        let nth = f64::from(nth.max(1));
+        let of_sum = nth.sqrt() - (nth - 1.0).sqrt();
+        let of_mean = 1.0 / as_float(self.recent.len() as u64).sqrt();
+        let likely = self.mean + DEVIATIONS * self.spread * (of_sum + of_mean);
+        let beyond = (as_float(bound) - likely).max(0.0);
+        whole_up(likely + beyond * self.doubt()).min(bound)
+    }
+
     pub(super) fn observe(&mut self, output: u64) {
         self.seen = self.seen.saturating_add(1);
         if self.recent.len() < MEMORY {
@@ -55,6 +75,7 @@ impl Outputs {
         self.next = (self.next + 1) % MEMORY;
         self.guess = Some(quantile(&self.recent, 75).max(mean(&self.recent)));
         self.high = quantile(&self.recent, HIGH);
+        (self.mean, self.spread) = mean_and_spread(&self.recent);
     }
 }
 
@@ -71,14 +92,32 @@ fn mean(of: &[u64]) -> u64 {
     of.iter().sum::<u64>() / of.len() as u64
 }
 
+fn mean_and_spread(of: &[u64]) -> (f64, f64) {
+    let count = as_float(of.len() as u64);
+    let mean = of.iter().copied().map(as_float).sum::<f64>() / count;
+    let off = |one: &u64| (as_float(*one) - mean).powi(2);
+    (mean, (of.iter().map(off).sum::<f64>() / count).sqrt())
+}
+
+fn part(of: u64, part: f64) -> u64 {
+    whole_up(as_float(of) * part)
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a part of a count of tokens is one"
+    reason = "a count of tokens is small and positive"
 )]
-fn part(of: u64, part: f64) -> u64 {
-    (of as f64 * part).ceil() as u64
+fn whole_up(tokens: f64) -> u64 {
+    tokens.ceil() as u64
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an estimate needs no more than a float's precision"
+)]
+fn as_float(tokens: u64) -> f64 {
+    tokens as f64
 }
 
 #[cfg(test)]
@@ -120,6 +159,24 @@ mod tests {
         assert_eq!(outputs.ceiling(50), 50);
         outputs.observe(5_000);
         assert_eq!(outputs.ceiling(1_000), 136);
+    }
+
+    #[test]
+    fn a_sum_of_many_answers_is_provided_for_nearer_to_their_mean_than_each_alone() {
+        let mut outputs = Outputs::default();
+        assert_eq!(outputs.ceiling_of_nth(1_000, 1), 1_000);
+        for n in 0..4_000 {
+            outputs.observe(if n % 2 == 0 { 50 } else { 150 });
+        }
+        // The mean is 100, the deviation 50; one more is the doubt of it.
+        let of = |nth| outputs.ceiling_of_nth(1_000, nth);
+        assert_eq!((of(1), outputs.ceiling_of_nth(200, 1)), (261, 200));
+        assert!(of(2) < of(1) && of(1_000) < 115, "{} {}", of(2), of(1_000));
+        for many in [1_u32, 10, 100, 1_000] {
+            let sum: u64 = (1..=many).map(of).sum();
+            let needed = f64::from(many) * 100.0 + 3.0 * 50.0 * f64::from(many).sqrt();
+            assert!(super::as_float(sum) >= needed, "{many}: {sum}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{SqliteStore, batches, blob, dissolve, fill, finish, harvest, queue};
 use crate::model::{
-    AttemptId, BatchId, BatchState, CancelReason, Lane, RemoteBatch, RequestBody, RunId,
+    AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody, RunId,
 };
 use crate::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
@@ -36,7 +36,27 @@ impl BatchStore for SqliteStore {
     }
 
     async fn fill_batch(&self, fill: Fill) -> Result<Filled> {
-        self.writer.call(move |tx| fill::fill(tx, &fill)).await
+        let filled = self.writer.call(move |tx| fill::fill(tx, &fill, None));
+        filled.await.map(|(filled, _)| filled)
+    }
+
+    async fn next_for_batch(
+        &self,
+        run: RunId,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<BatchEntry>> {
+        let packed = self
+            .writer
+            .call(move |tx| fill::next(tx, run, now, most))
+            .await?;
+        packed.iter().map(unpack_entry).collect()
+    }
+
+    async fn fill_batch_with(&self, fill: Fill, jobs: Vec<JobId>) -> Result<(Filled, Vec<JobId>)> {
+        self.writer
+            .call(move |tx| fill::fill(tx, &fill, Some(&jobs)))
+            .await
     }
 
     async fn batch_entries(

@@ -1,6 +1,7 @@
 //! Filling: jobs leave the queue for batches together with the rows of their next attempts, page by
 //! page; and the entries of a filled batch, as they go over the wire.
 
+use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::batches::{Stored, batch_row};
@@ -8,7 +9,7 @@ use super::queue::change_queue;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
 use crate::model::batch::{ENVELOPE, entry_bytes, item_id};
-use crate::model::{AttemptId, BatchId, BatchState, JobId, JobState};
+use crate::model::{AttemptId, BatchId, BatchState, JobId, JobState, RunId};
 use crate::store::{Fill, Filled, Result, StoreError};
 
 /// Jobs that one call puts into a batch: some ten milliseconds of the writer's time.
@@ -33,40 +34,51 @@ struct Candidate {
 #[derive(Default)]
 struct Page {
     jobs: u32,
+    taken: Vec<JobId>,
     bytes: u64,
     too_large: Vec<(i64, i64)>,
     deadline_ms: Option<i64>,
     undated: bool,
     is_full: bool,
+    /// The next in line is none of those that are wanted.
+    stopped: bool,
 }
 
-pub(super) fn fill(tx: &mut Tx, fill: &Fill) -> Result<Filled> {
+/// Puts a page of jobs into a batch, and tells which: of the first in line, or of those of them that
+/// are the next of `wanted`.
+pub(super) fn fill(
+    tx: &mut Tx,
+    fill: &Fill,
+    wanted: Option<&[JobId]>,
+) -> Result<(Filled, Vec<JobId>)> {
     let batch = batch_row(tx, fill.batch)?;
     match batch.state {
         BatchState::Filling => {}
         BatchState::Lost => {
-            return Ok(Filled {
+            let nothing = Filled {
                 complete: true,
                 ..Filled::default()
-            });
+            };
+            return Ok((nothing, Vec::new()));
         }
         state => return Err(not_filling(fill.batch, state)),
     }
     let now = fill.now.as_millisecond();
-    let candidates = candidates(tx, batch.run, now)?;
+    let candidates = candidates(tx, batch.run, now, FILLED_JOBS)?;
     let exhausted = candidates.len() < FILLED_JOBS as usize;
-    let page = choose(&batch, fill, candidates);
+    let page = choose(&batch, fill, candidates, wanted);
     for (job, model) in &page.too_large {
         leave_for_good(tx, batch.run, *job, *model)?;
     }
     start_attempts(tx, &batch, now, page.jobs)?;
     grow(tx, &batch, &page)?;
-    Ok(Filled {
+    let filled = Filled {
         requests: batch.requests + page.jobs,
         bytes: batch.bytes + page.bytes,
         too_large: u32::try_from(page.too_large.len()).unwrap_or(u32::MAX),
-        complete: page.is_full || exhausted,
-    })
+        complete: page.is_full || (exhausted && !page.stopped),
+    };
+    Ok((filled, page.taken))
 }
 
 fn not_filling(batch: BatchId, state: BatchState) -> StoreError {
@@ -74,12 +86,12 @@ fn not_filling(batch: BatchId, state: BatchState) -> StoreError {
 }
 
 /// The jobs that are due, in the order in which they are taken.
-fn candidates(tx: &Tx, run: i64, now: i64) -> Result<Vec<Candidate>> {
+fn candidates(tx: &Tx, run: i64, now: i64, most: u32) -> Result<Vec<Candidate>> {
     tx.query_all(
         &format!(
             "SELECT id, model_id, attempts + 1, body_bytes, deadline_ms, lane IS 'batch' {DUE}"
         ),
-        params![run, now, FILLED_JOBS],
+        params![run, now, most],
         |row| {
             Ok(Candidate {
                 id: row.get(0)?,
@@ -99,12 +111,24 @@ const DUE: &str = "FROM jobs INDEXED BY jobs_for_batch
     ORDER BY not_before_ms, id LIMIT ?3";
 
 /// Takes candidates until one does not fit any more.
-fn choose(batch: &Stored, fill: &Fill, candidates: Vec<Candidate>) -> Page {
+fn choose(
+    batch: &Stored,
+    fill: &Fill,
+    candidates: Vec<Candidate>,
+    wanted: Option<&[JobId]>,
+) -> Page {
     let mut page = Page {
         is_full: batch.requests >= fill.max_requests,
         ..Page::default()
     };
+    let mut wanted = wanted.map(<[JobId]>::iter);
     for job in candidates {
+        page.stopped = wanted
+            .as_mut()
+            .is_some_and(|wanted| wanted.next() != Some(&JobId(job.id)));
+        if page.stopped {
+            break;
+        }
         let attempt = AttemptId {
             job: JobId(job.id),
             n: job.attempt,
@@ -121,6 +145,7 @@ fn choose(batch: &Stored, fill: &Fill, candidates: Vec<Candidate>) -> Page {
             break;
         }
         page.jobs += 1;
+        page.taken.push(attempt.job);
         page.bytes += comma + entry;
         page.undated |= job.deadline_ms.is_none() && !job.is_forced;
         let deadline_ms = job.deadline_ms.filter(|_| !job.is_forced);
@@ -219,6 +244,26 @@ pub(super) fn entries(
         params![batch.0, after, ENTRIES],
         |row| Ok((read_attempt(row)?, row.get(2)?)),
     )?;
+    bodies(tx, page)
+}
+
+/// The entries that the first jobs of the queue would be.
+pub(super) fn next(tx: &mut Tx, run: RunId, now: Timestamp, most: u32) -> Result<Vec<PackedEntry>> {
+    let run = tx.run_row(run)?;
+    let first = candidates(tx, run, now.as_millisecond(), most.min(FILLED_JOBS))?;
+    let attempt = |job: Candidate| AttemptId {
+        job: JobId(job.id),
+        n: job.attempt,
+    };
+    let first = first.into_iter().map(|job| {
+        let bytes = job.body_bytes;
+        (attempt(job), bytes)
+    });
+    bodies(tx, first.collect())
+}
+
+/// Entries with their bodies, as many as are read at once.
+fn bodies(tx: &Tx, page: Vec<(AttemptId, u64)>) -> Result<Vec<PackedEntry>> {
     let mut bytes: u64 = 0;
     let mut entries = Vec::with_capacity(page.len());
     for (attempt, body_bytes) in page {

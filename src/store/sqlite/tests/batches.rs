@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::batch::{ENTRY, ENVELOPE, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS, item_id};
-use crate::model::{BatchId, BatchState, RemoteBatch, RemoteStatus, RequestCounts};
+use crate::model::{BatchId, BatchState, JobId, RemoteBatch, RemoteStatus, RequestCounts};
 use crate::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem, RouteRule,
     Routed, Unroute,
@@ -406,4 +406,36 @@ async fn large_bodies_are_read_a_few_at_a_time() {
     let page = bench.store.batch_entries(batch, None).await.unwrap();
     assert_eq!(page.len(), 1);
     assert_eq!(bench.entries(batch).await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_batch_takes_the_chosen_jobs_only_as_far_as_they_are_still_the_first_in_line() {
+    let bench = Bench::for_batch(10).await;
+    let next = bench.store.next_for_batch(bench.run, at(10), 4).await;
+    let next = next.unwrap();
+    let jobs: Vec<_> = next.iter().map(|entry| entry.attempt.job).collect();
+    assert_eq!((next.len(), next[0].attempt.n), (4, 1));
+    let batch = bench.begin("a").await;
+    let fill = |jobs: Vec<JobId>, max_requests| {
+        let fill = Fill {
+            batch,
+            max_requests,
+            max_bytes: MAX_BATCH_BYTES,
+            now: at(10),
+        };
+        let store = &bench.store;
+        async move { store.fill_batch_with(fill, jobs).await.unwrap() }
+    };
+    let none = fill(Vec::new(), 100).await;
+    assert_eq!((none.0.requests, none.0.complete), (0, false));
+    let skipped = fill(vec![jobs[0], jobs[2]], 100).await;
+    assert_eq!(skipped.1, [jobs[0]], "the second in line is another one");
+    assert!(!skipped.0.complete);
+    let (filled, taken) = fill(jobs[1..].to_vec(), 3).await;
+    assert_eq!(taken, [jobs[1], jobs[2]], "then it is full");
+    assert_eq!((filled.requests, filled.complete), (3, true));
+    assert_eq!(bench.entries(batch).await, next[..3]);
+    let rest = bench.store.next_for_batch(bench.run, at(10), 100).await;
+    assert_eq!(rest.unwrap().len(), 7);
+    bench.recount();
 }
