@@ -5,6 +5,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use claude_run::cli::config_file::{self, LoadedFile};
 use claude_run::cli::exit::Exit;
@@ -19,6 +20,9 @@ use claude_run::provider::{
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::value::RawValue;
+
+/// Read once: that takes longer than most inputs.
+static PRICES: LazyLock<PriceTable> = LazyLock::new(PriceTable::embedded);
 
 /// How Anthropic's keys begin. No message repeats one.
 const KEY: &str = "sk-ant-";
@@ -131,7 +135,7 @@ pub fn input_line(data: &[u8]) {
         Ok(source) => source,
         Err(error) => return assert!(error.to_string().contains("fuzzed")),
     };
-    let mut forecast = Forecast::new(PriceTable::embedded(), now);
+    let mut forecast = Forecast::new(PRICES.clone(), now);
     let mut last_line = 0;
     for item in JobReader::new(source, &shaping, now) {
         match item {
@@ -246,7 +250,7 @@ pub fn price_table(data: &[u8]) {
         web_searches: u64::MAX,
         ..Usage::default()
     };
-    let both = PriceTable::embedded().overridden_by(table.clone());
+    let both = PRICES.clone().overridden_by(table.clone());
     for model in table.models() {
         for at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
             let _ = both.cost(&model.id, &usage, at);
