@@ -35,6 +35,8 @@ mod chaos;
 mod life;
 #[path = "batches/roads.rs"]
 mod roads;
+#[path = "batches/warm.rs"]
+mod warm;
 
 /// Seeds that a plain test run tries.
 const SEEDS: u64 = 4;

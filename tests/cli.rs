@@ -20,6 +20,8 @@ mod bad_input;
 mod batches;
 #[path = "cli/budget.rs"]
 mod budget;
+#[path = "cli/cache_prefix.rs"]
+mod cache_prefix;
 #[path = "cli/class_table.rs"]
 mod class_table;
 #[path = "cli/daily.rs"]

@@ -11,7 +11,8 @@
 //! KILLS=50 JOBS=2000 cargo test --test crash killed_again -- --nocapture
 //! ```
 //!
-//! `BATCH_KILLS`, `BATCH_JOBS`, `BATCH_LARGE`, `COMMITS`, `INGEST_KILLS` and `START_KILLS` ask for more of the other tests in the same way.
+//! `BATCH_KILLS`, `BATCH_JOBS`, `BATCH_LARGE`, `COMMITS`, `INGEST_KILLS`, `START_KILLS`, `POWER_CUTS` and `POWER_JOBS` ask for more of the
+//! other tests in the same way.
 //! `SEED=n` repeats the moments of a run that failed (as far as the machine repeats its timing).
 
 #![allow(
@@ -34,6 +35,12 @@ mod batches;
 mod bench;
 #[path = "crash/commits.rs"]
 mod commits;
+#[cfg(target_os = "linux")]
+#[path = "crash/disk.rs"]
+mod disk;
+#[cfg(target_os = "linux")]
+#[path = "crash/faults.rs"]
+mod faults;
 #[path = "crash/files.rs"]
 mod files;
 #[path = "crash/ingest.rs"]
@@ -42,8 +49,14 @@ mod ingest;
 mod kills;
 #[path = "crash/ledger.rs"]
 mod ledger;
+#[cfg(target_os = "linux")]
+#[path = "crash/power.rs"]
+mod power;
 #[path = "crash/process.rs"]
 mod process;
+#[cfg(target_os = "linux")]
+#[path = "crash/recording.rs"]
+mod recording;
 #[path = "crash/verdict.rs"]
 mod verdict;
 

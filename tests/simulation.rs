@@ -436,6 +436,11 @@ fn a_broken_store_stops_the_run_and_a_resume_goes_on() {
             world.repair_store();
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check(17).await;
+            let requests = world.provider.requests();
+            assert_eq!(
+                requests, 200,
+                "what the store did not take came from the spool"
+            );
         });
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 
 use crate::engine::EngineError;
+use crate::progress::plural;
 use crate::provider::ClientError;
 use crate::report::ReportError;
 use crate::store::StoreError;
@@ -55,6 +56,15 @@ impl Failure {
     pub fn because(mut self, why: impl Into<String>) -> Self {
         self.why = Some(why.into());
         self
+    }
+
+    /// Adds to the reason.
+    fn with(self, more: &str) -> Self {
+        let why = match &self.why {
+            Some(why) => format!("{why}; {more}"),
+            None => more.to_owned(),
+        };
+        self.because(why)
     }
 
     /// Writing the result failed. A reader that went away (`| head`) ends the command quietly,
@@ -114,8 +124,31 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Store(error) => error.into(),
+            EngineError::Unrecorded {
+                error,
+                spooled,
+                lost,
+            } => Self::from(error).with(&unrecorded(spooled, lost)),
         }
     }
+}
+
+/// Where the answers are that the store did not take.
+fn unrecorded(spooled: u64, lost: u64) -> String {
+    let mut words = Vec::new();
+    if spooled > 0 {
+        let answers = plural(spooled, "answer");
+        words.push(format!(
+            "{answers} that the store did not take: kept in the spool beside it, and recorded by the next `claude-run resume`"
+        ));
+    }
+    if lost > 0 {
+        let answers = plural(lost, "answer");
+        words.push(format!(
+            "{answers} that neither the store nor its spool would take: asked for again if they are lost, and billed twice then"
+        ));
+    }
+    words.join("; ")
 }
 
 impl From<ReportError> for Failure {
@@ -193,7 +226,7 @@ mod tests {
     use std::io;
     use std::path::PathBuf;
 
-    use super::{Exit, Failure};
+    use super::{EngineError, Exit, Failure};
     use crate::store::StoreError;
 
     #[test]
@@ -258,6 +291,25 @@ mod tests {
             failure.to_string(),
             "the store No. 1: a/:memory: cannot be opened\n  because: it is a folder\n  next: check the path given with --store or CLAUDE_RUN_STORE"
         );
+    }
+
+    #[test]
+    fn a_broken_store_tells_where_the_answers_are() {
+        let broken = |spooled, lost| {
+            let path = PathBuf::from("./a.db");
+            Failure::from(EngineError::Unrecorded {
+                error: StoreError::DiskFull { path },
+                spooled,
+                lost,
+            })
+        };
+        assert_eq!(broken(2, 1).exit, Exit::Internal);
+        insta::assert_snapshot!(broken(2, 1), @r"
+        the disk under ./a.db is full; nothing that was recorded is lost
+          because: 2 answers that the store did not take: kept in the spool beside it, and recorded by the next `claude-run resume`; 1 answer that neither the store nor its spool would take: asked for again if they are lost, and billed twice then
+          next: free some space, then `claude-run resume`
+        ");
+        assert!(!broken(1, 0).to_string().contains("neither"));
     }
 
     #[test]

@@ -1,8 +1,23 @@
-//! How the two lanes of a run leave it together. Pure but for the wait for news.
+//! What stands around the lanes of a run: how it is taken up, and how they leave it together. Pure
+//! but for the wait for news.
 
 use super::batches::{BatchLane, Mode, News};
 use super::scheduler::Leave;
 use super::stop::Stop;
+use crate::model::Run;
+use crate::store::Replayed;
+
+/// The run as it stands once the spool is recorded.
+pub(super) fn caught_up(run: &Run, replayed: &Replayed) -> Run {
+    let (mut run, brought) = (run.clone(), &replayed.jobs);
+    let jobs = &mut run.jobs;
+    jobs.in_flight = jobs.in_flight.saturating_sub(brought.total);
+    jobs.pending += brought.pending;
+    jobs.succeeded += brought.succeeded;
+    jobs.failed += brought.failed;
+    run.cost = [run.cost, replayed.cost].into_iter().sum();
+    run
+}
 
 /// What the batch lane is told when the run is being left so. A second wish to stop outweighs the
 /// wish to cancel: what the API still works on is then left to the next start.

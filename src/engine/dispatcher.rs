@@ -4,7 +4,9 @@
 //! races with anything. Requests and store calls run as tasks of their own; only this loop changes
 //! the scheduler's state.
 
+mod claiming;
 mod lanes;
+mod recording;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
 use super::batches::{BatchLane, News};
-use super::beside::news_of;
+use super::beside::{caught_up, news_of};
 use super::events::EventMaker;
 use super::live_rate::LiveRate;
 use super::outcome::{abandoned, outcome};
@@ -26,8 +28,8 @@ use super::settings::EngineSettings;
 use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{AttemptOutcome, ClaimedJob, EventKind, Halt, Lane, Observer, PageStatus, Run};
-use crate::policy::{Prompt, max_tokens_of, streams};
+use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
+use crate::policy::{Marker, Prompt, max_tokens_of, streams};
 use crate::provider::{BatchApi, Provider, Reply, Request};
 use crate::store::{BatchStore, Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
@@ -63,6 +65,16 @@ pub enum EngineError {
     /// The store does not work.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store does not work, and answers came that it did not take.
+    #[error("{error} ({spooled} answers are in the spool, {lost} are lost)")]
+    Unrecorded {
+        /// Why.
+        error: StoreError,
+        /// Ends of attempts that are in the spool, and are recorded when the run is taken up again.
+        spooled: u64,
+        /// Ends that found no room there: their attempts will be interrupted, maybe billed.
+        lost: u64,
+    },
 }
 
 /// Drives `run` until every job has ended, it halts, or `stop` says so. Whoever calls this holds
@@ -70,8 +82,8 @@ pub enum EngineError {
 ///
 /// # Errors
 ///
-/// When the store does not work. Answers that could not be recorded are tried once more before the
-/// dispatcher gives up.
+/// When the store does not work. Answers that could not be recorded are put into its spool, and
+/// those that find no room there are tried once more before the dispatcher gives up.
 pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     store: Arc<S>,
     providers: Providers<P, B>,
@@ -81,9 +93,11 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     observer: &mut dyn Observer,
     stop: StopSignal,
 ) -> Result<Ending, EngineError> {
+    store.reserve_spool(settings.concurrency).await?;
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
+    let run = &caught_up(run, &recovered.replayed);
     let mut batches = match providers.batches {
         Some(api) => {
             let store = Arc::clone(&store);
@@ -110,6 +124,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     }
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
+        marker: Marker::new(&settings.limits.cache_prefixes),
         scheduler,
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
@@ -128,6 +143,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         calls: JoinSet::new(),
         gathered: Vec::new(),
         finishing: false,
+        spooled: 0,
         unsaved: Vec::new(),
         trouble: None,
         abandon_at: None,
@@ -139,6 +155,14 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     Box::pin(dispatcher.run()).await
 }
 
+/// Why ends of attempts are not in the store, and what became of them.
+struct NotRecorded {
+    error: StoreError,
+    spooled: u64,
+    /// Those that found no room in the spool.
+    left: Vec<Finish>,
+}
+
 struct Dispatcher<'a, S, P> {
     store: Arc<S>,
     provider: Arc<P>,
@@ -148,6 +172,8 @@ struct Dispatcher<'a, S, P> {
     clock: Clock,
     run: &'a Run,
     settings: EngineSettings,
+    /// Marks what live requests share for the cache.
+    marker: Marker,
     scheduler: Scheduler,
     rng: Rng,
     observer: &'a mut dyn Observer,
@@ -163,7 +189,9 @@ struct Dispatcher<'a, S, P> {
     gathered: Group,
     /// A [`Store::finish`] is under way.
     finishing: bool,
-    /// Ends of attempts that the store would not take.
+    /// Ends of attempts that the store would not take and the spool did.
+    spooled: u64,
+    /// Ends that neither took.
     unsaved: Vec<Finish>,
     trouble: Option<StoreError>,
     /// When requests that are still in flight are given up, once the run is stopped.
@@ -183,7 +211,7 @@ enum Called {
     },
     Finished {
         group: Group,
-        result: Result<(), StoreError>,
+        result: Result<(), NotRecorded>,
     },
     /// Claims were given back, or a change of the status page was written down.
     Kept(Result<(), StoreError>),
@@ -277,18 +305,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         for effect in self.scheduler.plan(now, &mut self.rng) {
             match effect {
                 Effect::Start(job) => self.start(job, now),
-                Effect::Claim(claim) => self.call(move |store| async move {
-                    let model = claim.model.clone();
-                    let result = store.claim(claim).await;
-                    // Large bodies take a while to count, so the task does it and not this loop.
-                    let jobs = result.iter().flat_map(|claimed| &claimed.jobs);
-                    let prompts = jobs.map(|job| Prompt::read(&job.body)).collect();
-                    Called::Claimed {
-                        model,
-                        result,
-                        prompts,
-                    }
-                }),
+                Effect::Claim(claim) => self.claim(claim),
                 Effect::Release(attempts) => {
                     let run = self.run.id;
                     self.call(move |store| async move {
@@ -394,37 +411,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
-    /// Sends what has gathered into the store, once the group before it is there: what comes while
-    /// one commit waits for the disk shares the next.
-    fn record(&mut self) {
-        if self.finishing || self.gathered.is_empty() {
-            return;
-        }
-        self.finishing = true;
-        let (run, group) = (self.run.id, std::mem::take(&mut self.gathered));
-        let finishes = group.iter().map(|(_, finish)| finish.clone()).collect();
-        self.call(move |store| async move {
-            Called::Finished {
-                group,
-                result: store.finish(run, finishes).await,
-            }
-        });
-    }
-
-    fn on_finished(&mut self, group: Group, result: Result<(), StoreError>) {
-        self.finishing = false;
-        match result {
-            Ok(()) => self.on_recorded(&group),
-            Err(error) => {
-                self.scheduler.on_record_failed(group.len());
-                let finishes = group.into_iter().map(|(_, finish)| finish);
-                self.unsaved.extend(finishes);
-                self.trouble.get_or_insert(error);
-            }
-        }
-        self.record();
-    }
-
     fn on_called(&mut self, called: Called) {
         match called {
             Called::Claimed {
@@ -444,7 +430,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 self.keep_in_step();
                 self.scheduler.on_pulse(pulse);
             }
-            Called::Finished { group, result } => self.on_finished(group, result),
+            Called::Finished { group, result } => self.on_finished(&group, result),
             Called::Kept(Ok(())) => {}
             Called::Pulsed(Err(error)) | Called::Kept(Err(error)) => {
                 self.scheduler.on_store_failed();
@@ -477,21 +463,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.record();
     }
 
-    fn on_recorded(&mut self, group: &Group) {
-        let now = self.clock.now();
-        for (job, finish) in group {
-            self.scheduler.on_recorded(&job.model, &finish.next);
-            if finish.record.outcome == AttemptOutcome::Succeeded {
-                self.live_rate.succeeded(finish.record.latency);
-            }
-            let (attempt_ended, job_ended) = self.events.finished(now, job, finish, Lane::Live);
-            self.observer.observe(&attempt_ended);
-            if let Some(job_ended) = job_ended {
-                self.observer.observe(&job_ended);
-            }
-        }
-    }
-
     fn on_stop(&mut self, stop: Stop) {
         self.scheduler.on_stop(stop);
         if stop != Stop::No && self.abandon_at.is_none() {
@@ -517,9 +488,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Ok(ending) => ending,
             Err(error) => {
                 self.tell_end("broken");
-                return Err(error.into());
+                return Err(error);
             }
         };
+        self.store.release_spool().await;
         match &ending {
             Ending::Completed => self.tell_end("completed"),
             Ending::Interrupted => self.tell_end("interrupted"),
@@ -538,7 +510,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     }
 
     /// Writes down how the run stands now.
-    async fn settle(&mut self, leave: Leave) -> Result<Ending, StoreError> {
+    async fn settle(&mut self, leave: Leave) -> Result<Ending, EngineError> {
         let (run, now) = (self.run.id, self.clock.now());
         let in_batches = self.batches.as_ref().map_or(0, BatchLane::remote_batches) > 0;
         let (ending, halt) = match leave {
@@ -563,18 +535,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
-    }
-
-    /// Tries once more to record what the store would not take, since answers cost money.
-    async fn last_words(&mut self) -> StoreError {
-        let unsaved = std::mem::take(&mut self.unsaved);
-        if !unsaved.is_empty() && self.store.finish(self.run.id, unsaved).await.is_ok() {
-            let _ = self
-                .store
-                .leave_run(self.run.id, self.clock.now(), None)
-                .await;
-        }
-        self.trouble.take().unwrap_or(StoreError::Closed)
     }
 
     /// The loop has listened to nothing since then.

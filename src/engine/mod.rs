@@ -18,7 +18,7 @@
 //! live_rate    how fast the live lane works
 //! providers    where requests go
 //! batches/     the batch lane: its own state machine and loop, beside the dispatcher
-//! beside       how the two lanes leave a run together
+//! beside       how a run is taken up, and how its two lanes leave it together
 //! status       when the status page is asked, and how long it is believed
 //! stop         how the run is told to stop
 //! ```

@@ -6,6 +6,7 @@
 //! small jobs do not overtake a large one for ever. It starts nothing itself (`scheduler`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -15,7 +16,7 @@ use super::outcome::Outcome;
 use super::purse::Purse;
 use crate::model::{
     AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, JobId,
-    Pico, RateLimits, Tokens,
+    Pico, RateLimits, SharedPrefix, Tokens,
 };
 use crate::policy::{
     CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
@@ -39,6 +40,8 @@ pub struct LimitSettings {
     pub only_between: Option<Hours>,
     /// Requests that share a cached beginning wait until one of them has warmed it.
     pub cache_warm: bool,
+    /// Beginnings that requests share and that are marked for the cache; chosen before.
+    pub cache_prefixes: Arc<[SharedPrefix]>,
     /// The run may cost so much, with what earlier dispatches spent.
     pub budget: Option<Pico>,
 }

@@ -99,7 +99,7 @@ impl Amendment {
 }
 
 /// An amendment on its way into the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amended {
     /// What the next attempt asks differently.
     pub amendment: Amendment,

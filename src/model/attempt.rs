@@ -63,7 +63,7 @@ impl fmt::Display for AttemptOutcome {
 }
 
 /// The end of an attempt, as it is written to the ledger; never changed afterwards.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// Which attempt.
     pub attempt: AttemptId,

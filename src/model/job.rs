@@ -52,7 +52,8 @@ impl FromStr for Lane {
 }
 
 /// Where a job stands. The numbers are what the store keeps; they never change their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum JobState {
     /// Waiting for a slot or for the time of its next try.
@@ -139,7 +140,7 @@ pub struct NewJob {
 
 /// What the tries of a job have used up so far. Stored with the job, so that a retry schedule goes
 /// on after a crash where it stopped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobHistory {
     /// Failures that count towards the attempt limit.
     pub counted: u32,

@@ -114,7 +114,7 @@ impl TryFrom<String> for Pico {
 }
 
 /// What an attempt cost, and what it would have cost otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// What the API charges for it.
     pub total: Pico,

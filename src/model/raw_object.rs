@@ -158,8 +158,9 @@ fn member<'a>(
     })
 }
 
-/// Where `part`, a slice of `text`, starts in it.
-fn offset_in(text: &str, part: &str) -> usize {
+/// Where `part`, a slice of `text`, starts in it, in bytes.
+#[must_use]
+pub fn offset_in(text: &str, part: &str) -> usize {
     part.as_ptr().addr() - text.as_ptr().addr()
 }
 

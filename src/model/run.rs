@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cache_prefix::{CachePrefix, SharedPrefix};
 use super::cache_warm::CacheWarm;
 use super::error_class::ErrorClass;
 use super::ids::RunId;
@@ -165,6 +166,11 @@ pub struct DispatchOptions {
     pub only_between: Option<String>,
     /// Whether one request warms the cache for those that share its beginning.
     pub cache_warm: Option<CacheWarm>,
+    /// Whether long beginnings that requests share are marked for the cache.
+    pub cache_prefix: Option<CachePrefix>,
+    /// The beginnings that are marked. No option of the user's: what was chosen when the run was first
+    /// dispatched so; none before.
+    pub cache_prefixes: Option<Vec<SharedPrefix>>,
     /// What the run may cost, over all its dispatches.
     pub budget_usd: Option<Pico>,
     /// Attempts of one job that may fail before it fails.
@@ -211,6 +217,8 @@ impl DispatchOptions {
             otpm: newer.otpm.or(self.otpm),
             only_between: newer.only_between.or(self.only_between),
             cache_warm: newer.cache_warm.or(self.cache_warm),
+            cache_prefix: newer.cache_prefix.or(self.cache_prefix),
+            cache_prefixes: newer.cache_prefixes.or(self.cache_prefixes),
             budget_usd: newer.budget_usd.or(self.budget_usd),
             max_attempts: newer.max_attempts.or(self.max_attempts),
             retry_scale: newer.retry_scale.or(self.retry_scale),

@@ -3,9 +3,11 @@
 //! Source: the Messages API's `usage` object. All counts but `input_tokens` and `output_tokens`
 //! may be missing; missing means zero.
 
+use serde::{Deserialize, Serialize};
+
 /// Token counts of one kind each. `input` counts what came after the last cache breakpoint, so the
 /// whole prompt is `input + cache_read + cache_write_5m + cache_write_1h`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
     /// Uncached input tokens.
     pub input: u64,
@@ -43,7 +45,7 @@ impl Tokens {
 }
 
 /// One sampling step inside an answer (`usage.iterations[]`), priced by its own model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Iteration {
     /// The model of this step; none means the answer's own.
     pub model: Option<String>,
@@ -52,7 +54,7 @@ pub struct Iteration {
 }
 
 /// Everything of an answer that has a price.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// The answer's own counts.
     pub tokens: Tokens,

@@ -7,6 +7,7 @@
 
 pub mod amend;
 pub mod batch;
+pub mod cache_prefix;
 pub mod cache_warm;
 pub mod circuit;
 pub mod concurrency;
@@ -26,6 +27,7 @@ pub mod waits;
 
 pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
 pub use batch::BatchSettings;
+pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, speaks_of_the_lane};
 pub use concurrency::{Concurrency, Signal};

@@ -8,8 +8,8 @@ use crate::model::{
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
-    AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, Reader, Result,
-    ResultBody, ResultRow, StatusChange, StoreError,
+    AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, OpenRequest,
+    Reader, Result, ResultBody, ResultRow, StatusChange, StoreError,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -96,6 +96,10 @@ impl Reader for MemoryReader {
             .take(PAGE)
             .cloned()
             .collect())
+    }
+
+    async fn open_requests(&self, _: RunId, _: JobId) -> Result<Vec<OpenRequest>> {
+        Ok(Vec::new())
     }
 
     async fn hours_of_day(&self, _: RunId) -> Result<Vec<HourOfDay>> {

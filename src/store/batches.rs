@@ -74,7 +74,7 @@ pub struct NewBatch {
 }
 
 /// One page of filling a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fill {
     /// The batch, which is filling.
     pub batch: BatchId,
@@ -84,6 +84,8 @@ pub struct Fill {
     pub max_bytes: u64,
     /// The time: what is due by now may be taken, and the attempts start now.
     pub now: Timestamp,
+    /// Only these jobs, if they wait for a batch; none: all that do.
+    pub only: Option<Vec<JobId>>,
 }
 
 /// What one page of filling did.
@@ -161,6 +163,19 @@ pub struct OpenItem {
     pub deadline: Option<Timestamp>,
     /// The lane that the job's line names.
     pub lane: Option<Lane>,
+}
+
+/// A job whose request may write what others read from the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warmer {
+    /// The job.
+    pub job: JobId,
+    /// It may be put into a batch now.
+    pub waits: bool,
+    /// The batch that it is in.
+    pub batch: Option<BatchId>,
+    /// When the last batch was sent in which it was answered and used the cache.
+    pub warmed_at: Option<Timestamp>,
 }
 
 /// The verbs of the batch lane.
@@ -284,6 +299,13 @@ pub trait BatchStore: Send + Sync + 'static {
         run: RunId,
         items: Vec<(Finish, Lane)>,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// How these jobs stand; those that there are not are left out.
+    fn warmers(
+        &self,
+        jobs: Vec<JobId>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Warmer>>> + Send;
 
     /// The batches of a run, oldest first; all of them, also those that are over.
     fn batches(&self, run: RunId) -> impl Future<Output = Result<Vec<BatchRow>>> + Send;

@@ -13,6 +13,26 @@ pub enum StoreError {
         /// The store's file.
         path: PathBuf,
     },
+    /// The disk did not do what it was asked.
+    #[error(
+        "the disk under {path} failed: {why}; nothing that was recorded is lost. See the system's log for the cause, then `claude-run resume`"
+    )]
+    DiskFailed {
+        /// The store's file.
+        path: PathBuf,
+        /// What SQLite said.
+        why: String,
+    },
+    /// What the spool beside the store holds cannot be read.
+    #[error(
+        "the spool {path} cannot be read: {why}. It holds answers that were paid for: update claude-run, or move the file away to go on without them"
+    )]
+    Spool {
+        /// The spool's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The file or its folder cannot be written.
     #[error(
         "{path} cannot be written: {why}. Correct the permissions (the folder must be writable too), or name another store with --store"
@@ -143,6 +163,8 @@ impl StoreError {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::DiskFull { path }
+            | Self::DiskFailed { path, .. }
+            | Self::Spool { path, .. }
             | Self::ReadOnly { path, .. }
             | Self::CannotOpen { path, .. }
             | Self::Missing { path }

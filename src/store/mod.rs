@@ -16,18 +16,18 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use crate::model::{AttemptId, DispatchOptions, Run, RunId};
+use crate::model::{AttemptId, DispatchOptions, JobId, Run, RunId};
 
 pub use batches::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
-    RESULTS_KEPT_FOR, RouteRule, Routed, Unroute,
+    RESULTS_KEPT_FOR, RouteRule, Routed, Unroute, Warmer,
 };
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
     AttemptGroup, AttemptRow, Claim, Claimed, DayGroup, DuplicateId, EstimateKind, EstimateSums,
-    Finish, HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, Pulse, Recovered, ResultBody,
-    ResultRow, RetryFilter, StatusChange,
+    Finish, HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, OpenRequest, Pulse, Recovered,
+    Replayed, ResultBody, ResultRow, RetryFilter, StatusChange,
 };
 
 pub use verify::{Check, Verification};
@@ -59,7 +59,7 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes at most one page of a run that was never finished loading; true while there is more.
     fn sweep_load(&self, run: RunId) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Takes up a run: marks it running, closes every live attempt without an end as `interrupted`
+    /// Takes up a run: records what the spool holds, marks the run running, closes every live attempt without an end as `interrupted`
     /// (possibly billed) and puts its job back in the queue. Remote batches live on: of those that
     /// nothing was bought for, a filling one is taken apart and a ready one stays; one whose create
     /// call may have left is `Uncertain`.
@@ -77,6 +77,20 @@ pub trait Store: Send + Sync + 'static {
     /// Records how attempts ended and what becomes of their jobs, which go again by the live lane,
     /// in one transaction. An attempt that has ended already is left as it is.
     fn finish(&self, run: RunId, finishes: Vec<Finish>) -> impl Future<Output = Result<()>> + Send;
+
+    /// Makes room beside the store for ends of attempts that it may not take one day: for what a
+    /// dispatch with so many slots has open at once, within bounds. Whoever calls this holds the
+    /// dispatch lock.
+    fn reserve_spool(&self, slots: u32) -> impl Future<Output = Result<()>> + Send;
+
+    /// Puts ends that [`Store::finish`] would not take into the spool, from where the next
+    /// [`Store::start_run`] records them, and returns those for which there was no room. What is
+    /// not returned is durable.
+    fn spool(&self, run: RunId, finishes: Vec<Finish>) -> impl Future<Output = Vec<Finish>> + Send;
+
+    /// Gives back the room that was made for the spool, unless something is in it. Whoever calls
+    /// this holds the dispatch lock.
+    fn release_spool(&self) -> impl Future<Output = ()> + Send;
 
     /// Gives back claimed jobs whose request never left: their attempts are taken out again.
     fn release(
@@ -159,6 +173,15 @@ pub trait Reader: Send + 'static {
         only: Only,
         after_line: u64,
     ) -> impl Future<Output = Result<Vec<ResultRow>>>;
+
+    /// A page of the requests of jobs that have not ended, in the order of line, after the given
+    /// job; empty at the end. Pages are bounded in jobs and in bytes, but one body is given whatever
+    /// its size.
+    fn open_requests(
+        &self,
+        run: RunId,
+        after: JobId,
+    ) -> impl Future<Output = Result<Vec<OpenRequest>>>;
 
     /// The attempts of the run by the hour of day in which they began; hours without any are left
     /// out.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, EstimateErrors, JobHistory, JobState, Lane, PageStatus, RunId, Shaping, Tokens,
+    ErrorClass, EstimateErrors, JobCounts, JobHistory, JobId, JobState, Lane, PageStatus, Pico,
+    RequestBody, RunId, Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -27,6 +29,17 @@ pub struct NewRun {
     pub shaping: Shaping,
     /// How it is dispatched.
     pub options: DispatchOptions,
+}
+
+/// A request of a job that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenRequest {
+    /// The job.
+    pub job: JobId,
+    /// The model that it asks.
+    pub model: String,
+    /// The request of its input line.
+    pub body: RequestBody,
 }
 
 /// An input line whose `custom_id` the run already has.
@@ -49,6 +62,17 @@ pub struct Recovered {
     pub failed: u64,
     /// Jobs that ended for the same reason with the truncated answer that was put aside.
     pub truncated: u64,
+    /// What was recorded before that, because an earlier process had to leave it in the spool.
+    pub replayed: Replayed,
+}
+
+/// What the spool brought to a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Jobs whose attempt has its end now, by where they stand with it.
+    pub jobs: JobCounts,
+    /// What those attempts cost.
+    pub cost: Pico,
 }
 
 /// A wish for work on one model.
@@ -78,7 +102,7 @@ pub struct Claimed {
 }
 
 /// The end of an attempt, and what becomes of its job.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finish {
     /// The end of the attempt.
     pub record: AttemptRecord,
@@ -89,7 +113,8 @@ pub struct Finish {
 }
 
 /// What becomes of a job after an attempt.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Next {
     /// It goes again, not before this time.
     RetryAt(Timestamp),
@@ -129,7 +154,7 @@ impl Next {
 }
 
 /// How a job ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobEnd {
     /// `Succeeded`, `Failed` or `Canceled`.
     pub state: JobState,
@@ -138,7 +163,8 @@ pub struct JobEnd {
 }
 
 /// The stored result of a job, as raw JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ResultBody {
     /// The message as the API sent it.
     Message(String),

@@ -104,6 +104,8 @@ impl Default for Manners {
 struct Entry {
     custom_id: String,
     model: String,
+    /// It is marked for an hour of the cache.
+    marked: bool,
     /// When it is processed; none: never.
     done_at: Option<Timestamp>,
     item: Item,
@@ -169,7 +171,7 @@ impl Remote {
     /// Somebody else's batch of so many requests.
     pub fn stranger(&self, requests: usize) -> String {
         let number = self.batches();
-        let entries = (0..requests).map(|n| (format!("their{number}-{n}"), "m".to_owned()));
+        let entries = (0..requests).map(|n| (format!("their{number}-{n}"), "m".to_owned(), false));
         self.commit(entries.collect())
     }
 
@@ -196,6 +198,13 @@ impl Remote {
             .iter()
             .map(|batch| batch.entries.len())
             .collect()
+    }
+
+    /// How many requests of each batch are marked for the cache.
+    pub fn marked(&self) -> Vec<usize> {
+        let state = self.state();
+        let marked = |batch: &Batch| batch.entries.iter().filter(|entry| entry.marked).count();
+        state.batches.iter().map(marked).collect()
     }
 
     /// Every batch is gone, as if somebody had deleted them.
@@ -272,13 +281,16 @@ impl Remote {
         Create::Fine
     }
 
-    fn commit(&self, entries: Vec<(String, String)>) -> String {
+    fn commit(&self, entries: Vec<(String, String, bool)>) -> String {
         let mut state = self.state();
         let created_at = self.now(&state);
         let id = format!("msgbatch_{}", state.batches.len() + 1);
         let entries = entries
             .into_iter()
-            .map(|(custom_id, model)| state.entry(custom_id, model, created_at))
+            .map(|(custom_id, model, marked)| Entry {
+                marked,
+                ..state.entry(custom_id, model, created_at)
+            })
             .collect();
         state.batches.push(Batch {
             id: id.clone(),
@@ -316,6 +328,7 @@ impl State {
         Entry {
             custom_id,
             model,
+            marked: false,
             done_at: (!stalls).then(|| created_at + wait),
             item,
         }
@@ -443,6 +456,7 @@ fn message(entry: &Entry) -> Message {
             tokens: Tokens {
                 input: 100,
                 output: 50,
+                cache_write_1h: if entry.marked { 600 } else { 0 },
                 ..Tokens::default()
             },
             batch_tier: true,
@@ -475,8 +489,8 @@ fn not_found() -> Box<Failure> {
     )
 }
 
-/// The ids and models of a create call's body, which must be whole and as long as it said.
-async fn read(mut upload: BatchUpload) -> Option<Vec<(String, String)>> {
+/// The ids and models of a create call's body, and whether each is marked for an hour of the cache; which must be whole and as long as it said.
+async fn read(mut upload: BatchUpload) -> Option<Vec<(String, String, bool)>> {
     let mut body = Vec::new();
     while let Some(chunk) = upload.chunks.recv().await {
         body.extend_from_slice(&chunk);
@@ -491,6 +505,7 @@ async fn read(mut upload: BatchUpload) -> Option<Vec<(String, String)>> {
         (
             text(&request["custom_id"]),
             text(&request["params"]["model"]),
+            request.to_string().contains(r#""ttl":"1h""#),
         )
     });
     Some(read.collect())
@@ -502,7 +517,7 @@ impl BatchApi for Remote {
         let Some(entries) = read(upload).await else {
             return Err(failure(ErrorClass::ConnectionCut, None, "half a body"));
         };
-        let ids: std::collections::HashSet<_> = entries.iter().map(|(id, _)| id).collect();
+        let ids: std::collections::HashSet<_> = entries.iter().map(|(id, ..)| id).collect();
         assert_eq!(ids.len(), entries.len(), "ids are unique in a batch");
         self.lag().await;
         let refusal = match how {

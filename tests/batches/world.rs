@@ -10,10 +10,10 @@ use claude_run::engine::{
     Stopper, dispatch,
 };
 use claude_run::model::{
-    AttemptOutcome, DispatchOptions, Event, EventKind, JobState, Lane, NewJob, Observer, OnHalt,
-    Pico, RequestBody, Run, RunId, RunState, Shaping, StreamMode,
+    AttemptOutcome, DispatchOptions, Event, EventKind, JobId, JobState, Lane, NewJob, Observer,
+    OnHalt, Pico, RequestBody, Run, RunId, RunState, Shaping, SharedPrefix, StreamMode,
 };
-use claude_run::policy::{AmendSettings, BatchSettings, PriceTable, RetrySettings};
+use claude_run::policy::{AmendSettings, BatchSettings, Census, PriceTable, RetrySettings};
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
 use claude_run::store::{AttemptRow, BatchRow, NewRun, Only, Reader, ResultRow, Store};
 use fastrand::Rng;
@@ -42,6 +42,8 @@ pub struct Plan {
     lane: Option<Lane>,
     deadline: Option<Duration>,
     no_wait: bool,
+    /// All lines have the same long system prompt, and it is marked.
+    sharing: bool,
     limits: LimitSettings,
     on_halt: OnHalt,
     settings: BatchSettings,
@@ -54,6 +56,8 @@ pub struct World {
     store: Arc<Flaky>,
     plain_store: SqliteStore,
     reader: SqliteReader,
+    /// What is marked for the cache.
+    pub cache_prefixes: Arc<[SharedPrefix]>,
     run: RunId,
     pub clock: Clock,
     start: Timestamp,
@@ -73,6 +77,7 @@ impl World {
             lane: None,
             deadline: None,
             no_wait: false,
+            sharing: false,
             limits: LimitSettings::default(),
             on_halt: OnHalt::Exit,
             settings: BatchSettings::default(),
@@ -105,6 +110,11 @@ impl Plan {
 
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    pub fn sharing(mut self) -> Self {
+        self.sharing = true;
         self
     }
 
@@ -154,16 +164,23 @@ impl Plan {
         let start: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
         store.begin_load(new_run(run, start)).await.unwrap();
         let jobs = self.lines.iter().zip(1..);
-        let jobs = jobs.map(|(line, number)| new_job(number, line, start));
+        let jobs = jobs.map(|(line, number)| NewJob {
+            body: body(number, self.sharing),
+            ..new_job(number, line, start)
+        });
         store.add_jobs(run, jobs.collect()).await.unwrap();
         store.finish_load(run, [0; 32]).await.unwrap();
+        let reader = SqliteReader::open(&path).unwrap();
+        let cache_prefixes = shared(&reader, run, start).await;
         let clock = Clock::starting_at(start);
         World {
+            cache_prefixes,
+
             remote: Remote::new(self.seed, clock),
             live: Arc::new(Scripted::new(self.seed, 1_000)),
             store: Arc::new(Flaky::new(store.clone())),
             plain_store: store,
-            reader: SqliteReader::open(&path).unwrap(),
+            reader,
             run,
             clock,
             start,
@@ -188,14 +205,36 @@ fn new_run(id: RunId, created_at: Timestamp) -> NewRun {
     }
 }
 
+fn body(line: u64, sharing: bool) -> RequestBody {
+    let own = format!(r#"{{"model":"{MODEL}","id":"id-{line}","max_tokens":200}}"#);
+    let system = "by heart ".repeat(400);
+    let shared = format!(
+        r#"{{"model":"{MODEL}","metadata":"id-{line}","max_tokens":200,"system":"{system}"}}"#
+    );
+    RequestBody::from_json(if sharing { shared } else { own })
+}
+
+async fn shared(reader: &SqliteReader, run: RunId, now: Timestamp) -> Arc<[SharedPrefix]> {
+    let mut census = Census::new(PriceTable::embedded(), now);
+    let mut after = JobId(0);
+    loop {
+        let page = reader.open_requests(run, after).await.unwrap();
+        let Some(last) = page.last() else {
+            return census.choose().into();
+        };
+        after = last.job;
+        for request in &page {
+            census.add(request.job, &request.model, &request.body);
+        }
+    }
+}
+
 fn new_job(line: u64, of: &Line, start: Timestamp) -> NewJob {
     NewJob {
         line,
         custom_id: format!("id-{line}"),
         model: MODEL.to_owned(),
-        body: RequestBody::from_json(format!(
-            r#"{{"model":"{MODEL}","id":"id-{line}","max_tokens":200}}"#
-        )),
+        body: body(line, false),
         lane: of.lane,
         deadline: of.deadline.map(|after| start + after),
         live_only: false,
@@ -281,6 +320,7 @@ impl World {
             amend: AmendSettings::default(),
             limits: LimitSettings {
                 budget: *self.budget.lock().unwrap(),
+                cache_prefixes: Arc::clone(&self.cache_prefixes),
                 ..self.plan.limits.clone()
             },
             status: None,

@@ -43,8 +43,9 @@ async fn lose_a_create_call(desk: &Desk, run: RunId) {
         max_requests: 100,
         max_bytes: 1_000_000,
         now,
+        only: None,
     };
-    while !store.fill_batch(fill).await.unwrap().complete {}
+    while !store.fill_batch(fill.clone()).await.unwrap().complete {}
     for state in [
         BatchState::Ready,
         BatchState::Sending,

@@ -110,7 +110,8 @@ impl Bench {
     pub fn run(&self) -> Option<Run> {
         let reader = match SqliteReader::open(&self.store()) {
             Ok(reader) => reader,
-            Err(StoreError::Missing { .. }) => return None,
+            // The second one: a first start was killed between two steps of the schema.
+            Err(StoreError::Missing { .. } | StoreError::TooOld { .. }) => return None,
             Err(error) => panic!("{error}"),
         };
         let mut runs = self.runtime.block_on(reader.runs()).unwrap();

@@ -50,6 +50,12 @@ async fn check(world: &World, seed: u64) {
     }
 }
 
+/// The models of all attempts, in their order.
+async fn models(world: &World) -> Vec<String> {
+    let ledger = world.ledger().await;
+    ledger.into_iter().map(|row| row.model).collect()
+}
+
 #[test]
 fn every_job_ends_once_however_it_is_amended() {
     for seed in seeds().step_by(4) {
@@ -159,12 +165,7 @@ fn a_refused_job_goes_to_the_next_model_at_once() {
         // Two requests of at most 15 ms: nobody waited for the pulse of a second.
         assert!(took < Duration::from_millis(100), "{took:?}");
         assert_eq!(world.counts().await.succeeded, 3);
-        let models: Vec<_> = world
-            .ledger()
-            .await
-            .into_iter()
-            .map(|row| row.model)
-            .collect();
+        let models = models(world).await;
         assert_eq!(models, [HAIKU, SONNET, HAIKU, SONNET, HAIKU, SONNET]);
     });
 }
@@ -192,12 +193,7 @@ fn when_the_other_models_are_used_up_it_goes_on_as_without_them() {
         let overloaded = Answer::Error(ErrorClass::Overloaded);
         world.provider.poison("id-1", overloaded);
         world.dispatch().await;
-        let models: Vec<_> = world
-            .ledger()
-            .await
-            .into_iter()
-            .map(|row| row.model)
-            .collect();
+        let models = models(world).await;
         // Two of the first, then as many of the last as the limit allows.
         assert_eq!(models, [HAIKU, HAIKU, SONNET, SONNET, SONNET, SONNET]);
         assert_eq!(world.counts().await.failed, 1);
@@ -214,12 +210,7 @@ fn a_misspelt_fallback_model_holds_nothing() {
         world.provider.script(vec![refusal, refusal]);
         assert_eq!(world.dispatch().await, Ending::Completed);
         assert_eq!(world.counts().await.succeeded, 2);
-        let models: Vec<_> = world
-            .ledger()
-            .await
-            .into_iter()
-            .map(|row| row.model)
-            .collect();
+        let models = models(world).await;
         assert_eq!(models[..3], [HAIKU, "claude-typo", HAIKU]);
     });
 }

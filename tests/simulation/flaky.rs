@@ -97,6 +97,21 @@ impl Store for Flaky {
         self.store.finish(run, finishes).await
     }
 
+    async fn reserve_spool(&self, slots: u32) -> Result<()> {
+        self.store.reserve_spool(slots).await
+    }
+
+    async fn spool(&self, run: RunId, finishes: Vec<Finish>) -> Vec<Finish> {
+        let (all, left) = (finishes.len(), self.store.spool(run, finishes).await);
+        self.open
+            .fetch_sub((all - left.len()) as u64, Ordering::Relaxed);
+        left
+    }
+
+    async fn release_spool(&self) {
+        self.store.release_spool().await;
+    }
+
     async fn release(&self, run: RunId, attempts: Vec<AttemptId>) -> Result<()> {
         self.call()?;
         self.open

@@ -7,7 +7,7 @@ use claude_run::model::{
 };
 use claude_run::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, Unroute,
+    RouteRule, Routed, Unroute, Warmer,
 };
 use jiff::Timestamp;
 
@@ -106,6 +106,10 @@ impl BatchStore for Flaky {
 
     async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
         self.verb(self.store.harvest(run, items)).await
+    }
+
+    async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {
+        self.verb(self.store.warmers(jobs, now)).await
     }
 
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {

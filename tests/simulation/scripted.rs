@@ -193,7 +193,7 @@ impl Provider for Scripted {
     async fn send(&self, request: Request) -> Reply {
         let body: serde_json::Value = serde_json::from_str(request.body.as_str()).unwrap();
         let (id, model) = (
-            body["id"].as_str().unwrap(),
+            body["id"].as_str().or(body["metadata"].as_str()).unwrap(),
             body["model"].as_str().unwrap(),
         );
         let (answer, latency) = self.arrive(id, model);

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::cli::values;
 use crate::model::duration::parse_duration;
-use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode};
+use crate::model::{CachePrefix, CacheWarm, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode};
 use crate::policy::Hours;
 
 use super::input::ShapingArgs;
@@ -94,6 +94,9 @@ pub struct DispatchArgs {
     /// Let one request warm a shared prompt cache first [default: auto]
     #[arg(long, value_name = "auto|off", value_parser = cache_warm, help_heading = "Limits")]
     pub cache_warm: Option<CacheWarm>,
+    /// Cache long beginnings that requests share [default: off]
+    #[arg(long, value_name = "auto|off", value_parser = cache_prefix, help_heading = "Limits")]
+    pub cache_prefix: Option<CachePrefix>,
     /// Stream answers: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), hide_possible_values = true, help_heading = "Dispatch")]
     pub stream: Option<StreamMode>,
@@ -162,6 +165,10 @@ pub struct DispatchArgs {
 }
 
 fn on_halt(text: &str) -> Result<OnHalt, String> {
+    text.parse()
+}
+
+fn cache_prefix(text: &str) -> Result<CachePrefix, String> {
     text.parse()
 }
 

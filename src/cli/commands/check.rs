@@ -19,8 +19,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::input::{DuplicateFinder, Item, JobReader, LineError, Problems, Source};
-use crate::model::Shaping;
-use crate::policy::Forecast;
+use crate::model::{JobId, Shaping};
+use crate::policy::{Census, Forecast};
 use crate::progress::{plural, thousands};
 
 /// What a file holds; the answer of `check --json`.
@@ -69,8 +69,10 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let (source, shaping) = (load::open(&args.file)?, args.shaping.to_shaping(false));
     let now = Clock::system().now();
     let lanes = Lanes::of(&ctx.settings, false, now);
+    let prices = endpoint::prices(&ctx.settings)?;
     let gathered = Gathered {
-        forecast: Forecast::new(endpoint::prices(&ctx.settings)?, now),
+        census: Census::new(prices.clone(), now),
+        forecast: Forecast::new(prices, now),
         sample: Sample::of(if args.exact { args.sample as usize } else { 0 }),
     };
     // Better to miss the key now than after a million lines.
@@ -82,7 +84,15 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now, gathered));
     let (mut checked, problems, gathered) = reading.await.map_err(|_| load::lost_reader())??;
     checked.file = args.file.display().to_string();
-    checked.estimates = Some(estimate(ctx, gathered, endpoint.as_ref()).await?);
+    let Gathered {
+        forecast,
+        sample,
+        census,
+    } = gathered;
+    let prefixes = census.choose();
+    let estimates = estimate(ctx, &forecast, sample, endpoint.as_ref()).await;
+    let prices = endpoint::prices(&ctx.settings)?;
+    checked.estimates = Some(estimates.with_prefixes(&prefixes, &prices, now));
     if args.json {
         let mut out = Out::stdout();
         out.json(&checked)?;
@@ -109,17 +119,20 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
 struct Gathered {
     forecast: Forecast,
     sample: Sample,
+    /// What jobs share that no line marks.
+    census: Census,
 }
 
 async fn estimate(
     ctx: &Context,
-    gathered: Gathered,
+    forecast: &Forecast,
+    sample: Sample,
     endpoint: Option<&Endpoint>,
-) -> Result<Estimates, Failure> {
+) -> Estimates {
     let Some(endpoint) = endpoint else {
-        return Ok(Estimates::new(&gathered.forecast, &ctx.settings, None));
+        return Estimates::new(forecast, &ctx.settings, None);
     };
-    let sample = gathered.sample.take();
+    let sample = sample.take();
     let wanted = sample.len();
     let (counted, trouble) = count(&endpoint.provider, sample).await;
     if let Some(trouble) = trouble {
@@ -128,7 +141,7 @@ async fn estimate(
             "{done} of {wanted} requests could be counted: {trouble}"
         ));
     }
-    Ok(Estimates::new(&gathered.forecast, &ctx.settings, counted))
+    Estimates::new(forecast, &ctx.settings, counted)
 }
 
 fn read(
@@ -161,6 +174,9 @@ fn read(
         checked.request_bytes += job.body.len() as u64;
         let tokens = gathered.forecast.add(&job.model, &job.body);
         gathered.sample.offer(&job.body, tokens);
+        // Lines are rows enough here: nothing is stored.
+        let row = JobId(i64::try_from(job.line).unwrap_or(i64::MAX));
+        gathered.census.add(row, &job.model, &job.body);
         *checked.models.entry(job.model).or_default() += 1;
     }
     checked.invalid = problems.count();

@@ -174,6 +174,7 @@ mod tests {
         limits.budget_usd              -                        default
         limits.only_between            -                        default
         limits.cache_warm              auto                     default
+        limits.cache_prefix            off                      default
         api.base_url                   https://h.test/v         environment ANTHROPIC_BASE_URL
         api.version                    2023-06-01               default
         api.beta                       a, b                     file c.toml:6

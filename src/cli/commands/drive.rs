@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
+use super::prefixes::prefixes;
 use super::session::{Session, Signals};
 use super::targets;
 use crate::cli::args::DispatchArgs;
@@ -28,7 +29,7 @@ pub(super) async fn drive(
     args: &DispatchArgs,
 ) -> Result<Exit, Failure> {
     let settings = ctx.settings_for(&run.options)?;
-    keep_options(ctx, session, run).await?;
+    let run = &keep_options(ctx, session, run).await?;
     let endpoint = if run.simulated {
         Endpoint::simulator(&settings, session.clock)?
     } else {
@@ -50,6 +51,7 @@ pub(super) async fn drive(
         stopper,
         ctx.console.clone(),
     ));
+    engine.limits.cache_prefixes = prefixes(ctx, session, run, &settings, &signal).await?;
     let events = args.events.as_deref();
     if let Some(path) = events {
         let input = Path::new(&run.file);
@@ -84,14 +86,17 @@ pub(super) async fn drive(
     Ok(exit_of(&ending, &jobs))
 }
 
-/// What the user says now holds for later resumes too.
-async fn keep_options(ctx: &Context, session: &Session, run: &Run) -> Result<(), Failure> {
+/// What the user says now holds for later resumes too. The run with it.
+async fn keep_options(ctx: &Context, session: &Session, run: &Run) -> Result<Run, Failure> {
     let given = ctx.settings.dispatch_options_given_by_flags();
     let options = run.options.clone().overridden_by(given);
     if options != run.options {
-        session.store.keep_options(run.id, options).await?;
+        session.store.keep_options(run.id, options.clone()).await?;
     }
-    Ok(())
+    Ok(Run {
+        options,
+        ..run.clone()
+    })
 }
 
 /// How a run that has ended already would have ended a command.

@@ -225,6 +225,8 @@ pub(super) fn engine_settings(
             budget: settings.limits.budget_usd.value,
             only_between: settings.limits.only_between.value.clone(),
             cache_warm: settings.limits.cache_warm.value == CacheWarm::Auto,
+            // Whoever dispatches chooses them.
+            cache_prefixes: Arc::default(),
         },
         retry: retry_settings(settings, run.simulated)?,
         timeout: settings.dispatch.timeout.value,

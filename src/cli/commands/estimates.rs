@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::sample::{Counted, Sampled, evaluate};
 use crate::cli::settings::Settings;
-use crate::policy::{Ceilings, Expected, Forecast};
+use crate::model::{Lane, SharedPrefix};
+use crate::policy::{Ceilings, Expected, Forecast, PriceTable, savings};
 use crate::progress::{plural, short_duration, thousands};
 use crate::provider::{MessagesClient, Pair};
 use crate::report::Usd;
@@ -38,6 +40,9 @@ pub struct Estimates {
     /// What the cache saves on the live lane by the `cache_control` in the file; negative if it
     /// costs more than it saves. It is in the live cost already.
     pub saved_by_cache_usd: Usd,
+    /// What `--cache-prefix auto` would save besides, or saves if it is set. None of it is in the
+    /// costs above. Null where it was not looked for.
+    pub cache_prefix: Option<CachePrefixEstimate>,
     /// Jobs whose model has no known price: they are in no sum of money.
     pub unknown_price_jobs: u64,
     /// The same by model.
@@ -59,6 +64,17 @@ pub struct LaneEstimate {
     /// The API's own limits are in `time_s`. They are not known before the first answer, so on the
     /// live lane this is true only where `--rpm`, `--itpm` or `--otpm` is given.
     pub limits_known: bool,
+}
+
+/// What marks at the end of shared beginnings are expected to save.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CachePrefixEstimate {
+    /// Jobs that would be marked.
+    pub jobs: u64,
+    /// Saved if everything goes live.
+    pub live_usd: Usd,
+    /// Saved if everything goes to batches.
+    pub batch_usd: Usd,
 }
 
 /// What the jobs of one model need.
@@ -118,6 +134,7 @@ impl Estimates {
                 limits_known: true,
             },
             saved_by_cache_usd: Usd(total.saved_by_cache),
+            cache_prefix: None,
             unknown_price_jobs: total.unknown_price,
             by_model: by_model
                 .map(|(model, expected)| of_model(model, &expected.corrected(ratio)))
@@ -127,6 +144,30 @@ impl Estimates {
                 ratio: rounded(counted.ratio),
                 margin: rounded(counted.margin),
             }),
+        }
+    }
+
+    /// With what marks at the end of these beginnings would save.
+    pub(super) fn with_prefixes(
+        self,
+        prefixes: &[SharedPrefix],
+        prices: &PriceTable,
+        at: Timestamp,
+    ) -> Self {
+        let saved = |lane| {
+            let of_each = prefixes.iter();
+            Usd(of_each
+                .map(|prefix| savings(prices, prefix, lane, at))
+                .sum())
+        };
+        let found = CachePrefixEstimate {
+            jobs: prefixes.iter().map(|prefix| prefix.jobs).sum(),
+            live_usd: saved(Lane::Live),
+            batch_usd: saved(Lane::Batch),
+        };
+        Self {
+            cache_prefix: Some(found),
+            ..self
         }
     }
 
@@ -160,6 +201,14 @@ impl Estimates {
             let amount = crate::model::Pico(saved.abs());
             lines.push(format!(
                 "  the cache {what} ${amount} of that on the live lane, by the cache_control in the file"
+            ));
+        }
+        if let Some(found) = self.cache_prefix.as_ref().filter(|found| found.jobs > 0) {
+            lines.push(format!(
+                "  --cache-prefix auto saves about ${} of that live, ${} in batches: {} share long beginnings",
+                found.live_usd,
+                found.batch_usd,
+                plural(found.jobs, "job")
             ));
         }
         if self.unknown_price_jobs > 0 {

@@ -29,6 +29,7 @@ mod explain;
 mod export;
 mod lanes;
 mod load;
+mod prefixes;
 mod report;
 mod resume;
 mod retry;

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::model::{Run, RunState};
-use crate::store::sqlite::{DispatchLock, SqliteReader, SqliteStore};
+use crate::progress::plural;
+use crate::store::sqlite::{DispatchLock, SqliteReader, SqliteStore, spooled};
 use crate::store::{Reader, StoreError};
 
 /// A store opened for reading, and whether a dispatcher is at work on it.
@@ -34,6 +36,20 @@ pub(super) fn open(store: &Path) -> Result<Opened, Failure> {
             Err(no_run().because(format!("there is no store at {}", path.display())))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Says on standard error that answers wait in the spool, if some do.
+pub(super) fn tell_of_spool(ctx: &Context) {
+    let store = &ctx.settings.store.value;
+    match spooled(store) {
+        Ok(0) => {}
+        Ok(answers) => ctx.console.warn(format!(
+            "{} that the store could not take: kept in {}.spool, and recorded by the next `claude-run resume`",
+            plural(answers, "answer"),
+            store.display()
+        )),
+        Err(error) => ctx.console.warn(error.to_string()),
     }
 }
 

@@ -36,5 +36,6 @@ pub async fn status(ctx: &Context, args: StatusArgs) -> Result<Exit, Failure> {
         out.line(status_list(&lines).trim_end())?;
     }
     out.finish()?;
+    select::tell_of_spool(ctx);
     Ok(Exit::Success)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::failure::Failure;
 
 /// What stands beside a store under its name.
-const COMPANIONS: [&str; 4] = ["", "-wal", "-shm", ".lock"];
+const COMPANIONS: [&str; 5] = ["", "-wal", "-shm", ".lock", ".spool"];
 
 /// Refuses a target that is the store, or one of the files beside it, or the input.
 ///

@@ -64,6 +64,7 @@ pub async fn verify(ctx: &Context, args: VerifyArgs) -> Result<Exit, Failure> {
         out.line(text(&report))?;
     }
     out.finish()?;
+    select::tell_of_spool(ctx);
     if report.ok {
         return Ok(Exit::Success);
     }

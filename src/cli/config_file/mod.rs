@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::{CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::model::{CachePrefix, CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
     AtLeastOne, BaseUrlText, BatchSize, BudgetUsd, Concurrency, HeaderTable, HeaderText, HoursText,
@@ -117,6 +117,8 @@ pub struct LimitsTable {
     pub only_between: Option<HoursText>,
     /// Whether one request warms the cache for those that share its beginning: `auto` or `off`.
     pub cache_warm: Option<CacheWarm>,
+    /// Whether long beginnings that requests share are marked for the cache: `auto` or `off`.
+    pub cache_prefix: Option<CachePrefix>,
 }
 
 /// `[fallback]`

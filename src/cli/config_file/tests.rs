@@ -55,6 +55,7 @@ otpm = 10
 budget_usd = 2.50
 only_between = "18:00-08:00@UTC"
 cache_warm = "off"
+cache_prefix = "auto"
 [api]
 base_url = "https://h.test/"
 version = "2026-10-21"
@@ -93,10 +94,10 @@ fn a_complete_file_is_read_with_its_lines() {
         ("retry.overloaded.waits", 27),
         ("fallback.models", 29),
         ("limits.only_between", 35),
-        ("api.headers", 43),
-        ("fallback.endpoint.headers", 50),
-        ("status.url", 56),
-        ("output.quiet", 61),
+        ("api.headers", 44),
+        ("fallback.endpoint.headers", 51),
+        ("status.url", 57),
+        ("output.quiet", 62),
     ] {
         assert_eq!(
             file.origin(key),

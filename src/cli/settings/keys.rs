@@ -313,6 +313,14 @@ pub const CACHE_WARM: Key = Key {
     about: "Let one request warm a shared prompt cache before the rest: auto or off",
     rows: |s| one(&s.limits.cache_warm, |warm| json!(warm.as_str())),
 };
+/// Whether shared beginnings are marked for the cache.
+pub const CACHE_PREFIX: Key = Key {
+    name: "limits.cache_prefix",
+    flag: Some("--cache-prefix"),
+    env: None,
+    about: "Mark long beginnings that many requests share for the prompt cache: auto or off",
+    rows: |s| one(&s.limits.cache_prefix, |prefix| json!(prefix.as_str())),
+};
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
@@ -518,7 +526,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 49] = [
+pub const ALL: [&Key; 50] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -551,6 +559,7 @@ pub const ALL: [&Key; 49] = [
     &BUDGET_USD,
     &ONLY_BETWEEN,
     &CACHE_WARM,
+    &CACHE_PREFIX,
     &BASE_URL,
     &VERSION,
     &BETA,

@@ -21,7 +21,8 @@ use jiff::Timestamp;
 use super::args::ColorChoice;
 use super::values::BaseUrl;
 use crate::model::{
-    CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode,
+    CachePrefix, CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, Pico,
+    StreamMode,
 };
 use crate::policy::Hours;
 
@@ -122,6 +123,8 @@ pub struct LimitSettings {
     pub only_between: Setting<Option<Hours>>,
     /// Whether one request warms the cache for those that share its beginning.
     pub cache_warm: Setting<CacheWarm>,
+    /// Whether long beginnings that requests share are marked for the cache.
+    pub cache_prefix: Setting<CachePrefix>,
 }
 
 /// Where requests go, and with which headers.
@@ -194,6 +197,8 @@ impl Settings {
             budget_usd: self.limits.budget_usd.given_by_flag().copied().flatten(),
             only_between: hours.map(ToString::to_string),
             cache_warm: self.limits.cache_warm.given_by_flag().copied(),
+            cache_prefix: self.limits.cache_prefix.given_by_flag().copied(),
+            cache_prefixes: None,
             max_attempts: self.retry.max_attempts.given_by_flag().copied(),
             retry_scale: self.retry.scale.given_by_flag().copied(),
             timeout: self.dispatch.timeout.given_by_flag().copied(),

@@ -17,7 +17,8 @@ use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
 use crate::model::{
-    CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode,
+    CachePrefix, CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated,
+    StreamMode,
 };
 use crate::policy::Hours;
 use crate::provider::DEFAULT_IDLE_TIMEOUT;
@@ -154,6 +155,16 @@ impl Layers {
                     file: file.cache_warm,
                     run: run.cache_warm,
                     flag: ours.cache_warm,
+                    ..By::nobody()
+                },
+            ),
+            cache_prefix: self.pick(
+                &keys::CACHE_PREFIX,
+                CachePrefix::default(),
+                By {
+                    file: file.cache_prefix,
+                    run: run.cache_prefix,
+                    flag: ours.cache_prefix,
                     ..By::nobody()
                 },
             ),

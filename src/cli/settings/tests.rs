@@ -15,7 +15,9 @@ use crate::cli::credentials::Credentials;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::model::{CacheWarm, DispatchOptions, ErrorClass, LaneChoice, Pico, StreamMode};
+use crate::model::{
+    CachePrefix, CacheWarm, DispatchOptions, ErrorClass, LaneChoice, Pico, StreamMode,
+};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
 /// environment.
@@ -129,6 +131,7 @@ otpm = 2
 budget_usd = 2
 only_between = \"02:00-03:00@UTC\"
 cache_warm = \"off\"
+cache_prefix = \"auto\"
 [api]
 base_url = \"http://file.test\"
 ca_bundle = \"/file.pem\"
@@ -136,7 +139,7 @@ ca_bundle = \"/file.pem\"
 
 const LAYERED_FLAGS: &str = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 --lane auto --batch-size 4 \
                  --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem --rpm 4 --itpm 4 --otpm 4 \
-                 --budget-usd 4 --only-between 04:00-05:00@UTC --cache-warm auto";
+                 --budget-usd 4 --only-between 04:00-05:00@UTC --cache-warm auto --cache-prefix off";
 
 /// What is stored with the run.
 fn layered_options() -> DispatchOptions {
@@ -159,6 +162,7 @@ fn layered_options() -> DispatchOptions {
         budget_usd: Some(Pico(3 * Pico::USD.0)),
         only_between: Some("03:00-04:00@UTC".to_owned()),
         cache_warm: Some(CacheWarm::Off),
+        cache_prefix: Some(CachePrefix::Auto),
         ..DispatchOptions::default()
     }
 }

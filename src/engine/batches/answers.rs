@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::policy::halt::next_try;
 use crate::provider::{Failure, Polled};
-use crate::store::{BatchQueue, BatchRow, Filled};
+use crate::store::{BatchQueue, BatchRow, Filled, Warmer};
 
 /// What a call of the API brought.
 pub(super) type Told<T> = Result<T, Box<Failure>>;
@@ -22,6 +22,8 @@ pub(super) type Told<T> = Result<T, Box<Failure>>;
 #[derive(Debug)]
 pub(super) enum Answer {
     Asked(BatchQueue),
+    /// How the jobs stand that went first.
+    Warmers(Vec<Warmer>),
     /// Jobs changed their queue.
     Routed,
     Begun(Box<BatchRow>),
@@ -79,10 +81,13 @@ impl Planner {
         self.ended();
         match answer {
             Answer::Asked(queue) => self.intake.counted(queue, now),
+            Answer::Warmers(found) => self.warm_up.told(&found),
             Answer::Routed => self.intake.stepped(),
             Answer::Begun(row) => {
                 self.intake.stepped();
-                self.tracks.insert(row.id, Track::new(*row));
+                let mut track = Track::new(*row);
+                track.only = self.warm_up.begun(track.row.id, now);
+                self.tracks.insert(track.row.id, track);
             }
             Answer::Short => {
                 self.intake.short = true;

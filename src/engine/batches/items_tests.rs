@@ -1,6 +1,5 @@
 //! What each kind of result line means for its job.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -8,14 +7,13 @@ use jiff::Timestamp;
 
 use super::{Surroundings, Taken, refused, take, without_line};
 use crate::clock::add;
+use crate::engine::batches::testing::settings;
 use crate::engine::batches::ways::Ways;
-use crate::engine::settings::{BatchOptions, EngineSettings};
-use crate::engine::throttle::LimitSettings;
+use crate::engine::settings::BatchOptions;
 use crate::model::{
     AttemptId, AttemptOutcome, CancelReason, ClaimedJob, Endpoint, ErrorClass, Evidence,
-    JobHistory, JobId, JobState, Lane, OnHalt, Pico, RequestBody, StreamMode, Tokens, Usage,
+    JobHistory, JobId, JobState, Lane, Pico, RequestBody, Tokens, Usage,
 };
-use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 use crate::provider::{Failure, ItemResult, Message};
 use crate::store::{Next, OpenItem};
 
@@ -23,26 +21,6 @@ const MODEL: &str = "claude-haiku-5-5";
 
 fn now() -> Timestamp {
     "2026-11-22T00:00:00Z".parse().unwrap()
-}
-
-fn settings() -> EngineSettings {
-    EngineSettings {
-        concurrency: 64,
-        stagger: Duration::ZERO,
-        retry: RetrySettings::default(),
-        timeout: Duration::from_mins(10),
-        stream: StreamMode::Auto,
-        grace: Duration::from_secs(30),
-        prices: Arc::new(PriceTable::embedded()),
-        seed: None,
-        after_halt: false,
-        on_halt: OnHalt::Exit,
-        amend: AmendSettings::default(),
-        limits: LimitSettings::default(),
-        status: None,
-        second: None,
-        batch: BatchOptions::default(),
-    }
 }
 
 /// An item whose deadline is so many hours away.
@@ -73,7 +51,7 @@ fn item(deadline_h: Option<u64>) -> OpenItem {
 }
 
 fn taken(item: &OpenItem, cancel: Option<CancelReason>, result: ItemResult) -> Taken {
-    let settings = settings();
+    let settings = settings(BatchOptions::default());
     let around = Surroundings {
         settings: &settings,
         ways: Ways::new(&settings),
@@ -196,7 +174,7 @@ fn a_line_that_is_unreadable_or_missing_may_have_been_billed_and_a_refused_entry
         unreadable.finish.record.error_class,
         Some(ErrorClass::BadResponse)
     );
-    let settings = settings();
+    let settings = settings(BatchOptions::default());
     let around = Surroundings {
         settings: &settings,
         ways: Ways::new(&settings),

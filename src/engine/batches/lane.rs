@@ -14,6 +14,7 @@ use super::driver::Driver;
 use super::intake::first_rule;
 use super::planner::Planner;
 use super::tasks::Hands;
+use super::warm_up::WarmUp;
 use crate::clock::Clock;
 use crate::engine::batch_money::{Item, Recorded, Wish};
 use crate::engine::events::EventMaker;
@@ -124,7 +125,7 @@ impl BatchLane {
             Some(_) => found(&*store, &rows).await?,
             None => Vec::new(),
         };
-        let mut planner = Planner::new(run, settings, rows);
+        let mut planner = Planner::new(run, settings, rows.clone());
         let mut after_line = Some(0);
         while let Some(line) = after_line
             && stop.current() == Stop::No
@@ -134,6 +135,10 @@ impl BatchLane {
         }
         let queue = store.batch_queue(run.id, now).await?;
         planner.intake.begins_with(queue, now);
+        let mut warm_up = WarmUp::new(settings, now);
+        let warmers = store.warmers(warm_up.jobs(), now).await?;
+        warm_up.begins_with(&warmers, &rows, now);
+        planner.warm_up = warm_up;
         let may_spill = settings.batch.settings.spill_after.is_some();
         if !planner.is_busy() && planner.remote_batches() == 0 && !may_spill {
             return Ok(None);

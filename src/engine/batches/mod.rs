@@ -6,6 +6,7 @@
 //! answers    what it makes of answers; of create calls in `creation`, of looks and results in `looks`
 //! track      the part of its state that belongs to one batch
 //! intake     the part of its state that belongs to the queue and the batch that is being filled
+//! warm_up    pure: the batch that goes before others, so that they find the cache warm
 //! refusal    pure: what it means that a batch could not be created
 //! search     pure: which remote batches may be one whose create answer was lost
 //! items      pure: what a line of results means for its job
@@ -32,8 +33,11 @@ mod planner;
 mod refusal;
 mod search;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod track;
 mod upload;
+mod warm_up;
 mod ways;
 
 pub(super) use lane::{BatchLane, LiveView, Mode, News};

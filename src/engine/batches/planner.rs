@@ -15,11 +15,13 @@ use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
 use super::search::Search;
 use super::track::{Need, Track};
+use super::warm_up::WarmUp;
 use super::ways::Ways;
 use crate::engine::settings::EngineSettings;
 use crate::model::batch::MAX_BATCH_BYTES;
 use crate::model::{
-    BatchId, BatchState, CancelReason, EventKind, Halt, Lane, OnHalt, RemoteBatch, Run, RunId,
+    BatchId, BatchState, CancelReason, EventKind, Halt, JobId, Lane, OnHalt, RemoteBatch, Run,
+    RunId,
 };
 use crate::policy::{BatchSettings, Hours};
 use crate::provider::Failure;
@@ -39,12 +41,19 @@ pub(super) enum Effect {
     Unroute(Unroute),
     /// Begin a batch.
     Begin(NewBatch),
+    /// See how the jobs stand that went first.
+    AskWarmers(Vec<JobId>),
     /// Put a page of jobs into a batch.
     Fill(Fill),
     /// Write down that a batch stands there.
     Move(BatchId, BatchState),
-    /// Create a batch at the API.
-    Send { batch: BatchId, bytes: u64 },
+    /// Create a batch at the API, with these beginnings marked for the cache. `bytes` are those of the
+    /// call without marks.
+    Send {
+        batch: BatchId,
+        bytes: u64,
+        marks: Vec<u64>,
+    },
     /// Look at a batch.
     Look { batch: BatchId, remote_id: String },
     /// Look for a batch among the remote ones.
@@ -120,6 +129,7 @@ pub(super) struct Planner {
     pub(super) simulated: bool,
     pub(super) tracks: BTreeMap<BatchId, Track>,
     pub(super) intake: Intake,
+    pub(super) warm_up: WarmUp,
     pub(super) reach: Reach,
     /// A create call is under way.
     pub(super) creating: bool,
@@ -158,6 +168,7 @@ impl Planner {
             on_halt: settings.on_halt,
             tracks: tracks.collect(),
             intake: Intake::new(settings.batch.settings.size),
+            warm_up: WarmUp::default(),
             reach: Reach {
                 answered: run.answered,
                 silent_since: None,
@@ -207,6 +218,7 @@ impl Planner {
             self.waiting = None;
             self.look_at_the_hours(now);
             self.reckon(now);
+            self.plan_warm_up(&mut effects);
             self.plan_intake(&mut effects, now, rng);
             self.plan_batches(&mut effects, now);
         }
@@ -214,16 +226,25 @@ impl Planner {
         effects
     }
 
+    fn plan_warm_up(&mut self, effects: &mut Vec<Effect>) {
+        let tracks = &self.tracks;
+        let jobs = self.warm_up.asks(|batch| tracks.contains_key(&batch));
+        effects.extend(jobs.map(Effect::AskWarmers));
+    }
+
     fn plan_intake(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
         let pending =
             |track: &Track| matches!(track.row.state, BatchState::Filling | BatchState::Ready);
         let has_money = !self.intake.short || self.live.holds_nothing;
-        let is_open = self.closed_until.is_none();
+        let is_open = self.closed_until.is_none() && !self.warm_up.holds(now);
         let may_begin = has_money && is_open && !self.tracks.values().any(pending);
         let (room, down_since) = (self.room(), self.live.down_since);
         let step = self
             .intake
             .step(&self.view, room, may_begin, down_since, now);
+        if step == Some(Step::Begin) && self.goes_first() {
+            self.warm_up.begins();
+        }
         effects.extend(step.map(|step| match step {
             Step::Ask => Effect::Ask,
             Step::Spill(rule) => Effect::Spill(rule),
@@ -234,6 +255,15 @@ impl Planner {
                 now,
             }),
         }));
+    }
+
+    /// The batch that is begun is one that warms the cache for the next.
+    fn goes_first(&self) -> bool {
+        let queued = self.intake.jobs().unwrap_or_default();
+        let is_forced = self.view.ways.forced == Some(Lane::Batch);
+        let least = u64::from(self.view.settings.min_jobs);
+        let least = if is_forced { 1 } else { least };
+        self.warm_up.due(queued, least).is_some()
     }
 
     fn plan_batches(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
@@ -265,8 +295,13 @@ impl Planner {
             Need::Send if !self.has_room_for(track) => None,
             Need::Send => {
                 let bytes = track.row.bytes;
+                let marks = self.warm_up.marks(batch, now);
                 self.creating = true;
-                Some(Effect::Send { batch, bytes })
+                Some(Effect::Send {
+                    batch,
+                    bytes,
+                    marks,
+                })
             }
             Need::Doubt => Some(Effect::Move(batch, BatchState::Uncertain)),
             Need::Find(search) => is_due.then_some(Effect::Find { batch, search }),
@@ -302,11 +337,14 @@ impl Planner {
 
     fn fill(&self, batch: BatchId, now: Timestamp) -> Effect {
         let room = u32::try_from(self.room()).unwrap_or(u32::MAX).max(1);
+        let max_requests = self.intake.max_requests.min(room);
+        let only = self.tracks.get(&batch);
         Effect::Fill(Fill {
             batch,
-            max_requests: self.intake.max_requests.min(room),
-            max_bytes: MAX_BATCH_BYTES,
+            max_requests,
+            max_bytes: MAX_BATCH_BYTES - self.warm_up.most_bytes(max_requests),
             now,
+            only: only.and_then(|track| track.only.clone()),
         })
     }
 
@@ -328,8 +366,9 @@ impl Planner {
         let of_tracks = tracks.filter_map(|track| track.wakes_at(&self.view, now));
         let of_intake = self.intake.wakes_at(&self.view, self.live.down_since, now);
         let create = Some(self.create_due).filter(|at| *at > now);
-        let hours = self.closed_until;
-        of_tracks.chain(of_intake).chain(create).chain(hours).min()
+        let others = [create, self.closed_until, self.warm_up.wakes_at(now)];
+        let others = others.into_iter().flatten();
+        of_tracks.chain(of_intake).chain(others).min()
     }
 
     /// There is work for this lane, or somebody must wait here for what the API works on.
@@ -399,4 +438,4 @@ fn is_told(effect: &Effect) -> bool {
 
 #[cfg(test)]
 #[path = "planner_tests.rs"]
-mod tests;
+pub(super) mod tests;

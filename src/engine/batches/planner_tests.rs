@@ -1,6 +1,5 @@
 //! The planner in tables: what it wants, given what it found and heard.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -10,15 +9,13 @@ use super::{Effect, Planner};
 use crate::clock::add;
 use crate::engine::batches::answers::{Answer, HarvestEnd, Harvested};
 use crate::engine::batches::lane::{LiveView, Mode};
+use crate::engine::batches::testing;
 use crate::engine::batches::track::Sight;
 use crate::engine::settings::{BatchOptions, EngineSettings};
-use crate::engine::throttle::LimitSettings;
 use crate::model::{
     BatchId, BatchState, CancelReason, DispatchOptions, ErrorClass, EventKind, Evidence, JobCounts,
-    Lane, OnHalt, Pico, RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping,
-    StreamMode,
+    Lane, Pico, RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping,
 };
-use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 use crate::provider::{Failure, Polled};
 use crate::store::{BatchQueue, BatchRow};
 
@@ -50,31 +47,18 @@ fn run() -> Run {
     }
 }
 
-fn settings(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
-    EngineSettings {
-        concurrency: 64,
-        stagger: Duration::ZERO,
-        retry: RetrySettings::default(),
-        timeout: Duration::from_mins(10),
-        stream: StreamMode::Auto,
-        grace: Duration::from_secs(30),
-        prices: Arc::new(PriceTable::embedded()),
-        second: None,
-        seed: None,
-        after_halt: false,
-        on_halt: OnHalt::Exit,
-        amend: AmendSettings::default(),
-        limits: LimitSettings::default(),
-        status: None,
-        batch: BatchOptions {
-            lane,
-            deadline,
-            ..BatchOptions::default()
-        },
-    }
+pub(in crate::engine::batches) fn settings(
+    lane: Option<Lane>,
+    deadline: Option<Timestamp>,
+) -> EngineSettings {
+    testing::settings(BatchOptions {
+        lane,
+        deadline,
+        ..BatchOptions::default()
+    })
 }
 
-fn row(state: BatchState) -> BatchRow {
+pub(in crate::engine::batches) fn row(state: BatchState) -> BatchRow {
     BatchRow {
         id: BatchId(1),
         run: RunId::generate(),

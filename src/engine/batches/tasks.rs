@@ -12,7 +12,7 @@ use super::lane::News;
 use super::planner::Effect;
 use super::refusal::{EntryName, Refusal, refusal};
 use super::search::Search;
-use super::upload::{feed, upload};
+use super::upload::{bytes_marked, feed, upload};
 use super::ways::Ways;
 use crate::clock::Clock;
 use crate::engine::batch_money::{Grant, Item, Wish};
@@ -21,6 +21,7 @@ use crate::engine::settings::EngineSettings;
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, EventKind, Lane, RemoteBatch, RunId,
 };
+use crate::policy::Marker;
 use crate::provider::{BatchApi, Failure};
 use crate::store::{
     BatchEntry, BatchRow, BatchStore, Fill, Filled, NewBatch, Result, RouteRule, StoreError,
@@ -105,7 +106,15 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 let row = Box::new(self.row(batch).await?);
                 Ok(Answer::Moved(batch, state, row))
             }
-            Effect::Send { batch, bytes } => self.send(batch, bytes).await,
+            Effect::AskWarmers(jobs) => {
+                let found = self.store.warmers(jobs, now).await?;
+                Ok(Answer::Warmers(found))
+            }
+            Effect::Send {
+                batch,
+                bytes,
+                marks,
+            } => self.send(batch, bytes, &Marker::of(marks)).await,
             Effect::Look { batch, remote_id } => self.look(batch, &remote_id).await,
             Effect::Find { batch, search } => Ok(Answer::Found(batch, self.find(&search).await)),
             Effect::Confirm {
@@ -181,6 +190,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
     }
 
     async fn fill(&self, fill: Fill) -> Result<Answer> {
+        let batch = fill.batch;
         let (filled, short) = match self.settings.limits.budget {
             Some(_) => self.fill_within_budget(fill).await?,
             None => (self.store.fill_batch(fill).await?, false),
@@ -188,15 +198,15 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         if filled.too_large > 0 {
             self.tell(News::JobsForLive).await;
         }
-        Ok(Answer::Filled(fill.batch, filled, short))
+        Ok(Answer::Filled(batch, filled, short))
     }
 
     /// The jobs at the head of the queue as far as the budget has room for them. True if it stops
     /// there for want of money.
     async fn fill_within_budget(&self, fill: Fill) -> Result<(Filled, bool)> {
-        let most = fill.max_requests;
+        let (batch, most) = (fill.batch, fill.max_requests);
         let next = self.store.next_for_batch(self.run, fill.now, most).await?;
-        let fits = self.room_for(Some(fill.batch), &next).await;
+        let fits = self.room_for(Some(batch), &next).await;
         let jobs: Vec<_> = next[..fits].iter().map(|entry| entry.attempt.job).collect();
         let wanted = jobs.clone();
         let (mut filled, taken) = self.store.fill_batch_with(fill, wanted).await?;
@@ -205,7 +215,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
             .collect();
         let short = fits < next.len() && unused.is_empty();
         if !unused.is_empty() {
-            self.tell(News::Unused(fill.batch, unused)).await;
+            self.tell(News::Unused(batch, unused)).await;
         }
         filled.complete |= short;
         Ok((filled, short))
@@ -228,7 +238,8 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
 
     /// That the call leaves is written down before it does, and what came of it right after. If this
     /// stops anywhere in between, the next start finds it `Sending`, and looks before it sends.
-    async fn send(&self, batch: BatchId, bytes: u64) -> Result<Answer> {
+    async fn send(&self, batch: BatchId, bytes: u64, marker: &Marker) -> Result<Answer> {
+        let bytes = bytes_marked(&*self.store, batch, bytes, marker).await?;
         let now = self.clock.now();
         let state = self
             .store
@@ -239,7 +250,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         }
         let row = self.row(batch).await?;
         let (upload, chunks) = upload(bytes);
-        let feeding = feed(&*self.store, batch, &row.nonce, chunks);
+        let feeding = feed(&*self.store, batch, &row.nonce, marker, chunks);
         let (told, fed) = tokio::join!(self.api.create(upload), feeding);
         let now = self.clock.now();
         match &told {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::planner::View;
 use super::search::Search;
 use crate::clock::add;
-use crate::model::{BatchState, CancelReason, Lane, RemoteBatch, RemoteStatus, ResultLines};
+use crate::model::{BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines};
 use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
 /// Each wait between two looks is so many times the one before.
@@ -59,6 +59,8 @@ pub(super) struct Track {
     pub(super) due: Timestamp,
     /// Looks or tries in a row that brought nothing new: the place in the backoff.
     idle_looks: u32,
+    /// The jobs that it is to hold; none: all that wait.
+    pub(super) only: Option<Vec<JobId>>,
     /// All its jobs are in it.
     pub(super) filled: bool,
     /// It is taken apart, and its jobs go there.
@@ -89,6 +91,7 @@ impl Track {
             busy: false,
             due: Timestamp::MIN,
             idle_looks: 0,
+            only: None,
             filled: false,
             apart: None,
             lost_at: None,

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::model::BatchId;
 use crate::model::batch::{ENTRY, ENVELOPE, item_id};
+use crate::policy::{Keep, Marker};
 use crate::provider::BatchUpload;
 use crate::store::{BatchEntry, BatchStore, Result};
 
@@ -23,12 +24,13 @@ pub(super) async fn feed<S: BatchStore>(
     store: &S,
     batch: BatchId,
     nonce: &str,
+    marker: &Marker,
     chunks: mpsc::Sender<Bytes>,
 ) -> Result<()> {
     let mut before = ENVELOPE.0;
     let mut after = None;
     loop {
-        let page = store.batch_entries(batch, after).await?;
+        let page = marked(store.batch_entries(batch, after).await?, marker);
         let Some(last) = page.last() else {
             let _ = chunks.send(Bytes::from_static(ENVELOPE.1.as_bytes())).await;
             return Ok(());
@@ -39,6 +41,37 @@ pub(super) async fn feed<S: BatchStore>(
         }
         before = ",";
     }
+}
+
+/// Bytes of the create call with the marks in it. Without any it is what the store has counted.
+pub(super) async fn bytes_marked<S: BatchStore>(
+    store: &S,
+    batch: BatchId,
+    plain: u64,
+    marker: &Marker,
+) -> Result<u64> {
+    let (mut bytes, mut after) = (plain, None);
+    while !marker.is_idle() {
+        let page = store.batch_entries(batch, after).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.attempt);
+        let before = length(&page);
+        bytes += length(&marked(page, marker)) - before;
+    }
+    Ok(bytes)
+}
+
+fn length(page: &[BatchEntry]) -> u64 {
+    page.iter().map(|entry| entry.body.len() as u64).sum()
+}
+
+fn marked(mut page: Vec<BatchEntry>, marker: &Marker) -> Vec<BatchEntry> {
+    if !marker.is_idle() {
+        for entry in &mut page {
+            entry.body = marker.marked(&entry.body, Keep::OneHour);
+        }
+    }
+    page
 }
 
 fn page_bytes(before: &str, nonce: &str, page: &[BatchEntry]) -> Bytes {

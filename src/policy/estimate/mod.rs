@@ -16,6 +16,7 @@ mod text;
 
 pub use estimator::Estimator;
 pub use prompt::{Prefix, Prompt};
+pub(in crate::policy) use prompt::{REQUEST, TOOLS, TURN, tokens_of_content, tokens_of_tool};
 
 use crate::model::{Estimate, RequestBody};
 

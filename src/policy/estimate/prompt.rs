@@ -9,11 +9,11 @@ use crate::model::RequestBody;
 use crate::model::raw_object::{Member, members, unquote};
 
 /// What every request costs beyond its texts.
-const REQUEST: f64 = 8.0;
+pub(in crate::policy) const REQUEST: f64 = 8.0;
 /// What every message costs beyond its texts.
-const TURN: f64 = 4.0;
+pub(in crate::policy) const TURN: f64 = 4.0;
 /// What the use of tools costs beyond their definitions: a system prompt of its own.
-const TOOLS: f64 = 300.0;
+pub(in crate::policy) const TOOLS: f64 = 300.0;
 /// A picture: about 1.15 megapixels, which is what larger ones are scaled down to.
 const IMAGE: f64 = 1_600.0;
 /// A page of a document: its text, and a picture of it.
@@ -95,6 +95,22 @@ impl Prompt {
         let mut shared = shared.filter(|prefix| !prefix.in_last_turn);
         shared.next().or(self.prefixes.last())
     }
+}
+
+/// Tokens of one tool's definition, as [`Prompt::read`] counts them.
+pub(in crate::policy) fn tokens_of_tool(raw: &str) -> f64 {
+    text::tokens(raw)
+}
+
+/// Tokens of a string or of one block, as [`Prompt::read`] counts them.
+pub(in crate::policy) fn tokens_of_content(raw: &str) -> f64 {
+    let mut counter = Counter::new();
+    if raw.starts_with('{') {
+        counter.block(raw, 0);
+    } else {
+        counter.content(raw, 0);
+    }
+    counter.tokens - REQUEST
 }
 
 struct Counter {

@@ -3,13 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::{SqliteStore, batches, blob, dissolve, fill, finish, harvest, queue};
+use super::{SqliteStore, batches, blob, dissolve, fill, finish, harvest, queue, requests};
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody, RunId,
 };
 use crate::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, StoreError, Unroute,
+    RouteRule, Routed, StoreError, Unroute, Warmer,
 };
 
 impl BatchStore for SqliteStore {
@@ -125,6 +125,13 @@ impl BatchStore for SqliteStore {
         let packed: Vec<_> = items.into_iter().map(pack).collect::<Result<_>>()?;
         self.writer
             .call(move |tx| finish::finish(tx, run, &packed))
+            .await
+            .map(drop)
+    }
+
+    async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {
+        self.writer
+            .call(move |tx| requests::warmers(tx, &jobs, now.as_millisecond()))
             .await
     }
 

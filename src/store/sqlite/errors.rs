@@ -1,5 +1,6 @@
 //! From SQLite's result codes to words that help.
 
+use std::io;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
@@ -18,6 +19,7 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     };
     match code {
         ErrorCode::DiskFull => StoreError::DiskFull { path },
+        ErrorCode::SystemIoFailure => StoreError::DiskFailed { path, why },
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly { path, why },
         ErrorCode::CannotOpen => StoreError::CannotOpen { path, why },
         ErrorCode::NotADatabase => StoreError::NotAStore {
@@ -30,5 +32,21 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
             seconds: BUSY_TIMEOUT_SECONDS,
         },
         _ => StoreError::Other { path, why },
+    }
+}
+
+/// Says what the system's error means for a file at `path`.
+pub(super) fn explain_io(path: &Path, error: &io::Error) -> StoreError {
+    let (path, why) = (path.to_path_buf(), error.to_string());
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull { path },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            StoreError::ReadOnly { path, why }
+        }
+        io::ErrorKind::NotFound => StoreError::CannotOpen {
+            path,
+            why: "its folder does not exist".to_owned(),
+        },
+        _ => StoreError::CannotOpen { path, why },
     }
 }

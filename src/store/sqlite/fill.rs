@@ -64,13 +64,14 @@ pub(super) fn fill(
         state => return Err(not_filling(fill.batch, state)),
     }
     let now = fill.now.as_millisecond();
-    let candidates = candidates(tx, batch.run, now, FILLED_JOBS)?;
+    let only = fill.only.as_deref().map(ids);
+    let candidates = candidates(tx, batch.run, now, FILLED_JOBS, only.as_deref())?;
     let exhausted = candidates.len() < FILLED_JOBS as usize;
     let page = choose(&batch, fill, candidates, wanted);
     for (job, model) in &page.too_large {
         leave_for_good(tx, batch.run, *job, *model)?;
     }
-    start_attempts(tx, &batch, now, page.jobs)?;
+    start_attempts(tx, &batch, now, page.jobs, only.as_deref())?;
     grow(tx, &batch, &page)?;
     let filled = Filled {
         requests: batch.requests + page.jobs,
@@ -81,17 +82,29 @@ pub(super) fn fill(
     Ok((filled, page.taken))
 }
 
+/// The ids as a JSON array, which a query can look into.
+fn ids(jobs: &[JobId]) -> String {
+    let ids: Vec<_> = jobs.iter().map(|job| job.0.to_string()).collect();
+    format!("[{}]", ids.join(","))
+}
+
 fn not_filling(batch: BatchId, state: BatchState) -> StoreError {
     StoreError::IllegalTransition(format!("batch {} is {state}, not filling", batch.0))
 }
 
 /// The jobs that are due, in the order in which they are taken.
-fn candidates(tx: &Tx, run: i64, now: i64, most: u32) -> Result<Vec<Candidate>> {
+fn candidates(
+    tx: &Tx,
+    run: i64,
+    now: i64,
+    most: u32,
+    only: Option<&str>,
+) -> Result<Vec<Candidate>> {
     tx.query_all(
         &format!(
             "SELECT id, model_id, attempts + 1, body_bytes, deadline_ms, lane IS 'batch' {DUE}"
         ),
-        params![run, now, most],
+        params![run, now, most, only],
         |row| {
             Ok(Candidate {
                 id: row.get(0)?,
@@ -105,9 +118,11 @@ fn candidates(tx: &Tx, run: i64, now: i64, most: u32) -> Result<Vec<Candidate>> 
     )
 }
 
-/// The first jobs of the queue: new ones, whose time is zero, then retries that are due.
+/// The first jobs of the queue, all or those named: new ones, whose time is zero, then retries that
+/// are due.
 const DUE: &str = "FROM jobs INDEXED BY jobs_for_batch
     WHERE run_id = ?1 AND state = 0 AND route = 1 AND not_before_ms <= ?2
+      AND (?4 IS NULL OR id IN (SELECT value FROM json_each(?4)))
     ORDER BY not_before_ms, id LIMIT ?3";
 
 /// Takes candidates until one does not fit any more.
@@ -174,16 +189,22 @@ fn leave_for_good(tx: &mut Tx, run: i64, job: i64, model: i64) -> Result<()> {
 }
 
 /// Records the attempts of the first `jobs` jobs of the queue.
-fn start_attempts(tx: &mut Tx, batch: &Stored, now: i64, jobs: u32) -> Result<()> {
+fn start_attempts(
+    tx: &mut Tx,
+    batch: &Stored,
+    now: i64,
+    jobs: u32,
+    only: Option<&str>,
+) -> Result<()> {
     if jobs == 0 {
         return Ok(());
     }
     tx.execute(
         &format!(
             "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms, batch_id)
-             SELECT id, attempts + 1, 'batch', model_id, ?2, ?4 {DUE}"
+             SELECT id, attempts + 1, 'batch', model_id, ?2, ?5 {DUE}"
         ),
-        params![batch.run, now, jobs, batch.id],
+        params![batch.run, now, jobs, only, batch.id],
     )?;
     let models: Vec<i64> = tx.query_all(
         &format!(
@@ -191,7 +212,7 @@ fn start_attempts(tx: &mut Tx, batch: &Stored, now: i64, jobs: u32) -> Result<()
                first_started_at_ms = coalesce(first_started_at_ms, ?2)
              WHERE id IN (SELECT id {DUE}) RETURNING model_id"
         ),
-        params![batch.run, now, jobs],
+        params![batch.run, now, jobs, only],
         |row| row.get(0),
     )?;
     for model in &models {
@@ -250,7 +271,7 @@ pub(super) fn entries(
 /// The entries that the first jobs of the queue would be.
 pub(super) fn next(tx: &mut Tx, run: RunId, now: Timestamp, most: u32) -> Result<Vec<PackedEntry>> {
     let run = tx.run_row(run)?;
-    let first = candidates(tx, run, now.as_millisecond(), most.min(FILLED_JOBS))?;
+    let first = candidates(tx, run, now.as_millisecond(), most.min(FILLED_JOBS), None)?;
     let attempt = |job: Candidate| AttemptId {
         job: JobId(job.id),
         n: job.attempt,

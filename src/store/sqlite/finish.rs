@@ -46,6 +46,16 @@ impl PackedFinish {
             amended,
         })
     }
+
+    /// Where its job stands then.
+    pub(super) fn state_after(&self) -> JobState {
+        state_after(&self.next)
+    }
+
+    /// What the attempt cost.
+    pub(super) fn cost(&self) -> Pico {
+        self.record.cost.total
+    }
 }
 
 fn pack_result(result: ResultBody) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
@@ -57,7 +67,8 @@ fn pack_result(result: ResultBody) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     }
 }
 
-pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Result<()> {
+/// Records ends of attempts, and says how many had not ended before.
+pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Result<usize> {
     let run = tx.run_row(run)?;
     let mut ended = Vec::with_capacity(finishes.len());
     let mut ended_in_batch: HashMap<i64, u32> = HashMap::new();
@@ -77,7 +88,8 @@ pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Resu
             params![batch, ended],
         )?;
     }
-    add_to_run(tx, run, &ended)
+    add_to_run(tx, run, &ended)?;
+    Ok(ended.len())
 }
 
 /// Where an attempt was open that ends now.

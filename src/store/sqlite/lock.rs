@@ -10,6 +10,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::errors::explain_io;
 use crate::model::RunId;
 use crate::store::{Result, StoreError};
 
@@ -44,7 +45,7 @@ impl DispatchLock {
                 path: store.to_path_buf(),
                 pid: holder(&mut file),
             }),
-            Err(TryLockError::Error(error)) => Err(cannot_lock(&path, &error)),
+            Err(TryLockError::Error(error)) => Err(explain_io(&path, &error)),
         }
     }
 
@@ -98,7 +99,7 @@ impl LoadLock {
                 // Whoever had it removed it meanwhile: a lock on it would tell nobody anything.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, &error)),
+                Err(TryLockError::Error(error)) => return Err(explain_io(&path, &error)),
             }
         }
         Ok(None)
@@ -182,25 +183,7 @@ fn open(path: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .open(path)
-        .map_err(|error| cannot_lock(path, &error))
-}
-
-fn cannot_lock(path: &Path, error: &std::io::Error) -> StoreError {
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            StoreError::ReadOnly {
-                path: path.to_path_buf(),
-                why: error.to_string(),
-            }
-        }
-        std::io::ErrorKind::StorageFull => StoreError::DiskFull {
-            path: path.to_path_buf(),
-        },
-        _ => StoreError::CannotOpen {
-            path: path.to_path_buf(),
-            why: error.to_string(),
-        },
-    }
+        .map_err(|error| explain_io(path, &error))
 }
 
 /// For people only; the lock holds whether or not the pid could be written.

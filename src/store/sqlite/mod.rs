@@ -17,12 +17,14 @@
 //! claim, finish   the life of an attempt; finish serves both lanes
 //! amend           what its next attempt asks differently
 //! control         start, pulse, leave, cancel, retry
+//! spool, replay   where answers go that the store does not take, and how they come back
 //! tally           what is counted, and the two queues
 //! batch_store     the verbs of the batch lane, which are
 //! queue           ... the queue for batches
 //! fill            ... what goes into a batch and onto the wire
 //! batches         ... where batches stand
 //! harvest         ... what must be known of a result's job
+//! requests        what requests share, and who warms the cache for it
 //! dissolve        ... batches that are taken apart
 //! reader, rows    pages for reports and exports
 //! health          what doctor asks
@@ -50,7 +52,10 @@ mod migrate;
 mod open;
 mod queue;
 mod reader;
+mod replay;
+mod requests;
 mod rows;
+mod spool;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -59,6 +64,7 @@ mod verify;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -73,7 +79,9 @@ use crate::store::{
 pub use health::place_of;
 pub use lock::{DispatchLock, LoadLock};
 pub use reader::SqliteReader;
+pub use spool::spooled;
 
+use spool::Spool;
 use tx::Tx;
 use writer::Writer;
 
@@ -81,6 +89,7 @@ use writer::Writer;
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     writer: Writer,
+    spool: Arc<Spool>,
 }
 
 impl SqliteStore {
@@ -94,6 +103,7 @@ impl SqliteStore {
         let tx = Tx::new(path, open::open_writer(path)?);
         Ok(Self {
             writer: Writer::spawn(tx)?,
+            spool: Arc::new(Spool::beside(path, true)),
         })
     }
 
@@ -115,6 +125,7 @@ impl SqliteStore {
             .map_err(|error| errors::explain(path, &error))?;
         Ok(Self {
             writer: Writer::inline(Tx::new(path, connection)),
+            spool: Arc::new(Spool::beside(path, false)),
         })
     }
 
@@ -158,9 +169,13 @@ impl Store for SqliteStore {
         now: Timestamp,
         max_interruptions: u32,
     ) -> Result<Recovered> {
-        self.writer
-            .call(move |tx| control::start(tx, run, now, max_interruptions))
-            .await
+        let replayed = self.replay(run).await?;
+        let start = move |tx: &mut Tx| control::start(tx, run, now, max_interruptions);
+        let recovered = self.writer.call(start).await?;
+        Ok(Recovered {
+            replayed,
+            ..recovered
+        })
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
@@ -182,6 +197,19 @@ impl Store for SqliteStore {
         self.writer
             .call(move |tx| finish::finish(tx, run, &packed))
             .await
+            .map(drop)
+    }
+
+    async fn reserve_spool(&self, slots: u32) -> Result<()> {
+        self.spool.reserve(slots)
+    }
+
+    async fn spool(&self, run: RunId, finishes: Vec<Finish>) -> Vec<Finish> {
+        self.spool.append(run, finishes)
+    }
+
+    async fn release_spool(&self) {
+        self.spool.release();
     }
 
     async fn release(&self, run: RunId, attempts: Vec<AttemptId>) -> Result<()> {

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::backup::back_up;
-use super::errors::{BUSY_TIMEOUT_SECONDS, explain};
+use super::errors::{BUSY_TIMEOUT_SECONDS, explain, explain_io};
 use super::file_system::refuse_network;
 use super::lock::DispatchLock;
 use super::migrate::{check_version, known_version, migrate};
@@ -243,25 +243,7 @@ pub(super) fn create_private(path: &Path) -> Result<()> {
     options
         .open(path)
         .map(drop)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::StorageFull => StoreError::DiskFull {
-                path: path.to_path_buf(),
-            },
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                StoreError::ReadOnly {
-                    path: path.to_path_buf(),
-                    why: error.to_string(),
-                }
-            }
-            std::io::ErrorKind::NotFound => StoreError::CannotOpen {
-                path: path.to_path_buf(),
-                why: "its folder does not exist".to_owned(),
-            },
-            _ => StoreError::CannotOpen {
-                path: path.to_path_buf(),
-                why: error.to_string(),
-            },
-        })
+        .map_err(|error| explain_io(path, &error))
 }
 
 #[cfg(test)]

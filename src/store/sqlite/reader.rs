@@ -10,10 +10,10 @@ use super::estimates;
 use super::open::open_reader;
 use super::rows;
 use super::tx::{ids_of, job_id};
-use crate::model::{Run, RunId};
+use crate::model::{JobId, Run, RunId};
 use crate::store::{
-    AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, Reader, Result,
-    ResultRow, StatusChange, StoreError,
+    AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, OpenRequest,
+    Reader, Result, ResultRow, StatusChange, StoreError,
 };
 
 /// Attempts and results of one page: small enough to hold, large enough to be quick.
@@ -122,6 +122,10 @@ impl Reader for SqliteReader {
             params![from, to],
             rows::read_result,
         )
+    }
+
+    async fn open_requests(&self, run: RunId, after: JobId) -> Result<Vec<OpenRequest>> {
+        self.requests_after(run, after)
     }
 
     async fn hours_of_day(&self, run: RunId) -> Result<Vec<HourOfDay>> {

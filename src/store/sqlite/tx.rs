@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::explain;
@@ -22,6 +23,8 @@ pub(super) struct Tx {
     models: HashMap<String, i64>,
     /// Changes of the tallies, written once at the end of the transaction.
     moved: HashMap<(i64, i64, Tally), i64>,
+    /// The disk failed under this connection, and nothing more is done on it.
+    failed: Option<StoreError>,
 }
 
 impl Tx {
@@ -32,6 +35,7 @@ impl Tx {
             runs: HashMap::new(),
             models: HashMap::new(),
             moved: HashMap::new(),
+            failed: None,
         }
     }
 
@@ -45,14 +49,24 @@ impl Tx {
     }
 
     /// Runs `work` in one immediate transaction and commits it; an error rolls everything back.
+    ///
+    /// A failed disk is the end: the system may have dropped what it could not write and yet let the
+    /// next sync succeed, so nothing that comes later on this connection could be believed. Whoever
+    /// opens the store anew sees what is really there.
     pub(super) fn transact<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         let outcome = self.begin().and_then(|()| work(self)).and_then(|value| {
             self.write_tallies()?;
             self.commit()?;
             Ok(value)
         });
-        if outcome.is_err() {
+        if let Err(error) = &outcome {
             self.roll_back();
+            if matches!(error, StoreError::DiskFailed { .. }) {
+                self.failed = Some(error.clone());
+            }
         }
         outcome
     }
@@ -144,7 +158,13 @@ impl Tx {
 
     /// Leaves the file tidy; what fails here loses nothing.
     pub(super) fn close(self) {
-        let _ = self.connection.execute_batch("PRAGMA optimize;");
+        if self.failed.is_some() {
+            // The log stays as it is: to fold it back would be to trust the disk again.
+            let as_it_is = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            let _ = self.connection.set_db_config(as_it_is, true);
+        } else {
+            let _ = self.connection.execute_batch("PRAGMA optimize;");
+        }
         let _ = self.connection.close();
     }
 

@@ -100,8 +100,9 @@ impl Bench {
                     max_requests,
                     max_bytes: MAX_BATCH_BYTES,
                     now: at(10),
+                    only: None,
                 };
-                or_refused(store.fill_batch(fill).await);
+                or_refused(store.fill_batch(fill.clone()).await);
             }
             Verb::Move(n, to) => {
                 let Some(batch) = chosen(n) else { return };

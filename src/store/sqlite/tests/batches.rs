@@ -74,10 +74,11 @@ impl Bench {
             max_requests,
             max_bytes,
             now: at(10),
+            only: None,
         };
         let mut too_large = 0;
         loop {
-            let filled = self.store.fill_batch(fill).await.unwrap();
+            let filled = self.store.fill_batch(fill.clone()).await.unwrap();
             too_large += filled.too_large;
             if filled.complete {
                 return Filled {
@@ -422,9 +423,10 @@ async fn a_batch_takes_the_chosen_jobs_only_as_far_as_they_are_still_the_first_i
             max_requests,
             max_bytes: MAX_BATCH_BYTES,
             now: at(10),
+            only: None,
         };
         let store = &bench.store;
-        async move { store.fill_batch_with(fill, jobs).await.unwrap() }
+        async move { store.fill_batch_with(fill.clone(), jobs).await.unwrap() }
     };
     let none = fill(Vec::new(), 100).await;
     assert_eq!((none.0.requests, none.0.complete), (0, false));

@@ -1,0 +1,191 @@
+//! Answers that the store could not take: into the spool, and back into the store.
+
+use super::*;
+use crate::model::{Amended, Amendment};
+use crate::store::Replayed;
+use crate::store::sqlite::spool::Spool;
+use crate::store::sqlite::spooled;
+
+fn spool_of(bench: &Bench) -> PathBuf {
+    bench.path.with_extension("db.spool")
+}
+
+/// One end of every kind.
+fn ends(job: &ClaimedJob) -> Vec<Finish> {
+    let as_next = |next| Finish {
+        next,
+        ..retry(job, at(9))
+    };
+    let refusal = ResultBody::Refusal {
+        error: "{\"type\":\"error\"}".to_owned(),
+        message: format!("{{\"text\":\"{}\"}}", "é\\u0000".repeat(900)),
+    };
+    let canceled = JobEnd {
+        state: JobState::Canceled,
+        result: ResultBody::Nothing,
+    };
+    let refused = JobEnd {
+        state: JobState::Failed,
+        result: refusal,
+    };
+    let amendment = Amendment {
+        paused: vec!["{\"a\":1}".to_owned()],
+        paused_cost_pico: -7,
+        ..Amendment::none(MODEL)
+    };
+    let amended = Box::new(Amended {
+        amendment,
+        put_aside: Some("{}".to_owned()),
+    });
+    let mut odd = success(job);
+    odd.record.cost.saved_by_cache = Pico(-1);
+    odd.record.evidence.raw_error = Some("x".to_owned());
+    let next = Next::Amend { at: at(3), amended };
+    vec![
+        odd,
+        failure(job),
+        retry(job, at(500)),
+        as_next(Next::Requeue),
+        as_next(Next::Hold),
+        as_next(Next::EndTruncated),
+        as_next(Next::End(canceled)),
+        as_next(Next::End(refused)),
+        as_next(next),
+    ]
+}
+
+#[tokio::test]
+async fn every_kind_of_end_comes_back_as_it_went_in() {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    let spool = Spool::beside(&bench.path, true);
+    let ends = ends(&job);
+    assert_eq!(spool.append(bench.run, ends.clone()), []);
+    let read = Spool::beside(&bench.path, true).read().unwrap();
+    assert_eq!(
+        read,
+        ends.into_iter()
+            .map(|end| (bench.run, end))
+            .collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn what_was_put_aside_is_recorded_when_a_run_is_taken_up_next() {
+    let bench = Bench::with_jobs(4).await;
+    let jobs = bench.claim(4, at(10)).await.jobs;
+    bench.store.reserve_spool(1).await.unwrap();
+    bench.finish(success(&jobs[0])).await;
+    // The first one is recorded, although its caller heard an error, say.
+    let first = vec![success(&jobs[0]), success(&jobs[1])];
+    assert_eq!(bench.store.spool(bench.run, first).await, []);
+    assert_eq!(
+        bench.store.spool(bench.run, vec![failure(&jobs[2])]).await,
+        []
+    );
+    assert_eq!(spooled(&bench.path).unwrap(), 3);
+
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    let counts = JobCounts {
+        total: 2,
+        succeeded: 1,
+        failed: 1,
+        ..JobCounts::default()
+    };
+    let cost = Pico(7_000_000);
+    let jobs = counts;
+    assert_eq!(recovered.replayed, Replayed { jobs, cost });
+    assert_eq!(recovered.interrupted, 1, "the one that nobody heard of");
+    assert_eq!(spooled(&bench.path).unwrap(), 0);
+    let runs = bench.reader().runs().await.unwrap();
+    assert_eq!((runs[0].jobs.succeeded, runs[0].jobs.failed), (2, 1));
+    assert_eq!(runs[0].cost, Pico(10_500_000));
+    let again = bench.store.start_run(bench.run, at(60), 20).await.unwrap();
+    assert_eq!(again.replayed, Replayed::default());
+    assert!(bench.reader().verify(&[bench.run]).unwrap().holds());
+}
+
+#[tokio::test]
+async fn an_end_that_fits_nothing_is_left_out_and_spoils_no_other() {
+    let bench = Bench::with_jobs(2).await;
+    let jobs = bench.claim(2, at(10)).await.jobs;
+    let mut never_started = success(&jobs[0]);
+    never_started.record.attempt.n = 9;
+    let ends = vec![never_started, success(&jobs[1])];
+    assert_eq!(bench.store.spool(bench.run, ends).await, []);
+    let of_another_store = vec![success(&jobs[0])];
+    assert_eq!(
+        bench.store.spool(RunId::generate(), of_another_store).await,
+        []
+    );
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!(
+        (recovered.replayed.jobs.succeeded, recovered.interrupted),
+        (1, 1)
+    );
+    assert_eq!(spooled(&bench.path).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_spool_that_was_cut_or_damaged_keeps_what_stands_before() {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    let append = |n| {
+        let left = Spool::beside(&bench.path, true).append(bench.run, vec![success(&job); n]);
+        assert_eq!(left, []);
+    };
+    append(1);
+    let one = std::fs::read(spool_of(&bench)).unwrap();
+    append(1);
+    let two = std::fs::read(spool_of(&bench)).unwrap();
+    for cut in 0..two.len() {
+        std::fs::write(spool_of(&bench), &two[..cut]).unwrap();
+        let whole = u64::from(cut >= one.len());
+        assert_eq!(spooled(&bench.path).unwrap(), whole, "cut at {cut}");
+    }
+    for at in one.len()..two.len() {
+        let mut damaged = two.clone();
+        damaged[at] ^= 1;
+        std::fs::write(spool_of(&bench), damaged).unwrap();
+        assert_eq!(spooled(&bench.path).unwrap(), 1, "damaged at {at}");
+    }
+    // What is appended behind a broken record takes its place.
+    append(2);
+    assert_eq!(spooled(&bench.path).unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_spool_of_another_version_is_refused_and_kept() {
+    let bench = Bench::with_jobs(1).await;
+    std::fs::write(spool_of(&bench), "CLRSPL2\nanything").unwrap();
+    let refused = bench.store.start_run(bench.run, at(50), 20).await;
+    assert!(
+        matches!(refused, Err(StoreError::Spool { .. })),
+        "{refused:?}"
+    );
+    assert!(spool_of(&bench).exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_room_of_the_spool_is_really_there_private_and_given_back() {
+    use std::os::unix::fs::MetadataExt;
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    for (slots, bytes) in [(1, 1 << 20), (100, 6_553_600), (5_000, 16 << 20)] {
+        bench.store.reserve_spool(slots).await.unwrap();
+        let found = std::fs::metadata(spool_of(&bench)).unwrap();
+        assert!(
+            found.len() >= bytes && found.blocks() * 512 >= bytes,
+            "{found:?}"
+        );
+        assert_eq!(found.mode() & 0o777, 0o600);
+    }
+    bench.store.release_spool().await;
+    assert!(!spool_of(&bench).exists());
+
+    bench.store.reserve_spool(1).await.unwrap();
+    bench.store.spool(bench.run, vec![success(&job)]).await;
+    bench.store.release_spool().await;
+    assert_eq!(spooled(&bench.path).unwrap(), 1, "what is in it stays");
+}
