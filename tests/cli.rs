@@ -14,7 +14,7 @@
 
 #[path = "cli/amended.rs"]
 mod amended;
-#[path = "cli/bad_input.rs"]
+#[path = "cli/bad_input/mod.rs"]
 mod bad_input;
 #[path = "cli/batches.rs"]
 mod batches;
@@ -32,6 +32,8 @@ mod disks;
 mod endpoint;
 #[path = "cli/export.rs"]
 mod export;
+#[path = "cli/fuzz_corpus.rs"]
+mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
 #[path = "cli/money.rs"]
@@ -50,6 +52,8 @@ mod retries;
 mod second_endpoint;
 #[path = "cli/second_process.rs"]
 mod second_process;
+#[path = "cli/secret_places.rs"]
+mod secret_places;
 #[path = "cli/secrets.rs"]
 mod secrets;
 #[path = "cli/signals.rs"]

@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use claude_run::engine::{Ending, Stop};
 use claude_run::model::{AttemptOutcome, ErrorClass, JobState, Pico};
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use world::World;
@@ -391,6 +392,32 @@ fn a_job_put_back_by_another_process_is_taken_up() {
             assert_eq!(world.counts().await.failed, 1);
             assert_eq!(world.results().await[0].attempts, 2);
         });
+}
+
+/// An hour and a day, both ways, between one process and the next.
+#[test]
+fn a_clock_that_was_set_delays_no_retry_beyond_what_was_planned() {
+    for seed in 0..4 {
+        for hours in [-24, -1, 1, 24] {
+            World::new(seed).jobs(30).block_on(async |world| {
+                world.provider.mix(&[
+                    (0.5, Answer::Message),
+                    (0.5, Answer::Error(ErrorClass::Overloaded)),
+                ]);
+                let life = world.random_instant(20_000);
+                if world.dispatch_until(life).await.is_none() {
+                    world.set_wall(SignedDuration::from_hours(hours));
+                    assert_eq!(world.dispatch().await, Ending::Completed);
+                }
+                world.check().await;
+                let elapsed = world.elapsed();
+                assert!(
+                    elapsed < Duration::from_mins(50),
+                    "seed {seed}, {hours} h: {elapsed:?}"
+                );
+            });
+        }
+    }
 }
 
 #[test]

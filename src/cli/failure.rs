@@ -113,7 +113,10 @@ impl From<StoreError> for Failure {
             StoreError::Missing { .. } => Exit::Usage,
             _ => Exit::Internal,
         };
-        Self::from_text(exit, &error.to_string())
+        match error.path() {
+            Some(path) => Self::about_path(exit, &error.to_string(), &path.display().to_string()),
+            None => Self::from_text(exit, &error.to_string()),
+        }
     }
 }
 
@@ -153,7 +156,11 @@ impl From<ReportError> for Failure {
         match error {
             ReportError::Store(error) => error.into(),
             ReportError::Output(error) => Self::from_output(&error),
-            error => Self::from_text(Exit::Internal, &error.to_string()),
+            ReportError::File { ref path, .. } => {
+                let path = path.display().to_string();
+                Self::about_path(Exit::Internal, &error.to_string(), &path)
+            }
+            ReportError::NotJson { .. } => Self::from_text(Exit::Internal, &error.to_string()),
         }
     }
 }
@@ -171,10 +178,46 @@ impl Failure {
             text,
             "run the command again with -v, and report it if it fails again",
         ));
+        let next = uncapitalised(next);
         match story.split_once(": ") {
             Some((what, why)) => Self::new(exit, what, next).because(why),
             None => Self::new(exit, story, next),
         }
+    }
+
+    /// The same, where the text names a path, which may hold what parts the sentences.
+    fn about_path(exit: Exit, text: &str, path: &str) -> Self {
+        const PLACE: &str = "\u{0}";
+        let failure = Self::from_text(exit, &text.replace(path, PLACE));
+        let put_back = |text: String| text.replace(PLACE, path);
+        Self {
+            what: put_back(failure.what),
+            why: failure.why.map(put_back),
+            next: put_back(failure.next),
+            ..failure
+        }
+    }
+}
+
+/// What the system says of a file, where its own words say little.
+pub(super) fn in_plain_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text: save it as UTF-8".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A sentence as the end of another: `SQLite` stays as it is.
+fn uncapitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -239,6 +282,18 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_looks_like_the_end_of_a_sentence_stays_whole() {
+        let failure = Failure::from(StoreError::CannotOpen {
+            path: PathBuf::from("No. 1: a/:memory:"),
+            why: "it is a folder".to_owned(),
+        });
+        assert_eq!(
+            failure.to_string(),
+            "the store No. 1: a/:memory: cannot be opened\n  because: it is a folder\n  next: check the path given with --store or CLAUDE_RUN_STORE"
+        );
+    }
+
+    #[test]
     fn a_broken_store_tells_where_the_answers_are() {
         let broken = |spooled, lost| {
             let path = PathBuf::from("./a.db");
@@ -252,7 +307,7 @@ mod tests {
         insta::assert_snapshot!(broken(2, 1), @r"
         the disk under ./a.db is full; nothing that was recorded is lost
           because: 2 answers that the store did not take: kept in the spool beside it, and recorded by the next `claude-run resume`; 1 answer that neither the store nor its spool would take: asked for again if they are lost, and billed twice then
-          next: Free some space, then `claude-run resume`
+          next: free some space, then `claude-run resume`
         ");
         assert!(!broken(1, 0).to_string().contains("neither"));
     }

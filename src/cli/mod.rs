@@ -16,6 +16,7 @@ pub mod exit;
 pub mod failure;
 pub mod logging;
 pub mod output;
+pub mod panic;
 pub mod settings;
 pub mod values;
 
@@ -42,7 +43,9 @@ use settings::Layers;
 pub fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
     let _armed = fail::FailScenario::setup();
-    run(std::env::args_os(), Environment::system()).into()
+    let env = Environment::system();
+    panic::install(&env);
+    panic::guarded(|| run(std::env::args_os(), env)).into()
 }
 
 /// Runs a command line. Help and version end with success, a wrong command line with code 2.

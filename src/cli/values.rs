@@ -168,10 +168,16 @@ impl BaseUrl {
     /// Says what is wrong with the URL without repeating it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let url = reqwest::Url::parse(text)
-            .map_err(|why| format!("is no URL ({why}): write something like https://host/path"))?;
+        let no_scheme = "must begin with https:// (or http://) and name a host";
+        let url = reqwest::Url::parse(text).map_err(|why| {
+            if text.contains("://") {
+                format!("is no URL ({why}): write something like https://host/path")
+            } else {
+                no_scheme.to_owned()
+            }
+        })?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err("must begin with https:// (or http://) and name a host".to_owned());
+            return Err(no_scheme.to_owned());
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }

@@ -253,7 +253,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             match happening {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
-                Happening::Called(Err(lost)) => self.on_lost_call(&lost),
+                Happening::Called(Err(_)) => self.on_lost_call(),
                 Happening::Status(status) => self.on_status(status),
                 Happening::News(news) => self.on_news(news),
                 Happening::PulseIsDue => self.pulse(),
@@ -452,10 +452,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
-    fn on_lost_call(&mut self, lost: &JoinError) {
+    /// What the call panicked with was told when it happened; it may quote what is secret.
+    fn on_lost_call(&mut self) {
         self.scheduler.on_store_failed();
         self.trouble.get_or_insert_with(|| {
-            StoreError::IllegalTransition(format!("a call of the store was lost: {lost}"))
+            StoreError::IllegalTransition("a call of the store was lost".to_owned())
         });
         // It may have been the group under way; the next one must not wait for it.
         self.finishing = false;

@@ -69,6 +69,12 @@ const REQUEST_KEYS: [&str; 17] = [
     "fallbacks",
 ];
 
+/// What other batch formats call the request and its parts.
+const REQUEST_NAMES: [&str; 4] = ["method", "url", "body", "request"];
+
+/// What people call the text to be answered.
+const PROMPT_NAMES: [&str; 6] = ["text", "input", "content", "question", "message", "query"];
+
 /// The values of a line, by key. All keys are known, and none came twice.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a>([Option<Value<'a>>; Key::ALL.len()]);
@@ -136,6 +142,12 @@ fn unknown(member: &Member<'_>) -> Fault {
         "it belongs to the request, put it inside `params`".to_owned()
     } else if let Some(meant) = closest(key, &Key::ALL.map(|(_, name)| name)) {
         format!("did you mean `{meant}`?")
+    } else if REQUEST_NAMES.contains(&key) {
+        "it is a key of another API's batches, here the request is written in `params`".to_owned()
+    } else if PROMPT_NAMES.contains(&key) {
+        "write the text as `prompt`, or data of your own into `metadata`".to_owned()
+    } else if key == "id" {
+        "did you mean `custom_id`?".to_owned()
     } else {
         "put data of your own into `metadata`".to_owned()
     };

@@ -105,14 +105,14 @@ fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
     match fault {
         ObjectFault::OtherKind("an array") => {
             "expected a JSON object, found an array: JSONL has one object on each line, without \
-             `[`, `]` or commas between the lines"
+             `[`, `]` or commas between the lines (`jq -c '.[]' FILE` writes it so)"
                 .to_owned()
         }
         ObjectFault::OtherKind(found) => {
             format!("expected a JSON object such as {{\"prompt\": \"...\"}}, found {found}")
         }
         ObjectFault::EndsEarly => {
-            "the line ends in the middle of the JSON object: write each object whole, on one line"
+            "the line ends in the middle of the JSON object: write each object whole, on one line (`jq -c . FILE` does that)"
                 .to_owned()
         }
         ObjectFault::TrailingText => trailing_text(&text[text.floor_char_boundary(offset)..]),
@@ -121,6 +121,9 @@ fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
                 "{fault}: put data of your own into `metadata`",
                 fault = ObjectFault::TooManyMembers
             )
+        }
+        ObjectFault::Syntax(_) if text.trim_ascii_start().starts_with('\0') => {
+            "found NUL bytes where text should be: the file is damaged or no text, make or fetch it again".to_owned()
         }
         ObjectFault::Syntax(_) if !text.trim_ascii_start().starts_with('{') => {
             "expected a JSON object such as {\"prompt\": \"...\"}, found other text".to_owned()
@@ -141,12 +144,22 @@ fn trailing_text(rest: &str) -> String {
 }
 
 fn syntax(message: &str, rest: &str) -> String {
-    let hint = if rest.starts_with('\'') {
+    // What serde_json calls `true`, `false` and `null`.
+    let message = message.replace("expected ident", "expected `true`, `false` or `null`");
+    let message = message.as_str();
+    let begins = |words: &[&str]| words.iter().any(|word| rest.starts_with(word));
+    let hint = if begins(&["True", "False", "None"]) {
+        "JSON writes true, false and null"
+    } else if begins(&["NaN", "Infinity", "nan", "inf"]) {
+        "JSON has no such number, write null"
+    } else if begins(&["}", "]"]) && ["key must be a string", "trailing comma"].contains(&message) {
+        "remove the comma before the bracket"
+    } else if begins(&["}", "]"]) && message == "expected value" {
+        "put the missing value here, or remove the comma before the bracket"
+    } else if rest.starts_with('\'') {
         "JSON wants double quotes"
     } else if message == "key must be a string" {
         "put the key in double quotes"
-    } else if message == "trailing comma" {
-        "remove the comma before the bracket"
     } else if message.starts_with("control character") {
         "write it as an escape, such as \\n or \\t"
     } else if message == "invalid escape" {

@@ -141,7 +141,7 @@ impl Checked {
         notes: &mut Notes,
     ) -> Result<Self, Fault> {
         let model = match (model, &defaults.model) {
-            (Some(model), _) => model.non_empty_string()?.into_owned(),
+            (Some(model), _) => model.model_id()?.into_owned(),
             (None, Some(model)) => model.clone(),
             (None, None) => return Err(Fault::at(start, format!("no model: {remedy}"))),
         };

@@ -189,6 +189,11 @@ fn recognise(name: &str, start: &[u8]) -> Result<Compression, OpenError> {
         [0xFD, b'7', b'z', b'X', b'Z', 0] => foreign("an xz file", unpack),
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => foreign("a bzip2 file", unpack),
         [b'P', b'K', 3, 4, ..] => foreign("a zip file", unpack),
+        [b'%', b'P', b'D', b'F', ..] => foreign("a PDF", "give a JSONL file"),
+        [b'S', b'Q', b'L', b'i', b't', b'e'] => foreign(
+            "an SQLite database",
+            "give the JSONL file (what is in a store, `claude-run export` writes)",
+        ),
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
             foreign("UTF-16 text", "save it as UTF-8, for example with `iconv`")
         }

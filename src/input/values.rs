@@ -66,6 +66,16 @@ impl<'a> Value<'a> {
         Ok(text)
     }
 
+    /// A model's id: one word.
+    pub(super) fn model_id(&self) -> Result<Cow<'a, str>, Fault> {
+        let id = self.non_empty_string()?;
+        if id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let shown = shown(&id);
+            return Err(self.fault(&format!("is `{shown}`: a model's id has no blanks in it")));
+        }
+        Ok(id)
+    }
+
     /// A whole number from 0.
     pub(super) fn whole_number(&self) -> Result<u64, Fault> {
         self.raw
@@ -73,11 +83,18 @@ impl<'a> Value<'a> {
             .map_err(|_| self.wrong("a whole number such as 1024"))
     }
 
-    /// Checks that it is a number.
+    /// Checks that it is a number from 0.
     pub(super) fn check_number(&self) -> Result<(), Fault> {
         match kind(self.raw) {
-            Some("a number") => Ok(()),
-            _ => Err(self.wrong("a number such as 0.7")),
+            Some("a number")
+                if self
+                    .raw
+                    .parse()
+                    .is_ok_and(|n: f64| n.is_finite() && n >= 0.0) =>
+            {
+                Ok(())
+            }
+            _ => Err(self.wrong("a number of at least 0, such as 0.7")),
         }
     }
 }

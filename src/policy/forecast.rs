@@ -96,10 +96,10 @@ impl Expected {
 
     fn add(&mut self, other: &Self) {
         self.jobs += other.jobs;
-        self.input += other.input;
-        self.counted_input += other.counted_input;
-        self.output += other.output;
-        self.most_output += other.most_output;
+        self.input = self.input.saturating_add(other.input);
+        self.counted_input = self.counted_input.saturating_add(other.counted_input);
+        self.output = self.output.saturating_add(other.output);
+        self.most_output = self.most_output.saturating_add(other.most_output);
         self.live_input += other.live_input;
         self.live_output += other.live_output;
         self.live_most_output += other.live_most_output;

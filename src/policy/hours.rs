@@ -25,7 +25,9 @@ pub struct Hours {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HoursError {
     /// It is not of the form.
-    #[error("`{0}` is no window of time: write 18:00-08:00@America/Los_Angeles")]
+    #[error(
+        "`{0}` is no window of time: write from, to and the time zone, as 18:00-08:00@America/Los_Angeles"
+    )]
     Form(String),
     /// A time of day that no clock shows.
     #[error("`{0}` is no time of day: write 00:00 to 23:59")]

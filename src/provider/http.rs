@@ -221,11 +221,32 @@ fn secret_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
     Ok(value)
 }
 
+/// Secret by its name; or long, one word, and not of a header whose values everybody knows: what
+/// users add for a gateway of theirs is mostly its credential, whatever its name.
+fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
+    let name = name.as_str();
+    let known = name.starts_with("anthropic-") || KNOWN_NAMES.contains(&name);
+    let one_word = value.len() >= MIN_GATE_BYTES && !value.as_bytes().contains(&b' ');
+    SECRET_NAMES.iter().any(|part| name.contains(part)) || (one_word && !known)
+}
+
+/// Headers whose values are no secrets, however long.
+const KNOWN_NAMES: [&str; 5] = [
+    "accept",
+    "accept-encoding",
+    "content-type",
+    "host",
+    "user-agent",
+];
+
+/// Shorter values of headers with any name are words of a language.
+const MIN_GATE_BYTES: usize = 12;
+
 /// A redactor of every secret in these headers, with and without a scheme such as `Bearer`.
 pub(super) fn redactor_of(headers: &HeaderMap) -> Redactor {
     let values = headers
         .iter()
-        .filter(|(name, _)| SECRET_NAMES.iter().any(|part| name.as_str().contains(part)))
+        .filter(|(name, value)| is_secret(name, value))
         .filter_map(|(_, value)| value.to_str().ok());
     Redactor::new(
         values

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::http::build_page_client;
+use super::redact::redact;
 use super::text::one_line;
 use super::{BaseUrl, ClientError, StatusSource};
 use crate::model::{Indicator, PageStatus};
@@ -189,7 +190,7 @@ fn name(item: &Value) -> Option<String> {
 }
 
 fn shown(text: &str) -> Option<String> {
-    Some(one_line(text, MAX_NAME_BYTES)).filter(|line| !line.is_empty())
+    Some(one_line(&redact(text), MAX_NAME_BYTES)).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What can go wrong with the store, worded for the person who must repair it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a verb of the store did not do its work (or may have, see the trait).
 #[derive(Clone, Debug, thiserror::Error)]
@@ -155,4 +155,29 @@ pub enum StoreError {
         /// What SQLite said.
         why: String,
     },
+}
+
+impl StoreError {
+    /// The file that it is about, if it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::DiskFull { path }
+            | Self::DiskFailed { path, .. }
+            | Self::Spool { path, .. }
+            | Self::ReadOnly { path, .. }
+            | Self::CannotOpen { path, .. }
+            | Self::Missing { path }
+            | Self::NotAStore { path, .. }
+            | Self::Corrupt { path, .. }
+            | Self::TooNew { path, .. }
+            | Self::TooOld { path, .. }
+            | Self::TooOldInUse { path, .. }
+            | Self::NetworkFileSystem { path, .. }
+            | Self::Held { path, .. }
+            | Self::Busy { path, .. }
+            | Self::Other { path, .. } => Some(path),
+            Self::IllegalTransition(_) | Self::Closed => None,
+        }
+    }
 }

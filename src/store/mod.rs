@@ -60,8 +60,10 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes at most one page of a run that was never finished loading; true while there is more.
     fn sweep_load(&self, run: RunId) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Takes up a run: records what the spool holds, marks the run running, closes every live attempt without an end as `interrupted`
-    /// (possibly billed) and puts its job back in the queue. Remote batches live on: of those that
+    /// Takes up a run: records what the spool holds, marks the run running, closes every live attempt
+    /// without an end as `interrupted` (possibly billed) and puts its job back in the queue. A job
+    /// that would wait longer from now on than was planned, since the wall clock was set back, waits
+    /// as long as was planned, and its attempt tells the new time. Remote batches live on: of those that
     /// nothing was bought for, a filling one is taken apart and a ready one stays; one whose create
     /// call may have left is `Uncertain`.
     fn start_run(

@@ -131,7 +131,7 @@ fn a_batch_in_doubt_is_shown_adopted_and_given_up() {
     );
     desk.run(&["batches", "adopt", "msgbatch_2"])
         .expect(2)
-        .says(&["no such batch is in doubt"]);
+        .says(&["no batch is in doubt"]);
 
     desk.run(&["batches", "forget", "msgbatch_1"])
         .expect(0)
@@ -140,7 +140,7 @@ fn a_batch_in_doubt_is_shown_adopted_and_given_up() {
     assert_eq!(desk.only_run()["jobs"]["pending"], 5);
     desk.run(&["batches", "forget", "msgbatch_1"])
         .expect(2)
-        .says(&["no batch `msgbatch_1` that is not over"]);
+        .says(&["there is no open batch `msgbatch_1`"]);
 }
 
 #[test]

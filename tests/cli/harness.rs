@@ -92,6 +92,12 @@ impl Desk {
         self.environment.retain(|(known, _)| known != name);
     }
 
+    /// What a variable is set to.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -209,7 +215,7 @@ impl Desk {
 }
 
 impl Output {
-    fn of(args: &[&str], output: &std::process::Output) -> Self {
+    pub(crate) fn of(args: &[&str], output: &std::process::Output) -> Self {
         Self {
             line: args.join(" "),
             code: output.status.code(),

@@ -5,12 +5,12 @@ use std::net::TcpListener;
 
 use crate::harness::{Desk, Output, files_in, jobs, stuck_jobs};
 
-const KEY: &str = "sk-ant-api03-PLANTED0123456789abcdefghijklmnopqrstuvwxyz-AA";
-const TOKEN: &str = "sk-ant-oat01-PLANTED9876543210zyxwvutsrqponmlkjihgfedcba-AA";
+pub(crate) const KEY: &str = "sk-ant-api03-PLANTED0123456789abcdefghijklmnopqrstuvwxyz-AA";
+pub(crate) const TOKEN: &str = "sk-ant-oat01-PLANTED9876543210zyxwvutsrqponmlkjihgfedcba-AA";
 /// What all of them have in common.
-const MARK: &str = "PLANTED";
+pub(crate) const MARK: &str = "PLANTED";
 
-fn desk() -> Desk {
+pub(crate) fn desk() -> Desk {
     let mut desk = Desk::new();
     desk.set("ANTHROPIC_API_KEY", KEY);
     desk.set("ANTHROPIC_AUTH_TOKEN", TOKEN);
@@ -19,14 +19,14 @@ fn desk() -> Desk {
 }
 
 #[track_caller]
-fn assert_clean(output: &Output) {
+pub(crate) fn assert_clean(output: &Output) {
     assert!(!output.stdout.contains(MARK), "{output}");
     assert!(!output.stderr.contains(MARK), "{output}");
 }
 
 /// Asserts that no file of the desk holds a secret: store, its log, events, exports, output.
 #[track_caller]
-fn assert_no_trace(desk: &Desk) {
+pub(crate) fn assert_no_trace(desk: &Desk) {
     for (name, bytes) in files_in(&desk.path("")) {
         let found = bytes
             .windows(MARK.len())

@@ -75,7 +75,7 @@ fn a_store_of_a_newer_version_is_refused() {
     let connection = Connection::open(&store).unwrap();
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
-    assert_refused(&desk, &store, &["version 999", "Update claude-run"]);
+    assert_refused(&desk, &store, &["version 999", "update claude-run"]);
 }
 
 /// A store with an ended run of some size, all of it in one file.

@@ -107,7 +107,7 @@ pub struct DispatchArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch")]
     pub grace: Option<Duration>,
     /// Seed of every random choice, to repeat a run
-    #[arg(long, value_name = "N", help_heading = "Dispatch")]
+    #[arg(long, value_name = "N", value_parser = parse::natural, help_heading = "Dispatch")]
     pub seed: Option<u64>,
     /// Write every event to this file, one JSON object per line
     #[arg(long, value_name = "FILE", help_heading = "Dispatch")]

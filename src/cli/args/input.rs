@@ -52,7 +52,7 @@ pub struct CheckArgs {
 #[command(next_help_heading = "Requests (for lines that do not say it themselves)")]
 pub struct ShapingArgs {
     /// Model, such as claude-sonnet-5-5
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = parse::model_id)]
     pub model: Option<String>,
     /// Most tokens of an answer [default: 4096]
     #[arg(long, value_name = "N", value_parser = parse::at_least_one)]

@@ -16,6 +16,24 @@ fn number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "must be a number".to_owned())
 }
 
+/// A whole number from 0: a seed, a limit.
+pub(super) fn natural(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "must be a whole number of at least 0".to_owned())
+}
+
+/// A count of at most four billion.
+pub(super) fn count(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| format!("must be a whole number from 0 to {}", u32::MAX))
+}
+
+/// A port of this machine; 0 means any free one.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| "must be a port from 0 to 65535".to_owned())
+}
+
 /// A number above 0.
 pub(super) fn factor(text: &str) -> Result<f64, String> {
     let value = number(text)?;

@@ -185,22 +185,22 @@ pub struct CancelArgs {
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
     /// Port on this machine; 0 takes a free one
-    #[arg(long, value_name = "N", default_value_t = 8080)]
+    #[arg(long, value_name = "N", value_parser = parse::port, default_value = "8080")]
     pub port: u16,
     /// Seed of every random choice
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::natural)]
     pub seed: Option<u64>,
     /// Time that an answer takes, such as 200ms
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub latency: Option<Duration>,
     /// Limit of requests per minute
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::natural)]
     pub rpm: Option<u64>,
     /// Limit of input tokens per minute
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::natural)]
     pub itpm: Option<u64>,
     /// Limit of output tokens per minute
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::natural)]
     pub otpm: Option<u64>,
     /// Time that a batch takes, such as 1h
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
@@ -212,7 +212,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "SHARE", value_parser = parse::share)]
     pub batch_stall: Option<f64>,
     /// Most requests that may wait in all batches together
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse::count)]
     pub batch_queue: Option<u32>,
     /// Fate of the first, second, ... batch, such as "lost-answer, ok"
     #[arg(long, value_name = "SCRIPT")]

@@ -106,6 +106,13 @@ async fn adopt(ctx: &Context, session: &Session, args: &AdoptArgs) -> Result<Exi
     Ok(Exit::Success)
 }
 
+fn nothing_in_doubt(wanted: Option<&str>) -> String {
+    match wanted {
+        Some(wanted) => format!("the batch `{wanted}` is not in doubt"),
+        None => "no batch is in doubt".to_owned(),
+    }
+}
+
 /// The one batch whose creation is in doubt, or the one of them that is named.
 async fn in_doubt(session: &Session, wanted: Option<&str>) -> Result<(Run, BatchRow), Failure> {
     let doubtful = |row: &BatchRow| {
@@ -116,7 +123,7 @@ async fn in_doubt(session: &Session, wanted: Option<&str>) -> Result<(Run, Batch
     let list = "see all batches with `claude-run batches`";
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
-        (None, _) => Err(Failure::usage("no such batch is in doubt", list)
+        (None, _) => Err(Failure::usage(nothing_in_doubt(wanted), list)
             .because("only a batch whose create call had no answer can be adopted")),
         (Some(newest), false) => {
             let all = found.iter().chain([&newest]);
@@ -172,9 +179,10 @@ async fn forget(ctx: &Context, session: &Session, args: &ForgetArgs) -> Result<E
     };
     let Some((run, batch)) = all(session, named).await?.pop() else {
         return Err(Failure::usage(
-            format!("no batch `{}` that is not over", args.id),
+            format!("there is no open batch `{}`", args.id),
             "see all batches with `claude-run batches`",
-        ));
+        )
+        .because("it is not in this store, or over already"));
     };
     let now = session.clock.now();
     // Where the jobs go from there is decided anew when the run is taken up.

@@ -1,6 +1,7 @@
 //! `claude-run check`: everything that submit would say of a file, without storing it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -81,13 +82,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         None
     };
     let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now, gathered));
-    let (mut checked, problems, gathered) = reading.await.map_err(|error| {
-        Failure::internal(
-            "reading the input failed",
-            "report this if it happens again",
-        )
-        .because(error.to_string())
-    })??;
+    let (mut checked, problems, gathered) = reading.await.map_err(|_| load::lost_reader())??;
     checked.file = args.file.display().to_string();
     let Gathered {
         forecast,
@@ -112,10 +107,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Usage);
     }
     Err(match checked.invalid {
-        0 => Failure::usage(
-            format!("{} has no job", checked.file),
-            "write one JSON object on each line; `claude-run submit --help` shows the two forms",
-        ),
+        0 => load::no_job(Path::new(&checked.file)),
         _ => Failure::usage(
             problems.to_string(),
             "correct the input, or submit it with --skip-invalid to leave these lines out",

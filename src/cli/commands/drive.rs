@@ -8,11 +8,12 @@ use std::time::Duration;
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
 use super::prefixes::prefixes;
 use super::session::{Session, Signals};
+use super::targets;
 use crate::cli::args::DispatchArgs;
 use crate::cli::console::Console;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::Origin;
 use crate::engine::{Ending, Providers, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
@@ -51,7 +52,12 @@ pub(super) async fn drive(
         ctx.console.clone(),
     ));
     engine.limits.cache_prefixes = prefixes(ctx, session, run, &settings, &signal).await?;
-    let mut watch = Watch::start(ctx, args.events.as_deref())?;
+    let events = args.events.as_deref();
+    if let Some(path) = events {
+        let input = Path::new(&run.file);
+        targets::refuse_ours(path, "--events", &ctx.settings.store.value, Some(input))?;
+    }
+    let mut watch = Watch::start(ctx, events)?;
     let store = session.store.clone();
     let providers = Providers {
         live: Arc::clone(&endpoint.provider),
@@ -170,9 +176,9 @@ fn events_file(console: &Console, path: &Path) -> Result<EventsFile, Failure> {
     EventsFile::open(path, move |warning| console.warn(warning)).map_err(|error| {
         Failure::usage(
             format!("the events file {} cannot be written", path.display()),
-            "name another file with --events",
+            "make its folder if there is none, or name another file with --events",
         )
-        .because(error.to_string())
+        .because(in_plain_words(&error))
     })
 }
 

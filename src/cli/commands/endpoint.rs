@@ -6,8 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::second::second_client;
 use crate::cli::context::Context;
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
 use crate::engine::{BatchOptions, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
@@ -191,16 +190,20 @@ pub(super) fn prices(settings: &Settings) -> Result<PriceTable, Failure> {
         return Ok(ours);
     };
     let shown = path.display().to_string();
-    let unusable = |why: String| {
-        Failure::new(
-            Exit::Usage,
-            format!("the price table {shown} cannot be used"),
-            "correct the file, or take `[prices] file` out of the configuration",
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(
+            format!("the price table {shown} cannot be read"),
+            "correct `[prices] file` in the configuration, or take it out to use the built-in prices",
         )
-        .because(why)
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-    let theirs = PriceTable::parse(&text, &shown).map_err(|error| unusable(error.to_string()))?;
+        .because(in_plain_words(&error))
+    })?;
+    let theirs = PriceTable::parse(&text, &shown).map_err(|error| {
+        Failure::usage(
+            format!("{shown}:{}:{}: the price table cannot be used", error.line, error.column),
+            "correct it, or take `[prices] file` out of the configuration to use the built-in prices",
+        )
+        .because(error.reason)
+    })?;
     Ok(ours.overridden_by(theirs))
 }
 

@@ -8,17 +8,21 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::model::Run;
+use crate::progress::plural;
 use crate::report::{self, ExportCounts, export_to_file, write_results};
 use crate::store::Only;
 use crate::store::sqlite::SqliteReader;
 
 use super::select;
 use super::session::Signals;
+use super::targets;
 
 /// Writes the results of a run to a file, or to standard output for `-`.
 pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
     let reader = select::open(&ctx.settings.store.value)?.reader;
     let run = select::one(&reader, args.run.as_deref()).await?;
+    let input = Path::new(&run.file);
+    targets::refuse_ours(&args.output, "-o", &ctx.settings.store.value, Some(input))?;
     let mut signals = Signals::listen()?;
     let counts = tokio::select! {
         counts = write(&reader, &run, &args) => counts?,
@@ -64,13 +68,14 @@ fn tell(ctx: &Context, run: &Run, args: &ExportArgs, counts: &ExportCounts) {
         canceled,
     } = counts;
     ctx.console.note(format!(
-        "{total} results of run {} written to {to}: {succeeded} succeeded, {failed} failed, {canceled} cancelled",
+        "{} of run {} written to {to}: {succeeded} succeeded, {failed} failed, {canceled} cancelled",
+        plural(*total, "result"),
         run.id
     ));
     if run.jobs.open() > 0 {
         ctx.console.note(format!(
-            "{} jobs have not ended yet and are not among them",
-            run.jobs.open()
+            "{} not ended yet, so not among them",
+            plural(run.jobs.open(), "job")
         ));
     }
     if run.simulated {

@@ -66,7 +66,7 @@ pub(super) async fn load(
         stored += count - doubled.len() as u64;
         duplicates.extend(doubled);
     }
-    let mut loaded = reading.await.map_err(|error| lost_reader(&error))??;
+    let mut loaded = reading.await.map_err(|_| lost_reader())??;
     for double in duplicates {
         loaded.problems.push(LineError::duplicate_id(
             double.line,
@@ -180,9 +180,22 @@ pub(super) fn unreadable(error: &ReadError) -> Failure {
     failure
 }
 
+/// An input without a single line.
+pub(super) fn no_job(file: &std::path::Path) -> Failure {
+    let name = match file.to_string_lossy() {
+        name if name == "-" => "standard input".to_owned(),
+        name => name.into_owned(),
+    };
+    Failure::usage(
+        format!("{name} has no job"),
+        "write one JSON object on each line; `claude-run submit --help` shows the two forms",
+    )
+}
+
 /// From an error of the input room: one text of the shape "what; what to do next".
 fn of_input(text: &str) -> Failure {
-    match text.split_once("; ") {
+    // The last one: a file's name may hold it too.
+    match text.rsplit_once("; ") {
         Some((what, next)) => Failure::usage(what, next),
         None => Failure::usage(
             text,
@@ -191,12 +204,12 @@ fn of_input(text: &str) -> Failure {
     }
 }
 
-fn lost_reader(error: &tokio::task::JoinError) -> Failure {
+/// What went wrong there was told when it happened.
+pub(super) fn lost_reader() -> Failure {
     Failure::internal(
         "reading the input failed",
-        "submit it again, and report this if it fails again",
+        "report the bug that was told above; nothing was stored",
     )
-    .because(error.to_string())
 }
 
 /// Takes the lock that keeps the load from being swept away while this process lives.

@@ -40,6 +40,7 @@ mod session;
 mod simulate;
 mod status;
 mod submit;
+mod targets;
 mod verify;
 
 pub use attempts::attempts;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
@@ -19,6 +20,9 @@ pub(super) struct Session {
     pub(super) clock: Clock,
     sweep: JoinHandle<()>,
 }
+
+/// A sweep that takes no longer is not worth a word.
+const UNREMARKED_SWEEP: Duration = Duration::from_millis(300);
 
 impl Session {
     /// Opens the store, which is made or migrated as needed, and clears away in the background
@@ -44,6 +48,13 @@ impl Session {
     }
 
     async fn finish_sweep(&mut self, console: &Console) {
+        // A short command may end before the sweep has even seen that there is nothing to do.
+        if tokio::time::timeout(UNREMARKED_SWEEP, &mut self.sweep)
+            .await
+            .is_ok()
+        {
+            return;
+        }
         console.note("clearing away what a broken-off load has left (Ctrl-C leaves it for later)");
         if let Ok(mut signals) = Signals::listen() {
             tokio::select! {

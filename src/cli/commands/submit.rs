@@ -8,6 +8,7 @@ use super::estimates::Estimates;
 use super::lanes::Lanes;
 use super::load::{self, Loaded};
 use super::session::{Session, Signals};
+use super::targets;
 use crate::cli::args::SubmitArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -23,6 +24,9 @@ use crate::store::{NewRun, Reader, Store, StoreError};
 pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     let source = load::open(&args.file)?;
     let path = ctx.settings.store.value.clone();
+    if let Some(events) = &args.dispatch.events {
+        targets::refuse_ours(events, "--events", &path, Some(&args.file))?;
+    }
     if !args.no_run && !args.dispatch.simulate {
         // Better to miss the key now than after a million lines.
         Endpoint::api(ctx, &ctx.settings, crate::clock::Clock::system())?;
@@ -157,12 +161,14 @@ fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
             "correct the input, or give --skip-invalid to store its good lines; nothing was stored";
         return Some(Failure::usage(loaded.problems.to_string(), next));
     }
-    (loaded.jobs == 0).then(|| {
-        Failure::usage(
-            format!("{} has no job", args.file.display()),
-            "write one JSON object on each line; `claude-run submit --help` shows the two forms",
-        )
-    })
+    if loaded.jobs > 0 {
+        return None;
+    }
+    if loaded.problems.is_empty() {
+        return Some(load::no_job(&args.file));
+    }
+    let next = "correct the input: with these lines left out, no job is left to store";
+    Some(Failure::usage(loaded.problems.to_string(), next))
 }
 
 /// Makes the run visible, unless an unfinished one of the same content is there already.

@@ -10,7 +10,7 @@ use super::ConfigFile;
 use super::position::{Problem, line_and_column};
 use super::walk::Walk;
 use crate::cli::environment::Environment;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, in_plain_words as in_plain_words_of_io};
 use crate::cli::settings::Origin;
 
 /// Far above any config file: what is longer is another file given by mistake.
@@ -70,10 +70,11 @@ fn read(path: &Path) -> Result<String, Failure> {
         )
         .because(why)
     };
-    let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let file =
+        std::fs::File::open(path).map_err(|error| unreadable(in_plain_words_of_io(&error)))?;
     let mut text = String::new();
     let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
-    read.map_err(|error| unreadable(error.to_string()))?;
+    read.map_err(|error| unreadable(in_plain_words_of_io(&error)))?;
     if text.len() as u64 > MAX_BYTES {
         return Err(unreadable("it is longer than 1 MiB".to_owned()));
     }
@@ -113,9 +114,19 @@ fn syntax_problem(error: &toml::de::Error) -> Problem {
     Problem {
         at: start(error),
         what: "this is not TOML".to_owned(),
-        why: Some(error.message().replace('\n', "; ")),
+        why: Some(syntax_in_plain_words(error.message())),
         next: "correct the line (https://toml.io shows how TOML is written)".to_owned(),
     }
+}
+
+fn syntax_in_plain_words(message: &str) -> String {
+    if message.starts_with("string values must be quoted") {
+        return "a value is missing here, or text stands without double quotes".to_owned();
+    }
+    if message.contains("recursion") {
+        return "it is nested too deeply".to_owned();
+    }
+    message.replace('\n', "; ")
 }
 
 fn value_problem(error: &toml::de::Error, walk: &Walk) -> Problem {
@@ -148,6 +159,9 @@ fn in_plain_words(message: &str) -> String {
     if let Some((found, expected)) = invalid.and_then(|text| text.rsplit_once(", expected ")) {
         return wrong_type(found, expected);
     }
+    if message == "wanted string or table" {
+        return "it must be text in quotes".to_owned();
+    }
     // Our own rules are predicates: "must be from 1 to 10000", "is no URL".
     if message.starts_with("must ") || message.starts_with("is ") || message.starts_with("holds ") {
         return format!("it {message}");
@@ -162,6 +176,7 @@ fn wrong_type(found: &str, expected: &str) -> String {
         "u64" => "a whole number of at least 0",
         "f64" => "a number",
         "a string" => "text in quotes",
+        "path string" => "a path in quotes",
         "a sequence" => "a list",
         "a boolean" => "true or false",
         other if other.starts_with("struct ") || other == "a map" => "a table",

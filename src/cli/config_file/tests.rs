@@ -226,7 +226,7 @@ fn a_wrong_value_is_located_and_the_rule_told() {
     "#);
     insta::assert_snapshot!(mistake("[api]\nbase_url = \"h.test\"\n"), @r#"
     c.toml:2:12: the value of `api.base_url` cannot be used
-      because: it is no URL (relative URL without a base): write something like https://host/path
+      because: it must begin with https:// (or http://) and name a host
       next: correct the value; `claude-run config` shows every setting
     "#);
     insta::assert_snapshot!(mistake("[api.headers]\n\"X Y\" = \"1\"\n"), @r#"
@@ -245,7 +245,7 @@ fn a_wrong_value_is_located_and_the_rule_told() {
 fn what_is_no_toml_is_located() {
     insta::assert_snapshot!(mistake("[dispatch]\nconcurrency = \n"), @r#"
     c.toml:2:15: this is not TOML
-      because: string values must be quoted, expected literal string
+      because: a value is missing here, or text stands without double quotes
       next: correct the line (https://toml.io shows how TOML is written)
     "#);
     insta::assert_snapshot!(mistake("[output]\nquiet = true\nquiet = false\n"), @r#"

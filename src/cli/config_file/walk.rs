@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use clap::CommandFactory;
 use toml::de::{DeTable, DeValue};
 
 use super::position::Problem;
@@ -28,6 +29,9 @@ const SECRET_NAMES: [&str; 14] = [
     "x_api_key",
     "bearer",
 ];
+
+/// How Anthropic's keys begin.
+const KEY_BEGINS: &str = "sk-ant-";
 
 /// Where a key and its value stand, in bytes.
 #[derive(Clone, Debug)]
@@ -68,8 +72,11 @@ impl Walk {
                 format!("{area}.{name}")
             };
             let at = key.span().start;
-            if is_secret(name, value.get_ref()) {
-                self.problems.push(secret(at, name));
+            if name.contains(KEY_BEGINS) {
+                self.problems
+                    .push(secret(at, "a name that begins like a key"));
+            } else if is_secret(name, value.get_ref()) {
+                self.problems.push(secret(at, &format!("`{name}`")));
             } else if let Some(problem) = misplaced(at, area, name, &path) {
                 self.problems.push(problem);
             } else if let DeValue::Table(inner) = value.get_ref() {
@@ -88,16 +95,32 @@ impl Walk {
 fn is_secret(name: &str, value: &DeValue<'_>) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     SECRET_NAMES.contains(&name.as_str())
-        || value.as_str().is_some_and(|text| text.contains("sk-ant-"))
+        // A table is walked key by key.
+        || (!value.is_table() && holds_key(value))
 }
 
-fn secret(at: usize, name: &str) -> Problem {
+/// Whether it is a key, or holds one at any depth.
+fn holds_key(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Array(items) => items.iter().any(|item| holds_key(item.get_ref())),
+        DeValue::Table(table) => table
+            .iter()
+            .any(|(key, value)| key.get_ref().contains(KEY_BEGINS) || holds_key(value.get_ref())),
+        _ => value.as_str().is_some_and(|text| text.contains(KEY_BEGINS)),
+    }
+}
+
+fn secret(at: usize, shown: &str) -> Problem {
+    let next = if shown == "`api_key_env`" {
+        "write the name of the environment variable that holds the key, such as OTHER_API_KEY"
+    } else {
+        "remove it here and set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN in the environment (ANTHROPIC_CUSTOM_HEADERS for headers of a gateway)"
+    };
     Problem {
         at,
-        what: format!("`{name}` is a credential, and the config file takes none"),
+        what: format!("{shown} is a credential, and the config file takes none"),
         why: Some("files are copied and committed; the environment is not".to_owned()),
-        next: "remove it here and set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN in the environment (ANTHROPIC_CUSTOM_HEADERS for headers of a gateway)"
-            .to_owned(),
+        next: next.to_owned(),
     }
 }
 
@@ -188,9 +211,35 @@ fn suggestion(area: &str, name: &str, siblings: &[String]) -> String {
         format!("write it under [{table}]")
     } else if let Some(near) = nearest(&name_like_flag, siblings) {
         format!("did you mean `{near}`?")
+    } else if let Some(flag) = flag_alone(name) {
+        format!("give it as the flag {flag}: the config file does not take it")
+    } else if let Some((table, key)) = near_elsewhere(&name_like_flag) {
+        format!("did you mean `{key}` under [{table}]?")
     } else {
         "remove it, or correct its name".to_owned()
     }
+}
+
+/// The flag of that name, which no key of the file stands for.
+fn flag_alone(name: &str) -> Option<String> {
+    let flag = name.replace('_', "-");
+    let command = crate::cli::args::Cli::command();
+    let has = |command: &clap::Command| {
+        command
+            .get_arguments()
+            .any(|arg| arg.get_long() == Some(&flag))
+    };
+    let known = has(&command) || command.get_subcommands().any(has);
+    known.then(|| format!("--{flag}"))
+}
+
+/// The table and key of another table that was probably meant.
+fn near_elsewhere(name: &str) -> Option<(&'static str, &'static str)> {
+    let keys = keys::ALL.iter().filter(|key| key.is_in_file());
+    let pairs: Vec<_> = keys.filter_map(|key| key.name.rsplit_once('.')).collect();
+    let names: Vec<_> = pairs.iter().map(|(_, key)| (*key).to_owned()).collect();
+    let near = nearest(name, &names)?;
+    pairs.into_iter().find(|(_, key)| *key == near)
 }
 
 /// The name that was probably meant: similar enough that the suggestion is no riddle.

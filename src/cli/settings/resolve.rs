@@ -448,7 +448,7 @@ impl Layers {
             .text(environment::WORKSPACE_ID)?
             .map(values::header_value)
             .transpose()
-            .map_err(|why| wrong_variable(environment::WORKSPACE_ID, &why))?;
+            .map_err(|why| wrong_variable(environment::WORKSPACE_ID, &format!("it {why}")))?;
         Ok(self.pick(
             &keys::WORKSPACE_ID,
             None,

@@ -11,6 +11,7 @@ use crate::cli::config_file;
 use crate::cli::console::testing::Captured;
 use crate::cli::console::{Console, Stderr};
 use crate::cli::context::Context;
+use crate::cli::credentials::Credentials;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -447,4 +448,35 @@ fn the_batch_lane_goes_by_the_file_and_by_documented_defaults() {
     assert_eq!(batch.uncertain_for, Duration::ZERO);
     assert_eq!(batch.spill_after, Some(Duration::from_hours(1)));
     assert_eq!((batch.min_jobs, batch.queue_limit), (1, 500_000));
+}
+
+#[test]
+fn debug_of_everything_that_holds_a_credential_shows_none() {
+    let given = Given {
+        line: "submit a.jsonl --base-url https://me:PLANTED@host/?k=PLANTED",
+        file: "[api]\nbase_url = \"https://me:PLANTED@host\"\nheaders = { X-Gate = \"PLANTED\" }\n[fallback.endpoint]\nbase_url = \"https://me:PLANTED@host\"\napi_key_env = \"OTHER_KEY\"\nheaders = { X-Gate = \"PLANTED\" }\n[status]\nurl = \"https://me:PLANTED@host\"\n",
+        env: &[
+            ("ANTHROPIC_API_KEY", "PLANTED-key"),
+            ("ANTHROPIC_AUTH_TOKEN", "PLANTED-token"),
+            ("ANTHROPIC_CUSTOM_HEADERS", "X-Gate: PLANTED"),
+            ("ANTHROPIC_BASE_URL", "https://me:PLANTED@host"),
+            ("HTTPS_PROXY", "http://me:PLANTED@host"),
+            ("OTHER_KEY", "PLANTED-other"),
+        ],
+    };
+    let layers = given.layers();
+    let credentials = Credentials::from_environment(&layers.env).unwrap();
+    let shown = format!("{layers:?} {:?} {credentials:?}", given.settings());
+    assert!(!shown.contains("PLANTED"), "{shown}");
+    let without_flag = Given {
+        line: "submit a.jsonl",
+        ..given
+    };
+    let settings = without_flag.settings().unwrap();
+    assert!(!format!("{settings:?}").contains("PLANTED"));
+    let rows = keys::ALL.iter().flat_map(|key| key.rows(&settings));
+    assert!(
+        rows.map(|row| row.value.to_string())
+            .all(|shown| !shown.contains("PLANTED"))
+    );
 }

@@ -107,9 +107,8 @@ impl<S: BatchStore, B: BatchApi> Driver<S, B> {
         let error = match done {
             Ok(Ok(answer)) => return self.planner.on_answer(answer, now, &mut self.rng),
             Ok(Err(error)) => error,
-            Err(lost) => {
-                StoreError::IllegalTransition(format!("a task of the batch lane was lost: {lost}"))
-            }
+            // What it panicked with was told when it happened; it may quote what is secret.
+            Err(_) => StoreError::IllegalTransition("a task of the batch lane was lost".to_owned()),
         };
         self.broken = true;
         self.hands.tell(News::Broken(error)).await;

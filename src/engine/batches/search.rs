@@ -15,6 +15,9 @@ use crate::model::RemoteBatch;
 const CLOCK_DIFFERENCE: Duration = Duration::from_mins(5);
 /// No create call takes longer than this, upload included.
 const LONGEST_CREATE: Duration = Duration::from_hours(1);
+/// Where our clock has been set back since the call left, every time of which results are still
+/// there may be the one.
+const RESULTS_STAY: Duration = Duration::from_hours(29 * 24);
 
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,14 +35,26 @@ pub(super) struct Search {
 impl Search {
     /// The earliest time, by the API's clock, at which it can have been created.
     pub(super) fn from(&self) -> Timestamp {
-        self.sent_at
-            .checked_sub(CLOCK_DIFFERENCE)
-            .unwrap_or(Timestamp::MIN)
+        let earliest = if self.clock_was_set_back() {
+            before(self.lost_at, RESULTS_STAY)
+        } else {
+            self.sent_at
+        };
+        before(earliest, CLOCK_DIFFERENCE)
     }
 
     fn until(&self) -> Timestamp {
-        let latest = self.lost_at.min(add(self.sent_at, LONGEST_CREATE));
+        let longest = add(self.sent_at, LONGEST_CREATE);
+        let latest = if self.clock_was_set_back() {
+            longest
+        } else {
+            self.lost_at.min(longest)
+        };
         add(latest, CLOCK_DIFFERENCE)
+    }
+
+    fn clock_was_set_back(&self) -> bool {
+        self.lost_at < self.sent_at
     }
 
     /// Whether this may be the batch.
@@ -54,6 +69,10 @@ impl Search {
     pub(super) fn ends_with(&self, remote: &RemoteBatch) -> bool {
         remote.created_at.is_some_and(|at| at < self.from())
     }
+}
+
+fn before(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
@@ -104,6 +123,21 @@ mod tests {
         assert!(search.fits(&known), "a missing time rules nothing out");
         assert!(search.ends_with(&remote("2026-11-22T09:54:59Z", 1, 0)));
         assert!(!search.ends_with(&remote("2026-11-22T09:55:00Z", 1, 0)));
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_a_batch_of_either_time_fits() {
+        let search = Search {
+            requests: 10,
+            sent_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+            lost_at: "2026-11-21T10:00:05Z".parse().unwrap(),
+            others: std::collections::HashSet::new(),
+        };
+        // The clock was right when the call left, or it is right now.
+        assert!(search.fits(&remote("2026-11-22T10:00:01Z", 10, 0)));
+        assert!(search.fits(&remote("2026-11-21T10:00:01Z", 10, 0)));
+        assert!(!search.fits(&remote("2026-10-20T09:00:00Z", 10, 0)));
+        assert!(!search.fits(&remote("2026-11-22T11:06:00Z", 10, 0)));
     }
 
     #[test]

@@ -10,12 +10,12 @@ const BAD: [(&str, usize, &str); 72] = [
     (
         "[",
         1,
-        "expected a JSON object, found an array: JSONL has one object on each line, without `[`, `]` or commas between the lines",
+        "expected a JSON object, found an array: JSONL has one object on each line, without `[`, `]` or commas between the lines (`jq -c '.[]' FILE` writes it so)",
     ),
     (
         r#"[{"prompt":"p"}]"#,
         1,
-        "expected a JSON object, found an array: JSONL has one object on each line, without `[`, `]` or commas between the lines",
+        "expected a JSON object, found an array: JSONL has one object on each line, without `[`, `]` or commas between the lines (`jq -c '.[]' FILE` writes it so)",
     ),
     (
         r#""text""#,
@@ -45,17 +45,17 @@ const BAD: [(&str, usize, &str); 72] = [
     (
         "{",
         2,
-        "the line ends in the middle of the JSON object: write each object whole, on one line",
+        "the line ends in the middle of the JSON object: write each object whole, on one line (`jq -c . FILE` does that)",
     ),
     (
         r#"{"prompt":"p""#,
         14,
-        "the line ends in the middle of the JSON object: write each object whole, on one line",
+        "the line ends in the middle of the JSON object: write each object whole, on one line (`jq -c . FILE` does that)",
     ),
     (
         r#"{"prompt":"é"#,
         13,
-        "the line ends in the middle of the JSON object: write each object whole, on one line",
+        "the line ends in the middle of the JSON object: write each object whole, on one line (`jq -c . FILE` does that)",
     ),
     (
         r#"{"prompt":"p"},"#,
@@ -110,12 +110,12 @@ const BAD: [(&str, usize, &str); 72] = [
     (
         r#"{"prompt":NaN}"#,
         11,
-        "not valid JSON (expected value): correct it here, each line must be one JSON object",
+        "not valid JSON (expected value): JSON has no such number, write null",
     ),
     (
         r#"{"prompt":"p","metadata":[1,]}"#,
         29,
-        "not valid JSON (expected value): correct it here, each line must be one JSON object",
+        "not valid JSON (expected value): put the missing value here, or remove the comma before the bracket",
     ),
     // Keys.
     (
@@ -293,7 +293,7 @@ const BAD: [(&str, usize, &str); 72] = [
     (
         r#"{"prompt":"p","temperature":"hot"}"#,
         29,
-        "`temperature` must be a number such as 0.7, found a string",
+        "`temperature` must be a number of at least 0, such as 0.7, found a string",
     ),
     // The form with params.
     (

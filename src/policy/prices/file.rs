@@ -107,10 +107,50 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<PriceTable, PriceError> 
     toml::from_str(text)
         .map_err(|error| Fault {
             span: error.span().unwrap_or_default(),
-            reason: error.message().trim().replace('\n', "; "),
+            reason: in_plain_words(error.message()),
         })
         .and_then(table)
         .map_err(|fault| located(fault, text, origin))
+}
+
+/// What the reader of TOML says, without names of Rust's.
+fn in_plain_words(message: &str) -> String {
+    let message = message.trim().replace('\n', "; ");
+    if message.starts_with("string values must be quoted") {
+        return "a value is missing here, or text stands without double quotes".to_owned();
+    }
+    if let Some(field) = message.strip_prefix("missing field ") {
+        return format!("the key {field} is missing in what begins here");
+    }
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        return format!(
+            "unknown key {}",
+            rest.replace(", expected one of ", ": here stand ")
+        );
+    }
+    let Some(rest) = message.strip_prefix("invalid type: ") else {
+        return message;
+    };
+    let (found, wanted) = rest
+        .rsplit_once(", expected ")
+        .unwrap_or((rest, "another kind"));
+    let wanted = match wanted {
+        "u64" => "a whole number of at least 0",
+        "a string" => "text in quotes",
+        "a sequence" => "a list",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    };
+    let found = match found.split(['"', '`']).next().unwrap_or(found).trim() {
+        "string" => "text in quotes",
+        "integer" => "a whole number",
+        "floating point" => "a number with a fraction",
+        "boolean" => "true or false",
+        "sequence" => "a list",
+        "map" => "a table",
+        other => other,
+    };
+    format!("here must be {wanted}, not {found}")
 }
 
 fn located(fault: Fault, text: &str, origin: &str) -> PriceError {

@@ -90,11 +90,12 @@ fn every_secret_header_is_masked_with_and_without_its_scheme() {
     settings.custom_headers = vec![
         ("cf-access-client-secret".to_owned(), "abcdef".to_owned()),
         ("x-team".to_owned(), "platform".to_owned()),
+        ("x-gate".to_owned(), "0123456789-gate".to_owned()),
     ];
     let redactor = redactor_of(&request_headers(&settings).unwrap());
     assert_eq!(
-        redactor.redact("Bearer token-hidden, token-hidden, abcdef, platform"),
-        "[redacted], [redacted], [redacted], platform"
+        redactor.redact("Bearer token-hidden, token-hidden, abcdef, platform, 0123456789-gate"),
+        "[redacted], [redacted], [redacted], platform, [redacted]"
     );
 }
 

@@ -195,9 +195,16 @@ async fn breaks_after_the_request_are_connection_cut() {
         Then::Say(half.clone()),
         Then::SayAndReset(half),
         Then::Say(chunked),
-        Then::Say(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
     ] {
         assert_eq!(class_after(then).await, C::ConnectionCut);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http_is_bad_response() {
+    let long = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "a".repeat(1 << 20));
+    for answer in [b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), long.into_bytes()] {
+        assert_eq!(class_after(Then::Say(answer)).await, C::BadResponse);
     }
 }
 

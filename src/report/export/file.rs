@@ -178,8 +178,19 @@ fn file_error(path: &Path, step: FileStep, why: io::Error) -> ReportError {
     ReportError::File {
         path: path.to_owned(),
         step,
-        why,
+        why: in_plain_words(why),
         remedy,
+    }
+}
+
+/// Without the name of our file beside the target, which says nothing to the reader.
+fn in_plain_words(why: io::Error) -> io::Error {
+    let kind = why.kind();
+    match kind {
+        io::ErrorKind::NotFound => io::Error::new(kind, "its folder does not exist"),
+        io::ErrorKind::IsADirectory => io::Error::new(kind, "it is a folder"),
+        io::ErrorKind::PermissionDenied => io::Error::new(kind, "permission denied"),
+        _ => why,
     }
 }
 

@@ -181,7 +181,9 @@ impl FromStr for Case {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::named(name).ok_or_else(|| format!("there is no case `{name}`"))
+        Self::named(name).ok_or_else(|| {
+            format!("there is no case `{name}`: the README lists them under `simulate`")
+        })
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn start(
         },
     )?;
     requeue_held(tx, row)?;
+    follow_the_clock_back(tx, row, now)?;
     dissolve::recover(tx, row, now)?;
     let mut recovered = Recovered::default();
     for job in open {
@@ -80,6 +81,39 @@ fn requeue_held(tx: &mut Tx, run: i64) -> Result<()> {
     for (model, route) in held {
         let queued = Tally::of(JobState::Queued, route);
         tx.moved(run, model, Some(JobState::Held.into()), Some(queued));
+    }
+    Ok(())
+}
+
+/// A wait that has longer to go than it was planned to take was planned by a clock that has been set
+/// back since: it begins anew, once, after which its end lies before the attempt's. Both queues, each
+/// by its index.
+fn follow_the_clock_back(tx: &Tx, run: i64, now: Timestamp) -> Result<()> {
+    const PLANNED: &str = "(SELECT next_try_at_ms - ended_at_ms FROM attempts
+        WHERE job_id = jobs.id AND n = jobs.attempts AND next_try_at_ms >= ended_at_ms)";
+    let live = (
+        "jobs_due",
+        "route = 0 AND model_id IN (SELECT id FROM models)",
+    );
+    let batch = ("jobs_for_batch", "route = 1");
+    for (index, its_jobs) in [live, batch] {
+        let set_back: Vec<(i64, u32)> = tx.query_all(
+            &format!(
+                "UPDATE jobs INDEXED BY {index} SET not_before_ms = ?2 + {PLANNED}
+                 WHERE run_id = ?1 AND state = 0 AND {its_jobs} AND not_before_ms > ?2
+                   AND not_before_ms > ?2 + {PLANNED}
+                 RETURNING id, attempts"
+            ),
+            params![run, now.as_millisecond()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        for attempt in set_back {
+            tx.execute(
+                "UPDATE attempts SET next_try_at_ms = (SELECT not_before_ms FROM jobs WHERE id = ?1)
+                 WHERE job_id = ?1 AND n = ?2",
+                attempt,
+            )?;
+        }
     }
     Ok(())
 }

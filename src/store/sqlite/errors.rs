@@ -43,6 +43,10 @@ pub(super) fn explain_io(path: &Path, error: &io::Error) -> StoreError {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             StoreError::ReadOnly { path, why }
         }
+        io::ErrorKind::NotFound => StoreError::CannotOpen {
+            path,
+            why: "its folder does not exist".to_owned(),
+        },
         _ => StoreError::CannotOpen { path, why },
     }
 }

@@ -45,6 +45,7 @@ const CACHED_STATEMENTS: usize = 64;
 /// The write connection of the store at `path`, which is made or migrated as needed.
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     refuse_old_sqlite(path)?;
+    refuse_other_kinds(path)?;
     refuse_network(path)?;
     create_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -104,6 +105,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
             path: path.to_path_buf(),
         });
     }
+    refuse_other_kinds(path)?;
     refuse_network(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
@@ -210,6 +212,19 @@ fn refuse_old_sqlite(path: &Path) -> Result<()> {
             "this program was built with SQLite {}, which can lose committed data; build it with 3.51.3 or newer",
             rusqlite::version()
         ),
+    })
+}
+
+/// SQLite tells of a folder or a device only that reading failed.
+fn refuse_other_kinds(path: &Path) -> Result<()> {
+    let why = match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => "it is a folder",
+        Ok(found) if !found.is_file() => "it is no regular file",
+        _ => return Ok(()),
+    };
+    Err(StoreError::CannotOpen {
+        path: path.to_path_buf(),
+        why: why.to_owned(),
     })
 }
 

@@ -3,7 +3,9 @@
 use claude_run::model::{
     DispatchOptions, ErrorClass, EstimateErrors, Halt, JobState, PageStatus, RunState,
 };
-use claude_run::store::{EstimateKind, EstimateSums, Reader, RetryFilter, StatusChange, Store};
+use claude_run::store::{
+    AttemptRow, EstimateKind, EstimateSums, Reader, RetryFilter, StatusChange, Store,
+};
 
 use super::{Bench, Case, lines};
 use crate::fixture::Fixture;
@@ -14,6 +16,10 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
         (
             "a run that is left has ended, is halted, or is ready",
             |bench| Box::pin(left(bench)),
+        ),
+        (
+            "a start shortens waits that a clock planned which has been set back since",
+            |bench| Box::pin(clock_set_back(bench)),
         ),
         ("held jobs go again at the next start", |bench| {
             Box::pin(held(bench))
@@ -84,6 +90,27 @@ async fn left<F: Fixture>(bench: Bench<F>) {
         (RunState::Ended, None, Some(at(9)))
     );
     bench.sound();
+}
+
+async fn clock_set_back<F: Fixture>(bench: Bench<F>) {
+    const DAY: i64 = 86_400_000;
+    bench.with_jobs(2).await;
+    let first = bench.claim_one(at(DAY)).await;
+    bench.end(End::Retry(3_000), &first, at(DAY)).await;
+    let second = bench.claim_one(at(DAY)).await;
+    bench.end(End::Retry(9_000), &second, at(DAY)).await;
+    bench.start(at(1_000)).await;
+    let planned = |ledger: Vec<AttemptRow>| -> Vec<_> {
+        ledger.into_iter().map(|row| row.next_try_at).collect()
+    };
+    let sooner = [Some(at(4_000)), Some(at(10_000))];
+    assert_eq!(planned(bench.ledger().await), sooner);
+    // What is nearer than it was planned stays.
+    bench.start(at(2_000)).await;
+    assert_eq!(planned(bench.ledger().await), sooner);
+    assert!(bench.claim(9, at(3_999)).await.jobs.is_empty());
+    assert_eq!(bench.claim(9, at(4_000)).await.jobs.len(), 1);
+    assert_eq!(bench.claim(9, at(10_000)).await.jobs.len(), 1);
 }
 
 async fn held<F: Fixture>(bench: Bench<F>) {

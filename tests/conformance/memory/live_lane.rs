@@ -76,6 +76,9 @@ impl Store for Memory {
                     job.not_before = None;
                 }
             }
+            for job in state.run_mut(run)?.jobs.values_mut() {
+                job.follow_the_clock_back(now);
+            }
             for batch in state.unfinished(run, &[BatchState::Filling]) {
                 let was_sent = state.batch(batch)?.sent_at.is_some();
                 state.take_apart(batch, Some(Lane::Batch), was_sent, now)?;

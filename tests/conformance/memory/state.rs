@@ -127,6 +127,22 @@ impl Job {
         (time, self.new.line)
     }
 
+    /// It waits no longer than was planned, whatever the clock says.
+    pub fn follow_the_clock_back(&mut self, now: Timestamp) {
+        let last = self.attempts.last_mut().map(|last| &mut last.row);
+        let Some((last, due)) = last.zip(self.not_before) else {
+            return;
+        };
+        let (Some(ended), Some(planned)) = (last.ended_at, last.next_try_at) else {
+            return;
+        };
+        let latest = now + planned.duration_since(ended);
+        if self.state == JobState::Queued && planned >= ended && due > latest {
+            self.not_before = Some(latest);
+            last.next_try_at = Some(latest);
+        }
+    }
+
     pub fn contradiction(&self) -> Option<String> {
         let is_open = self.attempts.last().is_some_and(Attempt::is_open);
         let under_way = matches!(self.state, JobState::InFlight | JobState::InBatch);

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::finding::DoctorReport;
-use crate::cli::commands::config;
+use crate::cli::commands::{config, targets};
 use crate::cli::context::Context;
 use crate::cli::environment;
 use crate::cli::failure::Failure;
@@ -102,6 +102,7 @@ pub(super) async fn write(
     report: &DoctorReport,
     path: &Path,
 ) -> Result<(), Failure> {
+    targets::refuse_ours(path, "--bundle", &ctx.settings.store.value, None)?;
     let (latest_run, store_error) = match latest_run(&ctx.settings.store.value).await {
         Ok(run) => (run, None),
         Err(error) => (None, Some(error.to_string())),

@@ -1,0 +1,9 @@
+//! An input file: `checks::input_line` says what the input is and what must hold.
+
+#![no_main]
+
+#[path = "../checks.rs"]
+#[allow(dead_code, reason = "every target takes its own of the checks")]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::input_line(data));
