@@ -18,6 +18,16 @@ async fn bench() -> Bench {
     bench
 }
 
+impl Bench {
+    /// Changes the file as no verb would; says how many rows.
+    fn damage(&self, sql: &str) -> usize {
+        let connection = Connection::open(&self.path).unwrap();
+        let keys = connection.pragma_update(None, "foreign_keys", false);
+        keys.unwrap();
+        connection.execute(sql, []).unwrap()
+    }
+}
+
 fn names(checks: &[Check]) -> Vec<&'static str> {
     let broken = checks.iter().filter(|check| !check.holds());
     broken.map(|check| check.name).collect()
@@ -94,11 +104,7 @@ async fn each_damage_is_found_and_named() {
         ),
     ] {
         let bench = bench().await;
-        let connection = Connection::open(&bench.path).unwrap();
-        connection
-            .pragma_update(None, "foreign_keys", false)
-            .unwrap();
-        assert!(connection.execute(damage, []).unwrap() > 0, "{damage}");
+        assert!(bench.damage(damage) > 0, "{damage}");
         let told = bench.reader().verify(&[bench.run]).unwrap();
         assert!(!told.holds(), "{damage}");
         assert_eq!(names(&told.runs[0].1), broken, "{damage}: {told:#?}");
@@ -113,12 +119,8 @@ async fn each_damage_is_found_and_named() {
 #[tokio::test]
 async fn rows_that_belong_to_nothing_are_found() {
     let bench = bench().await;
-    let connection = Connection::open(&bench.path).unwrap();
-    connection
-        .pragma_update(None, "foreign_keys", false)
-        .unwrap();
     let damage = "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms) VALUES (77, 1, 'live', 1, 0)";
-    connection.execute(damage, []).unwrap();
+    bench.damage(damage);
     let told = bench.reader().verify(&[bench.run]).unwrap();
     assert_eq!(names(&told.file), ["orphans"], "{told:#?}");
     assert!(told.runs[0].1.iter().all(Check::holds));
