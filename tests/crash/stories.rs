@@ -28,8 +28,8 @@ const LOAD: Phase = Phase {
     failpoints: &[
         ("store-before-commit", 4),
         ("store-after-commit", 4),
-        ("migrate-before-commit", 6),
-        ("migrate-after-commit", 6),
+        ("migrate-before-commit", 1),
+        ("migrate-after-commit", 1),
     ],
     event: Event::StoreBytes,
     most_events: 250_000,
@@ -222,7 +222,7 @@ impl Story<'_> {
             let url = bench.simulator.base_url();
             let args = ["resume", "second", "--base-url", &url];
             // Some of its jobs meet an error for ever.
-            let few = ["--retry-scale", "0.001", "--max-attempts", "4"];
+            let few = ["--retry-scale", "0.001", "--max-attempts", "4", "-v"];
             bench.command(&[&args[..], &few].concat())
         };
         self.pass(&LIVE, 4, go_on);

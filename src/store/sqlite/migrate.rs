@@ -1,5 +1,6 @@
 //! The schema: append-only SQL files over `user_version`.
 
+use std::ops::Range;
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -27,13 +28,15 @@ pub(super) fn known_version() -> i64 {
 
 /// Refuses a database that is not ours or is newer than we are; tells the version it has (0: empty).
 pub(super) fn check_version(path: &Path, connection: &Connection) -> Result<i64> {
+    // One look: between two another process may make a store of an empty file.
+    let look = connection.unchecked_transaction();
+    let look = look.map_err(|error| explain(path, &error))?;
     let pragma = |name: &str| -> Result<i64> {
-        connection
-            .pragma_query_value(None, name, |row| row.get(0))
+        look.pragma_query_value(None, name, |row| row.get(0))
             .map_err(|error| explain(path, &error))
     };
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    if application == 0 && version == 0 && is_empty(path, connection)? {
+    if application == 0 && version == 0 && is_empty(path, &look)? {
         return Ok(0);
     }
     if application != APPLICATION_ID {
@@ -52,30 +55,44 @@ pub(super) fn check_version(path: &Path, connection: &Connection) -> Result<i64>
     Ok(version)
 }
 
+/// Makes a store of an empty file, whole or not at all.
+pub(super) fn create(path: &Path, connection: &mut Connection) -> Result<()> {
+    step(connection, |version| {
+        let all = 0..MIGRATIONS.len();
+        if version == 0 { all } else { 0..0 }
+    })
+    .map_err(|error| explain(path, &error))
+}
+
 /// Brings the store to the version we know, each step in a transaction of its own.
 pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<()> {
-    for (index, sql) in MIGRATIONS.iter().enumerate() {
-        apply_step(path, connection, index, sql)?;
+    for index in 0..MIGRATIONS.len() {
+        step(connection, |version| {
+            let this = index..index + 1;
+            if version == index { this } else { 0..0 }
+        })
+        .map_err(|error| explain(path, &error))?;
     }
     Ok(())
 }
 
-/// Re-reads the version under the write lock, since another process may have migrated meanwhile.
-fn apply_step(path: &Path, connection: &mut Connection, index: usize, sql: &str) -> Result<()> {
-    let mut step = || -> rusqlite::Result<()> {
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let version: usize = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version == index {
-            tx.execute_batch(sql)?;
-            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-            tx.pragma_update(None, "user_version", index + 1)?;
-        }
-        fail::fail_point!("migrate-before-commit", |_| std::process::abort());
-        tx.commit()?;
-        fail::fail_point!("migrate-after-commit", |_| std::process::abort());
-        Ok(())
-    };
-    step().map_err(|error| explain(path, &error))
+/// One transaction. The version is read again under the write lock, since another process may have
+/// migrated meanwhile.
+fn step(
+    connection: &mut Connection,
+    wanted: impl Fn(usize) -> Range<usize>,
+) -> rusqlite::Result<()> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for index in wanted(version) {
+        tx.execute_batch(MIGRATIONS[index])?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", index + 1)?;
+    }
+    fail::fail_point!("migrate-before-commit", |_| std::process::abort());
+    tx.commit()?;
+    fail::fail_point!("migrate-after-commit", |_| std::process::abort());
+    Ok(())
 }
 
 fn is_empty(path: &Path, connection: &Connection) -> Result<bool> {

@@ -10,7 +10,7 @@ use super::backup::back_up;
 use super::errors::{BUSY_TIMEOUT_SECONDS, explain, explain_io};
 use super::file_system::refuse_network;
 use super::lock::DispatchLock;
-use super::migrate::{check_version, known_version, migrate};
+use super::migrate::{check_version, create, known_version, migrate};
 use crate::store::{Result, StoreError};
 
 /// SQLite 3.51.3: older ones can lose committed pages of a write-ahead log when a checkpoint meets
@@ -51,7 +51,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags)?;
     match check_version(path, &connection)? {
-        0 => migrate(path, &mut connection)?,
+        0 => create(path, &mut connection)?,
         version if version < known_version() => upgrade(path, &mut connection)?,
         _ => {}
     }

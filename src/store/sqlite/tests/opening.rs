@@ -32,6 +32,23 @@ fn files_that_are_no_store_are_refused_with_the_reason() {
     assert!(matches!(missing, StoreError::Missing { .. }));
 }
 
+/// Once an opener took a store that another was just making for another program's, or for an old one.
+#[test]
+fn whoever_opens_a_new_file_at_once_gets_the_same_store() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        std::thread::scope(|scope| {
+            let openers: Vec<_> = (0..6)
+                .map(|_| scope.spawn(|| open::open_writer(&path).map(drop)))
+                .collect();
+            for opener in openers {
+                opener.join().unwrap().unwrap();
+            }
+        });
+    }
+}
+
 #[test]
 fn a_store_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,16 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::model::BatchState;
+use crate::store::BatchStore;
 use crate::store::sqlite::DispatchLock;
 use crate::store::sqlite::migrate::known_version;
 
 /// A copy of the stored database of version 1: the run `first` has ended, `third` waits, and
 /// `second` was killed with 10 of its 20 jobs in flight.
 fn old_store() -> (tempfile::TempDir, PathBuf) {
+    stored("v1.db")
+}
+
+/// A copy of a stored database.
+fn stored(name: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
-    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/v1.db");
-    std::fs::copy(stored, &path).unwrap();
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores");
+    std::fs::copy(stored.join(name), &path).unwrap();
     (folder, path)
 }
 
@@ -67,6 +74,42 @@ async fn a_store_of_version_1_goes_on_where_it_was() {
         .results(run.id, Only::All, 0)
         .await;
     assert!(results.unwrap().iter().all(|row| row.lane == Lane::Live));
+}
+
+/// Version 6: `mixed` has ended (9 of 12 succeeded, one with another model), the 30 jobs of `batches`
+/// are in an open remote batch, and `killed` has 10 of its 20 jobs in flight.
+#[tokio::test]
+async fn a_store_of_version_6_goes_on_where_it_was() {
+    let (_folder, path) = stored("v6.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let reader = SqliteReader::open(&path).unwrap();
+    let runs = reader.runs().await.unwrap();
+    let counts: Vec<_> = runs
+        .iter()
+        .map(|run| (run.name.as_deref().unwrap(), run.jobs.succeeded))
+        .collect();
+    assert_eq!(counts, [("mixed", 9), ("batches", 0), ("killed", 4)]);
+    let batches = BatchStore::batches(&store, runs[1].id).await.unwrap();
+    assert_eq!(batches[0].state, BatchState::Open);
+    assert_eq!(batches[0].open_requests, 30);
+    let recovered = store.start_run(runs[2].id, at(0), 20).await.unwrap();
+    assert_eq!(recovered.interrupted, 10);
+}
+
+/// Each landed version has a file here; whoever adds a migration adds the version before it.
+#[tokio::test]
+async fn every_stored_version_is_brought_up_to_date_and_contradicts_itself_nowhere() {
+    for version in [1, 6] {
+        let (_folder, path) = stored(&format!("v{version}.db"));
+        assert_eq!(version_of(&path), version);
+        drop(SqliteStore::open(&path).unwrap());
+        assert_eq!(version_of(&path), known_version());
+        let reader = SqliteReader::open(&path).unwrap();
+        let runs = reader.runs().await.unwrap();
+        let runs: Vec<_> = runs.iter().map(|run| run.id).collect();
+        let verified = reader.verify(&runs).unwrap();
+        assert!(verified.holds(), "v{version}: {verified:#?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! Outages of hours: what they cost the jobs, and how many requests.
+
+use std::time::Duration;
+
+use claude_run::engine::Ending;
+use claude_run::model::ErrorClass;
+
+use crate::world::World;
+use crate::world::scripted::Answer;
+
+/// Jobs of the long outage; `OUTAGE_JOBS=100000` for the full count.
+const OUTAGE_JOBS: u64 = 4_000;
+
+#[test]
+fn six_hours_of_outage_cost_no_job_its_life_and_few_requests() {
+    let jobs = std::env::var("OUTAGE_JOBS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    for class in [
+        ErrorClass::Unavailable,
+        ErrorClass::Overloaded,
+        ErrorClass::ConnectionCut,
+    ] {
+        World::new(20)
+            .jobs(jobs.unwrap_or(OUTAGE_JOBS))
+            .block_on(async |world| {
+                let began = world.began();
+                let (from, to) = (
+                    began + Duration::from_secs(20),
+                    began + Duration::from_hours(6),
+                );
+                world.provider.outage(from..to, Answer::Error(class));
+                assert_eq!(world.dispatch().await, Ending::Completed, "{class}");
+                assert_eq!(
+                    world.counts().await.succeeded,
+                    world.counts().await.total,
+                    "{class}"
+                );
+                world.check().await;
+
+                let minute = Duration::from_mins(1);
+                let mut at = from + minute;
+                while at + minute <= to {
+                    let probes = world.provider.requests_in(&(at..at + minute));
+                    assert!(
+                        probes <= 3,
+                        "{class}: {probes} requests in one minute of outage"
+                    );
+                    at += minute;
+                }
+                let before = world
+                    .provider
+                    .requests_in(&(from - Duration::from_secs(10)..from));
+                let after = to + 2 * minute;
+                let again = world
+                    .provider
+                    .requests_in(&(after - Duration::from_secs(10)..after));
+                let still_going = world.began() + world.elapsed() > after;
+                assert!(
+                    !still_going || again * 10 >= before * 9,
+                    "{class}: {again} of {before}"
+                );
+            });
+    }
+}
+
+#[test]
+fn a_sprinkle_of_overload_opens_nothing() {
+    World::new(21).jobs(2_000).block_on(async |world| {
+        world.provider.mix(&[
+            (0.8, Answer::Message),
+            (0.2, Answer::Error(ErrorClass::Overloaded)),
+        ]);
+        world.dispatch().await;
+        assert_eq!(world.outages(), 0);
+    });
+}
+
+#[test]
+fn jobs_that_cannot_work_fail_even_when_nothing_else_is_left() {
+    World::new(22).jobs(30).block_on(async |world| {
+        for id in ["id-3", "id-7", "id-9"] {
+            world
+                .provider
+                .poison(id, Answer::Error(ErrorClass::ServerError));
+        }
+        assert_eq!(world.dispatch().await, Ending::Completed);
+        let counts = world.counts().await;
+        assert_eq!((counts.succeeded, counts.failed), (27, 3));
+        assert_eq!(world.outages(), 0);
+    });
+}
+
+#[test]
+fn a_job_is_given_up_after_its_time_even_in_an_outage() {
+    World::new(23)
+        .jobs(200)
+        .give_up_after(Duration::from_mins(30))
+        .block_on(async |world| {
+            let began = world.began();
+            let between = began + Duration::from_secs(1)..began + Duration::from_hours(24);
+            world
+                .provider
+                .outage(between, Answer::Error(ErrorClass::Overloaded));
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            assert!(world.counts().await.failed > 0);
+            assert!(
+                world.elapsed() >= Duration::from_mins(30),
+                "{:?}",
+                world.elapsed()
+            );
+        });
+}
