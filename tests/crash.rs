@@ -1,19 +1,21 @@
-//! Crash tests of the real binary: it is killed at random moments, and made to abort at chosen
-//! commits, while a simulator in the test process keeps the log of what was really sent.
+//! Crash tests of the real binary: it is killed at random moments, and made to abort at named
+//! failpoints, while a simulator in the test process keeps the log of what was really sent.
 //!
 //! Whatever happens, afterwards every job has ended exactly once, every request belongs to an
 //! attempt in the ledger, every answer that was paid twice belongs to an attempt that the ledger
 //! calls interrupted, and all sums are right.
 //!
-//! The plain suite is small. The full count, which prints its numbers:
+//! `rounds.rs` strikes in every phase: load, live, batches, retry, cancel, export, migration. Each
+//! of the others goes deep in one of them. More of either, with the numbers printed:
 //!
 //! ```text
-//! KILLS=50 JOBS=2000 cargo test --test crash killed_again -- --nocapture
+//! ROUNDS=1000 cargo test --test crash a_hundred_kills -- --nocapture
+//! KILLS=50 JOBS=2000 BATCH_KILLS=50 cargo test --test crash killed_again -- --nocapture
 //! ```
 //!
-//! `BATCH_KILLS`, `BATCH_JOBS`, `BATCH_LARGE`, `COMMITS`, `INGEST_KILLS`, `START_KILLS`, `POWER_CUTS` and `POWER_JOBS` ask for more of the
-//! other tests in the same way.
-//! `SEED=n` repeats the moments of a run that failed (as far as the machine repeats its timing).
+//! `BATCH_LARGE`, `INGEST_KILLS`, `START_KILLS`, `POWER_CUTS`, `POWER_JOBS` and `DISK_FAULTS` ask for more of the
+//! other tests in the same way. `SEED=n` repeats a run that failed (as far as the machine repeats
+//! its timing).
 
 #![allow(
     clippy::unwrap_used,
@@ -33,11 +35,11 @@
 mod batches;
 #[path = "crash/bench.rs"]
 mod bench;
-#[path = "crash/commits.rs"]
-mod commits;
 #[cfg(target_os = "linux")]
 #[path = "crash/disk.rs"]
 mod disk;
+#[path = "crash/endings.rs"]
+mod endings;
 #[cfg(target_os = "linux")]
 #[path = "crash/faults.rs"]
 mod faults;
@@ -57,6 +59,12 @@ mod process;
 #[cfg(target_os = "linux")]
 #[path = "crash/recording.rs"]
 mod recording;
+#[path = "crash/rounds.rs"]
+mod rounds;
+#[path = "crash/stories.rs"]
+mod stories;
+#[path = "crash/strike.rs"]
+mod strike;
 #[path = "crash/verdict.rs"]
 mod verdict;
 

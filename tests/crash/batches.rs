@@ -1,15 +1,17 @@
 //! The batch lane through the real binary: killed at random moments, late, and large.
 
-use std::process::Command;
 use std::time::Duration;
 
 use claude_run::simulator::{BatchSettings, ItemOutcome, Latency, SimulatorSettings};
 use fastrand::Rng;
 
-use super::bench::{Bench, MODEL};
+use super::bench::Bench;
 use super::ledger::Ledger;
 use super::process::{Process, Waited};
 use super::setting;
+
+/// No run of these sizes takes so long.
+const WHENEVER: Duration = Duration::from_mins(2);
 
 fn simulator(seed: u64, batches: BatchSettings) -> SimulatorSettings {
     SimulatorSettings {
@@ -21,16 +23,6 @@ fn simulator(seed: u64, batches: BatchSettings) -> SimulatorSettings {
         batches,
         ..SimulatorSettings::default()
     }
-}
-
-/// `submit` to the batch lane, or `resume`, with waits that are a hundredth of the usual.
-fn go_on(bench: &Bench, flags: &[&str]) -> Command {
-    let base_url = bench.simulator.base_url();
-    let first: &[&str] = match bench.run() {
-        Some(_) => &["resume"],
-        None => &["submit", "jobs.jsonl", "--model", MODEL],
-    };
-    bench.command(&[first, flags, &["--base-url", &base_url]].concat())
 }
 
 /// Every job has one result, every request was bought once, and the tokens are the simulator's.
@@ -57,56 +49,85 @@ fn everything_once(bench: &Bench, jobs: u64) {
     assert!(bench.output(&["verify"]).status.success());
 }
 
+/// The same, everything went into batches of that size, and no more batches than needed were made.
+pub fn every_batch_was_bought_once(bench: &Bench, jobs: u64, size: u64) {
+    everything_once(bench, jobs);
+    assert_eq!(bench.requests(), 0, "nothing goes live");
+    assert_eq!(bench.simulator.batch_items().len() as u64, jobs);
+    let created = bench.simulator.stats().batches_created;
+    assert_eq!(created, jobs.div_ceil(size), "batches created");
+}
+
+/// How far the run has come: creations that the simulator has seen, and batches that are done with.
+fn progress(bench: &Bench) -> u64 {
+    let done =
+        |ledger: Ledger| ledger.number("SELECT count(*) FROM batches WHERE state = 'harvested'");
+    let harvested = bench
+        .run()
+        .map_or(0, |_| done(Ledger::open(&bench.store())));
+    bench.simulator.stats().batches_created + u64::try_from(harvested).unwrap()
+}
+
+/// Kills a process at a moment that is counted in creations and downloads of batches, and a few
+/// milliseconds on; false if it ended before.
+fn kill_around_a_batch(bench: &Bench, flags: &[&str], share: u64, rng: &mut Rng) -> bool {
+    let seen = || {
+        let stats = bench.simulator.stats();
+        let downloads = stats.calls.get("batches.results").copied();
+        stats.batches_created + downloads.unwrap_or_default()
+    };
+    let goal = seen() + rng.u64(..=share);
+    let mut process = Process::start(bench.go_on_with(flags));
+    let moment = Duration::from_micros(rng.u64(..10_000));
+    let ended = process.wait_until(WHENEVER, || seen() >= goal) == Waited::Ended
+        || process.wait_until(moment, || false) == Waited::Ended;
+    if ended {
+        process.end().must_succeed();
+    } else {
+        process.kill();
+    }
+    !ended
+}
+
 #[test]
 fn a_run_in_batches_that_is_killed_again_and_again_buys_each_batch_once() {
-    const SIZE: u64 = 100;
-    let (jobs, kills) = (setting("BATCH_JOBS", 500), setting("BATCH_KILLS", 15));
+    const SIZE: u64 = 20;
+    let kills = setting("BATCH_KILLS", 15);
+    // Each batch is created once and harvested once, so that there is enough to be killed in.
+    let jobs = setting("BATCH_JOBS", kills * SIZE * 2);
     let seed = setting("SEED", fastrand::u64(..=u64::from(u32::MAX)));
     eprintln!("SEED={seed}");
     let mut rng = Rng::with_seed(seed);
     let bench = Bench::new(simulator(
         seed,
         BatchSettings {
-            takes: Duration::from_secs(3),
+            takes: Duration::from_millis(500),
             counts_grow: true,
             hidden_for: Duration::from_millis(300),
+            // A second, which is the least that can be told.
+            retry_after: Duration::ZERO,
             cuts: 1,
             ..BatchSettings::default()
         },
     ));
     bench.write_jobs(jobs);
     let size = SIZE.to_string();
-    let flags = [
-        "--lane",
-        "batch",
-        "--batch-size",
-        &size,
-        "--retry-scale",
-        "0.01",
-    ];
+    let lane = ["--lane", "batch", "--batch-size", &size];
+    let flags = [&lane[..], &["--retry-scale", "0.01"]].concat();
     let mut killed = 0;
     while killed < kills {
-        let mut process = Process::start(go_on(&bench, &flags));
-        // Half of the moments lie around the creation of another batch.
-        let batches = bench.simulator.stats().batches_created;
-        if rng.bool() {
-            let created = || bench.simulator.stats().batches_created > batches;
-            process.wait_until(Duration::from_millis(1_500), created);
-        }
-        let moment = Duration::from_micros(rng.u64(0..400_000));
-        if process.wait_until(moment, || false) == Waited::Ended {
-            process.end().must_succeed();
+        let left = (2 * jobs.div_ceil(SIZE)).saturating_sub(progress(&bench));
+        let share = left / (kills - killed + 1);
+        if !kill_around_a_batch(&bench, &flags, share, &mut rng) {
             break;
         }
-        process.kill();
         killed += 1;
     }
-    assert!(killed > 3, "the run ended after {killed} kills");
-    Process::start(go_on(&bench, &flags)).end().must_succeed();
-    everything_once(&bench, jobs);
+    assert_eq!(killed, kills, "the run ended before");
+    let ended = Process::start(bench.go_on_with(&flags)).end();
+    ended.must_succeed();
+    every_batch_was_bought_once(&bench, jobs, SIZE);
     let created = bench.simulator.stats().batches_created;
-    assert_eq!(created, jobs.div_ceil(SIZE), "batches created");
-    assert_eq!(bench.requests(), 0, "nothing goes live");
     eprintln!("{killed} kills, {created} batches for {jobs} jobs");
 }
 
@@ -127,7 +148,7 @@ fn a_batch_that_stalls_is_finished_live_before_the_deadline() {
     bench.write_jobs(JOBS);
     let deadline = Duration::from_millis(7_200);
     let flags = ["--deadline", "7200ms", "--retry-scale", "0.001"];
-    let ended = Process::start(go_on(&bench, &flags)).end();
+    let ended = Process::start(bench.go_on_with(&flags)).end();
     ended.must_succeed();
     let took = bench.run().unwrap();
     let took = took
@@ -160,7 +181,7 @@ fn a_large_run_goes_through_batches_in_bounded_memory() {
     });
     bench.write_jobs(jobs);
     let flags = ["--lane", "batch", "--retry-scale", "0.01"];
-    let mut process = Process::start(go_on(&bench, &flags));
+    let mut process = Process::start(bench.go_on_with(&flags));
     let mut most = 0;
     while process.wait_until(Duration::from_millis(50), || false) != Waited::Ended {
         most = most.max(process.peak_memory());

@@ -49,17 +49,32 @@ impl Bench {
         names.filter(|name| wanted(name)).collect()
     }
 
+    /// What exports have written beside their target.
+    pub fn parts(&self) -> Vec<String> {
+        self.files(|name| name.starts_with(".out.jsonl."))
+    }
+
+    /// The size of the file that an export is writing, beside its target.
+    pub fn part_size(&self) -> u64 {
+        let parts = self.parts().into_iter();
+        let sizes = parts.map(|name| size_of(&self.path(&name)));
+        sizes.max().unwrap_or_default()
+    }
+
     /// Writes an input of so many jobs, each with a prompt that begins with its id.
-    pub fn write_jobs(&self, jobs: u64) -> PathBuf {
+    pub fn write_jobs(&self, jobs: u64) {
+        self.write_prompts(jobs, |_| "tell me a number".to_owned());
+    }
+
+    /// Writes an input of so many jobs, with these prompts behind their ids.
+    pub fn write_prompts(&self, jobs: u64, prompt: impl Fn(u64) -> String) {
         let mut text = String::new();
         for n in 1..=jobs {
-            let prompt = format!("{}: tell me a number", custom_id(n));
+            let prompt = format!("{}: {}", custom_id(n), prompt(n));
             let line = json!({"custom_id": custom_id(n), "prompt": prompt});
             writeln!(text, "{line}").unwrap();
         }
-        let path = self.path("jobs.jsonl");
-        std::fs::write(&path, text).unwrap();
-        path
+        std::fs::write(self.path("jobs.jsonl"), text).unwrap();
     }
 
     /// The binary in an environment of its own.
@@ -79,20 +94,28 @@ impl Bench {
 
     /// `submit`, or `resume` once there is a run, against the simulator.
     pub fn go_on(&self, concurrency: u32) -> Command {
-        let (base_url, concurrency) = (self.simulator.base_url(), concurrency.to_string());
+        let concurrency = concurrency.to_string();
+        self.go_on_with(&["--retry-scale", "0.01", "--concurrency", &concurrency])
+    }
+
+    /// The same with other options.
+    pub fn go_on_with(&self, options: &[&str]) -> Command {
+        let base_url = self.simulator.base_url();
         let first: &[&str] = match self.run() {
             Some(_) => &["resume"],
             None => &["submit", "jobs.jsonl", "--model", MODEL],
         };
-        let options = ["--retry-scale", "0.01", "--concurrency", &concurrency];
         let endpoint = ["--base-url", &base_url];
-        self.command(&[first, &options, &endpoint].concat())
+        self.command(&[first, options, &endpoint].concat())
     }
 
     /// `submit --no-run`.
+    pub fn load_command(&self) -> Command {
+        self.command(&["submit", "jobs.jsonl", "--model", MODEL, "--no-run"])
+    }
+
     pub fn load(&self) -> Process {
-        let args = ["submit", "jobs.jsonl", "--model", MODEL, "--no-run"];
-        Process::start(self.command(&args))
+        Process::start(self.load_command())
     }
 
     pub fn output(&self, args: &[&str]) -> Output {

@@ -5,25 +5,12 @@ use std::time::Duration;
 use claude_run::simulator::{OutputLength, SimulatorSettings};
 use fastrand::Rng;
 
-use super::bench::{Bench, MODEL, size_of};
+use super::bench::{Bench, size_of};
 use super::ledger::Ledger;
 use super::process::{Process, Waited};
 use super::setting;
 
 const WHENEVER: Duration = Duration::from_mins(1);
-
-/// What exports have written beside their target.
-fn parts(bench: &Bench) -> Vec<String> {
-    bench.files(|name| name.starts_with(".out.jsonl."))
-}
-
-/// The size of the file that an export is writing, beside its target.
-fn part_size(bench: &Bench) -> u64 {
-    let sizes = parts(bench)
-        .into_iter()
-        .map(|name| size_of(&bench.path(&name)));
-    sizes.max().unwrap_or_default()
-}
 
 #[test]
 fn an_export_that_is_killed_leaves_the_old_file_whole() {
@@ -48,12 +35,12 @@ fn an_export_that_is_killed_leaves_the_old_file_whole() {
     let mut killed = 0;
     for _ in 0..10 {
         std::fs::write(&target, "the old file").unwrap();
-        for part in parts(&bench) {
+        for part in bench.parts() {
             std::fs::remove_file(bench.path(&part)).unwrap();
         }
         let goal = rng.u64(1..size);
         let mut process = export();
-        let waited = process.wait_until(WHENEVER, || part_size(&bench) >= goal);
+        let waited = process.wait_until(WHENEVER, || bench.part_size() >= goal);
         process.kill();
         let found = std::fs::read_to_string(&target).unwrap();
         if waited == Waited::Met {
@@ -96,20 +83,6 @@ fn a_first_start_that_is_killed_does_not_hinder_the_next() {
         }
         process.wait_until(Duration::from_micros(rng.u64(0..40_000)), || false);
         process.kill();
-        the_next_start_works(&bench);
-    }
-}
-
-#[test]
-fn a_first_start_that_crashes_in_its_migration_does_not_hinder_the_next() {
-    for failpoint in ["migrate-before-commit", "migrate-after-commit"] {
-        let bench = Bench::new(SimulatorSettings::default());
-        bench.write_jobs(3);
-        let args = ["submit", "jobs.jsonl", "--model", MODEL, "--no-run"];
-        let mut command = bench.command(&args);
-        command.env("FAILPOINTS", format!("{failpoint}=return"));
-        let ended = Process::start(command).end();
-        assert!(ended.is_aborted(), "{ended:?}");
         the_next_start_works(&bench);
     }
 }

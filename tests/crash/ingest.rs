@@ -125,19 +125,3 @@ fn a_load_that_goes_on_is_not_swept_away_by_another_process() {
         LINES + 1
     );
 }
-
-#[test]
-fn a_load_that_crashes_at_any_commit_leaves_nothing_behind() {
-    for failpoint in ["store-before-commit", "store-after-commit"] {
-        for passes in 0..8 {
-            let bench = bench(2_500);
-            let args = ["submit", "jobs.jsonl", "--model", MODEL, "--no-run"];
-            let mut command = bench.command(&args);
-            command.env("FAILPOINTS", format!("{failpoint}={passes}*off->return"));
-            Process::start(command).end();
-            there_is_no_part_of_a_run(&bench, 2_500);
-            bench.load().end().must_succeed();
-            there_is_one_run_and_nothing_else(&bench, 2_500);
-        }
-    }
-}

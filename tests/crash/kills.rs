@@ -22,8 +22,8 @@ const LATEST: Duration = Duration::from_millis(250);
 /// By the count alone: no run of this size takes so long.
 const WHENEVER: Duration = Duration::from_mins(2);
 
-/// A few per cent of everything that is tried again, quick answers.
-fn a_bad_day(seed: u64) -> SimulatorSettings {
+/// A few per cent of everything that is tried again.
+pub fn some_of_everything() -> Vec<FaultRate> {
     let faults = [
         ("529", 0.03),
         ("500", 0.03),
@@ -32,18 +32,22 @@ fn a_bad_day(seed: u64) -> SimulatorSettings {
         ("429-bare", 0.03),
         ("429-concurrency", 0.02),
     ];
+    let rate = |(name, probability): (&str, f64)| FaultRate {
+        case: name.parse().unwrap(),
+        probability,
+    };
+    faults.map(rate).into()
+}
+
+/// Faults, and quick answers.
+fn a_bad_day(seed: u64) -> SimulatorSettings {
     SimulatorSettings {
         seed,
         latency: Latency {
             median: Duration::from_millis(20),
             spread: 0.5,
         },
-        faults: faults
-            .map(|(name, probability)| FaultRate {
-                case: name.parse().unwrap(),
-                probability,
-            })
-            .into(),
+        faults: some_of_everything(),
         ..SimulatorSettings::default()
     }
 }

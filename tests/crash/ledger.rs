@@ -16,6 +16,8 @@ pub struct Attempt {
     pub error_class: Option<String>,
     pub http_status: Option<u16>,
     pub request_id: Option<String>,
+    /// Input and output.
+    pub tokens: [u64; 2],
     pub cost_pico: i64,
     pub maybe_billed: bool,
     pub is_result: bool,
@@ -71,10 +73,10 @@ impl Ledger {
         assert_eq!(self.number(without_body), 0, "jobs without a body");
     }
 
-    /// The attempts without an end.
+    /// The live attempts without an end. (One in a batch goes on at the API, whoever is killed here.)
     pub fn open_attempts(&self) -> AttemptSet {
-        let sql =
-            "SELECT custom_id, n FROM jobs JOIN attempts ON job_id = id WHERE outcome IS NULL";
+        let sql = "SELECT custom_id, n FROM jobs JOIN attempts ON job_id = id
+             WHERE outcome IS NULL AND attempts.lane = 'live'";
         let rows = self.rows(sql, |row| Ok((row.get(0)?, row.get(1)?)));
         rows.into_iter().collect()
     }
@@ -82,7 +84,7 @@ impl Ledger {
     /// Every attempt of every job, by `custom_id`.
     pub fn attempts(&self) -> BTreeMap<String, Vec<Attempt>> {
         let sql = "SELECT custom_id, a.n, outcome, a.error_class, http_status, request_id, cost_pico, maybe_billed,
-                     r.job_id IS NOT NULL
+                     r.job_id IS NOT NULL, input_tokens, output_tokens
                    FROM jobs JOIN attempts a ON a.job_id = id LEFT JOIN results r ON r.job_id = id AND r.n = a.n
                    ORDER BY id, a.n";
         let rows = self.rows(sql, |row| {
@@ -95,6 +97,7 @@ impl Ledger {
                 cost_pico: row.get(6)?,
                 maybe_billed: row.get(7)?,
                 is_result: row.get(8)?,
+                tokens: [row.get(9)?, row.get(10)?],
             };
             Ok((row.get(0)?, attempt))
         });

@@ -127,6 +127,12 @@ impl Ended {
         assert!(self.status.success(), "{}: {}", self.status, self.said);
     }
 
+    pub fn must_exit_with(&self, codes: &[i32]) {
+        let code = self.status.code();
+        let is_one_of_them = code.is_some_and(|code| codes.contains(&code));
+        assert!(is_one_of_them, "{}: {}", self.status, self.said);
+    }
+
     /// It neither exited nor was killed by the test: a failpoint struck.
     pub fn is_aborted(&self) -> bool {
         self.status.code().is_none()

@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use claude_run::model::Pico;
-use claude_run::simulator::LoggedRequest;
+use claude_run::simulator::{LedgerRow, LoggedRequest};
 use serde_json::Value;
 
 use super::bench::{Bench, custom_id};
 use super::ledger::{Attempt, AttemptSet, Ledger};
+
+/// Pico-USD of an input and of an output token of the model that the jobs name: 1 and 5 USD a
+/// million.
+const PRICE: [u64; 2] = [1_000_000, 5_000_000];
 
 /// The numbers of a run that passed.
 #[derive(Debug, Default)]
@@ -19,6 +23,11 @@ pub struct Verdict {
     pub attempts: usize,
     pub interrupted: usize,
     pub repeated_answers: usize,
+    /// Input and output tokens of the recorded answers.
+    pub recorded: [u64; 2],
+    /// And of all answers that the simulator began: those that were on the wire at a kill may not
+    /// have been sent whole.
+    pub begun: [u64; 2],
 }
 
 impl fmt::Display for Verdict {
@@ -57,6 +66,7 @@ pub fn every_job_ended_once(bench: &Bench, jobs: u64, left_open: &AttemptSet) ->
         left_open,
         "what a crash left open is interrupted, and nothing else is"
     );
+    check_money(bench, &verdict);
     check_export(bench, jobs);
     check_report(bench, jobs, &attempts, &ledger);
     let verified = bench.json(&["verify", "--json"]);
@@ -126,6 +136,33 @@ fn check_job(id: &str, attempts: &[Attempt], requests: &[LoggedRequest], verdict
     verdict.requests += requests.len();
     verdict.interrupted += interrupted;
     verdict.repeated_answers += answers - 1;
+    for (of, tokens) in last.tokens.into_iter().enumerate() {
+        verdict.recorded[of] += tokens;
+        verdict.begun[of] += tokens * answers as u64;
+    }
+}
+
+/// What was recorded is what the simulator sold, but for answers that a kill kept from us; the same
+/// question has the same answer, so their size is known. Without such answers it is the same to
+/// the token, and the cost follows from the tokens.
+fn check_money(bench: &Bench, verdict: &Verdict) {
+    let sold = tokens_of(bench.simulator.stats().ledger.values());
+    for of in 0..2 {
+        let (recorded, begun) = (verdict.recorded[of], verdict.begun[of]);
+        let explained = recorded..=begun;
+        assert!(explained.contains(&sold[of]), "{sold:?} sold: {verdict:?}");
+    }
+    let [input, output] = verdict.recorded;
+    let cost = Pico(i128::from(input * PRICE[0] + output * PRICE[1]));
+    let report = bench.json(&["report", "--format", "json"]);
+    assert_eq!(report["cost_usd"]["total"], cost.to_string());
+}
+
+/// Input and output tokens of rows of the simulator's ledger.
+pub fn tokens_of<'a>(rows: impl Iterator<Item = &'a LedgerRow>) -> [u64; 2] {
+    rows.fold([0, 0], |[input, output], row| {
+        [input + row.input_tokens, output + row.output_tokens]
+    })
 }
 
 /// An attempt tells of an answer that was really sent, to a request of this very job.

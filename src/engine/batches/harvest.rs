@@ -172,6 +172,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             }
             let results = self.sort(group);
             self.record_results(results).await?;
+            fail::fail_point!("harvest-between-pages", |_| std::process::abort());
         }
     }
 

@@ -248,10 +248,12 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         if state != BatchState::Sending {
             return Ok(Answer::Sent(batch, None));
         }
+        fail::fail_point!("batch-before-create", |_| std::process::abort());
         let row = self.row(batch).await?;
         let (upload, chunks) = upload(bytes);
         let feeding = feed(&*self.store, batch, &row.nonce, marker, chunks);
         let (told, fed) = tokio::join!(self.api.create(upload), feeding);
+        fail::fail_point!("batch-after-create", |_| std::process::abort());
         let now = self.clock.now();
         match &told {
             Ok(remote) => self.store.note_remote(batch, remote.clone(), now).await?,

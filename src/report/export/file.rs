@@ -68,8 +68,10 @@ impl TargetFile {
         let kept = permissions.map_or(Ok(()), |kept| file.as_file().set_permissions(kept));
         kept.and_then(|()| file.as_file().sync_all())
             .map_err(|why| file_error(&shown, FileStep::Written, why))?;
+        fail::fail_point!("export-before-rename", |_| std::process::abort());
         file.persist(&target)
             .map_err(|failed| file_error(&shown, FileStep::Replaced, failed.error))?;
+        fail::fail_point!("export-after-rename", |_| std::process::abort());
         sync_folder(&target);
         Ok(())
     }

@@ -44,6 +44,7 @@ mod estimates;
 mod file_system;
 mod fill;
 mod finish;
+mod fold;
 mod harvest;
 mod health;
 mod load;

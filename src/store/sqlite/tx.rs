@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::explain;
+use super::fold::Log;
 use super::tally::Tally;
 use crate::model::RunId;
 use crate::store::{Result, StoreError};
@@ -25,6 +26,7 @@ pub(super) struct Tx {
     moved: HashMap<(i64, i64, Tally), i64>,
     /// The disk failed under this connection, and nothing more is done on it.
     failed: Option<StoreError>,
+    log: Log,
 }
 
 impl Tx {
@@ -36,6 +38,7 @@ impl Tx {
             models: HashMap::new(),
             moved: HashMap::new(),
             failed: None,
+            log: Log::of(path),
         }
     }
 
@@ -69,6 +72,19 @@ impl Tx {
             }
         }
         outcome
+    }
+
+    /// Empties the log if readers have kept it from beginning anew. What fails here loses nothing;
+    /// but a failed disk is the end, as in [`Tx::transact`].
+    pub(super) fn keep_log_short(&mut self) {
+        if self.failed.is_some() {
+            return;
+        }
+        if let Err(error) = self.log.fold_if_grown(&self.connection) {
+            let error = self.explain(&error);
+            self.failed =
+                Some(error).filter(|error| matches!(error, StoreError::DiskFailed { .. }));
+        }
     }
 
     /// The row number of a run.

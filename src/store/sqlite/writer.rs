@@ -153,6 +153,7 @@ fn serve(mut tx: Tx, mut messages: mpsc::Receiver<Message>) {
             next = more.then(|| messages.try_recv().ok()).flatten();
         }
         carry_out(&mut tx, &mut group);
+        tx.keep_log_short();
     }
     tx.close();
     drop(closing);

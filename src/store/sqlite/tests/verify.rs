@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::{Bench, at, failure, retry, success};
+use crate::store::sqlite::DispatchLock;
 use crate::store::{Check, Store};
 
 /// A run of six jobs: two succeeded, one after a retry; one in flight; one failed; two that wait.
@@ -15,6 +16,16 @@ async fn bench() -> Bench {
     let again = bench.claim(1, at(900)).await.jobs;
     bench.finish(success(&again[0])).await;
     bench
+}
+
+impl Bench {
+    /// Changes the file as no verb would; says how many rows.
+    fn damage(&self, sql: &str) -> usize {
+        let connection = Connection::open(&self.path).unwrap();
+        let keys = connection.pragma_update(None, "foreign_keys", false);
+        keys.unwrap();
+        connection.execute(sql, []).unwrap()
+    }
 }
 
 fn names(checks: &[Check]) -> Vec<&'static str> {
@@ -93,14 +104,13 @@ async fn each_damage_is_found_and_named() {
         ),
     ] {
         let bench = bench().await;
-        let connection = Connection::open(&bench.path).unwrap();
-        connection
-            .pragma_update(None, "foreign_keys", false)
-            .unwrap();
-        assert!(connection.execute(damage, []).unwrap() > 0, "{damage}");
+        assert!(bench.damage(damage) > 0, "{damage}");
         let told = bench.reader().verify(&[bench.run]).unwrap();
         assert!(!told.holds(), "{damage}");
         assert_eq!(names(&told.runs[0].1), broken, "{damage}: {told:#?}");
+        let _lock = DispatchLock::acquire(&bench.path).unwrap();
+        let at_work = bench.reader().verify(&[bench.run]).unwrap();
+        assert_eq!(names(&at_work.runs[0].1), broken, "{damage}: {at_work:#?}");
         let named = told.runs[0].1.iter().find(|check| !check.holds()).unwrap();
         assert!(named.examples.iter().all(|example| !example.is_empty()));
     }
@@ -109,13 +119,12 @@ async fn each_damage_is_found_and_named() {
 #[tokio::test]
 async fn rows_that_belong_to_nothing_are_found() {
     let bench = bench().await;
-    let connection = Connection::open(&bench.path).unwrap();
-    connection
-        .pragma_update(None, "foreign_keys", false)
-        .unwrap();
     let damage = "INSERT INTO attempts (job_id, n, lane, model_id, started_at_ms) VALUES (77, 1, 'live', 1, 0)";
-    connection.execute(damage, []).unwrap();
+    bench.damage(damage);
     let told = bench.reader().verify(&[bench.run]).unwrap();
     assert_eq!(names(&told.file), ["orphans"], "{told:#?}");
     assert!(told.runs[0].1.iter().all(Check::holds));
+    let _lock = DispatchLock::acquire(&bench.path).unwrap();
+    let at_work = bench.reader().verify(&[bench.run]).unwrap();
+    assert_eq!(names(&at_work.file), ["orphans"], "{at_work:#?}");
 }

@@ -1,14 +1,25 @@
 //! The invariants of a run, each with the query that finds what breaks it.
 //!
 //! A query is given the first (`?1`) and the last (`?2`) job id of the run and its row (`?3`), and
-//! yields one text for each violation. Nothing of what follows trusts a counter or an index to be
+//! yields one text for each violation. `+jobs.run_id` keeps SQLite from walking the whole run by its
+//! index where only a part of the jobs is asked for. Nothing of what follows trusts a counter or an index to be
 //! right: what is kept in step elsewhere is counted anew here.
 
 /// An invariant and what breaks it.
 pub(super) struct Invariant {
     pub(super) name: &'static str,
     pub(super) promise: &'static str,
+    pub(super) scope: Scope,
     pub(super) violations: &'static str,
+}
+
+/// What one query must see at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Each job by itself: any part of the run will do.
+    Job,
+    /// The whole run, since something is counted or summed.
+    Run,
 }
 
 /// Job states by number: 0 queued, 1 in flight, 2 in a batch, 3 held, 4 succeeded, 5 failed,
@@ -17,31 +28,35 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "bodies",
         promise: "every job has its request",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || ' has no request body'
             FROM jobs LEFT JOIN bodies ON bodies.job_id = jobs.id
-            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3 AND bodies.job_id IS NULL",
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND +jobs.run_id = ?3 AND bodies.job_id IS NULL",
     },
     Invariant {
         name: "results",
         promise: "every job that succeeded or failed has one result, and no other job has any",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || iif(results.job_id IS NULL,
                 ' has ended without a result', ' has a result and has not ended')
             FROM jobs LEFT JOIN results ON results.job_id = jobs.id
-            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND +jobs.run_id = ?3
               AND (results.job_id IS NULL) = (jobs.state IN (4, 5))",
     },
     Invariant {
         name: "messages",
         promise: "a job that succeeded has a message, and one that failed an error",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || ' has a result that does not fit how it ended'
             FROM jobs JOIN results ON results.job_id = jobs.id
-            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND +jobs.run_id = ?3
               AND ((jobs.state = 4 AND (message_blob IS NULL OR error_blob IS NOT NULL))
                 OR (jobs.state = 5 AND error_blob IS NULL))",
     },
     Invariant {
         name: "result_attempts",
         promise: "every result comes from an attempt that has ended",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (results.job_id & 0xFFFFFFFFFF) || ' has a result of attempt ' || results.n
                 || ', which has not ended'
             FROM results LEFT JOIN attempts ON attempts.job_id = results.job_id AND attempts.n = results.n
@@ -50,20 +65,22 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "attempts",
         promise: "the attempts of a job are numbered from 1 without a gap",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || ' counts ' || jobs.attempts || ' attempts, and has '
                 || count(attempts.n) || ' up to number ' || coalesce(max(attempts.n), 0)
             FROM jobs LEFT JOIN attempts ON attempts.job_id = jobs.id
-            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND +jobs.run_id = ?3
             GROUP BY jobs.id
             HAVING jobs.attempts <> count(attempts.n) OR jobs.attempts <> coalesce(max(attempts.n), 0)",
     },
     Invariant {
         name: "open_attempts",
         promise: "a job has an open attempt, its last, if and only if it is in flight or in a batch",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || iif(jobs.state IN (1, 2),
                 ' is under way without an open attempt', ' has an open attempt and is not under way')
             FROM jobs
-            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND +jobs.run_id = ?3
               AND (jobs.state IN (1, 2)) <> EXISTS (
                 SELECT 1 FROM attempts
                 WHERE attempts.job_id = jobs.id AND attempts.n = jobs.attempts AND attempts.ended_at_ms IS NULL)
@@ -75,11 +92,12 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "amendments",
         promise: "a job that is marked as amended has an amendment, until it has ended",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || iif(jobs.amended,
                 ' is marked as amended, which does not fit what is kept for it',
                 ' has an amendment and is not marked')
             FROM jobs LEFT JOIN amendments ON amendments.job_id = jobs.id
-            WHERE jobs.id BETWEEN ?1 AND ?2 AND jobs.run_id = ?3
+            WHERE jobs.id BETWEEN ?1 AND ?2 AND +jobs.run_id = ?3
               AND (jobs.amended <> (amendments.job_id IS NOT NULL)
                 OR (jobs.amended AND jobs.state < 4) <> (amendment_blob IS NOT NULL)
                 OR (jobs.state >= 4 AND put_aside_blob IS NOT NULL))",
@@ -87,6 +105,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "schedule",
         promise: "no attempt began before the time that was set for it",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (later.job_id & 0xFFFFFFFFFF) || ': attempt ' || later.n || ' began '
                 || (earlier.next_try_at_ms - later.started_at_ms) || ' ms before its time'
             FROM attempts AS later
@@ -96,12 +115,14 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "durations",
         promise: "no attempt ended before it began",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (job_id & 0xFFFFFFFFFF) || ': attempt ' || n || ' ended before it began'
             FROM attempts WHERE job_id BETWEEN ?1 AND ?2 AND ended_at_ms < started_at_ms",
     },
     Invariant {
         name: "money",
         promise: "what the run has cost is the sum over its attempts",
+        scope: Scope::Run,
         violations: "SELECT 'the run says ' || runs.cost_pico || ' pico-USD, its attempts ' || told.sum
             FROM runs, (SELECT coalesce(sum(cost_pico), 0) AS sum FROM attempts
                         WHERE job_id BETWEEN ?1 AND ?2) AS told
@@ -110,6 +131,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "tallies",
         promise: "the counts of jobs by model and state are those of the jobs themselves; state 7 is queued for a batch",
+        scope: Scope::Run,
         violations: "SELECT 'model ' || model_id || ', state ' || state || ': ' || sum(told) || ' counted, '
                 || sum(found) || ' found'
             FROM (
@@ -122,6 +144,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "batches",
         promise: "a batch has as many open requests as it says, each of a job that is in a batch, and none once it is harvested",
+        scope: Scope::Run,
         violations: "SELECT 'batch ' || batches.id || ' (' || batches.state || ') says ' || open_requests || ' open requests, and has '
                 || count(attempts.n)
             FROM batches LEFT JOIN attempts ON batch_id = batches.id AND attempts.ended_at_ms IS NULL
@@ -140,6 +163,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "lanes",
         promise: "an attempt is of the batch lane if and only if it is part of a batch of its run",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (job_id & 0xFFFFFFFFFF) || ': attempt ' || n || ' is of the lane ' || lane
                 || iif(batch_id IS NULL, ' without a batch', ' with batch ' || batch_id)
             FROM attempts LEFT JOIN batches ON batches.id = batch_id
@@ -148,6 +172,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "ended_runs",
         promise: "a run that has ended has no job left to do",
+        scope: Scope::Job,
         violations: "SELECT 'line ' || (jobs.id & 0xFFFFFFFFFF) || ' has not ended'
             FROM jobs JOIN runs ON runs.id = jobs.run_id
             WHERE jobs.id BETWEEN ?1 AND ?2 AND runs.id = ?3 AND runs.state = 'ended' AND jobs.state < 4",
@@ -155,6 +180,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "lines",
         promise: "every job belongs to the run that its number names",
+        scope: Scope::Run,
         violations: "SELECT 'job ' || id || ' belongs to run ' || run_id FROM jobs
             WHERE (id BETWEEN ?1 AND ?2) <> (run_id = ?3) AND (id BETWEEN ?1 AND ?2 OR run_id = ?3)",
     },
