@@ -80,8 +80,8 @@ const MIGRATION: Phase = Phase {
     name: "migration",
     failpoints: &[
         ("backup-before-rename", 1),
-        ("migrate-before-commit", 6),
-        ("migrate-after-commit", 6),
+        ("migrate-before-commit", 1),
+        ("migrate-after-commit", 1),
     ],
     event: Event::StoreBytes,
     most_events: 60_000,
