@@ -96,13 +96,13 @@ impl Process {
 
     /// Waits for the end.
     pub fn end(mut self) -> Ended {
+        let mut before = "";
         if !self.ends_within(PATIENCE) {
             self.child.kill().unwrap();
+            self.ends_within(PATIENCE);
+            before = "it had to be killed, and had said: ";
         }
-        let said = self
-            .said
-            .take()
-            .unwrap_or_else(|| "it had to be killed".to_owned());
+        let said = format!("{before}{}", self.said.take().unwrap_or_default());
         Ended {
             status: self.child.wait().unwrap(),
             said,

@@ -222,7 +222,7 @@ impl Story<'_> {
             let url = bench.simulator.base_url();
             let args = ["resume", "second", "--base-url", &url];
             // Some of its jobs meet an error for ever.
-            let few = ["--retry-scale", "0.001", "--max-attempts", "4"];
+            let few = ["--retry-scale", "0.001", "--max-attempts", "4", "-v"];
             bench.command(&[&args[..], &few].concat())
         };
         self.pass(&LIVE, 4, go_on);
