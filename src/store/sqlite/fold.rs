@@ -20,9 +20,12 @@ use super::lock::beside;
 const FOLD_AT: u64 = 24 << 20;
 /// After a reader has stayed, the next try waits until the log has grown by so much.
 const AGAIN_AFTER: u64 = 8 << 20;
-/// How long a reader is waited for: much longer than a query of ours lasts, much shorter than an
-/// answer takes.
+/// How long a reader is waited for: longer than most queries of ours last, much shorter than an answer
+/// takes.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// From this size on an end of the growth is worth more: a report of a million jobs takes seconds.
+const LARGE: u64 = 40 << 20;
+const PATIENCE_WHEN_LARGE: Duration = Duration::from_secs(10);
 
 /// The log of one store.
 pub(super) struct Log {
@@ -44,7 +47,11 @@ impl Log {
         if size < self.fold_at {
             return Ok(());
         }
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(if size < LARGE {
+            PATIENCE
+        } else {
+            PATIENCE_WHEN_LARGE
+        })?;
         let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
         connection.busy_timeout(Duration::from_secs(BUSY_TIMEOUT_SECONDS))?;
         let busy: bool = busy?;
