@@ -11,7 +11,7 @@ use claude_run::cli::config_file::{self, LoadedFile};
 use claude_run::cli::exit::Exit;
 use claude_run::cli::settings::{Layers, keys};
 use claude_run::input::{Item, JobReader, LineError, MAX_BODY_BYTES, Source};
-use claude_run::model::{NewJob, Shaping, Tokens, Usage};
+use claude_run::model::{Evidence, NewJob, Shaping, Tokens, Usage};
 use claude_run::policy::{Forecast, PriceTable, max_tokens_of};
 use claude_run::provider::{
     HeaderView, ItemResult, MAX_ERROR_TEXT, MAX_RAW_ERROR, classify_response, classify_stream,
@@ -26,6 +26,15 @@ static PRICES: LazyLock<PriceTable> = LazyLock::new(PriceTable::embedded);
 
 /// How Anthropic's keys begin. No message repeats one.
 const KEY: &str = "sk-ant-";
+
+/// What is kept of an error is bounded, whatever came.
+fn assert_bounded(kept: &Evidence) {
+    let message = kept.message.as_ref();
+    assert!(message.is_some_and(|text| text.len() <= MAX_ERROR_TEXT));
+    // Masking may lengthen what it masks.
+    let raw = kept.raw_error.as_ref();
+    assert!(raw.is_none_or(|raw| raw.len() <= 2 * MAX_RAW_ERROR));
+}
 
 /// Whatever an endpoint answers, it is classified: no panic, and what is kept is bounded.
 ///
@@ -49,17 +58,7 @@ pub fn classify(data: &[u8]) {
         Ok(message) => assert!(!message.raw.is_empty()),
         Err(failure) => {
             let kept = &failure.evidence;
-            assert!(
-                kept.message
-                    .as_ref()
-                    .is_some_and(|text| text.len() <= MAX_ERROR_TEXT)
-            );
-            // Masking may lengthen what it masks.
-            assert!(
-                kept.raw_error
-                    .as_ref()
-                    .is_none_or(|raw| raw.len() <= 2 * MAX_RAW_ERROR)
-            );
+            assert_bounded(kept);
         }
     }
 }
@@ -96,17 +95,7 @@ pub fn batch_line(line: &[u8]) {
         ItemResult::Errored(failure) => {
             let kept = &failure.evidence;
             assert!(kept.http_status.is_none());
-            assert!(
-                kept.message
-                    .as_ref()
-                    .is_some_and(|text| text.len() <= MAX_ERROR_TEXT)
-            );
-            // Masking may lengthen what it masks.
-            assert!(
-                kept.raw_error
-                    .as_ref()
-                    .is_none_or(|raw| raw.len() <= 2 * MAX_RAW_ERROR)
-            );
+            assert_bounded(kept);
         }
         ItemResult::Unreadable(words) => assert!(!words.is_empty() && words.len() < 3_000),
         ItemResult::Canceled | ItemResult::Expired => {}

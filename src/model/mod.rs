@@ -25,6 +25,7 @@ pub mod raw_object;
 pub mod run;
 pub mod status_page;
 pub mod stream_mode;
+pub mod toml_kinds;
 pub mod usage;
 
 pub use amendment::{Amended, Amendment};

@@ -81,6 +81,17 @@ fn parroted(status: &str, kind: &str) -> String {
     )
 }
 
+/// An answer that nobody can use is not waited for again and again.
+const BRIEFLY: [&str; 4] = ["--max-attempts", "2", "--give-up-after", "1s"];
+
+/// Runs `jobs.jsonl`, and finds the credentials nowhere.
+#[track_caller]
+fn submit_and_look(desk: &Desk, flags: &[&str]) {
+    let submit = [&["submit", "jobs.jsonl"], flags, &EVENTS].concat();
+    assert_clean(&desk.run(&submit));
+    assert_nothing_tells(desk);
+}
+
 /// Everything that a person looks at afterwards.
 #[track_caller]
 fn assert_nothing_tells(desk: &Desk) {
@@ -122,16 +133,7 @@ fn an_error_that_quotes_the_credentials_leaves_none_of_them_behind() {
             &serve(move |_| parroted(status, kind)),
         );
         desk.write("jobs.jsonl", jobs(["Hello"]));
-        let submit = [
-            "submit",
-            "jobs.jsonl",
-            "--max-attempts",
-            "2",
-            "--give-up-after",
-            "1s",
-        ];
-        assert_clean(&desk.run(&[&submit[..], &EVENTS].concat()));
-        assert_nothing_tells(&desk);
+        submit_and_look(&desk, &BRIEFLY);
     }
 }
 
@@ -142,16 +144,7 @@ fn a_page_of_a_gateway_that_quotes_the_credentials_leaves_none_of_them_behind() 
     let url = serve(move |_| http("502 Bad Gateway", "", "text/html", &page));
     desk.set("ANTHROPIC_BASE_URL", &url);
     desk.write("jobs.jsonl", jobs(["Hello"]));
-    let submit = [
-        "submit",
-        "jobs.jsonl",
-        "--max-attempts",
-        "2",
-        "--give-up-after",
-        "1s",
-    ];
-    assert_clean(&desk.run(&[&submit[..], &EVENTS].concat()));
-    assert_nothing_tells(&desk);
+    submit_and_look(&desk, &BRIEFLY);
 }
 
 #[test]
@@ -169,16 +162,7 @@ fn a_stream_that_breaks_off_with_the_key_in_it_leaves_none_behind() {
         let url = serve(move |_| http("200 OK", "", "text/event-stream", &body));
         desk.set("ANTHROPIC_BASE_URL", &url);
         desk.write("jobs.jsonl", jobs(["Hello"]));
-        let submit = [
-            "submit",
-            "jobs.jsonl",
-            "--stream",
-            "always",
-            "--max-attempts",
-            "2",
-        ];
-        assert_clean(&desk.run(&[&submit[..], &EVENTS].concat()));
-        assert_nothing_tells(&desk);
+        submit_and_look(&desk, &["--stream", "always", "--max-attempts", "2"]);
     }
 }
 
@@ -284,16 +268,7 @@ fn a_proxy_s_password_is_shown_and_kept_nowhere() {
         }
         desk.set("ANTHROPIC_BASE_URL", "http://api.invalid");
         desk.write("jobs.jsonl", jobs(["Hello"]));
-        let submit = [
-            "submit",
-            "jobs.jsonl",
-            "--max-attempts",
-            "2",
-            "--give-up-after",
-            "1s",
-        ];
-        assert_clean(&desk.run(&[&submit[..], &EVENTS].concat()));
-        assert_nothing_tells(&desk);
+        submit_and_look(&desk, &BRIEFLY);
     }
 }
 

@@ -12,6 +12,7 @@ use super::walk::Walk;
 use crate::cli::environment::Environment;
 use crate::cli::failure::{Failure, in_plain_words as in_plain_words_of_io};
 use crate::cli::settings::Origin;
+use crate::model::toml_kinds;
 
 /// Far above any config file: what is longer is another file given by mistake.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -157,7 +158,8 @@ fn in_plain_words(message: &str) -> String {
         .strip_prefix("invalid type: ")
         .or_else(|| message.strip_prefix("invalid value: "));
     if let Some((found, expected)) = invalid.and_then(|text| text.rsplit_once(", expected ")) {
-        return wrong_type(found, expected);
+        let (found, expected) = (toml_kinds::found(found), toml_kinds::wanted(expected));
+        return format!("it must be {expected}, not {found}");
     }
     if message == "wanted string or table" {
         return "it must be text in quotes".to_owned();
@@ -167,29 +169,4 @@ fn in_plain_words(message: &str) -> String {
         return format!("it {message}");
     }
     message.to_owned()
-}
-
-/// Serde's `string "8"` and `i64` as "it must be a whole number, not a string".
-fn wrong_type(found: &str, expected: &str) -> String {
-    let expected = match expected {
-        "i64" => "a whole number",
-        "u64" => "a whole number of at least 0",
-        "f64" => "a number",
-        "a string" => "text in quotes",
-        "path string" => "a path in quotes",
-        "a sequence" => "a list",
-        "a boolean" => "true or false",
-        other if other.starts_with("struct ") || other == "a map" => "a table",
-        other => other,
-    };
-    let found = match found.split(['"', '`']).next().unwrap_or(found).trim() {
-        "string" => "text in quotes",
-        "integer" => "a whole number",
-        "floating point" => "a number with a fraction",
-        "boolean" => "true or false",
-        "sequence" => "a list",
-        "map" => "a table",
-        other => other,
-    };
-    format!("it must be {expected}, not {found}")
 }

@@ -14,7 +14,7 @@ use toml::value::Datetime;
 use super::cost::Ratio;
 use super::decimal::Decimal;
 use super::table::{ModelPrices, ModelStatus, PriceTable, Rate, TokenPrices};
-use crate::model::Pico;
+use crate::model::{Pico, toml_kinds};
 
 /// Why a price table cannot be used, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -134,22 +134,7 @@ fn in_plain_words(message: &str) -> String {
     let (found, wanted) = rest
         .rsplit_once(", expected ")
         .unwrap_or((rest, "another kind"));
-    let wanted = match wanted {
-        "u64" => "a whole number of at least 0",
-        "a string" => "text in quotes",
-        "a sequence" => "a list",
-        other if other.starts_with("struct ") => "a table",
-        other => other,
-    };
-    let found = match found.split(['"', '`']).next().unwrap_or(found).trim() {
-        "string" => "text in quotes",
-        "integer" => "a whole number",
-        "floating point" => "a number with a fraction",
-        "boolean" => "true or false",
-        "sequence" => "a list",
-        "map" => "a table",
-        other => other,
-    };
+    let (wanted, found) = (toml_kinds::wanted(wanted), toml_kinds::found(found));
     format!("here must be {wanted}, not {found}")
 }
 

@@ -19,6 +19,13 @@ fn line(lane: Option<Lane>, hours: Option<u64>) -> Line {
     }
 }
 
+/// The live lane is overloaded from now on, for so long.
+fn fail_live_for(world: &World, time: Duration) {
+    let now = tokio::time::Instant::now();
+    let overloaded = Answer::Error(ErrorClass::Overloaded);
+    world.provider.outage(now..now + time, overloaded);
+}
+
 #[test]
 fn each_job_takes_the_cheapest_road_that_keeps_its_deadline() {
     World::of_both_lanes(1)
@@ -126,11 +133,7 @@ fn a_live_lane_that_is_down_spills_into_a_batch_if_the_user_says_so() {
         .jobs(100)
         .settings(spill)
         .block_on(async |world| {
-            let now = tokio::time::Instant::now();
-            let outage = now..now + Duration::from_hours(6);
-            world
-                .provider
-                .outage(outage, Answer::Error(ErrorClass::Overloaded));
+            fail_live_for(world, Duration::from_hours(6));
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
             world.check_money().await;
@@ -158,11 +161,7 @@ fn what_must_be_live_or_is_due_soon_does_not_spill() {
         )
         .settings(|it| it.spill_after = Some(Duration::from_mins(10)))
         .block_on(async |world| {
-            let now = tokio::time::Instant::now();
-            let outage = now..now + Duration::from_mins(20);
-            world
-                .provider
-                .outage(outage, Answer::Error(ErrorClass::Overloaded));
+            fail_live_for(world, Duration::from_mins(20));
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
             // The jobs of the first kind, but for those that the outage found on their way.
@@ -179,11 +178,7 @@ fn nothing_spills_where_the_user_forces_the_live_lane() {
         .live()
         .settings(spill)
         .block_on(async |world| {
-            let now = tokio::time::Instant::now();
-            let outage = now..now + Duration::from_mins(20);
-            world
-                .provider
-                .outage(outage, Answer::Error(ErrorClass::Overloaded));
+            fail_live_for(world, Duration::from_mins(20));
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
             assert_eq!(world.remote.creates(), 0);
