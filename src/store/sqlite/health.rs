@@ -45,8 +45,7 @@ impl SqliteReader {
 
     /// The ended attempts of the run by the minute of their end, in the order of time.
     pub fn attempts_by_minute(&self, run: RunId) -> Result<Vec<MinuteGroup>> {
-        let (first, last) = ids_of(self.run_row(run)?);
-        self.query_all(rows::BY_MINUTE, [first, last], rows::read_minute)
+        self.sum_by_minute(run)
     }
 }
 

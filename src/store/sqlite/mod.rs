@@ -26,7 +26,8 @@
 //! harvest         ... what must be known of a result's job
 //! requests        what requests share, and who warms the cache for it
 //! dissolve        ... batches that are taken apart
-//! reader, rows    pages for reports and exports
+//! reader, rows    pages for exports
+//! groups, slices  sums for reports, in parts of bounded size
 //! health          what doctor asks
 //! verify          the invariants, held against every row
 //! ```
@@ -45,6 +46,7 @@ mod file_system;
 mod fill;
 mod finish;
 mod fold;
+mod groups;
 mod harvest;
 mod health;
 mod load;
@@ -56,6 +58,7 @@ mod reader;
 mod replay;
 mod requests;
 mod rows;
+mod slices;
 mod spool;
 mod tally;
 #[cfg(test)]

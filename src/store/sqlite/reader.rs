@@ -129,8 +129,7 @@ impl Reader for SqliteReader {
     }
 
     async fn hours_of_day(&self, run: RunId) -> Result<Vec<HourOfDay>> {
-        let (first, last) = ids_of(self.run_row(run)?);
-        self.query_all(rows::HOURS_OF_DAY, [first, last], rows::read_hour)
+        self.sum_by_hour_of_day(run)
     }
 
     async fn estimates(&self, run: RunId) -> Result<Vec<EstimateSums>> {
@@ -144,13 +143,11 @@ impl Reader for SqliteReader {
     }
 
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {
-        let (first, last) = ids_of(self.run_row(run)?);
-        self.query_all(&rows::attempt_groups(), [first, last], rows::read_group)
+        self.sum_attempts(run)
     }
 
     async fn day_groups(&self, run: RunId) -> Result<Vec<DayGroup>> {
-        let (first, last) = ids_of(self.run_row(run)?);
-        self.query_all(&rows::day_groups(), [first, last], rows::read_day_group)
+        self.sum_by_day(run)
     }
 
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Error, Row};
 
@@ -14,9 +13,7 @@ use crate::model::{
     AttemptId, AttemptOutcome, Cost, ErrorClass, Halt, Indicator, JobCounts, JobId, JobState, Lane,
     PageStatus, Pico, Run, RunId, RunState, Tokens,
 };
-use crate::store::{
-    AttemptGroup, AttemptRow, DayGroup, HourOfDay, MinuteGroup, ResultBody, ResultRow, StatusChange,
-};
+use crate::store::{AttemptRow, ResultBody, ResultRow, StatusChange};
 
 /// The head of every query for runs.
 pub(super) const RUNS: &str =
@@ -40,12 +37,6 @@ pub(super) const LAST_FAILURES: &str = "SELECT attempts.job_id AS id, custom_id,
      WHERE attempts.job_id BETWEEN ?1 AND ?2 AND outcome <> 'succeeded'
      ORDER BY attempts.ended_at_ms DESC, attempts.job_id DESC, attempts.n DESC LIMIT ?3";
 
-/// Ended attempts between two job ids by the minute of their end.
-pub(super) const BY_MINUTE: &str =
-    "SELECT ended_at_ms / 60000 * 60000 AS minute_ms, outcome, error_class, count(*) AS attempts
-     FROM attempts WHERE job_id BETWEEN ?1 AND ?2 AND ended_at_ms IS NOT NULL
-     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
-
 /// The results of a page of jobs, each with the sums of its attempts and what tells of the last one.
 pub(super) fn results_of_page(page: &str) -> String {
     format!(
@@ -65,50 +56,10 @@ pub(super) fn results_of_page(page: &str) -> String {
 }
 
 /// What attempts have used and cost together.
-const SUMS: &str = "sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+pub(super) const SUMS: &str = "sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
     sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
     sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(cost_pico) AS cost_pico,
     sum(saved_by_batch_pico) AS saved_by_batch_pico, sum(saved_by_cache_pico) AS saved_by_cache_pico";
-
-/// Which attempt brought the result of an ended job: the last one, but where a truncated answer was
-/// put aside and nothing better came.
-const RESULT_N: &str = "iif(jobs.amended, coalesce((SELECT n FROM results WHERE job_id = jobs.id), jobs.attempts), jobs.attempts)";
-
-/// All attempts between two job ids, summed up by what tells them apart. The last attempt of a job
-/// that succeeded or failed brought its result; that of a cancelled one did not.
-pub(super) fn attempt_groups() -> String {
-    grouped("0")
-}
-
-/// The same by day: the days since 1970 (UTC) at which they ended.
-pub(super) fn day_groups() -> String {
-    grouped("coalesce(a.ended_at_ms, a.started_at_ms) / 86400000")
-}
-
-fn grouped(day: &str) -> String {
-    format!(
-        "SELECT name AS model, answered_by, a.lane AS lane, outcome, a.error_class AS error_class, maybe_billed,
-            unknown_price, (a.n = {RESULT_N} AND jobs.state IN (4, 5)) AS is_result, {day} AS day, count(*) AS attempts, {SUMS}
-         FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
-         WHERE a.job_id BETWEEN ?1 AND ?2
-         GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result, day
-         ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
-    )
-}
-
-/// All attempts between two job ids by hour of day (UTC).
-pub(super) const HOURS_OF_DAY: &str =
-    "SELECT started_at_ms / 3600000 % 24 AS hour, count(*) AS attempts,
-    count(*) FILTER (WHERE http_status >= 500) AS service_failures
-  FROM attempts WHERE job_id BETWEEN ?1 AND ?2 GROUP BY hour ORDER BY hour";
-
-pub(super) fn read_hour(row: &Row<'_>) -> rusqlite::Result<HourOfDay> {
-    Ok(HourOfDay {
-        hour: row.get("hour")?,
-        attempts: row.get("attempts")?,
-        service_failures: row.get("service_failures")?,
-    })
-}
 
 /// What the status page said during a run.
 pub(super) const STATUS_CHANGES: &str = "SELECT at_ms, indicator, incident, component
@@ -164,15 +115,6 @@ pub(super) fn read_tally(row: &Row<'_>) -> rusqlite::Result<(JobState, u64)> {
     let state = state_of_tally(row.get(0)?)
         .ok_or_else(|| unreadable(0, Type::Integer, "an unknown job state"))?;
     Ok((state, row.get(1)?))
-}
-
-pub(super) fn read_minute(row: &Row<'_>) -> rusqlite::Result<MinuteGroup> {
-    Ok(MinuteGroup {
-        minute: time(row, "minute_ms")?.unwrap_or(Timestamp::UNIX_EPOCH),
-        outcome: word(row, "outcome", AttemptOutcome::parse)?,
-        error_class: class(row, "error_class")?,
-        attempts: row.get("attempts")?,
-    })
 }
 
 pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
@@ -233,33 +175,7 @@ pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
     })
 }
 
-pub(super) fn read_group(row: &Row<'_>) -> rusqlite::Result<AttemptGroup> {
-    Ok(AttemptGroup {
-        model: row.get("model")?,
-        answered_by: row.get("answered_by")?,
-        lane: word(row, "lane", |name| name.parse().ok())?,
-        outcome: optional_word(row, "outcome", AttemptOutcome::parse)?,
-        error_class: class(row, "error_class")?,
-        maybe_billed: row.get("maybe_billed")?,
-        is_result: row.get("is_result")?,
-        unknown_price: row.get("unknown_price")?,
-        attempts: row.get("attempts")?,
-        tokens: tokens(row)?,
-        cost: cost(row)?,
-    })
-}
-
-pub(super) fn read_day_group(row: &Row<'_>) -> rusqlite::Result<DayGroup> {
-    let days: i64 = row.get("day")?;
-    let midnight = Timestamp::from_second(days.saturating_mul(86_400))
-        .map_err(|error| unreadable(0, Type::Integer, &error.to_string()))?;
-    Ok(DayGroup {
-        day: midnight.to_zoned(TimeZone::UTC).date(),
-        group: read_group(row)?,
-    })
-}
-
-fn tokens(row: &Row<'_>) -> rusqlite::Result<Tokens> {
+pub(super) fn tokens(row: &Row<'_>) -> rusqlite::Result<Tokens> {
     let count = |column: &str| -> rusqlite::Result<u64> {
         Ok(row.get::<_, Option<u64>>(column)?.unwrap_or_default())
     };
@@ -272,7 +188,7 @@ fn tokens(row: &Row<'_>) -> rusqlite::Result<Tokens> {
     })
 }
 
-fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
+pub(super) fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
     Ok(Cost {
         total: amount(row, "cost_pico")?,
         saved_by_batch: amount(row, "saved_by_batch_pico")?,
@@ -303,7 +219,7 @@ fn duration(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Duration>> {
         .map(Duration::from_millis))
 }
 
-fn class(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<ErrorClass>> {
+pub(super) fn class(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<ErrorClass>> {
     optional_word(row, column, |name| name.parse().ok())
 }
 
@@ -342,6 +258,6 @@ pub(super) fn optional_word<T>(
         .ok_or_else(|| unreadable(0, Type::Text, &format!("`{name}` is no {column}")))
 }
 
-fn unreadable(index: usize, kind: Type, why: &str) -> Error {
+pub(super) fn unreadable(index: usize, kind: Type, why: &str) -> Error {
     Error::FromSqlConversionFailure(index, kind, why.into())
 }

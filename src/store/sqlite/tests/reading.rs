@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::EstimateErrors;
-use crate::store::{EstimateKind, EstimateSums};
+use crate::store::{AttemptGroup, EstimateKind, EstimateSums};
 
 #[tokio::test]
 async fn readers_page_through_results_with_the_sums_of_all_attempts() {
@@ -39,6 +39,42 @@ async fn attempt_groups_add_up_to_the_ledger() {
     assert_eq!(groups.iter().map(|group| group.attempts).sum::<u64>(), 2);
     let wasted = groups.iter().find(|group| !group.is_result).unwrap();
     assert_eq!(wasted.error_class, Some(ErrorClass::Overloaded));
+}
+
+#[tokio::test]
+async fn sums_of_a_run_are_told_once_however_many_slices_it_has() {
+    let bench = Bench::with_jobs(450).await;
+    let claimed = bench.claim(450, at(0)).await;
+    for (n, job) in claimed.jobs.iter().enumerate() {
+        let again = retry(job, at(99 * 3_600_000));
+        bench
+            .finish(if n % 3 == 0 { again } else { success(job) })
+            .await;
+    }
+    let reader = bench.reader();
+    let (groups, days) = tokio::join!(
+        reader.attempt_groups(bench.run),
+        reader.day_groups(bench.run)
+    );
+    let told = |group: &AttemptGroup| (group.error_class, group.attempts, group.cost.total);
+    let groups: Vec<_> = groups.unwrap().iter().map(told).collect();
+    let overloaded = Some(ErrorClass::Overloaded);
+    assert_eq!(
+        groups,
+        [
+            (overloaded, 150, Pico(150 * 3_500_000)),
+            (None, 300, Pico(300 * 3_500_000)),
+        ]
+    );
+    let days: Vec<_> = days.unwrap().iter().map(|day| told(&day.group)).collect();
+    assert_eq!(days, groups);
+    let hours = reader.hours_of_day(bench.run).await.unwrap();
+    assert_eq!((hours.len(), hours[0].attempts), (1, 450));
+    let minutes = reader.attempts_by_minute(bench.run).unwrap();
+    assert_eq!(
+        minutes.iter().map(|minute| minute.attempts).sum::<u64>(),
+        450
+    );
 }
 
 #[tokio::test]

@@ -19,8 +19,6 @@ use crate::store::{Check, Result, Verification};
 
 /// Violations that are told in words: the first ones tell, and one cause may bring thousands.
 const MAX_EXAMPLES: usize = 5;
-/// Jobs that one query looks at: some tenths of a second.
-const SLICE: usize = 20_000;
 
 impl SqliteReader {
     /// Checks the file and the invariants of these runs. Reads every page and every row, so a
@@ -87,7 +85,7 @@ impl SqliteReader {
     fn verify_run(&self, run: RunId) -> Result<Vec<Check>> {
         let row = self.run_row(run)?;
         let whole = [ids_of(row)];
-        let slices = self.slices(whole[0])?;
+        let slices = self.slices(row)?;
         let mut checks = INVARIANTS
             .iter()
             .map(|invariant| match invariant.scope {
@@ -97,17 +95,6 @@ impl SqliteReader {
             .collect::<Result<Vec<_>>>()?;
         checks.push(self.texts(&slices)?);
         Ok(checks)
-    }
-
-    /// The ids of a run in parts, which together leave none out.
-    fn slices(&self, (first, last): (i64, i64)) -> Result<Vec<(i64, i64)>> {
-        let mut highest = first;
-        let sql = "SELECT coalesce(max(id), ?1) FROM jobs WHERE id BETWEEN ?1 AND ?2";
-        self.for_each(sql, [first, last], |row| {
-            highest = row.get(0)?;
-            Ok(())
-        })?;
-        Ok(cut(first, highest, last))
     }
 
     /// Holds one invariant against one run. A query that does not name one of the three parameters
@@ -175,14 +162,6 @@ impl SqliteReader {
     }
 }
 
-/// Slices that begin at `first`, leave no gap, and end at `last`, which may be far beyond the highest
-/// id that is there.
-fn cut(first: i64, highest: i64, last: i64) -> Vec<(i64, i64)> {
-    let starts: Vec<i64> = (first..=highest).step_by(SLICE).collect();
-    let ends = starts.iter().skip(1).map(|start| start - 1).chain([last]);
-    starts.iter().copied().zip(ends).collect()
-}
-
 /// Violations as they are found: all are counted, the first few kept.
 #[derive(Default)]
 struct Found {
@@ -204,34 +183,6 @@ impl Found {
             promise,
             violations: self.violations,
             examples: self.examples,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{SLICE, cut};
-
-    #[test]
-    fn slices_leave_nothing_out_and_nothing_twice() {
-        let slice = i64::try_from(SLICE).unwrap();
-        for (jobs, slices) in [
-            (0, 1),
-            (1, 1),
-            (slice, 1),
-            (slice + 1, 2),
-            (3 * slice + 5, 4),
-        ] {
-            let (first, last) = (1 << 40, (2 << 40) - 1);
-            let found = cut(first, (first + jobs - 1).max(first), last);
-            assert_eq!(found.len(), slices, "{jobs} jobs: {found:?}");
-            assert_eq!((found[0].0, found[slices - 1].1), (first, last));
-            assert!(found.windows(2).all(|two| two[0].1 + 1 == two[1].0));
-            assert!(
-                found[..slices - 1]
-                    .iter()
-                    .all(|(from, to)| to - from < slice)
-            );
         }
     }
 }

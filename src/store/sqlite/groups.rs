@@ -1,0 +1,201 @@
+//! Sums over all attempts of a run, however many there are: grouped by the database slice by slice,
+//! and the slices added up here.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rusqlite::types::Type;
+use rusqlite::{Result, Row};
+
+use super::reader::SqliteReader;
+use super::rows::{SUMS, class, cost, optional_word, time, tokens, unreadable, word};
+use crate::model::{AttemptOutcome, ErrorClass, RunId};
+use crate::store::{self, AttemptGroup, DayGroup, HourOfDay, MinuteGroup};
+
+/// Attempts that are alike, which more of their kind can be added to.
+trait Group {
+    /// What makes them alike, by name; groups are told in its order.
+    type Key: Ord;
+
+    fn key(&self) -> Self::Key;
+    fn add(&mut self, more: &Self);
+}
+
+impl SqliteReader {
+    pub(super) fn sum_attempts(&self, run: RunId) -> store::Result<Vec<AttemptGroup>> {
+        self.add_up(run, &by_day(), |row| read_day(row).map(|day| day.group))
+    }
+
+    pub(super) fn sum_by_day(&self, run: RunId) -> store::Result<Vec<DayGroup>> {
+        self.add_up(run, &by_day(), read_day)
+    }
+
+    pub(super) fn sum_by_minute(&self, run: RunId) -> store::Result<Vec<MinuteGroup>> {
+        self.add_up(run, BY_MINUTE, read_minute)
+    }
+
+    pub(super) fn sum_by_hour_of_day(&self, run: RunId) -> store::Result<Vec<HourOfDay>> {
+        self.add_up(run, BY_HOUR_OF_DAY, read_hour)
+    }
+
+    /// `sql` groups the attempts between two job ids.
+    fn add_up<G: Group>(
+        &self,
+        run: RunId,
+        sql: &str,
+        read: impl Fn(&Row<'_>) -> Result<G>,
+    ) -> store::Result<Vec<G>> {
+        let mut groups = BTreeMap::<G::Key, G>::new();
+        for slice in self.slices(self.run_row(run)?)? {
+            for group in self.query_all(sql, slice, &read)? {
+                groups
+                    .entry(group.key())
+                    .and_modify(|sum| sum.add(&group))
+                    .or_insert(group);
+            }
+        }
+        Ok(groups.into_values().collect())
+    }
+}
+
+/// Which attempt brought the result of an ended job: the last one, but where a truncated answer was
+/// put aside and nothing better came.
+const RESULT_N: &str = "iif(jobs.amended, coalesce((SELECT n FROM results WHERE job_id = jobs.id), jobs.attempts), jobs.attempts)";
+
+/// By the days since 1970 (UTC) at which they ended, and all that tells them apart. The last attempt
+/// of a job that succeeded or failed brought its result; that of a cancelled one did not.
+fn by_day() -> String {
+    format!(
+        "SELECT name AS model, answered_by, a.lane AS lane, outcome, a.error_class AS error_class, maybe_billed,
+            unknown_price, (a.n = {RESULT_N} AND jobs.state IN (4, 5)) AS is_result,
+            coalesce(a.ended_at_ms, a.started_at_ms) / 86400000 AS day, count(*) AS attempts, {SUMS}
+         FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
+         WHERE a.job_id BETWEEN ?1 AND ?2
+         GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result, day"
+    )
+}
+
+/// Those that ended, by the minute of their end.
+const BY_MINUTE: &str =
+    "SELECT ended_at_ms / 60000 * 60000 AS minute_ms, outcome, error_class, count(*) AS attempts
+     FROM attempts WHERE job_id BETWEEN ?1 AND ?2 AND ended_at_ms IS NOT NULL
+     GROUP BY minute_ms, outcome, error_class";
+
+/// By the hour of day (UTC) in which they began.
+const BY_HOUR_OF_DAY: &str = "SELECT started_at_ms / 3600000 % 24 AS hour, count(*) AS attempts,
+       count(*) FILTER (WHERE http_status >= 500) AS service_failures
+     FROM attempts WHERE job_id BETWEEN ?1 AND ?2 GROUP BY hour";
+
+fn read_day(row: &Row<'_>) -> Result<DayGroup> {
+    let days: i64 = row.get("day")?;
+    let midnight = Timestamp::from_second(days.saturating_mul(86_400))
+        .map_err(|error| unreadable(0, Type::Integer, &error.to_string()))?;
+    let group = AttemptGroup {
+        model: row.get("model")?,
+        answered_by: row.get("answered_by")?,
+        lane: word(row, "lane", |name| name.parse().ok())?,
+        outcome: optional_word(row, "outcome", AttemptOutcome::parse)?,
+        error_class: class(row, "error_class")?,
+        maybe_billed: row.get("maybe_billed")?,
+        is_result: row.get("is_result")?,
+        unknown_price: row.get("unknown_price")?,
+        attempts: row.get("attempts")?,
+        tokens: tokens(row)?,
+        cost: cost(row)?,
+    };
+    Ok(DayGroup {
+        day: midnight.to_zoned(TimeZone::UTC).date(),
+        group,
+    })
+}
+
+fn read_minute(row: &Row<'_>) -> Result<MinuteGroup> {
+    Ok(MinuteGroup {
+        minute: time(row, "minute_ms")?.unwrap_or(Timestamp::UNIX_EPOCH),
+        outcome: word(row, "outcome", AttemptOutcome::parse)?,
+        error_class: class(row, "error_class")?,
+        attempts: row.get("attempts")?,
+    })
+}
+
+fn read_hour(row: &Row<'_>) -> Result<HourOfDay> {
+    Ok(HourOfDay {
+        hour: row.get("hour")?,
+        attempts: row.get("attempts")?,
+        service_failures: row.get("service_failures")?,
+    })
+}
+
+impl Group for AttemptGroup {
+    type Key = (
+        (String, Option<String>, &'static str),
+        (Option<&'static str>, Option<&'static str>),
+        (bool, bool, bool),
+    );
+
+    fn key(&self) -> Self::Key {
+        (
+            (
+                self.model.clone(),
+                self.answered_by.clone(),
+                self.lane.as_str(),
+            ),
+            (
+                self.outcome.map(AttemptOutcome::as_str),
+                self.error_class.map(ErrorClass::as_str),
+            ),
+            (self.maybe_billed, self.unknown_price, self.is_result),
+        )
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.attempts += more.attempts;
+        self.tokens = self.tokens.plus(&more.tokens);
+        self.cost.total += more.cost.total;
+        self.cost.saved_by_batch += more.cost.saved_by_batch;
+        self.cost.saved_by_cache += more.cost.saved_by_cache;
+    }
+}
+
+impl Group for DayGroup {
+    type Key = (<AttemptGroup as Group>::Key, Date);
+
+    fn key(&self) -> Self::Key {
+        (self.group.key(), self.day)
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.group.add(&more.group);
+    }
+}
+
+impl Group for MinuteGroup {
+    type Key = (Timestamp, &'static str, Option<&'static str>);
+
+    fn key(&self) -> Self::Key {
+        (
+            self.minute,
+            self.outcome.as_str(),
+            self.error_class.map(ErrorClass::as_str),
+        )
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.attempts += more.attempts;
+    }
+}
+
+impl Group for HourOfDay {
+    type Key = u8;
+
+    fn key(&self) -> Self::Key {
+        self.hour
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.attempts += more.attempts;
+        self.service_failures += more.service_failures;
+    }
+}
