@@ -1,14 +1,14 @@
 //! What the scheduler knows of one model's jobs, and whether it may send them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
 
 use super::endpoints::{Roads, SecondEndpoint};
 use super::throttle::Verdict;
 use crate::model::{ClaimedJob, Endpoint, JobId};
-use crate::policy::Standing;
-use crate::store::{Claimed, LaneLoad, Next};
+use crate::policy::{DIFFERENT_JOBS, Standing};
+use crate::store::{Claimed, Finish, LaneLoad, Next};
 
 /// One model's jobs: what is believed to wait in the store, and what is claimed.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Lane {
     /// a moment old does not make it wrong.
     left: u64,
     /// Jobs that wait although the lane worked when they failed: what is wrong may be their own.
-    suspects: u64,
+    suspects: HashSet<JobId>,
     /// Jobs asked for by a claim that is under way.
     claiming: u32,
     /// The last claim found all that was due, so that another one would find nothing.
@@ -47,7 +47,7 @@ impl Lane {
             blocked: false,
             roads: Roads::new(second),
             ready: VecDeque::new(),
-            suspects: 0,
+            suspects: HashSet::new(),
             claiming: 0,
             dry: false,
             next_due: None,
@@ -156,22 +156,26 @@ impl Lane {
         let since = job.previous_ended_at.unwrap_or(job.started_at);
         let last_success = self.roads.to(job.endpoint).last_success;
         let another_succeeded = last_success.is_some_and(|at| at >= since);
-        let only_suspects_left = self.suspects >= self.left;
-        let no_other_is_left = self.left <= 1 || only_suspects_left;
+        let only_suspects_left = self.suspects.len() as u64 >= self.left;
+        // So few that they could not open the circuit, should they fail: if that told of the lane,
+        // some that cannot work would be sent for ever.
+        let few_left = self.left < DIFFERENT_JOBS as u64;
         let spared = self.roads.is_spared(job, now);
         let age = now.duration_since(job.first_started_at);
         Standing {
-            lane_works: another_succeeded || (no_other_is_left && !spared),
+            lane_works: another_succeeded || ((few_left || only_suspects_left) && !spared),
             age: age.try_into().unwrap_or_default(),
         }
     }
 
-    /// Keeps count of the jobs whose failures were held against them.
-    pub(super) fn suspect(&mut self, before: u32, after: u32, ended: bool) {
-        match (before > 0, after > 0 && !ended) {
-            (false, true) => self.suspects += 1,
-            (true, false) => self.suspects = self.suspects.saturating_sub(1),
-            _ => {}
+    /// Keeps in mind whose failures were held against them, in this process or one before it, as
+    /// long as they wait here.
+    pub(super) fn suspect(&mut self, job: JobId, finish: &Finish) {
+        let waits = matches!(finish.next, Next::RetryAt(_) | Next::Requeue);
+        if waits && finish.history.counted > 0 {
+            self.suspects.insert(job);
+        } else {
+            self.suspects.remove(&job);
         }
     }
 

@@ -305,8 +305,7 @@ impl Scheduler {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.model == job.model) else {
             return LaneChange::None;
         };
-        let ended = finish.next.is_end();
-        lane.suspect(job.history.counted, finish.history.counted, ended);
+        lane.suspect(job.job(), finish);
         let road = lane.roads.to_mut(job.endpoint);
         let class = finish.record.error_class;
         let changed = match class.filter(|class| speaks_of_the_lane(*class)) {

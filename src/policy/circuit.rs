@@ -16,7 +16,7 @@ use crate::model::{Budget, ErrorClass, JobId};
 /// answers, in an outage within one round of requests.
 const OPENS_AFTER: u32 = 20;
 /// They must be of so many different jobs: a few jobs that cannot work say nothing of the lane.
-const DIFFERENT_JOBS: usize = 5;
+pub const DIFFERENT_JOBS: usize = 5;
 /// Probes are at least so far apart after the first: three a minute.
 const LEAST_PROBE_WAIT: Duration = Duration::from_secs(20);
 /// And at most so far: a lane that is well again is noticed within two minutes.

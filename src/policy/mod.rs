@@ -29,7 +29,7 @@ pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure,
 pub use batch::BatchSettings;
 pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};
-pub use circuit::{Changed, Circuit, speaks_of_the_lane};
+pub use circuit::{Changed, Circuit, DIFFERENT_JOBS, speaks_of_the_lane};
 pub use concurrency::{Concurrency, Signal};
 pub use estimate::{Estimator, Prefix, Prompt, estimate};
 pub use forecast::{Expected, Forecast};

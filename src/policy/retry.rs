@@ -42,7 +42,8 @@ pub struct RetrySettings {
 /// How a job stands in its surroundings when an attempt of it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The lane works: another job succeeded since this one was last tried, or there is no other.
+    /// The lane works: another job succeeded since this one was last tried. It is also taken to work
+    /// when nothing can tell: too few jobs are left, or only such that failed while it worked.
     /// While it does not, failures of the server or the network cost a job nothing.
     pub lane_works: bool,
     /// How long ago its first attempt began.

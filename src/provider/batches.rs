@@ -15,6 +15,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{Failure, Message};
@@ -51,6 +52,8 @@ pub struct BatchPage {
     pub batches: Vec<RemoteBatch>,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
+    /// What the API's clock said when it answered (header `date`), to the second.
+    pub server_time: Option<Timestamp>,
 }
 
 /// One line of a batch's results.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response};
 
@@ -307,5 +308,12 @@ impl Seen {
 
     pub(super) fn limits(&self) -> RateLimits {
         rate_limits(self.headers())
+    }
+
+    /// What the server's clock said, to the second.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        let text = self.headers().get("date")?;
+        let parser = DateTimeParser::new().relaxed_weekday(true);
+        parser.parse_timestamp(text).ok()
     }
 }

@@ -92,6 +92,36 @@ fn jobs_that_cannot_work_fail_even_when_nothing_else_is_left() {
 }
 
 #[test]
+fn a_few_jobs_that_cannot_work_fail_although_none_ever_succeeded() {
+    for jobs in 1..=4 {
+        World::new(24).jobs(jobs).block_on(async |world| {
+            let broken = Answer::Error(ErrorClass::ServerError);
+            world.provider.mix(&[(1.0, broken)]);
+            let ended = tokio::time::timeout(Duration::from_hours(24), world.dispatch());
+            assert_eq!(ended.await.expect("no end"), Ending::Completed);
+            assert_eq!(world.counts().await.failed, jobs as u64);
+            assert_eq!(world.provider.requests(), 8 * jobs as u64);
+        });
+    }
+}
+
+#[test]
+fn jobs_that_cannot_work_fail_also_after_a_crash_that_left_nothing_else() {
+    World::new(25).jobs(60).block_on(async |world| {
+        for n in 1..=6 {
+            let broken = Answer::Error(ErrorClass::ServerError);
+            world.provider.poison(&format!("id-{n}"), broken);
+        }
+        let crashed = world.dispatch_until(Duration::from_secs(30)).await;
+        assert_eq!(crashed, None);
+        assert_eq!(world.counts().await.succeeded, 54);
+        let ended = tokio::time::timeout(Duration::from_hours(24), world.dispatch());
+        assert_eq!(ended.await.expect("no end"), Ending::Completed);
+        assert_eq!(world.counts().await.failed, 6);
+    });
+}
+
+#[test]
 fn a_job_is_given_up_after_its_time_even_in_an_outage() {
     World::new(23)
         .jobs(200)

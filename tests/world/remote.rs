@@ -12,7 +12,7 @@ use claude_run::provider::{
     BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, ResultLine,
 };
 use fastrand::Rng;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -70,8 +70,6 @@ pub struct Manners {
     pub stalled: f64,
     /// A batch is not found for so long after its creation.
     pub hidden_for: Duration,
-    /// Its clock is ahead of ours by so many seconds.
-    pub clock_ahead: i64,
     /// Chance that a look, a list, a cancel or the start of a download fails.
     pub trouble: f64,
     pub results: Results,
@@ -93,7 +91,6 @@ impl Default for Manners {
             processing: Duration::from_mins(20),
             stalled: 0.0,
             hidden_for: Duration::ZERO,
-            clock_ahead: 0,
             trouble: 0.0,
             results: Results::default(),
             items: vec![(1.0, Item::Message)],
@@ -129,6 +126,7 @@ struct Batch {
 
 struct State {
     rng: Rng,
+    clock_ahead: SignedDuration,
     manners: Manners,
     script: VecDeque<Create>,
     batches: Vec<Batch>,
@@ -153,6 +151,7 @@ impl Remote {
     pub fn new(seed: u64, clock: Clock) -> Self {
         let state = State {
             rng: Rng::with_seed(seed),
+            clock_ahead: SignedDuration::ZERO,
             manners: Manners::default(),
             script: VecDeque::new(),
             batches: Vec::new(),
@@ -164,6 +163,11 @@ impl Remote {
             state: Arc::new(Mutex::new(state)),
             clock,
         }
+    }
+
+    /// Its clock is so far ahead of ours, or behind it.
+    pub fn set_clock_ahead(&self, by: SignedDuration) {
+        self.state().clock_ahead = by;
     }
 
     pub fn behave(&self, change: impl FnOnce(&mut Manners)) {
@@ -261,8 +265,7 @@ impl Remote {
     }
 
     fn now(&self, state: &State) -> Timestamp {
-        let ahead = jiff::SignedDuration::from_secs(state.manners.clock_ahead);
-        self.clock.now().checked_add(ahead).unwrap()
+        self.clock.now().checked_add(state.clock_ahead).unwrap()
     }
 
     async fn lag(&self) {
@@ -611,6 +614,7 @@ impl BatchApi for Remote {
         Ok(BatchPage {
             batches: page,
             next,
+            server_time: Some(now),
         })
     }
 

@@ -33,6 +33,10 @@ const LIFETIME: Duration = Duration::from_mins(1);
 /// Dispatches that a run may need when all is well: it may have been halted before, or have batches
 /// that nobody waits for.
 const MOST_ROUNDS: u32 = 200;
+/// No dispatch lasts so long when all is well.
+const LONGEST: Duration = Duration::from_hours(6);
+/// How far the API's clock is ahead of ours, in minutes.
+const CLOCK_AHEAD: [i64; 5] = [0, 0, 2, -3 * 60, 24 * 60];
 
 /// What a live answer costs: 100 tokens in and 50 out, at the published prices.
 fn price(model: &str) -> Pico {
@@ -143,6 +147,15 @@ const FAULTS: [ErrorClass; 24] = [
     ErrorClass::ContextWindowExceeded,
     ErrorClass::Unknown,
 ];
+/// Those of one job, which every attempt counts for in the end.
+const POISONS: [ErrorClass; 6] = [
+    ErrorClass::Overloaded,
+    ErrorClass::ServerError,
+    ErrorClass::Unavailable,
+    ErrorClass::StreamCut,
+    ErrorClass::InvalidRequest,
+    ErrorClass::PromptTooLong,
+];
 const HALTS: [ErrorClass; 8] = [
     ErrorClass::Authentication,
     ErrorClass::Billing,
@@ -173,6 +186,17 @@ fn live_mood(rng: &mut Rng, provider: &Scripted) {
     mix.push((1.0, Answer::Message));
     provider.mix(&mix);
     provider.limit(one_in(rng, 3).then(|| rng.u64(20..400)));
+}
+
+/// Some jobs fail live for ever, also when all is well.
+fn poison(rng: &mut Rng, world: &World) {
+    for _ in 0..rng.u32(0..=2) {
+        let id = format!("id-{}", rng.usize(1..=world.plan.lines.len()));
+        let class = POISONS[rng.usize(..POISONS.len())];
+        for provider in [&world.provider, &world.second] {
+            provider.poison(&id, Answer::Error(class));
+        }
+    }
 }
 
 fn batch_mood(rng: &mut Rng) -> Manners {
@@ -224,6 +248,10 @@ struct Story<'a> {
 
 impl<'a> Story<'a> {
     fn new(world: &'a World, mut rng: Rng) -> Self {
+        let minutes = CLOCK_AHEAD[rng.usize(..CLOCK_AHEAD.len())];
+        let ahead = SignedDuration::from_mins(minutes);
+        world.remote.set_clock_ahead(ahead);
+        poison(&mut rng, world);
         Self {
             world,
             clock_is_set: one_in(&mut rng, 12),
@@ -340,7 +368,8 @@ impl<'a> Story<'a> {
 
     async fn come_to_the_end(&self) {
         for _ in 0..MOST_ROUNDS {
-            if self.world.dispatch().await == Ending::Completed {
+            let ending = tokio::time::timeout(LONGEST, self.world.dispatch()).await;
+            if ending.expect("the run does not end") == Ending::Completed {
                 return;
             }
             tokio::time::sleep(Duration::from_secs(10)).await;

@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::add;
 use crate::model::RemoteBatch;
 
-/// The API's clock and ours may differ by so much.
+/// The API's clock and ours may differ by so much more than we know.
 const CLOCK_DIFFERENCE: Duration = Duration::from_mins(5);
 /// No create call takes longer than this, upload included.
 const LONGEST_CREATE: Duration = Duration::from_hours(1);
@@ -30,11 +30,18 @@ pub(super) struct Search {
     pub(super) lost_at: Timestamp,
     /// Remote batches that are known to be others.
     pub(super) others: HashSet<String>,
+    /// How far the API's clock is ahead of ours, as far as it has said.
+    pub(super) ahead: SignedDuration,
 }
 
 impl Search {
-    /// The earliest time, by the API's clock, at which it can have been created.
-    pub(super) fn from(&self) -> Timestamp {
+    /// The API's clock was so far ahead of ours when it answered.
+    pub(super) fn by_the_server_s_clock(&mut self, server: Timestamp, ours: Timestamp) {
+        self.ahead = server.duration_since(ours);
+    }
+
+    /// The earliest time at which it can have been created.
+    fn from(&self) -> Timestamp {
         let earliest = if self.clock_was_set_back() {
             before(self.lost_at, RESULTS_STAY)
         } else {
@@ -60,14 +67,23 @@ impl Search {
     /// Whether this may be the batch.
     pub(super) fn fits(&self, remote: &RemoteBatch) -> bool {
         let in_time = |at| self.from() <= at && at <= self.until();
+        let is_in_time = |at| self.on_our_clock(at).into_iter().any(in_time);
         remote.counts.total() == u64::from(self.requests)
-            && remote.created_at.is_none_or(in_time)
+            && remote.created_at.is_none_or(is_in_time)
             && !self.others.contains(&remote.id)
     }
 
     /// Nothing that is listed after this one (they come newest first) can be the batch.
     pub(super) fn ends_with(&self, remote: &RemoteBatch) -> bool {
-        remote.created_at.is_some_and(|at| at < self.from())
+        let is_before = |at| at < self.from();
+        let ends = |at| self.on_our_clock(at).into_iter().all(is_before);
+        remote.created_at.is_some_and(ends)
+    }
+
+    /// What our clock showed at a time of the API's: what it would show now, or the same as the
+    /// API's, since it may have been set right after the call left, or wrong.
+    fn on_our_clock(&self, at: Timestamp) -> [Timestamp; 2] {
+        [at, at.checked_sub(self.ahead).unwrap_or(at)]
     }
 }
 
@@ -77,6 +93,10 @@ fn before(at: Timestamp, by: Duration) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use jiff::SignedDuration;
+
     use super::Search;
     use crate::model::{RemoteBatch, RemoteStatus, RequestCounts};
 
@@ -103,6 +123,7 @@ mod tests {
             sent_at: "2026-11-22T10:00:00Z".parse().unwrap(),
             lost_at: "2026-11-22T10:02:00Z".parse().unwrap(),
             others: ["msgbatch_2".to_owned()].into(),
+            ahead: SignedDuration::ZERO,
         };
         for (at, processing, errored, fits) in [
             ("2026-11-22T10:01:00Z", 10, 0, true),
@@ -131,7 +152,8 @@ mod tests {
             requests: 10,
             sent_at: "2026-11-22T10:00:00Z".parse().unwrap(),
             lost_at: "2026-11-21T10:00:05Z".parse().unwrap(),
-            others: std::collections::HashSet::new(),
+            others: HashSet::new(),
+            ahead: SignedDuration::ZERO,
         };
         // The clock was right when the call left, or it is right now.
         assert!(search.fits(&remote("2026-11-22T10:00:01Z", 10, 0)));
@@ -146,9 +168,33 @@ mod tests {
             requests: 10,
             sent_at: "2026-11-22T10:00:00Z".parse().unwrap(),
             lost_at: "2026-11-23T10:00:00Z".parse().unwrap(),
-            others: std::collections::HashSet::new(),
+            others: HashSet::new(),
+            ahead: SignedDuration::ZERO,
         };
         assert!(search.fits(&remote("2026-11-22T11:05:00Z", 10, 0)));
         assert!(!search.fits(&remote("2026-11-22T11:06:00Z", 10, 0)));
+    }
+
+    #[test]
+    fn the_server_s_clock_counts_where_ours_is_off() {
+        let mut search = Search {
+            requests: 10,
+            sent_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+            lost_at: "2026-11-22T10:02:00Z".parse().unwrap(),
+            others: HashSet::new(),
+            ahead: SignedDuration::ZERO,
+        };
+        let (then, earlier) = ("2026-11-22T15:01:00Z", "2026-11-22T14:54:59Z");
+        assert!(!search.fits(&remote(then, 10, 0)));
+        search.by_the_server_s_clock(
+            "2026-11-22T15:03:00Z".parse().unwrap(),
+            "2026-11-22T10:03:00Z".parse().unwrap(),
+        );
+        assert!(search.fits(&remote(then, 10, 0)));
+        assert!(!search.fits(&remote(earlier, 10, 0)));
+        // Ours may have been right when the call left.
+        assert!(search.fits(&remote("2026-11-22T10:01:00Z", 10, 0)));
+        assert!(!search.ends_with(&remote(earlier, 10, 0)));
+        assert!(search.ends_with(&remote("2026-11-22T09:54:59Z", 10, 0)));
     }
 }

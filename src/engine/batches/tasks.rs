@@ -116,7 +116,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 marks,
             } => self.send(batch, bytes, &Marker::of(marks)).await,
             Effect::Look { batch, remote_id } => self.look(batch, &remote_id).await,
-            Effect::Find { batch, search } => Ok(Answer::Found(batch, self.find(&search).await)),
+            Effect::Find { batch, search } => Ok(Answer::Found(batch, self.find(search).await)),
             Effect::Confirm {
                 batch,
                 nonce,
@@ -281,10 +281,13 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
     }
 
     /// Reads the list of batches back to the time at which this one can have been created.
-    async fn find(&self, search: &Search) -> Told<Vec<RemoteBatch>> {
+    async fn find(&self, mut search: Search) -> Told<Vec<RemoteBatch>> {
         let (mut found, mut after) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
             let page = self.api.list(after.as_deref()).await?;
+            if let Some(server) = page.server_time {
+                search.by_the_server_s_clock(server, self.clock.now());
+            }
             let is_over = page
                 .batches
                 .last()

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use fastrand::Rng;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::planner::View;
 use super::search::Search;
@@ -178,6 +178,7 @@ impl Track {
             sent_at: self.row.sent_at.unwrap_or(self.row.created_at),
             lost_at: self.lost_at.unwrap_or(now),
             others: self.others.clone(),
+            ahead: SignedDuration::ZERO,
         }
     }
 

@@ -128,7 +128,9 @@ impl BatchApi for BatchesClient {
         }
         let mut seen = Seen::default();
         let broken = self.call(self.api.http().get(url), &mut seen).await;
-        self.api.result_of(&seen, broken, read_page)
+        let mut page = self.api.result_of(&seen, broken, read_page)?;
+        page.server_time = seen.date();
+        Ok(page)
     }
 
     async fn cancel(&self, id: &str) -> Result<RemoteBatch, Box<Failure>> {

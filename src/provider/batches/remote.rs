@@ -24,7 +24,11 @@ pub(super) fn read_page(body: &[u8]) -> Option<BatchPage> {
     let last = page["last_id"].as_str().filter(|id| !id.is_empty());
     let last = last.or_else(|| batches.last().map(|batch| batch.id.as_str()));
     let next = last.filter(|_| page["has_more"] == true).map(str::to_owned);
-    Some(BatchPage { batches, next })
+    Some(BatchPage {
+        batches,
+        next,
+        server_time: None,
+    })
 }
 
 fn batch(value: &Value) -> Option<RemoteBatch> {

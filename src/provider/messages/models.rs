@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -50,7 +49,7 @@ impl MessagesClient {
         ModelsReply {
             broken: broken.as_ref().map(|(broken, _)| *broken),
             status: seen.status(),
-            date: date(&seen),
+            date: seen.date(),
             limits: seen.limits(),
             result: self.api.result_of(&seen, broken, model_ids),
             latency,
@@ -64,12 +63,6 @@ fn model_ids(body: &[u8]) -> Option<Vec<String>> {
     let ids = list.get("data")?.as_array()?.iter();
     ids.map(|model| Some(model.get("id")?.as_str()?.to_owned()))
         .collect()
-}
-
-fn date(seen: &Seen) -> Option<Timestamp> {
-    let text = seen.headers().get("date")?;
-    let parser = DateTimeParser::new().relaxed_weekday(true);
-    parser.parse_timestamp(text).ok()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use claude_run::engine::{Ending, Stop};
 use claude_run::model::{BatchState, ErrorClass, EventKind};
+use jiff::SignedDuration;
 
 use crate::world::World;
 use crate::world::remote::{Create, Item, Results};
@@ -105,7 +106,7 @@ fn a_create_call_that_was_not_heard_is_repeated_when_it_was_looked_for_long_enou
 fn of_two_batches_that_may_be_ours_the_results_say_which_one_it_is() {
     World::of_both_lanes(5).jobs(40).forced().block_on(async |world| {
         world.remote.script(&[Create::AnswerLost]);
-        world.remote.behave(|it| it.clock_ahead = -120);
+        world.remote.set_clock_ahead(SignedDuration::from_mins(-2));
         let theirs = world.remote.stranger(40);
         world.remote.stranger(39);
         assert_eq!(world.dispatch().await, Ending::Completed);
@@ -118,6 +119,22 @@ fn of_two_batches_that_may_be_ours_the_results_say_which_one_it_is() {
         };
         assert_eq!(world.told(two), 1);
     });
+}
+
+#[test]
+fn a_lost_batch_is_found_however_far_off_our_clock_is() {
+    for (seed, hours) in [(7, 3), (8, -3), (9, 24), (10, -20 * 24)] {
+        let plan = World::of_both_lanes(seed).jobs(40).forced();
+        plan.block_on(async |world| {
+            world.remote.script(&[Create::AnswerLost]);
+            world
+                .remote
+                .set_clock_ahead(SignedDuration::from_hours(hours));
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            assert_eq!(world.remote.creates(), 1, "{hours} hours ahead");
+        });
+    }
 }
 
 #[test]

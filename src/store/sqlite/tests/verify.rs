@@ -48,6 +48,19 @@ async fn a_store_at_work_keeps_every_invariant() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_back_is_no_damage() {
+    let bench = Bench::with_jobs(1).await;
+    let hour = 3_600_000;
+    let first = bench.claim(1, at(hour)).await.jobs;
+    bench.finish(retry(&first[0], at(hour + 900))).await;
+    bench.store.start_run(bench.run, at(0), 20).await.unwrap();
+    let again = bench.claim(1, at(hour / 2)).await.jobs;
+    bench.finish(success(&again[0])).await;
+    let told = bench.reader().verify(&[bench.run]).unwrap();
+    assert!(told.holds(), "{told:#?}");
+}
+
+#[tokio::test]
 async fn each_damage_is_found_and_named() {
     for (damage, broken) in [
         ("DELETE FROM bodies WHERE job_id & 7 = 5", &["bodies"][..]),
