@@ -1,44 +1,6 @@
-//! Whether, and where, requests are marked for the prompt cache that do not mark themselves.
-
-use std::str::FromStr;
+//! Beginnings that requests share, and that are marked for the prompt cache.
 
 use serde::{Deserialize, Serialize};
-
-/// What is done about long beginnings that requests share without saying so.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum CachePrefix {
-    /// They are marked with one `cache_control` where that pays.
-    Auto,
-    /// Requests are sent as the user wrote them.
-    #[default]
-    Off,
-}
-
-impl CachePrefix {
-    /// The name used in flags and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Off => "off",
-        }
-    }
-}
-
-impl FromStr for CachePrefix {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "off" => Ok(Self::Off),
-            other => Err(format!("`{other}` is neither `auto` nor `off`")),
-        }
-    }
-}
 
 /// A beginning that jobs of a run share and that is worth a mark. Chosen once and kept with the run,
 /// so that every later dispatch sends the same requests.

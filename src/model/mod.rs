@@ -5,10 +5,10 @@
 
 pub mod amendment;
 pub mod attempt;
+pub mod auto_or_off;
 pub mod batch;
 pub mod body;
 pub mod cache_prefix;
-pub mod cache_warm;
 pub mod duration;
 pub mod endpoint;
 pub mod error_class;
@@ -30,10 +30,10 @@ pub mod usage;
 
 pub use amendment::{Amended, Amendment};
 pub use attempt::{AttemptOutcome, AttemptRecord};
+pub use auto_or_off::AutoOrOff;
 pub use batch::{BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, RequestCounts};
 pub use body::RequestBody;
-pub use cache_prefix::{CachePrefix, SharedPrefix};
-pub use cache_warm::CacheWarm;
+pub use cache_prefix::SharedPrefix;
 pub use endpoint::Endpoint;
 pub use error_class::{Budget, ErrorClass, Treatment};
 pub use error_object::error_object;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cache_prefix::{CachePrefix, SharedPrefix};
-use super::cache_warm::CacheWarm;
+use super::auto_or_off::AutoOrOff;
+use super::cache_prefix::SharedPrefix;
 use super::error_class::ErrorClass;
 use super::ids::RunId;
 use super::job::JobState;
@@ -165,9 +165,9 @@ pub struct DispatchOptions {
     /// Hours in which requests are sent, as the user wrote them.
     pub only_between: Option<String>,
     /// Whether one request warms the cache for those that share its beginning.
-    pub cache_warm: Option<CacheWarm>,
+    pub cache_warm: Option<AutoOrOff>,
     /// Whether long beginnings that requests share are marked for the cache.
-    pub cache_prefix: Option<CachePrefix>,
+    pub cache_prefix: Option<AutoOrOff>,
     /// The beginnings that are marked. No option of the user's: what was chosen when the run was first
     /// dispatched so; none before.
     pub cache_prefixes: Option<Vec<SharedPrefix>>,

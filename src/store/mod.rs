@@ -142,7 +142,7 @@ pub trait Store: Send + Sync + 'static {
     fn cancel(&self, run: RunId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
 
     /// Puts at most one page of failed or cancelled jobs back in the queue, with a fresh history
-    /// (their attempts stay in the ledger). Returns how many, and the line to go on after, or none
+    /// (their attempts stay in the ledger, without a time of a next try). Returns how many, and the line to go on after, or none
     /// at the end.
     fn retry(
         &self,

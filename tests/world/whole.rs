@@ -33,8 +33,9 @@ const LIFETIME: Duration = Duration::from_mins(1);
 /// Dispatches that a run may need when all is well: it may have been halted before, or have batches
 /// that nobody waits for.
 const MOST_ROUNDS: u32 = 200;
-/// No dispatch lasts so long when all is well.
-const LONGEST: Duration = Duration::from_hours(6);
+/// No dispatch lasts so long when all is well, also where the clock was set back by a day, twice,
+/// while jobs waited.
+const LONGEST: Duration = Duration::from_hours(24 * 4);
 /// How far the API's clock is ahead of ours, in minutes.
 const CLOCK_AHEAD: [i64; 5] = [0, 0, 2, -3 * 60, 24 * 60];
 

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::cli::values;
 use crate::model::duration::parse_duration;
-use crate::model::{CachePrefix, CacheWarm, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode};
+use crate::model::{AutoOrOff, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode};
 use crate::policy::Hours;
 
 use super::input::ShapingArgs;
@@ -92,11 +92,11 @@ pub struct DispatchArgs {
     #[arg(long, value_name = "X", value_parser = parse::budget, help_heading = "Limits")]
     pub budget_usd: Option<Pico>,
     /// Let one request warm a shared prompt cache first [default: auto]
-    #[arg(long, value_name = "auto|off", value_parser = cache_warm, help_heading = "Limits")]
-    pub cache_warm: Option<CacheWarm>,
+    #[arg(long, value_name = "auto|off", value_parser = auto_or_off, help_heading = "Limits")]
+    pub cache_warm: Option<AutoOrOff>,
     /// Cache long beginnings that requests share [default: off]
-    #[arg(long, value_name = "auto|off", value_parser = cache_prefix, help_heading = "Limits")]
-    pub cache_prefix: Option<CachePrefix>,
+    #[arg(long, value_name = "auto|off", value_parser = auto_or_off, help_heading = "Limits")]
+    pub cache_prefix: Option<AutoOrOff>,
     /// Stream answers: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), hide_possible_values = true, help_heading = "Dispatch")]
     pub stream: Option<StreamMode>,
@@ -168,11 +168,7 @@ fn on_halt(text: &str) -> Result<OnHalt, String> {
     text.parse()
 }
 
-fn cache_prefix(text: &str) -> Result<CachePrefix, String> {
-    text.parse()
-}
-
-fn cache_warm(text: &str) -> Result<CacheWarm, String> {
+fn auto_or_off(text: &str) -> Result<AutoOrOff, String> {
     text.parse()
 }
 

@@ -10,7 +10,7 @@ use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::{Origin, Settings};
 use crate::clock::Clock;
 use crate::engine::{BatchOptions, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
-use crate::model::{CacheWarm, Run, RunState};
+use crate::model::{AutoOrOff, Run, RunState};
 use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
     BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, Pair, STATUS_PAGES,
@@ -224,7 +224,7 @@ pub(super) fn engine_settings(
             },
             budget: settings.limits.budget_usd.value,
             only_between: settings.limits.only_between.value.clone(),
-            cache_warm: settings.limits.cache_warm.value == CacheWarm::Auto,
+            cache_warm: settings.limits.cache_warm.value == AutoOrOff::Auto,
             // Whoever dispatches chooses them.
             cache_prefixes: Arc::default(),
         },

@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Settings;
 use crate::engine::{Stop, StopSignal};
-use crate::model::{CachePrefix, DispatchOptions, JobId, Run, SharedPrefix};
+use crate::model::{AutoOrOff, DispatchOptions, JobId, Run, SharedPrefix};
 use crate::policy::Census;
 use crate::progress::{plural, thousands};
 use crate::store::{Reader, Store};
@@ -27,7 +27,7 @@ pub(super) async fn prefixes(
     settings: &Settings,
     stop: &StopSignal,
 ) -> Result<Arc<[SharedPrefix]>, Failure> {
-    if settings.limits.cache_prefix.value == CachePrefix::Off {
+    if settings.limits.cache_prefix.value == AutoOrOff::Off {
         return Ok(Arc::default());
     }
     if let Some(known) = &run.options.cache_prefixes {

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::args::ColorChoice;
-use crate::model::{CachePrefix, CacheWarm, LaneChoice, OnHalt, OnTruncated, StreamMode};
+use crate::model::{AutoOrOff, LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
     AtLeastOne, BaseUrlText, BatchSize, BudgetUsd, Concurrency, HeaderTable, HeaderText, HoursText,
@@ -116,9 +116,9 @@ pub struct LimitsTable {
     /// Hours in which requests are sent, such as `18:00-08:00@America/Los_Angeles`.
     pub only_between: Option<HoursText>,
     /// Whether one request warms the cache for those that share its beginning: `auto` or `off`.
-    pub cache_warm: Option<CacheWarm>,
+    pub cache_warm: Option<AutoOrOff>,
     /// Whether long beginnings that requests share are marked for the cache: `auto` or `off`.
-    pub cache_prefix: Option<CachePrefix>,
+    pub cache_prefix: Option<AutoOrOff>,
 }
 
 /// `[fallback]`

@@ -21,8 +21,7 @@ use jiff::Timestamp;
 use super::args::ColorChoice;
 use super::values::BaseUrl;
 use crate::model::{
-    CachePrefix, CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, Pico,
-    StreamMode,
+    AutoOrOff, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode,
 };
 use crate::policy::Hours;
 
@@ -122,9 +121,9 @@ pub struct LimitSettings {
     /// Hours in which requests are sent.
     pub only_between: Setting<Option<Hours>>,
     /// Whether one request warms the cache for those that share its beginning.
-    pub cache_warm: Setting<CacheWarm>,
+    pub cache_warm: Setting<AutoOrOff>,
     /// Whether long beginnings that requests share are marked for the cache.
-    pub cache_prefix: Setting<CachePrefix>,
+    pub cache_prefix: Setting<AutoOrOff>,
 }
 
 /// Where requests go, and with which headers.

@@ -17,8 +17,7 @@ use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
 use crate::model::{
-    CachePrefix, CacheWarm, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated,
-    StreamMode,
+    AutoOrOff, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode,
 };
 use crate::policy::Hours;
 use crate::provider::DEFAULT_IDLE_TIMEOUT;
@@ -150,7 +149,7 @@ impl Layers {
             ),
             cache_warm: self.pick(
                 &keys::CACHE_WARM,
-                CacheWarm::default(),
+                AutoOrOff::Auto,
                 By {
                     file: file.cache_warm,
                     run: run.cache_warm,
@@ -160,7 +159,7 @@ impl Layers {
             ),
             cache_prefix: self.pick(
                 &keys::CACHE_PREFIX,
-                CachePrefix::default(),
+                AutoOrOff::Off,
                 By {
                     file: file.cache_prefix,
                     run: run.cache_prefix,

@@ -15,9 +15,7 @@ use crate::cli::credentials::Credentials;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::model::{
-    CachePrefix, CacheWarm, DispatchOptions, ErrorClass, LaneChoice, Pico, StreamMode,
-};
+use crate::model::{AutoOrOff, DispatchOptions, ErrorClass, LaneChoice, Pico, StreamMode};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
 /// environment.
@@ -161,8 +159,8 @@ fn layered_options() -> DispatchOptions {
         otpm: Some(3),
         budget_usd: Some(Pico(3 * Pico::USD.0)),
         only_between: Some("03:00-04:00@UTC".to_owned()),
-        cache_warm: Some(CacheWarm::Off),
-        cache_prefix: Some(CachePrefix::Auto),
+        cache_warm: Some(AutoOrOff::Off),
+        cache_prefix: Some(AutoOrOff::Auto),
         ..DispatchOptions::default()
     }
 }

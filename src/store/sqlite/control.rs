@@ -333,6 +333,9 @@ pub(super) fn retry(
             [job],
         )?;
         tx.execute("DELETE FROM results WHERE job_id = ?1", [job])?;
+        if *state == JobState::Canceled {
+            forget_next_try(tx, *job)?;
+        }
         let queued = Tally::of(JobState::Queued, *route);
         tx.moved(row, *model, Some((*state).into()), Some(queued));
         if *amended {
@@ -348,6 +351,16 @@ pub(super) fn retry(
     }
     let next = page.last().filter(|_| page.len() == PAGE as usize);
     Ok((page.len() as u64, next.map(|ended| line_of(ended.job))))
+}
+
+/// The wait that a cancel cut short is over: the job goes again when it is its turn.
+fn forget_next_try(tx: &Tx, job: i64) -> Result<()> {
+    tx.execute(
+        "UPDATE attempts SET next_try_at_ms = NULL
+         WHERE job_id = ?1 AND n = (SELECT max(n) FROM attempts WHERE job_id = ?1)",
+        [job],
+    )?;
+    Ok(())
 }
 
 fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Result<Vec<Ended>> {

@@ -301,6 +301,9 @@ fn is_wanted(job: &Job, filter: &RetryFilter) -> bool {
 
 /// It asks as its line does again, and has used up nothing.
 fn put_back(job: &mut Job) {
+    if let Some(last) = job.attempts.last_mut() {
+        last.row.next_try_at = None;
+    }
     *job = Job {
         queue: job.queue,
         live_only: job.live_only,

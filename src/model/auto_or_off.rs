@@ -1,23 +1,20 @@
-//! Whether requests that share a cached beginning wait for one of them to warm it.
+//! A thing that is done where it pays, or not at all.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What is done about a prompt cache that is cold.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
+/// Whether something is done where that pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum CacheWarm {
-    /// One request goes first, the rest after its answer.
-    #[default]
+pub enum AutoOrOff {
+    /// Where it pays.
     Auto,
-    /// All go as they come.
+    /// Nowhere.
     Off,
 }
 
-impl CacheWarm {
+impl AutoOrOff {
     /// The name used in flags and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -28,7 +25,7 @@ impl CacheWarm {
     }
 }
 
-impl FromStr for CacheWarm {
+impl FromStr for AutoOrOff {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
