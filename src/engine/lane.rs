@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::endpoints::{Roads, SecondEndpoint};
 use super::throttle::Verdict;
 use crate::model::{ClaimedJob, Endpoint, JobId};
-use crate::policy::{DIFFERENT_JOBS, Standing};
+use crate::policy::{DIFFERENT_JOBS, Others, Standing};
 use crate::store::{Claimed, Finish, LaneLoad, Next};
 
 /// One model's jobs: what is believed to wait in the store, and what is claimed.
@@ -156,16 +156,22 @@ impl Lane {
         let since = job.previous_ended_at.unwrap_or(job.started_at);
         let last_success = self.roads.to(job.endpoint).last_success;
         let another_succeeded = last_success.is_some_and(|at| at >= since);
-        let only_suspects_left = self.suspects.len() as u64 >= self.left;
-        // So few that they could not open the circuit, should they fail: if that told of the lane,
-        // some that cannot work would be sent for ever.
-        let few_left = self.left < DIFFERENT_JOBS as u64;
-        let spared = self.roads.is_spared(job, now);
         let age = now.duration_since(job.first_started_at);
         Standing {
-            lane_works: another_succeeded || ((few_left || only_suspects_left) && !spared),
+            others: match another_succeeded {
+                true => Others::Succeed,
+                false if self.cannot_tell() && !self.roads.is_spared(job, now) => {
+                    Others::CannotTell
+                }
+                false => Others::Fail,
+            },
             age: age.try_into().unwrap_or_default(),
         }
+    }
+
+    /// So few jobs are left that they could not open the circuit, should they fail; or only suspects.
+    fn cannot_tell(&self) -> bool {
+        self.left < DIFFERENT_JOBS as u64 || self.suspects.len() as u64 >= self.left
     }
 
     /// Keeps in mind whose failures were held against them, in this process or one before it, as

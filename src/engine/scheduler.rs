@@ -29,7 +29,9 @@ use crate::model::{
     RunId,
 };
 use crate::policy::halt::next_try;
-use crate::policy::{Changed, Prompt, RetrySettings, Standing, probe_wait, speaks_of_the_lane};
+use crate::policy::{
+    Changed, Others, Prompt, RetrySettings, Standing, probe_wait, speaks_of_the_lane,
+};
 use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
 use claims::Pace;
 
@@ -202,7 +204,7 @@ impl Scheduler {
         Surroundings {
             standing: lane.map_or(
                 Standing {
-                    lane_works: true,
+                    others: Others::Succeed,
                     age: Duration::ZERO,
                 },
                 |lane| lane.standing(job, now),

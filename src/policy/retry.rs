@@ -39,13 +39,35 @@ pub struct RetrySettings {
     pub give_up_after: Option<Duration>,
 }
 
+/// How the other jobs of a model fare, which tells whether a failure is the job's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// One succeeded since this job was last tried: what fails is the job.
+    Succeed,
+    /// None did: failures of the server or the network cost the job nothing.
+    Fail,
+    /// They cannot tell: too few are left, or only such that failed while others succeeded. What may
+    /// be the job's own counts, or some that cannot work would be sent for ever.
+    CannotTell,
+}
+
+impl Others {
+    /// Whether a failure of this class is held against the job.
+    fn blame(self, class: ErrorClass) -> bool {
+        match self {
+            Self::Succeed => true,
+            Self::Fail => false,
+            // What was never sent cannot be at fault.
+            Self::CannotTell => !matches!(class, ErrorClass::Connect | ErrorClass::Dns),
+        }
+    }
+}
+
 /// How a job stands in its surroundings when an attempt of it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The lane works: another job succeeded since this one was last tried. It is also taken to work
-    /// when nothing can tell: too few jobs are left, or only such that failed while it worked.
-    /// While it does not, failures of the server or the network cost a job nothing.
-    pub lane_works: bool,
+    /// How the other jobs of its model fare.
+    pub others: Others,
     /// How long ago its first attempt began.
     pub age: Duration,
 }
@@ -100,7 +122,7 @@ pub fn decide(
     rng: &mut Rng,
 ) -> Verdict {
     let acting = acting_class(class, evidence.should_retry);
-    let history = counted(acting.budget(), history, standing.lane_works);
+    let history = counted(acting.budget(), history, standing.others.blame(acting));
     let step = match acting.treatment() {
         Treatment::Retry if may_retry(settings, acting, evidence, &history, standing.age) => {
             Step::RetryIn(wait(settings, acting, evidence, &history, rng))
@@ -127,15 +149,15 @@ fn acting_class(class: ErrorClass, should_retry: Option<bool>) -> ErrorClass {
     }
 }
 
-/// The history with one more attempt of that budget in it.
-fn counted(budget: Budget, before: JobHistory, lane_works: bool) -> JobHistory {
+/// The history with one more attempt of that budget in it, which the job is to blame for or not.
+fn counted(budget: Budget, before: JobHistory, is_to_blame: bool) -> JobHistory {
     let mut after = JobHistory {
         interruptions_in_row: 0,
         ..before
     };
     match budget {
         Budget::Faults => {
-            after.counted = before.counted.saturating_add(u32::from(lane_works));
+            after.counted = before.counted.saturating_add(u32::from(is_to_blame));
             after.faults_in_row = before.faults_in_row.saturating_add(1);
             after.rate_limits_in_row = 0;
         }

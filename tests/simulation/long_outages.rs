@@ -106,6 +106,20 @@ fn a_few_jobs_that_cannot_work_fail_although_none_ever_succeeded() {
 }
 
 #[test]
+fn the_last_few_jobs_outlast_a_network_that_is_away() {
+    World::new(26).jobs(4).block_on(async |world| {
+        let (began, hours) = (world.began(), Duration::from_hours(5));
+        let away = began + Duration::from_millis(500)..began + hours;
+        world.provider.script(vec![Answer::Message]);
+        world
+            .provider
+            .outage(away, Answer::Error(ErrorClass::Connect));
+        assert_eq!(world.dispatch().await, Ending::Completed);
+        assert_eq!(world.counts().await.succeeded, 4);
+    });
+}
+
+#[test]
 fn jobs_that_cannot_work_fail_also_after_a_crash_that_left_nothing_else() {
     World::new(25).jobs(60).block_on(async |world| {
         for n in 1..=6 {

@@ -13,7 +13,7 @@ use crate::model::{
     AttemptOutcome, AttemptRecord, CancelReason, ClaimedJob, Cost, ErrorClass, Evidence, Halt,
     JobState, Lane, RateLimits, Usage,
 };
-use crate::policy::Standing;
+use crate::policy::{Others, Standing};
 use crate::provider::{Failure, ItemResult, Reply};
 use crate::store::{Finish, JobEnd, Next, OpenItem, ResultBody};
 
@@ -132,7 +132,7 @@ fn decided(
     let age = around.now.duration_since(item.job.first_started_at);
     // A batch that has ended has worked: what fails in it fails for its own sake.
     let standing = Standing {
-        lane_works: true,
+        others: Others::Succeed,
         age: age.try_into().unwrap_or_default(),
     };
     let Outcome {

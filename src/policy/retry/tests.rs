@@ -5,12 +5,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use proptest::prelude::*;
 
-use super::{RetrySettings, Standing, Step, Verdict, decide};
+use super::{Others, RetrySettings, Standing, Step, Verdict, decide};
 use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
 
 const SEEDS: u64 = 2_000;
 const WORKING: Standing = Standing {
-    lane_works: true,
+    others: Others::Succeed,
     age: Duration::ZERO,
 };
 
@@ -500,7 +500,7 @@ proptest! {
 fn while_the_lane_does_not_work_its_failures_cost_a_job_nothing() {
     let (settings, rng) = (RetrySettings::default(), &mut Rng::with_seed(1));
     let down = Standing {
-        lane_works: false,
+        others: Others::Fail,
         ..WORKING
     };
     let mut history = JobHistory::default();
@@ -520,6 +520,27 @@ fn while_the_lane_does_not_work_its_failures_cost_a_job_nothing() {
 }
 
 #[test]
+fn where_the_others_cannot_tell_all_counts_but_what_was_never_sent() {
+    let (settings, rng) = (RetrySettings::default(), &mut Rng::with_seed(1));
+    let alone = Standing {
+        others: Others::CannotTell,
+        ..WORKING
+    };
+    for (class, counted) in [
+        (ErrorClass::ServerError, 1),
+        (ErrorClass::Overloaded, 1),
+        (ErrorClass::ConnectionCut, 1),
+        (ErrorClass::Timeout, 1),
+        (ErrorClass::Connect, 0),
+        (ErrorClass::Dns, 0),
+    ] {
+        let (evidence, before) = (Evidence::default(), JobHistory::default());
+        let verdict = decide(&settings, class, &evidence, before, alone, rng);
+        assert_eq!(verdict.history.counted, counted, "{class}");
+    }
+}
+
+#[test]
 fn a_job_is_given_up_when_its_time_is_over_and_not_before() {
     let settings = RetrySettings {
         give_up_after: Some(Duration::from_mins(10)),
@@ -527,7 +548,7 @@ fn a_job_is_given_up_when_its_time_is_over_and_not_before() {
     };
     for (seconds, gives_up) in [(599, false), (600, true)] {
         let old = Standing {
-            lane_works: false,
+            others: Others::Fail,
             age: Duration::from_secs(seconds),
         };
         let (evidence, rng) = (Evidence::default(), &mut Rng::with_seed(1));
