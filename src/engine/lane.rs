@@ -27,6 +27,8 @@ pub(super) struct Lane {
     left: u64,
     /// Jobs that wait although the lane worked when they failed: what is wrong may be their own.
     suspects: HashSet<JobId>,
+    /// Jobs of other models go on in it, a few at a time.
+    takes_over: bool,
     /// Jobs asked for by a claim that is under way.
     claiming: u32,
     /// The last claim found all that was due, so that another one would find nothing.
@@ -48,6 +50,7 @@ impl Lane {
             roads: Roads::new(second),
             ready: VecDeque::new(),
             suspects: HashSet::new(),
+            takes_over: false,
             claiming: 0,
             dry: false,
             next_due: None,
@@ -151,8 +154,9 @@ impl Lane {
         self.claiming = 0;
     }
 
-    /// How this job stands: whether the lane works is told by the others.
-    pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp) -> Standing {
+    /// How this job stands: whether the lane works is told by the others. `elsewhere`: jobs of other
+    /// models are left.
+    pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp, elsewhere: bool) -> Standing {
         let since = job.previous_ended_at.unwrap_or(job.started_at);
         let last_success = self.roads.to(job.endpoint).last_success;
         let another_succeeded = last_success.is_some_and(|at| at >= since);
@@ -160,7 +164,7 @@ impl Lane {
         Standing {
             others: match another_succeeded {
                 true => Others::Succeed,
-                false if self.cannot_tell() && !self.roads.is_spared(job, now) => {
+                false if !self.can_tell(elsewhere) && !self.roads.is_spared(job, now) => {
                     Others::CannotTell
                 }
                 false => Others::Fail,
@@ -169,9 +173,16 @@ impl Lane {
         }
     }
 
-    /// So few jobs are left that they could not open the circuit, should they fail; or only suspects.
-    fn cannot_tell(&self) -> bool {
-        self.left < DIFFERENT_JOBS as u64 || self.suspects.len() as u64 >= self.left
+    /// Enough jobs are left, or may still come from other models, that are no suspects: should they
+    /// all fail, they open the circuit.
+    fn can_tell(&self, elsewhere: bool) -> bool {
+        let unsuspected = self.left.saturating_sub(self.suspects.len() as u64);
+        unsuspected >= DIFFERENT_JOBS as u64 || (self.takes_over && elsewhere)
+    }
+
+    /// Jobs of it have not ended.
+    pub(super) fn has_jobs_left(&self) -> bool {
+        self.left > 0
     }
 
     /// Keeps in mind whose failures were held against them, in this process or one before it, as
@@ -214,6 +225,7 @@ impl Lane {
     /// A job of another lane goes on in this one.
     pub(super) fn joined(&mut self, next: &Next) {
         self.left += 1;
+        self.takes_over = true;
         self.recorded(next);
     }
 }

@@ -201,13 +201,15 @@ impl Scheduler {
     /// whether a failure is held against it.
     pub(super) fn surroundings(&self, job: &ClaimedJob, now: Timestamp) -> Surroundings {
         let lane = self.lanes.iter().find(|lane| lane.model == job.model);
+        let mut others = self.lanes.iter().filter(|lane| lane.model != job.model);
+        let elsewhere = others.any(Lane::has_jobs_left);
         Surroundings {
             standing: lane.map_or(
                 Standing {
                     others: Others::Succeed,
                     age: Duration::ZERO,
                 },
-                |lane| lane.standing(job, now),
+                |lane| lane.standing(job, now, elsewhere),
             ),
             ever_answered: self.reach.answered,
             outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claude_run::engine::Ending;
-use claude_run::model::ErrorClass;
+use claude_run::model::{ErrorClass, Indicator};
 
 use crate::world::World;
 use crate::world::scripted::Answer;
@@ -133,6 +133,47 @@ fn jobs_that_cannot_work_fail_also_after_a_crash_that_left_nothing_else() {
         assert_eq!(ended.await.expect("no end"), Ending::Completed);
         assert_eq!(world.counts().await.failed, 6);
     });
+}
+
+#[test]
+fn a_job_that_was_never_blamed_does_not_keep_five_that_were_from_failing() {
+    World::new(27).jobs(60).block_on(async |world| {
+        for n in 1..=5 {
+            let broken = Answer::Error(ErrorClass::ServerError);
+            world.provider.poison(&format!("id-{n}"), broken);
+        }
+        let refused = Answer::Error(ErrorClass::InvalidRequest);
+        world.provider.poison("id-6", refused);
+        world.dispatch_until(Duration::from_secs(30)).await;
+        let counts = world.counts().await;
+        assert_eq!((counts.succeeded, counts.failed), (54, 1));
+        world.retry().await;
+        let broken = Answer::Error(ErrorClass::ServerError);
+        world.provider.poison("id-6", broken);
+        let ended = tokio::time::timeout(Duration::from_hours(24), world.dispatch());
+        assert_eq!(ended.await.expect("no end"), Ending::Completed);
+        assert_eq!(world.counts().await.failed, 6);
+    });
+}
+
+#[test]
+fn an_outage_of_both_models_costs_no_job_its_life_on_its_way_to_the_other() {
+    let (first, second) = ("claude-haiku-5-5", "claude-sonnet-5-5");
+    World::new(28)
+        .jobs_of(first, 300)
+        .with_status_page()
+        .amend(&[second])
+        .block_on(async |world| {
+            let (began, hours) = (world.began(), Duration::from_hours(6));
+            world.page.says_from(began, Indicator::Major);
+            let outage = began + Duration::from_millis(500)..began + hours;
+            world
+                .provider
+                .outage(outage, Answer::Error(ErrorClass::Unavailable));
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            let counts = world.counts().await;
+            assert_eq!((counts.succeeded, counts.failed), (300, 0));
+        });
 }
 
 #[test]

@@ -115,9 +115,11 @@ pub struct LimitsTable {
     pub budget_usd: Option<BudgetUsd>,
     /// Hours in which requests are sent, such as `18:00-08:00@America/Los_Angeles`.
     pub only_between: Option<HoursText>,
-    /// Whether one request warms the cache for those that share its beginning: `auto` or `off`.
+    /// `auto`: one of the requests that share a cached beginning goes first, the rest after its answer.
+    /// `off`: all go as they come.
     pub cache_warm: Option<AutoOrOff>,
-    /// Whether long beginnings that requests share are marked for the cache: `auto` or `off`.
+    /// `auto`: long beginnings that requests share are marked with one `cache_control` where that pays.
+    /// `off`: requests are sent as they were written.
     pub cache_prefix: Option<AutoOrOff>,
 }
 

@@ -304,7 +304,10 @@ impl Planner {
                 })
             }
             Need::Doubt => Some(Effect::Move(batch, BatchState::Uncertain)),
-            Need::Find(search) => is_due.then_some(Effect::Find { batch, search }),
+            Need::Find(mut search) => is_due.then(|| {
+                search.others.extend(self.remote_ids());
+                Effect::Find { batch, search }
+            }),
             Need::Look => {
                 let remote_id = remote_id().filter(|_| is_due)?;
                 Some(Effect::Look { batch, remote_id })
@@ -412,6 +415,12 @@ impl Planner {
     fn room(&self) -> u64 {
         let used: u64 = self.tracks.values().map(Track::in_remote_queue).sum();
         self.view.settings.queue_limit.saturating_sub(used)
+    }
+
+    /// The remote batches that are known to be some of ours.
+    fn remote_ids(&self) -> impl Iterator<Item = String> + '_ {
+        let tracks = self.tracks.values();
+        tracks.filter_map(|track| track.row.remote_id.clone())
     }
 
     /// One that is too large for the whole queue is for the API to refuse.
