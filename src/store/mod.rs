@@ -64,8 +64,8 @@ pub trait Store: Send + Sync + 'static {
     /// without an end as `interrupted` (possibly billed) and puts its job back in the queue. A job
     /// that would wait longer from now on than was planned, since the wall clock was set back, waits
     /// as long as was planned, and its attempt tells the new time. Remote batches live on: of those that
-    /// nothing was bought for, a filling one is taken apart and a ready one stays; one whose create
-    /// call may have left is `Uncertain`.
+    /// nothing was bought for, a filling one is taken apart, as is a ready one of which an entry has
+    /// ended, and any other ready one stays; one whose create call may have left is `Uncertain`.
     fn start_run(
         &self,
         run: RunId,

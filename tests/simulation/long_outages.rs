@@ -99,8 +99,8 @@ fn a_few_jobs_that_cannot_work_fail_although_none_ever_succeeded() {
             world.provider.mix(&[(1.0, broken)]);
             let ended = tokio::time::timeout(Duration::from_hours(24), world.dispatch());
             assert_eq!(ended.await.expect("no end"), Ending::Completed);
-            assert_eq!(world.counts().await.failed, jobs as u64);
-            assert_eq!(world.provider.requests(), 8 * jobs as u64);
+            assert_eq!(world.counts().await.failed, jobs);
+            assert_eq!(world.provider.requests(), 8 * jobs);
         });
     }
 }

@@ -369,8 +369,11 @@ impl<'a> Story<'a> {
 
     async fn come_to_the_end(&self) {
         for _ in 0..MOST_ROUNDS {
-            let ending = tokio::time::timeout(LONGEST, self.world.dispatch()).await;
-            if ending.expect("the run does not end") == Ending::Completed {
+            let dispatch = tokio::time::timeout(LONGEST, self.world.dispatch());
+            let Ok(ending) = dispatch.await else {
+                panic!("the run does not end: {:?}", self.world.run().await);
+            };
+            if ending == Ending::Completed {
                 return;
             }
             tokio::time::sleep(Duration::from_secs(10)).await;

@@ -53,15 +53,18 @@ pub(super) fn dissolve(
     take_out(tx, &stored, fate, now)
 }
 
-/// What a crash left: a batch that was being filled or taken apart is taken apart, one whose create
-/// call may have left is in doubt. A doubt is not resolved in our favour: attempts of a batch that
+/// What a crash left: a batch that was being filled or taken apart is taken apart, and a ready one of
+/// which the API refused an entry; one whose create call may have left is in doubt. A doubt is not resolved in our favour: attempts of a batch that
 /// was sent once are kept.
 pub(super) fn recover(tx: &mut Tx, run: i64, now: Timestamp) -> Result<()> {
     tx.execute(
         "UPDATE batches SET state = 'uncertain' WHERE run_id = ?1 AND state = 'sending'",
         [run],
     )?;
-    while let Some((batch, was_sent)) = unfinished(tx, run, "state = 'filling'")? {
+    // Its create call would be shorter than was counted, and never be understood.
+    let lacks_an_entry = "state = 'ready' AND open_requests < requests";
+    let broken = format!("state = 'filling' OR {lacks_an_entry}");
+    while let Some((batch, was_sent)) = unfinished(tx, run, &broken)? {
         let fate = Fate {
             jobs: Jobs::Queued(Route::Batch),
             keep_attempts: was_sent,

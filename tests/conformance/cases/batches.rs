@@ -48,6 +48,10 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
             |bench| Box::pin(crash(bench)),
         ),
         (
+            "a crash right after an entry was refused takes the batch apart",
+            |bench| Box::pin(crash_after_a_refused_entry(bench)),
+        ),
+        (
             "a batch that nothing was bought for leaves no attempts",
             |bench| Box::pin(taken_apart(bench)),
         ),
@@ -351,6 +355,22 @@ async fn crash<F: Fixture>(bench: Bench<F>) {
         .move_batch(filling, BatchState::Ready, at(9))
         .await;
     assert_eq!(stands.unwrap(), BatchState::Lost);
+    bench.sound();
+}
+
+async fn crash_after_a_refused_entry<F: Fixture>(bench: Bench<F>) {
+    let batch = bench.in_batch(jobs(3)).await;
+    let refused = [BatchState::Ready, BatchState::Sending, BatchState::Ready];
+    bench.go(batch, &refused).await;
+    let items = bench.store.missing_items(batch).await.unwrap();
+    let items = bench.store.open_items(batch, items).await.unwrap();
+    let end = finish(End::Failure, &items[1].job, at(7));
+    let ends = vec![(end, Lane::Batch)];
+    bench.store.harvest(bench.run, ends).await.unwrap();
+    bench.start(at(9)).await;
+    assert_eq!(bench.row(batch).await.state, BatchState::Lost);
+    let counts = bench.run().await.jobs;
+    assert_eq!((counts.failed, counts.pending), (1, 2));
     bench.sound();
 }
 

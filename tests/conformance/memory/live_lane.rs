@@ -79,8 +79,12 @@ impl Store for Memory {
             for job in state.run_mut(run)?.jobs.values_mut() {
                 job.follow_the_clock_back(now);
             }
-            for batch in state.unfinished(run, &[BatchState::Filling]) {
-                let was_sent = state.batch(batch)?.sent_at.is_some();
+            for batch in state.unfinished(run, &[BatchState::Filling, BatchState::Ready]) {
+                let row = state.batch(batch)?;
+                let (was_sent, requests) = (row.sent_at.is_some(), u64::from(row.requests));
+                if row.state == BatchState::Ready && state.open_in(batch) == requests {
+                    continue;
+                }
                 state.take_apart(batch, Some(Lane::Batch), was_sent, now)?;
             }
             let of_run = state.batches.iter_mut().filter(|batch| batch.run == run);
