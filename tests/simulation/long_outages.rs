@@ -11,6 +11,19 @@ use crate::world::scripted::Answer;
 /// Jobs of the long outage; `OUTAGE_JOBS=100000` for the full count.
 const OUTAGE_JOBS: u64 = 4_000;
 
+/// These jobs can never work.
+fn break_jobs(world: &World, numbers: impl IntoIterator<Item = u32>) {
+    for n in numbers {
+        let broken = Answer::Error(ErrorClass::ServerError);
+        world.provider.poison(&format!("id-{n}"), broken);
+    }
+}
+
+async fn completes_within_a_day(world: &World) {
+    let ended = tokio::time::timeout(Duration::from_hours(24), world.dispatch());
+    assert_eq!(ended.await.unwrap(), Ending::Completed);
+}
+
 #[test]
 fn six_hours_of_outage_cost_no_job_its_life_and_few_requests() {
     let jobs = std::env::var("OUTAGE_JOBS")
@@ -79,11 +92,7 @@ fn a_sprinkle_of_overload_opens_nothing() {
 #[test]
 fn jobs_that_cannot_work_fail_even_when_nothing_else_is_left() {
     World::new(22).jobs(30).block_on(async |world| {
-        for id in ["id-3", "id-7", "id-9"] {
-            world
-                .provider
-                .poison(id, Answer::Error(ErrorClass::ServerError));
-        }
+        break_jobs(world, [3, 7, 9]);
         assert_eq!(world.dispatch().await, Ending::Completed);
         let counts = world.counts().await;
         assert_eq!((counts.succeeded, counts.failed), (27, 3));
@@ -97,8 +106,7 @@ fn a_few_jobs_that_cannot_work_fail_although_none_ever_succeeded() {
         World::new(24).jobs(jobs).block_on(async |world| {
             let broken = Answer::Error(ErrorClass::ServerError);
             world.provider.mix(&[(1.0, broken)]);
-            let ended = tokio::time::timeout(Duration::from_hours(24), world.dispatch());
-            assert_eq!(ended.await.expect("no end"), Ending::Completed);
+            completes_within_a_day(world).await;
             assert_eq!(world.counts().await.failed, jobs);
             assert_eq!(world.provider.requests(), 8 * jobs);
         });
@@ -107,30 +115,27 @@ fn a_few_jobs_that_cannot_work_fail_although_none_ever_succeeded() {
 
 #[test]
 fn the_last_few_jobs_outlast_a_network_that_is_away() {
-    World::new(26).jobs(4).block_on(async |world| {
+    let plan = World::new(26).jobs(4).concurrency(1).latency(200);
+    plan.block_on(async |world| {
         let (began, hours) = (world.began(), Duration::from_hours(5));
-        let away = began + Duration::from_millis(500)..began + hours;
-        world.provider.script(vec![Answer::Message]);
-        world
-            .provider
-            .outage(away, Answer::Error(ErrorClass::Connect));
+        // The first request is on its way by then, and is answered.
+        let away = began + Duration::from_millis(100)..began + hours;
+        let failure = Answer::Error(ErrorClass::Connect);
+        world.provider.outage(away, failure);
         assert_eq!(world.dispatch().await, Ending::Completed);
         assert_eq!(world.counts().await.succeeded, 4);
+        assert!(world.elapsed() >= hours);
     });
 }
 
 #[test]
 fn jobs_that_cannot_work_fail_also_after_a_crash_that_left_nothing_else() {
     World::new(25).jobs(60).block_on(async |world| {
-        for n in 1..=6 {
-            let broken = Answer::Error(ErrorClass::ServerError);
-            world.provider.poison(&format!("id-{n}"), broken);
-        }
+        break_jobs(world, 1..=6);
         let crashed = world.dispatch_until(Duration::from_secs(30)).await;
         assert_eq!(crashed, None);
         assert_eq!(world.counts().await.succeeded, 54);
-        let ended = tokio::time::timeout(Duration::from_hours(24), world.dispatch());
-        assert_eq!(ended.await.expect("no end"), Ending::Completed);
+        completes_within_a_day(world).await;
         assert_eq!(world.counts().await.failed, 6);
     });
 }
@@ -138,20 +143,15 @@ fn jobs_that_cannot_work_fail_also_after_a_crash_that_left_nothing_else() {
 #[test]
 fn a_job_that_was_never_blamed_does_not_keep_five_that_were_from_failing() {
     World::new(27).jobs(60).block_on(async |world| {
-        for n in 1..=5 {
-            let broken = Answer::Error(ErrorClass::ServerError);
-            world.provider.poison(&format!("id-{n}"), broken);
-        }
+        break_jobs(world, 1..=5);
         let refused = Answer::Error(ErrorClass::InvalidRequest);
         world.provider.poison("id-6", refused);
         world.dispatch_until(Duration::from_secs(30)).await;
         let counts = world.counts().await;
         assert_eq!((counts.succeeded, counts.failed), (54, 1));
         world.retry().await;
-        let broken = Answer::Error(ErrorClass::ServerError);
-        world.provider.poison("id-6", broken);
-        let ended = tokio::time::timeout(Duration::from_hours(24), world.dispatch());
-        assert_eq!(ended.await.expect("no end"), Ending::Completed);
+        break_jobs(world, [6]);
+        completes_within_a_day(world).await;
         assert_eq!(world.counts().await.failed, 6);
     });
 }
