@@ -246,6 +246,7 @@ impl Sample {
 fn quiet(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claude-run"));
     command.current_dir(folder).args(args);
+    at_home(&mut command, folder);
     command.env("ANTHROPIC_API_KEY", "durable");
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command

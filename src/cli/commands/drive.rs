@@ -29,12 +29,13 @@ pub(super) async fn drive(
     args: &DispatchArgs,
 ) -> Result<Exit, Failure> {
     let settings = ctx.settings_for(&run.options)?;
-    let run = &keep_options(ctx, session, run).await?;
+    // Before anything is kept: a host that is refused is not stored with the run either.
     let endpoint = if run.simulated {
         Endpoint::simulator(&settings, session.clock)?
     } else {
         Endpoint::api(ctx, &settings, session.clock)?
     };
+    let run = &keep_options(ctx, session, run).await?;
     let mut engine = engine_settings(&settings, run, &endpoint)?;
     engine.batch.no_wait = args.no_wait;
     if run.started_at.is_some() {

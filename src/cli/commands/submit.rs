@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::drive::drive;
-use super::endpoint::{Endpoint, prices};
+use super::endpoint::{self, prices};
 use super::estimates::Estimates;
 use super::lanes::Lanes;
 use super::load::{self, Loaded};
@@ -27,9 +27,11 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     if let Some(events) = &args.dispatch.events {
         targets::refuse_ours(events, "--events", &path, Some(&args.file))?;
     }
+    if !args.dispatch.simulate {
+        endpoint::remember(ctx, &ctx.settings)?;
+    }
     if !args.no_run && !args.dispatch.simulate {
-        // Better to miss the key now than after a million lines.
-        Endpoint::api(ctx, &ctx.settings, crate::clock::Clock::system())?;
+        endpoint::ready(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
     let session = Session::open(path)?;
     let ended = store_and_run(ctx, &session, &args, source).await;
