@@ -84,7 +84,15 @@ pub(super) async fn drive(
         return Ok(Exit::Interrupted);
     }
     let jobs = summarise(ctx, session, run, &ending, took).await?;
-    Ok(exit_of(&ending, &jobs))
+    let exit = exit_of(&ending, &jobs);
+    if exit == Exit::Halted && jobs.open() > 0 && ending == Ending::Completed {
+        ctx.console.warn(format!(
+            "{} left to do that came at the last moment: `claude-run resume {}` goes on",
+            plural(jobs.open(), "job"),
+            run.id
+        ));
+    }
+    Ok(exit)
 }
 
 /// What the user says now holds for later resumes too. The run with it.
@@ -107,6 +115,8 @@ pub(super) fn exit_of_ended(run: &Run) -> Exit {
 
 fn exit_of(ending: &Ending, jobs: &JobCounts) -> Exit {
     match ending {
+        // Put back by somebody at the last moment, say: whatever the run ended like, it is not done.
+        Ending::Completed if jobs.open() > 0 => Exit::Halted,
         Ending::Completed if jobs.failed + jobs.canceled > 0 => Exit::JobsFailed,
         // With --no-wait, creating the batches was everything that was asked for.
         Ending::Completed | Ending::LeftInBatches => Exit::Success,
@@ -227,4 +237,32 @@ async fn summarise(
 fn store_flag(ctx: &Context) -> Option<String> {
     let store = &ctx.settings.store;
     matches!(store.origin, Origin::Flag(_)).then(|| store.value.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ending, Exit, exit_of};
+    use crate::model::JobCounts;
+
+    #[test]
+    fn no_success_is_told_while_jobs_are_open() {
+        let counts = |pending, failed| JobCounts {
+            total: 9,
+            pending,
+            failed,
+            succeeded: 9 - pending - failed,
+            ..JobCounts::default()
+        };
+        for (pending, failed, exit) in [
+            (0, 0, Exit::Success),
+            (0, 1, Exit::JobsFailed),
+            (1, 0, Exit::Halted),
+            (1, 1, Exit::Halted),
+        ] {
+            let jobs = counts(pending, failed);
+            assert_eq!(exit_of(&Ending::Completed, &jobs), exit, "{jobs:?}");
+        }
+        let in_batches = exit_of(&Ending::LeftInBatches, &counts(3, 0));
+        assert_eq!(in_batches, Exit::Success, "--no-wait asked for no more");
+    }
 }

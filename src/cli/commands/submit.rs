@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::drive::drive;
+use super::drive::{drive, exit_of_ended};
 use super::endpoint::{self, prices};
 use super::estimates::Estimates;
 use super::lanes::Lanes;
@@ -52,6 +52,8 @@ async fn store_and_run(
     };
     match (run, lock) {
         (None, _) => Ok(Exit::Interrupted),
+        // Another process was quicker with the same content.
+        (Some(run), _) if run.state == RunState::Ended => Ok(exit_of_ended(&run)),
         (Some(run), None) => Ok(stored_only(ctx, &run)),
         (Some(run), Some(Ok(_lock))) => drive(ctx, session, &run, &args.dispatch).await,
         (Some(run), Some(Err(held @ StoreError::Held { .. }))) => stored_beside(ctx, &run, held),
@@ -173,7 +175,8 @@ fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
     Some(Failure::usage(loaded.problems.to_string(), next))
 }
 
-/// Makes the run visible, unless an unfinished one of the same content is there already.
+/// Makes the run visible, unless one of the same content is there already that is unfinished, or that
+/// another process stored and ran meanwhile.
 async fn finish(
     ctx: &Context,
     session: &Session,
@@ -184,21 +187,30 @@ async fn finish(
 ) -> Result<Run, Failure> {
     let fingerprint = run_fingerprint(&loaded.content_hash, &shaping(args), args);
     let reader = session.reader()?;
-    if !args.new_run
-        && let Some(run) = reader.unfinished_run(&fingerprint).await?
-    {
+    let known = if args.new_run {
+        session.store.finish_load(id, fingerprint).await?;
+        None
+    } else {
+        session.store.finish_load_once(id, fingerprint).await?
+    };
+    if let Some(known) = known {
         load::discard(session, id, lock).await?;
+        let run = super::select::one(&reader, Some(&known.to_string())).await?;
         tell_known(ctx, &run);
         return Ok(run);
     }
-    session.store.finish_load(id, fingerprint).await?;
     tell_loaded(ctx, id, loaded);
     super::select::one(&reader, Some(&id.to_string())).await
 }
 
 fn tell_known(ctx: &Context, run: &Run) {
+    let how = if run.state == RunState::Ended {
+        "which another process has run meanwhile"
+    } else {
+        "which is unfinished: going on with it"
+    };
     ctx.console.note(format!(
-        "the same content is stored already as run {}, which is unfinished: going on with it (--new-run makes a second one)",
+        "the same content is stored already as run {}, {how} (--new-run makes a second one)",
         run.id
     ));
 }
