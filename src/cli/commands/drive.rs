@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
 use super::prefixes::prefixes;
-use super::session::{Session, Signals};
+use super::session::Session;
 use super::targets;
 use crate::cli::args::DispatchArgs;
 use crate::cli::console::Console;
@@ -15,6 +15,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::Origin;
+use crate::cli::signals::Signals;
 use crate::engine::{Ending, Providers, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
 use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary, plural, thousands};
@@ -142,8 +143,9 @@ fn tell_simulated(console: &Console, scaled: bool) {
 
 async fn stop_on_signals(mut signals: Signals, stopper: Stopper, console: Console) {
     signals.next().await;
-    console.note("stopping: no new request starts; those in flight are finished and recorded (once more to leave at once)");
+    // Before it is told: there may be nobody who reads it.
     stopper.escalate();
+    console.note("stopping: no new request starts; those in flight are finished and recorded (once more to leave at once)");
     signals.next().await;
     stopper.escalate();
 }
