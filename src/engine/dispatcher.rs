@@ -19,6 +19,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
 use super::batches::{BatchLane, News};
 use super::beside::{caught_up, news_of};
+use super::bounds::keep_bounds;
 use super::events::EventMaker;
 use super::live_rate::LiveRate;
 use super::outcome::{abandoned, outcome};
@@ -94,6 +95,8 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     stop: StopSignal,
 ) -> Result<Ending, EngineError> {
     store.reserve_spool(settings.concurrency).await?;
+    let (prices, prefixes) = (&settings.prices, &settings.limits.cache_prefixes);
+    keep_bounds(&*store, run.id, prices, prefixes).await?;
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
@@ -533,6 +536,8 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         if !sums.is_empty() {
             self.store.note_estimates(run, sums).await?;
         }
+        let (prices, prefixes) = (&self.settings.prices, &self.settings.limits.cache_prefixes);
+        keep_bounds(&*self.store, run, prices, prefixes).await?;
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }
