@@ -6,6 +6,7 @@
 //! arguments, so every decision can be repeated. `engine` acts on what is decided here.
 
 pub mod amend;
+pub mod at_most;
 pub mod batch;
 pub mod cache_prefix;
 pub mod cache_warm;
@@ -26,6 +27,7 @@ pub mod stream;
 pub mod waits;
 
 pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
+pub use at_most::{Bounds, Unbounded, at_most};
 pub use batch::BatchSettings;
 pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};

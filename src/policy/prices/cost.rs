@@ -19,7 +19,7 @@ pub(super) struct Ratio {
 }
 
 impl Ratio {
-    const ONE: Self = Self {
+    pub(super) const ONE: Self = Self {
         numerator: 1,
         denominator: 1,
     };
@@ -31,7 +31,7 @@ impl Ratio {
         }
     }
 
-    fn times(self, other: Self) -> Self {
+    pub(super) fn times(self, other: Self) -> Self {
         Self {
             numerator: self.numerator * other.numerator,
             denominator: self.denominator * other.denominator,
@@ -40,7 +40,7 @@ impl Ratio {
 
     /// That part of an amount that is not negative, rounded half up to the pico-USD. The embedded
     /// prices and factors never need the rounding; a user's may.
-    fn of(self, amount: Pico) -> Pico {
+    pub(super) fn of(self, amount: Pico) -> Pico {
         let scaled = amount.0.saturating_mul(self.numerator);
         Pico(scaled.saturating_add(self.denominator / 2) / self.denominator)
     }
@@ -97,7 +97,7 @@ impl PriceTable {
         Some(sums)
     }
 
-    fn searches(&self, searches: u64) -> Option<Pico> {
+    pub(super) fn searches(&self, searches: u64) -> Option<Pico> {
         match searches {
             0 => Some(Pico::ZERO),
             _ => self.web_search.map(|price| times(price, searches)),
@@ -122,7 +122,7 @@ impl TokenPrices {
 }
 
 /// The largest price (10⁴ USD per million) times the largest count fits a billion times over.
-fn times(price: Pico, count: u64) -> Pico {
+pub(super) fn times(price: Pico, count: u64) -> Pico {
     Pico(price.0 * i128::from(count))
 }
 

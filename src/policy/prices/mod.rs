@@ -14,11 +14,13 @@
 //! What this does not do: find out what was used (`provider`), or guess what will be.
 
 mod cost;
+mod dearest;
 mod decimal;
 mod file;
 mod nearest;
 mod table;
 
+pub(in crate::policy) use dearest::{Most, Written};
 pub use file::PriceError;
 pub use table::{ModelPrices, ModelStatus, PriceTable, TokenPrices};
 
