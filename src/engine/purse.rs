@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::batch_money::{Item, Spent};
+use super::throttle::BudgetRule;
 use crate::model::{BatchId, ClaimedJob, ErrorClass, EventKind, Halt, JobId, Lane, Pico};
 use crate::policy::{
     Estimator, Prefix, PriceTable, Prompt, Room, Spend, batch_reservation, reservation,
@@ -19,6 +20,7 @@ use crate::policy::{
 #[derive(Debug)]
 pub(super) struct Purse {
     spend: Spend,
+    rule: BudgetRule,
     prices: Arc<PriceTable>,
     /// What is held for each request on the wire.
     held: HashMap<JobId, Pico>,
@@ -40,9 +42,14 @@ struct Held {
 }
 
 impl Purse {
-    pub(super) fn new(budget: Pico, spent: Pico, prices: Arc<PriceTable>) -> Self {
+    pub(super) fn new(
+        (budget, rule): (Pico, BudgetRule),
+        spent: Pico,
+        prices: Arc<PriceTable>,
+    ) -> Self {
         Self {
             spend: Spend::new(budget, spent),
+            rule,
             prices,
             held: HashMap::new(),
             in_batches: HashMap::new(),

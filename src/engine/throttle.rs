@@ -44,6 +44,18 @@ pub struct LimitSettings {
     pub cache_prefixes: Arc<[SharedPrefix]>,
     /// The run may cost so much, with what earlier dispatches spent.
     pub budget: Option<Pico>,
+    /// How what may still be spent is held.
+    pub budget_rule: BudgetRule,
+}
+
+/// How a budget is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BudgetRule {
+    /// A batch holds all that its requests can cost, as single requests do, and not what they are
+    /// likely to cost together.
+    pub strict: bool,
+    /// Searches that a request is taken to make where its search tool names no bound.
+    pub assume_searches: Option<u32>,
 }
 
 /// Whether a claimed job may be sent now.

@@ -36,7 +36,8 @@ impl Throttles {
     /// For a run that has spent so much already.
     pub(super) fn new(settings: &EngineSettings, spent: Pico, now: Timestamp) -> Self {
         let with_second = settings.second.is_some();
-        let purse = |budget| Purse::new(budget, spent, Arc::clone(&settings.prices));
+        let rule = settings.limits.budget_rule;
+        let purse = |budget| Purse::new((budget, rule), spent, Arc::clone(&settings.prices));
         let gate = || Gate {
             throttle: Throttle::new(&settings.limits, settings.concurrency, now),
             on_wire: 0,

@@ -173,6 +173,10 @@ pub struct DispatchOptions {
     pub cache_prefixes: Option<Vec<SharedPrefix>>,
     /// What the run may cost, over all its dispatches.
     pub budget_usd: Option<Pico>,
+    /// Whether a batch holds all that its requests can cost against the budget.
+    pub budget_strict: Option<bool>,
+    /// Searches that a request is taken to make where its search tool names no bound.
+    pub budget_assume_searches: Option<u32>,
     /// Attempts of one job that may fail before it fails.
     pub max_attempts: Option<u32>,
     /// Multiplies every wait before a retry.
@@ -220,6 +224,8 @@ impl DispatchOptions {
             cache_prefix: newer.cache_prefix.or(self.cache_prefix),
             cache_prefixes: newer.cache_prefixes.or(self.cache_prefixes),
             budget_usd: newer.budget_usd.or(self.budget_usd),
+            budget_strict: newer.budget_strict.or(self.budget_strict),
+            budget_assume_searches: newer.budget_assume_searches.or(self.budget_assume_searches),
             max_attempts: newer.max_attempts.or(self.max_attempts),
             retry_scale: newer.retry_scale.or(self.retry_scale),
             give_up_after: newer.give_up_after.or(self.give_up_after),
