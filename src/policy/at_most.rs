@@ -50,6 +50,9 @@ pub fn at_most(
         .ok_or_else(no_price)
 }
 
+/// Values of `max_tokens` to advise where a budget allows few requests to be open, the largest first.
+pub const SHORTER: [u64; 2] = [2_000, 500];
+
 fn most(
     model: &ModelPrices,
     bounds: &Bounds,
