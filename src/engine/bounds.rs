@@ -10,7 +10,8 @@ use crate::store::{Result, Store, Unbounded};
 
 /// Writes down how much each attempt of the run may have cost at most that may have been billed and
 /// of which that is not known. Called before [`Store::start_run`], it finds what a crash left open
-/// with all that the job asked differently. What has no bound stays without one.
+/// with all that the job asked differently. `given` are the beginnings that are marked for the cache,
+/// and how many searches the user said to expect. What has no bound stays without one.
 ///
 /// # Errors
 ///
@@ -19,7 +20,7 @@ pub async fn keep_bounds<S: Store>(
     store: &S,
     run: RunId,
     prices: &PriceTable,
-    prefixes: &[SharedPrefix],
+    given: (&[SharedPrefix], Option<u32>),
 ) -> Result<()> {
     let mut after = None;
     loop {
@@ -30,7 +31,7 @@ pub async fn keep_bounds<S: Store>(
         after = Some(last.attempt);
         let bounds: Vec<_> = page
             .iter()
-            .filter_map(|attempt| bound(prices, prefixes, attempt))
+            .filter_map(|attempt| bound(prices, given, attempt))
             .collect();
         if !bounds.is_empty() {
             store.keep_bounds(run, bounds).await?;
@@ -40,11 +41,11 @@ pub async fn keep_bounds<S: Store>(
 
 fn bound(
     prices: &PriceTable,
-    prefixes: &[SharedPrefix],
+    given: (&[SharedPrefix], Option<u32>),
     attempt: &Unbounded,
 ) -> Option<(AttemptId, Pico)> {
     let Unbounded { model, body, .. } = attempt;
     let way = (attempt.lane, attempt.started_at);
-    let most = charge::of_body(prices, model, body, prefixes, way)?;
+    let most = charge::of_body(prices, model, body, given, way)?;
     Some((attempt.attempt, most))
 }

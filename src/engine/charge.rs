@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::settings::EngineSettings;
 use crate::model::{ClaimedJob, Cost, CostBasis, Lane, Pico, RequestBody, SharedPrefix, Usage};
-use crate::policy::{Estimator, Keep, Marker, PriceTable, Priced, Prompt, reservation};
+use crate::policy::{Bounds, Keep, Marker, PriceTable, Priced, at_most};
 
 /// What an attempt is charged with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +81,8 @@ pub(super) fn of_request(
         Lane::Live => &[][..],
         Lane::Batch => &settings.limits.cache_prefixes,
     };
-    of_body(&settings.prices, &job.model, &job.body, marks, (lane, now))
+    let given = (marks, settings.limits.budget_rule.assume_searches);
+    of_body(&settings.prices, &job.model, &job.body, given, (lane, now))
 }
 
 /// The same of a request as the store keeps it, which is marked for the cache when it is sent.
@@ -89,7 +90,7 @@ pub(super) fn of_body(
     prices: &PriceTable,
     model: &str,
     body: &RequestBody,
-    prefixes: &[SharedPrefix],
+    (prefixes, assume_searches): (&[SharedPrefix], Option<u32>),
     (lane, at): (Lane, Timestamp),
 ) -> Option<Pico> {
     let marker = Marker::new(prefixes);
@@ -98,15 +99,8 @@ pub(super) fn of_body(
         Lane::Batch => Keep::OneHour,
     };
     let marked = (!marker.is_idle()).then(|| marker.marked(body, keep));
-    let prompt = Prompt::read(marked.as_ref().unwrap_or(body));
-    reservation(
-        prices,
-        &Estimator::default(),
-        model,
-        &prompt,
-        |_| false,
-        (lane, at),
-    )
+    let bounds = Bounds::read(marked.as_ref().unwrap_or(body));
+    at_most(prices, model, &bounds, (lane, at), assume_searches).ok()
 }
 
 /// The most that a request allows, in place of a receipt.

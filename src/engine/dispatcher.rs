@@ -95,8 +95,12 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     stop: StopSignal,
 ) -> Result<Ending, EngineError> {
     store.reserve_spool(settings.concurrency).await?;
-    let (prices, prefixes) = (&settings.prices, &settings.limits.cache_prefixes);
-    keep_bounds(&*store, run.id, prices, prefixes).await?;
+    let limits = &settings.limits;
+    let given = (
+        &limits.cache_prefixes[..],
+        limits.budget_rule.assume_searches,
+    );
+    keep_bounds(&*store, run.id, &settings.prices, given).await?;
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
@@ -536,8 +540,12 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         if !sums.is_empty() {
             self.store.note_estimates(run, sums).await?;
         }
-        let (prices, prefixes) = (&self.settings.prices, &self.settings.limits.cache_prefixes);
-        keep_bounds(&*self.store, run, prices, prefixes).await?;
+        let limits = &self.settings.limits;
+        let given = (
+            &limits.cache_prefixes[..],
+            limits.budget_rule.assume_searches,
+        );
+        keep_bounds(&*self.store, run, &self.settings.prices, given).await?;
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }

@@ -59,4 +59,4 @@ pub use providers::{NoBatches, Providers};
 pub use settings::{BatchOptions, EngineSettings};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
-pub use throttle::LimitSettings;
+pub use throttle::{BudgetRule, LimitSettings};

@@ -385,6 +385,7 @@ impl Scheduler {
                 self.plan_starts(&mut effects, now, rng);
             }
             self.check_budget(now);
+            effects.extend(self.throttles.budget_is_tight().map(Effect::Tell));
             if !held_back {
                 self.plan_claims(&mut effects, now);
             }

@@ -281,6 +281,16 @@ pub enum EventKind {
         /// The budget, as a decimal string.
         budget_usd: String,
     },
+    /// The budget, and not the concurrency, keeps more requests from being open: all that each can cost
+    /// is held. Told when it begins, and when it gets much tighter.
+    BudgetTight {
+        /// So many requests like the next one may be open at once.
+        open: u32,
+        /// A smaller `max_tokens` with which more could be; none where that would not help.
+        shorter_max_tokens: Option<u64>,
+        /// So many then.
+        shorter_open: Option<u32>,
+    },
     /// The run was asked to stop; what is in flight is finished.
     Draining {
         /// Requests still in flight.

@@ -6,6 +6,7 @@
 //! arguments, so every decision can be repeated. `engine` acts on what is decided here.
 
 pub mod amend;
+pub mod at_most;
 pub mod batch;
 pub mod cache_prefix;
 pub mod cache_warm;
@@ -27,6 +28,7 @@ pub mod stream;
 pub mod waits;
 
 pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
+pub use at_most::{Bounds, SHORTER, Unbounded, at_most};
 pub use batch::BatchSettings;
 pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};
@@ -43,6 +45,6 @@ pub use retry::{
     Others, RetrySettings, Standing, Step, Verdict, decide, no_more_retries, probe_wait,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
-pub use spend::{Room, Spend, batch_reservation, reservation};
+pub use spend::{Room, Spend, batch_reservation};
 pub use stream::{LONGEST_PLAIN_OUTPUT, max_tokens_of, streams};
 pub use waits::{Waits, WaitsError};

@@ -73,6 +73,20 @@ pub(super) fn approximate(n: u64) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
+/// How few requests a budget allows to be open at once, and how many it would with a smaller
+/// `max_tokens`.
+#[must_use]
+pub fn allowed_at_once(open: u64, shorter: Option<(u64, u64)>) -> String {
+    let allows = format!("the budget allows {} open at once", thousands(open));
+    match shorter {
+        Some((max_tokens, more)) => format!(
+            "{allows}; `--max-tokens {max_tokens}` would allow {}",
+            thousands(more)
+        ),
+        None => allows,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{dollars, plural, rate, short_duration, thousands};

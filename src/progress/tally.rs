@@ -107,6 +107,9 @@ pub struct Tally {
     pub closed_until: Option<Timestamp>,
     /// The last warning: so many per cent of a budget of so many dollars are spent.
     pub budget: Option<(u8, String)>,
+    /// How few requests the budget allows to be open, and with what `max_tokens` how many, if it is
+    /// what keeps more from being open.
+    pub tight: Option<(u32, Option<(u64, u32)>)>,
     /// Requests that may be open at once, once that has been told.
     pub ceiling: Option<u32>,
     /// What is known of the limits of each class of models: per minute, in words.
@@ -184,6 +187,11 @@ impl Tally {
                 budget_usd,
                 ..
             } => self.budget = Some((*percent, budget_usd.clone())),
+            EventKind::BudgetTight {
+                open,
+                shorter_max_tokens,
+                shorter_open,
+            } => self.tight = Some((*open, shorter_max_tokens.zip(*shorter_open))),
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
             of_batch => self.batches.observe(of_batch),

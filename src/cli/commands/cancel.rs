@@ -91,7 +91,8 @@ async fn cancel_all(
     run: &Run,
 ) -> Result<(), Failure> {
     let limit = RetrySettings::default().max_interruptions;
-    keep_bounds(store, run.id, &prices(&ctx.settings)?, &[]).await?;
+    let searches = ctx.settings.limits.budget_assume_searches.value;
+    keep_bounds(store, run.id, &prices(&ctx.settings)?, (&[], searches)).await?;
     store.start_run(run.id, clock.now(), limit).await?;
     while store.cancel(run.id, clock.now()).await? {}
     store.leave_run(run.id, clock.now(), None).await?;

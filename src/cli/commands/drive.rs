@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::refuse_unpriced_fallbacks;
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
 use super::prefixes::prefixes;
 use super::session::{Session, Signals};
@@ -29,6 +30,7 @@ pub(super) async fn drive(
     args: &DispatchArgs,
 ) -> Result<Exit, Failure> {
     let settings = ctx.settings_for(&run.options)?;
+    refuse_unpriced_fallbacks(&settings, &prices(&settings)?)?;
     let run = &keep_options(ctx, session, run).await?;
     let endpoint = if run.simulated {
         Endpoint::simulator(&settings, session.clock)?

@@ -41,6 +41,7 @@ pub(super) fn second_client(
     let second = SecondEndpoint {
         shown: base_url.to_string(),
         after: fallback.after.value,
+        models: fallback.models.value.clone(),
     };
     Ok(Some((client, second)))
 }

@@ -15,12 +15,14 @@
 //! What this does not do: find out what was used (`provider`), or guess what will be.
 
 mod cost;
+mod dearest;
 mod decimal;
 mod file;
 mod nearest;
 mod table;
 
 pub use cost::Priced;
+pub(in crate::policy) use dearest::{Most, Written};
 pub use file::PriceError;
 pub use table::{ModelPrices, ModelStatus, PriceTable, TokenPrices};
 
