@@ -20,6 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
 use super::batches::{BatchLane, News};
 use super::beside::{caught_up, news_of};
+use super::bounds::keep_bounds;
 use super::events::EventMaker;
 use super::live_rate::LiveRate;
 use super::providers::Providers;
@@ -87,6 +88,12 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     stop: StopSignal,
 ) -> Result<Ending, EngineError> {
     store.reserve_spool(settings.concurrency).await?;
+    let limits = &settings.limits;
+    let given = (
+        &limits.cache_prefixes[..],
+        limits.budget_rule.assume_searches,
+    );
+    keep_bounds(&*store, run.id, &settings.prices, given).await?;
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
@@ -454,6 +461,12 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         if !sums.is_empty() {
             self.store.note_estimates(run, sums).await?;
         }
+        let limits = &self.settings.limits;
+        let given = (
+            &limits.cache_prefixes[..],
+            limits.budget_rule.assume_searches,
+        );
+        keep_bounds(&*self.store, run, &self.settings.prices, given).await?;
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use tokio::task::JoinError;
 
 use super::again::has_put_aside;
+use super::charge;
 use super::error_result::error_result;
 use super::outcome::endpoint_of;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, JobState, Usage,
+    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, JobState, Lane, Usage,
 };
 use crate::policy::{Others, Standing, Step, decide, decide_after_panic};
 use crate::store::{Finish, JobEnd, Next};
@@ -65,8 +66,18 @@ pub(super) fn interrupted(
     let verdict = match why {
         Lost::GivenUp => {
             // No neighbour has a say in it.
-            let standing = Standing { others: Others::CannotTell, age };
-            decide(&settings.retry, class, &evidence, job.history, standing, rng)
+            let standing = Standing {
+                others: Others::CannotTell,
+                age,
+            };
+            decide(
+                &settings.retry,
+                class,
+                &evidence,
+                job.history,
+                standing,
+                rng,
+            )
         }
         Lost::Panicked => decide_after_panic(&settings.retry, job.history, age, rng),
     };
@@ -90,6 +101,9 @@ pub(super) fn interrupted(
             answered_by: None,
             usage: Usage::default(),
             cost: Cost::default(),
+            cost_basis: None,
+            price_row: None,
+            at_most: charge::of_request(settings, job, Lane::Live, now),
             maybe_billed: true,
             latency: None,
         },

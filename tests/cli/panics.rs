@@ -52,7 +52,9 @@ fn a_panic_of_the_stores_writer_keeps_the_answers_that_had_come() {
     for passes in 2..8 {
         let failpoint = format!("store-before-commit={passes}*off->panic");
         let resume = ["resume", "--concurrency", "10"];
-        panicking(&desk, &resume, &failpoint).expect(1).clear_error();
+        panicking(&desk, &resume, &failpoint)
+            .expect(1)
+            .clear_error();
     }
     let paid = desk.simulator.stats().requests;
     desk.run(&["resume"]).expect(0);
@@ -60,7 +62,11 @@ fn a_panic_of_the_stores_writer_keeps_the_answers_that_had_come() {
     assert_eq!(report["jobs"]["succeeded"], 10);
     let interrupted = report["attempts"]["interrupted"].as_u64().unwrap();
     let sent = desk.simulator.stats().requests;
-    assert_eq!(sent, 10 + interrupted, "{paid} before; no answer that came is bought again");
+    assert_eq!(
+        sent,
+        10 + interrupted,
+        "{paid} before; no answer that came is bought again"
+    );
     assert_eq!(desk.run(&["verify"]).expect(0).code, Some(0));
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::refuse_unpriced_fallbacks;
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
 use super::prefixes::prefixes;
 use super::session::Session;
@@ -30,6 +31,7 @@ pub(super) async fn drive(
     args: &DispatchArgs,
 ) -> Result<Exit, Failure> {
     let settings = ctx.settings_for(&run.options)?;
+    refuse_unpriced_fallbacks(&settings, &prices(&settings)?)?;
     // Before anything is kept: a host that is refused is not stored with the run either.
     let endpoint = if run.simulated {
         Endpoint::simulator(&settings, session.clock)?
@@ -227,6 +229,9 @@ async fn summarise(
         cost_total: report.cost_usd.total.0,
         unknown_price: report.cost_usd.unknown_price_attempts,
         maybe_billed: report.attempts.maybe_billed,
+        maybe_billed_at_most: report.attempts.maybe_billed_usd_at_most.map(|usd| usd.0),
+        at_most: report.cost_usd.at_most_attempts + report.cost_usd.saturated_attempts,
+        asked_model: report.cost_usd.asked_model_attempts,
         duration: took,
         store_path: session.path.display().to_string(),
         store_flag: store_flag(ctx),

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::budget::Budgeted;
 use super::drive::{drive, exit_of_ended};
 use super::endpoint::{self, prices};
 use super::estimates::Estimates;
 use super::lanes::Lanes;
-use super::load::{self, Loaded};
+use super::load::{self, Judge, Loaded};
 use super::session::Session;
 use super::targets;
 use crate::cli::args::SubmitArgs;
@@ -133,11 +134,13 @@ async fn store(
         shaping: shaping(args),
         options: ctx.settings.dispatch_options_given_by_flags(),
     };
-    let lanes = Lanes::of(&ctx.settings, new_run.simulated, new_run.created_at);
-    let forecast = Box::new(Forecast::new(prices(&ctx.settings)?, new_run.created_at));
+    let (prices, now) = (prices(&ctx.settings)?, new_run.created_at);
+    let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
+    let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
+    let forecast = Box::new(Forecast::new(prices, now));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
-        loaded = load::load(session, new_run, source, lanes, forecast) => loaded,
+        loaded = load::load(session, new_run, source, Judge { lanes, budget }, forecast) => loaded,
         () = signals.next() => {
             ctx.console.note("stopped: nothing is stored");
             load::discard(session, id, lock).await?;
@@ -161,6 +164,10 @@ async fn store(
 
 /// Why what was read cannot be stored as it is.
 fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
+    let budget = loaded.budget.as_ref();
+    if let Some(failure) = budget.and_then(|it| it.nothing_fits(loaded.problems.count())) {
+        return Some(failure);
+    }
     if !loaded.problems.is_empty() && !args.skip_invalid {
         let next =
             "correct the input, or give --skip-invalid to store its good lines; nothing was stored";
@@ -228,6 +235,9 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));
     let estimates = Estimates::new(&loaded.forecast, &ctx.settings, None);
     ctx.console.note(estimates.summary());
+    if let Some(allows) = loaded.budget.as_ref().and_then(Budgeted::allows) {
+        ctx.console.note(allows);
+    }
 }
 
 fn shaping(args: &SubmitArgs) -> Shaping {
