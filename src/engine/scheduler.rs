@@ -204,6 +204,7 @@ impl Scheduler {
         let mut others = self.lanes.iter().filter(|lane| lane.model != job.model);
         let elsewhere = others.any(Lane::has_jobs_left);
         Surroundings {
+            lane: crate::model::Lane::Live,
             standing: lane.map_or(
                 Standing {
                     others: Others::Succeed,

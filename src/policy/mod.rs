@@ -22,6 +22,7 @@ pub mod ramp;
 pub mod rate_budget;
 pub mod retry;
 pub mod routing;
+mod spelling;
 pub mod spend;
 pub mod stream;
 pub mod waits;
@@ -37,7 +38,7 @@ pub use estimate::{Estimator, Prefix, Prompt, estimate};
 pub use forecast::{Expected, Forecast};
 pub use hours::{Hours, HoursError};
 pub use model_classes::ModelClasses;
-pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
+pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, Priced, TokenPrices};
 pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
 pub use retry::{

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::numbers::{allowed_at_once, dollars, plural, rate, short_duration, thousands};
+use super::numbers::{
+    allowed_at_once, dollars_or_unknown, plural, rate, short_duration, thousands,
+};
 use super::tally::{Phase, Tally, Wait};
 
 /// Stands before everything that was not answered by the real API.
@@ -35,7 +37,7 @@ pub(super) fn plain(tally: &Tally, now: Timestamp) -> String {
         parts.push(format!("{} waiting ({reason})", thousands(tally.waiting())));
     }
     parts.extend(pace(tally, now));
-    parts.push(dollars(tally.cost));
+    parts.push(dollars_or_unknown(tally.cost, tally.unknown_price));
     format!("{}{}", mark(tally), parts.join(", "))
 }
 
@@ -196,7 +198,7 @@ fn spending(tally: &Tally) -> String {
         "tokens {} in, {} out · {}",
         thousands(tally.input_tokens),
         thousands(tally.output_tokens),
-        dollars(tally.cost)
+        dollars_or_unknown(tally.cost, tally.unknown_price)
     )
 }
 

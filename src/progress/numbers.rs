@@ -31,6 +31,17 @@ pub fn dollars(amount: Pico) -> String {
     format!("${amount}")
 }
 
+/// A sum that leaves something out, if so many attempts have no known price: what was billed is
+/// never called zero.
+#[must_use]
+pub(super) fn dollars_or_unknown(sum: Pico, unknown: u64) -> String {
+    match (unknown, sum) {
+        (0, _) => dollars(sum),
+        (_, Pico::ZERO) => "unknown".to_owned(),
+        _ => format!("{} + unknown", dollars(sum)),
+    }
+}
+
 /// The two largest units of a duration, cut off rather than rounded: `450ms`, `4.2s`, `13s`,
 /// `2m05s`, `1h02m`, `3d04h`.
 #[must_use]

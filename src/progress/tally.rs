@@ -87,6 +87,8 @@ pub struct Tally {
     pub output_tokens: u64,
     /// Money spent on the run, earlier dispatches included.
     pub cost: Pico,
+    /// Attempts of this dispatch without a known price: their cost is in no sum.
+    pub unknown_price: u64,
     /// Attempts of this dispatch that brought no message, by class.
     pub errors: BTreeMap<ErrorClass, u64>,
     /// The run is against the simulator.
@@ -301,7 +303,10 @@ impl Tally {
         self.in_flight.remove(custom_id.as_str());
         self.input_tokens = self.input_tokens.saturating_add(*input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(*output_tokens);
-        self.cost += parse_cost(cost_usd);
+        match cost_usd {
+            Some(cost) => self.cost += parse_cost(cost),
+            None => self.unknown_price += 1,
+        }
         if let Some(class) = error_class
             && *outcome != AttemptOutcome::Succeeded
         {

@@ -47,19 +47,20 @@ impl PriceTable {
         most: &Most,
         (lane, at): (Lane, Timestamp),
     ) -> Option<Pico> {
-        let prices = self.model(model)?.dearest(at, most.input, most.fast)?;
+        let row = self.row(model)?;
+        let prices = row.model.dearest(at, most.input, most.fast)?;
         let tokens =
             times(prices.of_input(most.written), most.input) + times(prices.output, most.output);
-        let geo = if most.us_geo {
-            self.us_geo?
-        } else {
-            Ratio::ONE
+        let tier = match lane {
+            Lane::Live => Ratio::ONE,
+            Lane::Batch => self.batch?,
         };
-        let factor = match lane {
-            Lane::Live => geo,
-            Lane::Batch => geo.times(self.batch?),
-        };
-        Some(factor.of(tokens) + self.searches(most.searches)?)
+        // The region is paid for once, whether the name tells it or the answer.
+        let in_a_region = most.us_geo || row.is_regional;
+        let factors = [self.us_geo, self.regional].into_iter().flatten();
+        let factors = factors.filter(|_| in_a_region).chain([Ratio::ONE]);
+        let tokens = factors.map(|factor| factor.times(tier).of(tokens)).max()?;
+        Some(tokens + self.searches(most.searches)?)
     }
 }
 
