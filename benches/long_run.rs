@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use claude_run::simulator::{FaultRate, Latency, OutputLength, Simulator, SimulatorSettings};
 use serde_json::Value;
-use support::{ask_claude_run, claude_run, number, runtime, write_input};
+use support::{ask_claude_run, at_home, claude_run, number, runtime, write_input};
 
 const CONCURRENCY: &str = "256";
 /// The part of the time that is left for faults, starts and what the machine needs.

@@ -88,12 +88,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     stop: StopSignal,
 ) -> Result<Ending, EngineError> {
     store.reserve_spool(settings.concurrency).await?;
-    let limits = &settings.limits;
-    let given = (
-        &limits.cache_prefixes[..],
-        limits.budget_rule.assume_searches,
-    );
-    keep_bounds(&*store, run.id, &settings.prices, given).await?;
+    keep_bounds(&*store, run.id, settings.terms()).await?;
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
@@ -118,6 +113,9 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     };
     observer.observe(&events.make(clock.now(), started));
     let mut scheduler = Scheduler::new(run, &settings, pulse, clock.now());
+    if settings.limits.budget.is_some() {
+        scheduler.on_maybe_billed(store.maybe_billed(run.id).await?);
+    }
     let found = batches.as_mut().map(BatchLane::take_found);
     for (batch, items) in found.into_iter().flatten() {
         scheduler.on_found_batch(batch, &items, clock.now());
@@ -461,12 +459,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         if !sums.is_empty() {
             self.store.note_estimates(run, sums).await?;
         }
-        let limits = &self.settings.limits;
-        let given = (
-            &limits.cache_prefixes[..],
-            limits.budget_rule.assume_searches,
-        );
-        keep_bounds(&*self.store, run, &self.settings.prices, given).await?;
+        keep_bounds(&*self.store, run, self.settings.terms()).await?;
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }

@@ -54,6 +54,7 @@ mod throttle;
 mod throttles;
 
 pub use bounds::keep_bounds;
+pub use charge::Terms;
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use endpoints::SecondEndpoint;
 pub use providers::{NoBatches, Providers};
