@@ -18,6 +18,7 @@ pub mod logging;
 pub mod output;
 pub mod panic;
 pub mod settings;
+pub mod signals;
 pub mod trust;
 pub mod values;
 
@@ -134,6 +135,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<Exit, Failure> {
 }
 
 async fn command_future(ctx: &Context, command: Command) -> Result<Exit, Failure> {
+    signals::survive_file_limit();
     match command {
         Command::Submit(args) => commands::submit(ctx, *args).await,
         Command::Resume(args) => commands::resume(ctx, *args).await,

@@ -194,6 +194,8 @@ mod tests {
         limits.itpm                              -                        default
         limits.otpm                              -                        default
         limits.budget_usd                        -                        default
+        limits.budget_strict                     false                    default
+        limits.budget_assume_searches            -                        default
         limits.only_between                      -                        default
         limits.cache_warm                        auto                     default
         limits.cache_prefix                      off                      default

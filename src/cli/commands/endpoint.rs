@@ -10,7 +10,9 @@ use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::{Origin, Settings};
 use crate::cli::trust::{Passage, gate};
 use crate::clock::Clock;
-use crate::engine::{BatchOptions, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
+use crate::engine::{
+    BatchOptions, BudgetRule, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe,
+};
 use crate::model::{AutoOrOff, Run, RunState};
 use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
@@ -262,6 +264,10 @@ pub(super) fn engine_settings(
                 otpm: settings.limits.otpm.value,
             },
             budget: settings.limits.budget_usd.value,
+            budget_rule: BudgetRule {
+                strict: settings.limits.budget_strict.value,
+                assume_searches: settings.limits.budget_assume_searches.value,
+            },
             only_between: settings.limits.only_between.value.clone(),
             cache_warm: settings.limits.cache_warm.value == AutoOrOff::Auto,
             // Whoever dispatches chooses them.

@@ -4,6 +4,7 @@
 //! submit, resume        change the queue and run it
 //!   load                an input file into the store
 //!   lanes               what a line's lane means for what is remarked about it
+//!   budget              whether a budget can be kept for the lines
 //!   session             what a dispatching process holds: store, lock, signals
 //!   drive               one run under dispatch: provider, engine, progress, summary
 //!   endpoint            where requests go: the API, or a simulator inside the process
@@ -18,6 +19,7 @@
 
 mod attempts;
 mod batches;
+mod budget;
 mod cancel;
 mod check;
 pub(crate) mod completions;

@@ -52,6 +52,7 @@ pub(super) fn second_client(
     let second = SecondEndpoint {
         shown: base_url.to_string(),
         after: fallback.after.value,
+        models: fallback.models.value.clone(),
     };
     Ok(Some(Second {
         client,

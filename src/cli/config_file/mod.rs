@@ -116,6 +116,12 @@ pub struct LimitsTable {
     pub otpm: Option<PerMinute>,
     /// What a run may cost in all, in dollars: it halts before it costs more.
     pub budget_usd: Option<BudgetUsd>,
+    /// For a batch all that its requests can cost is held against the budget, not what they are likely
+    /// to cost.
+    pub budget_strict: Option<bool>,
+    /// Searches that a request is taken to make, under a budget, where its search tool names no
+    /// `max_uses`.
+    pub budget_assume_searches: Option<AtLeastOne>,
     /// Hours in which requests are sent, such as `18:00-08:00@America/Los_Angeles`.
     pub only_between: Option<HoursText>,
     /// `auto`: one of the requests that share a cached beginning goes first, the rest after its answer.

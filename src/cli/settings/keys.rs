@@ -2,6 +2,7 @@
 //! and how it is shown. `config` prints this table and the documentation is written from it.
 
 mod endpoint;
+mod limits;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,10 @@ pub use endpoint::{
     BASE_URL, BETA, CA_BUNDLE, HEADERS, INSECURE_HTTP, SECOND_AFTER, SECOND_ALLOW_FOREIGN_KEY_ENV,
     SECOND_API_KEY_ENV, SECOND_BASE_URL, SECOND_HEADERS, SECOND_MODELS, STATUS_ENABLED, STATUS_URL,
     VERSION, WORKSPACE_ID,
+};
+pub use limits::{
+    BUDGET_ASSUME_SEARCHES, BUDGET_STRICT, BUDGET_USD, CACHE_PREFIX, CACHE_WARM, ITPM,
+    ONLY_BETWEEN, OTPM, RPM,
 };
 
 /// Which config files may set a key. A file that was merely found lies in a folder that somebody
@@ -304,77 +309,6 @@ pub const FALLBACK_MODELS: Key = Key {
     about: "Models to ask, in this order, when a job's own refuses or is overloaded twice",
     rows: |s| one(&s.fallback.models, |models| json!(models)),
 };
-/// Our own ceiling of requests.
-pub const RPM: Key = Key {
-    name: "limits.rpm",
-    flag: Some("--rpm"),
-    env: None,
-    file: InFile::Any,
-    about: "Requests per minute, at most, over the whole run",
-    rows: |s| one(&s.limits.rpm, |n| json!(n)),
-};
-/// Our own ceiling of input tokens.
-pub const ITPM: Key = Key {
-    name: "limits.itpm",
-    flag: Some("--itpm"),
-    env: None,
-    file: InFile::Any,
-    about: "Input tokens per minute, at most; cache reads do not count",
-    rows: |s| one(&s.limits.itpm, |n| json!(n)),
-};
-/// Our own ceiling of output tokens.
-pub const OTPM: Key = Key {
-    name: "limits.otpm",
-    flag: Some("--otpm"),
-    env: None,
-    file: InFile::Any,
-    about: "Output tokens per minute, at most",
-    rows: |s| one(&s.limits.otpm, |n| json!(n)),
-};
-/// What a run may cost.
-pub const BUDGET_USD: Key = Key {
-    name: "limits.budget_usd",
-    flag: Some("--budget-usd"),
-    env: None,
-    file: InFile::Any,
-    about: "What a run may cost in all, in dollars; it halts before it costs more",
-    rows: |s| {
-        one(&s.limits.budget_usd, |amount| {
-            json!(amount.map(|amount| amount.to_string()))
-        })
-    },
-};
-/// Hours in which requests are sent.
-pub const ONLY_BETWEEN: Key = Key {
-    name: "limits.only_between",
-    flag: Some("--only-between"),
-    env: None,
-    file: InFile::Any,
-    about: "Hours in which requests are sent, with their time zone",
-    rows: |s| {
-        one(&s.limits.only_between, |hours| {
-            json!(hours.as_ref().map(ToString::to_string))
-        })
-    },
-};
-/// Whether one request warms the cache for others.
-pub const CACHE_WARM: Key = Key {
-    name: "limits.cache_warm",
-    flag: Some("--cache-warm"),
-    env: None,
-    file: InFile::Any,
-    about: "Let one request warm a shared prompt cache before the rest: auto or off",
-    rows: |s| one(&s.limits.cache_warm, |warm| json!(warm.as_str())),
-};
-/// Whether shared beginnings are marked for the cache.
-pub const CACHE_PREFIX: Key = Key {
-    name: "limits.cache_prefix",
-    flag: Some("--cache-prefix"),
-    env: None,
-    file: InFile::Any,
-    about: "Mark long beginnings that many requests share for the prompt cache: auto or off",
-    rows: |s| one(&s.limits.cache_prefix, |prefix| json!(prefix.as_str())),
-};
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
@@ -461,7 +395,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 52] = [
+pub const ALL: [&Key; 54] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -492,6 +426,8 @@ pub const ALL: [&Key; 52] = [
     &ITPM,
     &OTPM,
     &BUDGET_USD,
+    &BUDGET_STRICT,
+    &BUDGET_ASSUME_SEARCHES,
     &ONLY_BETWEEN,
     &CACHE_WARM,
     &CACHE_PREFIX,

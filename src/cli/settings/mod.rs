@@ -118,6 +118,10 @@ pub struct LimitSettings {
     pub otpm: Setting<Option<u64>>,
     /// What a run may cost in all.
     pub budget_usd: Setting<Option<Pico>>,
+    /// Whether a batch holds all that its requests can cost.
+    pub budget_strict: Setting<bool>,
+    /// Searches of a request whose search tool names no bound.
+    pub budget_assume_searches: Setting<Option<u32>>,
     /// Hours in which requests are sent.
     pub only_between: Setting<Option<Hours>>,
     /// Whether one request warms the cache for those that share its beginning.
@@ -191,6 +195,7 @@ impl Settings {
         let ca_bundle = self.api.ca_bundle.given_by_flag().and_then(Option::as_ref);
         let hours = self.limits.only_between.given_by_flag();
         let hours = hours.and_then(Option::as_ref);
+        let searches = self.limits.budget_assume_searches.given_by_flag();
         DispatchOptions {
             concurrency: self.dispatch.concurrency.given_by_flag().copied(),
             stagger: self.dispatch.stagger.given_by_flag().copied(),
@@ -198,6 +203,8 @@ impl Settings {
             itpm: self.limits.itpm.given_by_flag().copied().flatten(),
             otpm: self.limits.otpm.given_by_flag().copied().flatten(),
             budget_usd: self.limits.budget_usd.given_by_flag().copied().flatten(),
+            budget_strict: self.limits.budget_strict.given_by_flag().copied(),
+            budget_assume_searches: searches.copied().flatten(),
             only_between: hours.map(ToString::to_string),
             cache_warm: self.limits.cache_warm.given_by_flag().copied(),
             cache_prefix: self.limits.cache_prefix.given_by_flag().copied(),

@@ -12,7 +12,7 @@ use super::{
     ApiSettings, CustomHeader, DispatchSettings, FallbackSettings, LimitSettings, OutputSettings,
     RetrySettings, Setting, StatusSettings, keys, parse_headers,
 };
-use crate::cli::config_file::{ConfigFile, PerMinute};
+use crate::cli::config_file::{ConfigFile, LimitsTable, PerMinute};
 use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
@@ -137,6 +137,8 @@ impl Layers {
                     ..By::nobody()
                 },
             ),
+            budget_strict: self.budget_strict(file, run),
+            budget_assume_searches: self.budget_assume_searches(file, run),
             only_between: self.pick(
                 &keys::ONLY_BETWEEN,
                 None,
@@ -168,6 +170,30 @@ impl Layers {
                 },
             ),
         }
+    }
+
+    fn budget_strict(&self, file: &LimitsTable, run: &DispatchOptions) -> Setting<bool> {
+        let by = By {
+            file: file.budget_strict,
+            run: run.budget_strict,
+            flag: self.dispatch.budget_strict,
+            ..By::nobody()
+        };
+        self.pick(&keys::BUDGET_STRICT, false, by)
+    }
+
+    fn budget_assume_searches(
+        &self,
+        file: &LimitsTable,
+        run: &DispatchOptions,
+    ) -> Setting<Option<u32>> {
+        let by = By {
+            file: file.budget_assume_searches.map(|n| Some(n.0)),
+            run: run.budget_assume_searches.map(Some),
+            flag: self.dispatch.budget_assume_searches.map(Some),
+            ..By::nobody()
+        };
+        self.pick(&keys::BUDGET_ASSUME_SEARCHES, None, by)
     }
 
     pub(super) fn fallback_settings(

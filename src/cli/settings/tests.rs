@@ -76,6 +76,11 @@ const LAYERED: &[(&keys::Key, [&str; 5])] = &[
     (&keys::OTPM, ["null", "2", "2", "3", "4"]),
     (&keys::BUDGET_USD, ["null", "2.00", "2.00", "3.00", "4.00"]),
     (
+        &keys::BUDGET_STRICT,
+        ["false", "true", "true", "false", "true"],
+    ),
+    (&keys::BUDGET_ASSUME_SEARCHES, ["null", "2", "2", "3", "4"]),
+    (
         &keys::ONLY_BETWEEN,
         [
             "null",
@@ -129,6 +134,8 @@ rpm = 2
 itpm = 2
 otpm = 2
 budget_usd = 2
+budget_strict = true
+budget_assume_searches = 2
 only_between = \"02:00-03:00@UTC\"
 cache_warm = \"off\"
 cache_prefix = \"auto\"
@@ -139,7 +146,7 @@ ca_bundle = \"/file.pem\"
 
 const LAYERED_FLAGS: &str = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 --lane auto --batch-size 4 \
                  --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem --rpm 4 --itpm 4 --otpm 4 \
-                 --budget-usd 4 --only-between 04:00-05:00@UTC --cache-warm auto --cache-prefix off";
+                 --budget-usd 4 --budget-strict --budget-assume-searches 4 --only-between 04:00-05:00@UTC --cache-warm auto --cache-prefix off";
 
 /// What is stored with the run.
 fn layered_options() -> DispatchOptions {
@@ -160,6 +167,8 @@ fn layered_options() -> DispatchOptions {
         itpm: Some(3),
         otpm: Some(3),
         budget_usd: Some(Pico(3 * Pico::USD.0)),
+        budget_strict: Some(false),
+        budget_assume_searches: Some(3),
         only_between: Some("03:00-04:00@UTC".to_owned()),
         cache_warm: Some(AutoOrOff::Off),
         cache_prefix: Some(AutoOrOff::Auto),
