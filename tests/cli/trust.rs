@@ -570,3 +570,15 @@ fn a_run_that_is_refused_holds_back_no_other() {
     assert_eq!(states, ["ready", "ended"]);
     theirs.assert_untouched();
 }
+
+/// No name server is asked: it could lead the key, unencrypted, to wherever it likes.
+#[test]
+fn names_of_this_machine_lead_to_this_machine() {
+    let desk = desk();
+    for name in ["localhost", "localhost.", "gate.claude-run.localhost"] {
+        let url = desk.simulator.base_url().replace("127.0.0.1", name);
+        let output = desk.run(&[&SUBMIT[..], &["--base-url", &url]].concat());
+        let line = format!("note: requests go to {}, from flag --base-url", place(&url));
+        assert_eq!(lines(&output.expect(0)), [line]);
+    }
+}

@@ -294,6 +294,8 @@ fn bundle(
         ca_bundle: shown.clone(),
         at: Clock::system().now(),
     };
+    // Somebody else may have written it: no control sequence of it reaches the terminal.
+    let shown = shown.escape_debug();
     match bundle.origin {
         Origin::Flag(_) => Ok((!is_known).then_some(entry)),
         Origin::Run if !is_known && !is_in_force(ctx, path) => Err(Failure::usage(
