@@ -53,6 +53,8 @@ rpm = 100
 itpm = 1000
 otpm = 10
 budget_usd = 2.50
+budget_strict = true
+budget_assume_searches = 5
 only_between = "18:00-08:00@UTC"
 cache_warm = "off"
 cache_prefix = "auto"
@@ -93,11 +95,11 @@ fn a_complete_file_is_read_with_its_lines() {
         ("retry.scale", 24),
         ("retry.overloaded.waits", 27),
         ("fallback.models", 29),
-        ("limits.only_between", 35),
-        ("api.headers", 44),
-        ("fallback.endpoint.headers", 51),
-        ("status.url", 57),
-        ("output.quiet", 62),
+        ("limits.only_between", 37),
+        ("api.headers", 46),
+        ("fallback.endpoint.headers", 53),
+        ("status.url", 59),
+        ("output.quiet", 64),
     ] {
         assert_eq!(
             file.origin(key),
