@@ -22,6 +22,8 @@ mod batches;
 mod budget;
 #[path = "simulation/greedy.rs"]
 mod greedy;
+#[path = "simulation/interrupted.rs"]
+mod interrupted;
 #[path = "simulation/limits.rs"]
 mod limits;
 #[path = "simulation/long_outages.rs"]

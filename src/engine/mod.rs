@@ -39,6 +39,7 @@ mod dispatcher;
 mod endpoints;
 mod error_result;
 mod events;
+mod interrupted;
 mod lane;
 mod live_rate;
 mod outcome;

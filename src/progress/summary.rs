@@ -354,9 +354,11 @@ mod tests {
               Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
             1 canceled: Cancelled before it was processed.
               `claude-run retry` puts it back.
-          cost: $0.0123456
+          cost: $0.0123456 + unknown
+            3 answers told no usage: counted at the most that the request allows
+            1 answer under a name without a known price: counted at the price of the model that was asked
             not counted: 1 attempt at models without a known price; give it with `[prices] file`
-            not counted: 2 attempts that may have been billed although no answer came
+            not counted: 2 attempts that may have been billed although no answer came, at most $0.0015
         Results are kept in ./claude-run.db. Next:
           claude-run export -o results.jsonl                    # write the results to a file
           claude-run report                                     # costs and errors in detail

@@ -382,7 +382,9 @@ fn asked_models(report: &Report) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{readable_duration, report_text};
-    use crate::model::{AttemptOutcome, Cost, ErrorClass, JobState, Lane, Pico, RunState, Tokens};
+    use crate::model::{
+        AttemptOutcome, Cost, CostBasis, ErrorClass, JobState, Lane, Pico, RunState, Tokens,
+    };
     use crate::report::summarise;
     use crate::report::testing::{run, tokens};
     use crate::store::AttemptGroup;
@@ -438,10 +440,13 @@ mod tests {
         let mut unknown = group(2, 0);
         unknown.model = "claude-next".to_owned();
         unknown.unknown_price = true;
+        unknown.price_row = None;
         let mut truncated = group(7, 70_000_000);
         truncated.error_class = Some(ErrorClass::Truncated);
+        truncated.cost_basis = Some(CostBasis::AtMost);
         let mut cut = errored(ErrorClass::StreamCut, 3);
         cut.maybe_billed = true;
+        cut.at_most = Pico(420_000_000_000);
         let groups = [
             group(993, 1_250_000_000_000),
             cached,
@@ -495,13 +500,15 @@ mod tests {
           lost by the cache (written, hardly read)  0.000003
           read from the cache: 57.0 % of all prompt tokens
 
-          MODEL             ATTEMPTS  SUCCEEDED  PROMPT TOKENS  OUTPUT TOKENS                 USD
-          claude-haiku-4-5     1,627      1,500      3,504,000        300,000        1.6625700005
-          claude-next              2          2          2,000            400  UNKNOWN
+          MODEL             ATTEMPTS  SUCCEEDED  PROMPT TOKENS  OUTPUT TOKENS                 USD  PRICED AS
+          claude-haiku-4-5     1,627      1,500      3,504,000        300,000        1.6625700005  claude-haiku-4-5-20251001
+          claude-next              2          2          2,000            400  UNKNOWN             -
 
         PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out 2 attempts by claude-next.
 
-        3 attempts were cut off; they may have been billed for more than the total counts.
+        7 answers told no usage: counted at the most that the request allows.
+
+        3 attempts may have been billed: at most $0.42. No answer says so; the total counts what broken streams told.
 
         Prices: table 2026-03-01
         ");

@@ -67,7 +67,8 @@ pub struct ResumeArgs {
     pub dispatch: DispatchArgs,
 }
 
-/// How a run is dispatched. All but `--no-wait`, `--simulate` and `--events` are stored with the run.
+/// How a run is dispatched. All but `--no-wait`, `--simulate`, `--events` and
+/// `--insecure-http` are stored with the run.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DispatchArgs {
     /// Requests open at the same time, 1 to 10000 [default: 64]
@@ -173,6 +174,13 @@ pub struct DispatchArgs {
     /// Trust the certificates of this PEM file too
     #[arg(long, value_name = "FILE", help_heading = "Endpoint")]
     pub ca_bundle: Option<PathBuf>,
+    /// Whether keys and prompts may go unencrypted to another machine.
+    #[arg(
+        long,
+        help_heading = "Endpoint",
+        help = "Allow http:// beyond this machine [env: CLAUDE_RUN_INSECURE_HTTP]"
+    )]
+    pub insecure_http: bool,
     /// Run against a simulator in this process: no key, no cost, no real answers
     #[arg(long, conflicts_with = "base_url", help_heading = "Endpoint")]
     pub simulate: bool,

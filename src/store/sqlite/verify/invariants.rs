@@ -125,7 +125,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         scope: Scope::Run,
         // In dollars and what is beside them: more fits in than into one of SQLite's integers.
         violations: "SELECT 'the run says ' || told.usd || ' USD and ' || told.rest || ' pico-USD, its attempts '
-                || (found.usd + found.rest / 1000000000000) || ' and ' || found.rest % 1000000000000
+                || (found.usd + found.rest / 1000000000000) || ' and ' || (found.rest % 1000000000000)
             FROM (SELECT cost_millions * 1000000 + cost_pico / 1000000000000 AS usd,
                          cost_pico % 1000000000000 AS rest FROM runs WHERE id = ?3) AS told,
                  (SELECT coalesce(sum(cost_pico / 1000000000000), 0) AS usd,
