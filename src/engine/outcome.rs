@@ -13,7 +13,7 @@ use crate::model::{
     AttemptOutcome, AttemptRecord, ClaimedJob, Cost, Endpoint, ErrorClass, Evidence, Halt,
     JobHistory, JobState, Usage,
 };
-use crate::policy::{Standing, Step, decide};
+use crate::policy::{Standing, Step, decide, same_again};
 use crate::provider::{Failure, Message, Partial, Reply};
 use crate::store::{Finish, JobEnd, Next};
 
@@ -95,6 +95,7 @@ fn succeeded(
         error_class: message.mark,
         evidence: Evidence {
             http_status: Some(200),
+            message: message.note,
             request_id: message.request_id,
             ..Evidence::default()
         },
@@ -126,6 +127,10 @@ fn failed(
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
+    let fails_again = same_again(&failure.evidence, job.last_message.as_deref());
+    if fails_again {
+        failure.class = ErrorClass::BadResponse;
+    }
     let (class, evidence) = (failure.class, &failure.evidence);
     let before = job.history;
     let mut verdict = decide(
@@ -136,6 +141,9 @@ fn failed(
         around.standing,
         rng,
     );
+    if fails_again && matches!(verdict.step, Step::RetryIn(_)) {
+        verdict.step = Step::Fail;
+    }
     if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
         verdict.step = Step::Hold;
     }
@@ -146,6 +154,7 @@ fn failed(
         let record = failure_record(settings, job, failure, now);
         return without_consequences(record, next);
     }
+    again::join_refusal(job, &mut failure);
     again::tell_what_was_paid(job, verdict.step, &mut failure.evidence);
     let evidence = &failure.evidence;
     let halt = (verdict.step == Step::Halt).then(|| halt_for(class, evidence, now));
@@ -154,7 +163,9 @@ fn failed(
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
         Step::Requeue | Step::Halt => Next::Requeue,
         Step::Hold => Next::Hold,
-        Step::Fail | Step::Done if again::has_put_aside(job) => Next::EndTruncated,
+        Step::Fail | Step::Done if again::ends_with_what_was_put_aside(job, class) => {
+            Next::EndPutAside
+        }
         Step::Fail | Step::Done => Next::End(JobEnd {
             state: JobState::Failed,
             result: error_result(class, evidence, failure.message.as_ref()),
@@ -200,8 +211,10 @@ fn failure_record(
         evidence,
         message,
         partial,
+        unsent,
     } = failure;
-    let maybe_billed = partial.is_some() || (class.info().maybe_billed && message.is_none());
+    let is_open = class.info().maybe_billed && message.is_none() && !unsent;
+    let maybe_billed = partial.is_some() || is_open;
     let (answered_by, usage) = used(message, partial);
     AttemptRecord {
         attempt: job.attempt,

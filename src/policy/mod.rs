@@ -39,7 +39,7 @@ pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
 pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
 pub use retry::{
-    Others, RetrySettings, Standing, Step, Verdict, decide, no_more_retries, probe_wait,
+    Others, RetrySettings, Standing, Step, Verdict, decide, no_more_retries, probe_wait, same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use spend::{Room, Spend, batch_reservation, reservation};
