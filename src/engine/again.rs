@@ -58,7 +58,9 @@ pub(super) fn after_failure(
 pub(super) fn ends_with_what_was_put_aside(job: &ClaimedJob, class: ErrorClass) -> bool {
     let amendment = job.amendment.as_deref();
     amendment.is_some_and(|amendment| {
-        let is_refused_turn = class == ErrorClass::Refused && amendment.continuations() > 0;
+        let is_refused_turn = class == ErrorClass::Refused
+            && amendment.continuations() > 0
+            && amendment.put_aside_mark() == ErrorClass::Paused;
         amendment.put_aside.is_some() && !is_refused_turn
     })
 }

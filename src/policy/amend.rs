@@ -145,11 +145,16 @@ fn continued(asked: Asked<'_>, message: &str, cost: Pico) -> Option<Amended> {
     amendment.paused.push(blocks.to_owned());
     amendment.paused_cost_pico += cost.0;
     amendment.container = container_of(message).or(amendment.container);
-    amendment.put_aside = Some(asked.n);
-    amendment.put_aside_mark = Some(ErrorClass::Paused);
+    // A truncated answer is more than the parts of one that was to be longer.
+    let has_more =
+        amendment.put_aside.is_some() && amendment.put_aside_mark() == ErrorClass::Truncated;
+    if !has_more {
+        amendment.put_aside = Some(asked.n);
+        amendment.put_aside_mark = Some(ErrorClass::Paused);
+    }
     Some(Amended {
         amendment,
-        put_aside: Some(put_aside),
+        put_aside: (!has_more).then_some(put_aside),
     })
 }
 
