@@ -36,6 +36,8 @@ mod export;
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/kept.rs"]
+mod kept;
 #[path = "cli/money.rs"]
 mod money;
 #[path = "cli/network.rs"]

@@ -104,7 +104,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
-        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.truncated,
+        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.put_aside,
         failed: run.jobs.failed + recovered.failed,
         canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,

@@ -134,16 +134,22 @@ fn interrupt(
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![open.job, open.attempts, now.as_millisecond(), class.as_str(), class.info().meaning],
     )?;
-    let truncated = fails && open.amended && amend::take_what_was_put_aside(tx, open.job)?;
-    let (to, class) = match (fails, truncated) {
-        (true, true) => (JobState::Succeeded, ErrorClass::Truncated),
-        (true, false) => (JobState::Failed, class),
-        (false, _) => (JobState::Queued, class),
+    let put_aside = fails && open.amended && amend::take_what_was_put_aside(tx, open.job)?;
+    let to = match (fails, put_aside) {
+        (true, true) => JobState::Succeeded,
+        (true, false) => JobState::Failed,
+        (false, _) => JobState::Queued,
     };
+    let mark = if put_aside {
+        amend::mark_of_what_was_put_aside(tx, open.job)?
+    } else {
+        None
+    };
+    let class = mark.unwrap_or_else(|| class.as_str().to_owned());
     tx.execute(
         "UPDATE jobs SET state = ?2, not_before_ms = 0, error_class = ?3, interruptions_in_row = ?4
          WHERE id = ?1 AND state = 1",
-        params![open.job, to.code(), class.as_str(), open.interruptions + 1],
+        params![open.job, to.code(), class, open.interruptions + 1],
     )?;
     tx.moved(
         run,
@@ -156,7 +162,7 @@ fn interrupt(
         recovered.failed += 1;
         keep_interruption(tx, open)?;
     }
-    recovered.truncated += u64::from(truncated);
+    recovered.put_aside += u64::from(put_aside);
     if fails && open.amended {
         amend::settle(tx, open.job, false)?;
     }

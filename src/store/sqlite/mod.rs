@@ -322,6 +322,7 @@ fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
         amendment,
         history: packed.history,
         last_class: packed.last_class,
+        last_message: packed.last_message,
         started_at: time(packed.started_at_ms),
         first_started_at: time(packed.first_started_at_ms),
         previous_ended_at: packed.previous_ended_at_ms.map(time),
