@@ -42,6 +42,8 @@ mod kept;
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/panics.rs"]
+mod panics;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/proxy.rs"]

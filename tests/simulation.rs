@@ -20,6 +20,8 @@ mod amended;
 mod batches;
 #[path = "simulation/budget.rs"]
 mod budget;
+#[path = "simulation/interrupted.rs"]
+mod interrupted;
 #[path = "simulation/limits.rs"]
 mod limits;
 #[path = "simulation/long_outages.rs"]
