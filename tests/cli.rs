@@ -70,3 +70,5 @@ mod store_files;
 mod streamed;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/trust.rs"]
+mod trust;

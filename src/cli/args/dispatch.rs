@@ -92,7 +92,7 @@ pub struct DispatchArgs {
     /// What the run may cost in all: it halts before it costs more
     #[arg(long, value_name = "X", value_parser = parse::budget, help_heading = "Limits")]
     pub budget_usd: Option<Pico>,
-    /// Hold for batches all that they can cost, not what is likely
+    /// Hold for batches all they can cost, not what is likely
     #[arg(
         long,
         value_name = "BOOL",
@@ -103,7 +103,7 @@ pub struct DispatchArgs {
         help_heading = "Limits"
     )]
     pub budget_strict: Option<bool>,
-    /// Searches to hold for where a search tool names no max_uses
+    /// Searches to hold for where a tool has no max_uses
     #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Limits")]
     pub budget_assume_searches: Option<u32>,
     /// Let one request warm a shared prompt cache first [default: auto]

@@ -53,6 +53,8 @@ rpm = 100
 itpm = 1000
 otpm = 10
 budget_usd = 2.50
+budget_strict = true
+budget_assume_searches = 3
 only_between = "18:00-08:00@UTC"
 cache_warm = "off"
 cache_prefix = "auto"
@@ -95,11 +97,11 @@ fn a_complete_file_is_read_with_its_lines() {
         ("retry.scale", 24),
         ("retry.overloaded.waits", 27),
         ("fallback.models", 29),
-        ("limits.only_between", 35),
-        ("api.headers", 45),
-        ("fallback.endpoint.headers", 53),
-        ("status.url", 59),
-        ("output.quiet", 64),
+        ("limits.only_between", 37),
+        ("api.headers", 47),
+        ("fallback.endpoint.headers", 55),
+        ("status.url", 61),
+        ("output.quiet", 66),
     ] {
         assert_eq!(
             file.origin(key),

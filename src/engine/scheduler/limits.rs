@@ -69,6 +69,13 @@ impl Scheduler {
         self.throttles.keep(maybe.at_most - maybe.counted);
     }
 
+    /// Tells that jobs wait for the budget although a slot is free.
+    pub(super) fn tell_tight_budget(&mut self, effects: &mut Vec<Effect>) {
+        if self.free_slots() > 0 && !(self.nothing_is_left() && self.ready() == 0) {
+            effects.extend(self.throttles.budget_is_tight().map(Effect::Tell));
+        }
+    }
+
     /// Leaves the run when its budget is used up. Waiting would not help: only a larger one does.
     pub(super) fn check_budget(&mut self, now: Timestamp) {
         if let Some(halt) = self.throttles.used_up(now) {
