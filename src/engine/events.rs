@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use super::endpoints::SecondEndpoint;
 use super::scheduler::LaneChange;
-use crate::model::{ClaimedJob, Endpoint, Event, EventKind, JobState, Lane, PageStatus, RunId};
+use crate::model::{
+    Amendment, ClaimedJob, Endpoint, Event, EventKind, JobState, Lane, PageStatus, RunId,
+};
 use crate::store::{Finish, Next};
 
 /// Makes the events of one run.
@@ -78,7 +80,7 @@ impl EventMaker {
             Next::EndPutAside => Some(EventKind::JobEnded {
                 custom_id: job.custom_id.clone(),
                 state: state_name(JobState::Succeeded).to_owned(),
-                error_class: job.amendment.as_ref().map(|it| it.put_aside_mark()),
+                error_class: job.amendment.as_deref().map(Amendment::put_aside_mark),
                 attempts: record.attempt.n,
             }),
             _ => None,

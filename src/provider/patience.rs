@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::payload::Payload;
+use super::stream::EventStream;
 use crate::model::duration::format_duration;
 
 /// How long the end of an answer is waited for that is whole without it.
@@ -51,7 +52,7 @@ impl Patience {
     pub(super) fn heard(&mut self, payload: &Payload) {
         self.heard = Instant::now();
         self.taken = payload.taken();
-        let life = payload.events().map_or(0, |stream| stream.life());
+        let life = payload.events().map_or(0, EventStream::life);
         if life != self.life {
             (self.told, self.life) = (self.heard, life);
         }
