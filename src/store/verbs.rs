@@ -302,6 +302,8 @@ pub struct ResultRow {
     pub latency: Option<Duration>,
     /// The input line's `metadata`, as raw JSON.
     pub metadata: Option<String>,
+    /// Which of its texts is not what was stored, and how that shows. It is left out above.
+    pub damaged: Option<String>,
 }
 
 /// Attempts of one hour of the day, over all days.

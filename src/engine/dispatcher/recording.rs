@@ -13,11 +13,14 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             return;
         }
         self.finishing = true;
-        let (run, group) = (self.run.id, std::mem::take(&mut self.gathered));
+        let (run, mut group) = (self.run.id, std::mem::take(&mut self.gathered));
         self.call(move |store| async move {
             let ends = || -> Vec<_> { group.iter().map(|(_, finish)| finish.clone()).collect() };
             let result = match store.finish(run, ends()).await {
-                Ok(()) => Ok(()),
+                Ok(lesser) => {
+                    replace(&mut group, lesser);
+                    Ok(())
+                }
                 // At once: the process may not live until it leaves in order.
                 Err(error) => Err(put_aside(&*store, run, ends(), error).await),
             };
@@ -69,6 +72,17 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             error,
             spooled,
             lost,
+        }
+    }
+}
+
+/// What the store could not hold counts as it was recorded instead.
+fn replace(group: &mut Group, lesser: Vec<Finish>) {
+    for instead in lesser {
+        let attempt = instead.record.attempt;
+        let refused = group.iter_mut().find(|(job, _)| job.attempt == attempt);
+        if let Some((_, finish)) = refused {
+            *finish = instead;
         }
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::params;
 
 use super::amend::{self, PackedAmended};
 use super::blob::pack;
+use super::ended::Ended;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
 use crate::model::{AttemptId, AttemptRecord, ErrorClass, JobHistory, JobState, Lane, Pico, RunId};
@@ -117,7 +118,7 @@ fn add_to_run(tx: &Tx, run: i64, ended: &[&AttemptRecord]) -> Result<()> {
     let cost: Pico = ended.iter().map(|record| record.cost.total).sum();
     tx.execute(
         "UPDATE runs SET answered = max(answered, ?2), cost_pico = cost_pico + ?3 WHERE id = ?1",
-        params![run, answered, pico(cost.0)?],
+        params![run, answered, pico(tx, cost.0)?],
     )?;
     Ok(())
 }
@@ -153,13 +154,20 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
     let PackedFinish { record, next, .. } = finish;
     let AttemptId { job, n } = record.attempt;
     let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
+    let money = [
+        pico(tx, cost.total.0)?,
+        pico(tx, cost.saved_by_batch.0)?,
+        pico(tx, cost.saved_by_cache.0)?,
+    ];
+    let sum = Ended::of(record, money).sum()?;
     tx.execute(
         "UPDATE attempts SET ended_at_ms = max(?3, started_at_ms), outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
-           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25
+           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25,
+           sum_blob = ?26
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![
             job.0,
@@ -180,13 +188,14 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
             tokens.cache_write_5m,
             tokens.cache_write_1h,
             record.usage.web_searches,
-            pico(cost.total.0)?,
-            pico(cost.saved_by_batch.0)?,
-            pico(cost.saved_by_cache.0)?,
+            money[0],
+            money[1],
+            money[2],
             cost.unknown_price,
             record.maybe_billed,
             record.latency.map(millis),
             record.endpoint,
+            sum,
         ],
     )?;
     Ok(())
@@ -272,13 +281,14 @@ fn state_after(next: &Next) -> JobState {
     }
 }
 
-fn millis(duration: std::time::Duration) -> i64 {
+pub(super) fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// SQLite's integers hold nine million dollars an attempt; more is a bug, not a bill.
-fn pico(amount: i128) -> Result<i64> {
-    i64::try_from(amount).map_err(|_| {
-        StoreError::IllegalTransition(format!("{amount} pico-USD is no cost of one attempt"))
+fn pico(tx: &Tx, amount: i128) -> Result<i64> {
+    i64::try_from(amount).map_err(|_| StoreError::Refused {
+        path: tx.path().to_path_buf(),
+        why: format!("{amount} pico-USD is no cost of one attempt"),
     })
 }

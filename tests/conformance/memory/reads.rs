@@ -178,6 +178,7 @@ fn result_row(job: &Job) -> ResultRow {
         cost,
         latency: row.and_then(|row| row.latency),
         metadata: job.new.metadata.clone(),
+        damaged: None,
     }
 }
 

@@ -3,11 +3,16 @@
 use super::*;
 use crate::model::{Amended, Amendment};
 use crate::store::Replayed;
-use crate::store::sqlite::spool::Spool;
+use crate::store::sqlite::spool::{self, Spool};
 use crate::store::sqlite::spooled;
 
 fn spool_of(bench: &Bench) -> PathBuf {
     bench.path.with_extension("db.spool")
+}
+
+/// A second handle of the bench's spool, as another process has it.
+fn opened(bench: &Bench) -> Spool {
+    Spool::beside(&bench.path, bench.store.spool.store, true)
 }
 
 /// One end of every kind.
@@ -58,12 +63,13 @@ fn ends(job: &ClaimedJob) -> Vec<Finish> {
 async fn every_kind_of_end_comes_back_as_it_went_in() {
     let bench = Bench::with_jobs(1).await;
     let job = bench.claim(1, at(10)).await.jobs.remove(0);
-    let spool = Spool::beside(&bench.path, true);
+    let spool = opened(&bench);
     let ends = ends(&job);
     assert_eq!(spool.append(bench.run, ends.clone()), []);
-    let read = Spool::beside(&bench.path, true).read().unwrap();
+    let read = spool::read(&spool_of(&bench)).unwrap();
+    assert_eq!(read.store, Some(bench.store.spool.store));
     assert_eq!(
-        read,
+        read.ends,
         ends.into_iter()
             .map(|end| (bench.run, end))
             .collect::<Vec<_>>()
@@ -131,7 +137,7 @@ async fn a_spool_that_was_cut_or_damaged_keeps_what_stands_before() {
     let bench = Bench::with_jobs(1).await;
     let job = bench.claim(1, at(10)).await.jobs.remove(0);
     let append = |n| {
-        let left = Spool::beside(&bench.path, true).append(bench.run, vec![success(&job); n]);
+        let left = opened(&bench).append(bench.run, vec![success(&job); n]);
         assert_eq!(left, []);
     };
     append(1);
@@ -157,7 +163,7 @@ async fn a_spool_that_was_cut_or_damaged_keeps_what_stands_before() {
 #[tokio::test]
 async fn a_spool_of_another_version_is_refused_and_kept() {
     let bench = Bench::with_jobs(1).await;
-    std::fs::write(spool_of(&bench), "CLRSPL2\nanything").unwrap();
+    std::fs::write(spool_of(&bench), "CLRSPL9\nanything").unwrap();
     let refused = bench.store.start_run(bench.run, at(50), 20).await;
     assert!(
         matches!(refused, Err(StoreError::Spool { .. })),
