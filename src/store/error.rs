@@ -133,13 +133,13 @@ pub enum StoreError {
     },
     /// It is a hard link of a store whose log lies under another name.
     #[error(
-        "{path} is a second name (a hard link) of the store {other}, which is in use or was left by a crash: its log lies under that name, and would be lost here. Use --store {other}, and copy a store with `sqlite3 {other} \".backup COPY\"`, not with a link"
+        "{path} is a second name (a hard link) of a store whose log lies under its first name, {other}: what is in that log would be lost here. Use that name with --store, and copy a store with `sqlite3 STORE \".backup COPY\"`, not with a link"
     )]
     SecondName {
         /// The name that was used.
         path: PathBuf,
-        /// The name that has the log.
-        other: PathBuf,
+        /// The name that has the log, or where it is.
+        other: String,
     },
     /// The store works, and cannot hold this one value.
     #[error(

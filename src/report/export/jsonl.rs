@@ -212,7 +212,8 @@ mod tests {
                     total,
                     succeeded,
                     failed,
-                    canceled
+                    canceled,
+                    ..ExportCounts::default()
                 }
             );
         }

@@ -58,6 +58,7 @@ mod health;
 mod identity;
 mod kept;
 mod load;
+mod load_lock;
 mod lock;
 mod migrate;
 mod open;
@@ -87,11 +88,12 @@ use crate::model::{
 };
 use crate::store::{
     Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
-    RetryFilter, StatusChange, Store, StoreError,
+    RetryFilter, StatusChange, Store,
 };
 
 pub use health::place_of;
-pub use lock::{DispatchLock, LoadLock};
+pub use load_lock::LoadLock;
+pub use lock::DispatchLock;
 pub use reader::SqliteReader;
 pub use spool_files::{Aside, aside, spooled};
 
