@@ -77,7 +77,7 @@ fn a_hard_link_is_no_second_store() {
         fs::hard_link(desk.path("claude-run.db"), desk.path(name)).unwrap();
         assert_held(&desk, &process, name);
         // Its log lies under the other name: what is read here would be wrong.
-        let status = desk.run(&["status", "--store", name]).expect(1);
+        let status = desk.run(&["status", "--store", name]).expect(4);
         status.clear_error().says(&["hard link"]);
         assert!(!desk.path(&format!("{name}-wal")).exists());
     }
@@ -144,7 +144,6 @@ fn a_store_that_was_moved_away_and_put_back_goes_on_without_asking_twice() {
     desk.run(&["status"]).expect(0).says(&["2 answers"]);
     desk.run(&["resume", "--concurrency", "10"]).expect(0);
     assert_eq!(desk.simulator.stats().requests, 10);
-    assert_eq!(desk.attempts().len(), 10);
     desk.run(&["verify"]).expect(0);
 }
 
@@ -165,8 +164,10 @@ fn a_spool_is_never_replayed_into_the_store_that_took_the_place_of_its_own() {
     move_store(&desk, "claude-run.db", "old.db");
     desk.write("other.jsonl", plain_jobs(3));
     // While the first one waits for its answers.
-    desk.run(&["submit", "other.jsonl"]).expect(0);
-    process.wait().expect(1).says(&["replaced", "2 answers"]);
+    desk.run(&["submit", "other.jsonl", "--no-run"]).expect(0);
+    process.wait().expect(1).says(&["2 answers"]);
+    desk.run(&["status"]).expect(0).says(&["another store"]);
+    desk.run(&["resume"]).expect(0);
     assert_eq!(desk.simulator.stats().requests, 5);
     assert_eq!(desk.only_run()["jobs"]["succeeded"], 3);
     desk.run(&["verify"]).expect(0);

@@ -137,14 +137,16 @@ impl StoreFile {
             *other != self.path && identity_at(other).as_ref() == Some(&self.anchor.identity)
         });
         let other = others.find(|other| beside(other, "-wal").exists());
+        let held_by = holder(self);
         let other = match other {
             Some(other) => other.display().to_string(),
-            None if holder(self).is_some() => "in another folder".to_owned(),
+            None if held_by.is_some() => "in another folder".to_owned(),
             None => return Ok(()),
         };
         Err(StoreError::SecondName {
             path: self.named.clone(),
             other,
+            held_by,
         })
     }
 }

@@ -264,8 +264,9 @@ impl Store for SqliteStore {
     }
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
+        let pulse = self.writer.call(move |tx| control::pulse(tx, run)).await?;
         lock::renew(&self.file)?;
-        self.writer.call(move |tx| control::pulse(tx, run)).await
+        Ok(pulse)
     }
 
     async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
