@@ -42,6 +42,8 @@ mod harness;
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/panics.rs"]
+mod panics;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/proxy.rs"]
@@ -70,3 +72,5 @@ mod store_identity;
 mod streamed;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/trust.rs"]
+mod trust;

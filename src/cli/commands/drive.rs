@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::refuse_unpriced_fallbacks;
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
 use super::prefixes::prefixes;
-use super::session::{Session, Signals};
+use super::session::Session;
 use super::targets;
 use crate::cli::args::DispatchArgs;
 use crate::cli::console::Console;
@@ -15,6 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::Origin;
+use crate::cli::signals::Signals;
 use crate::engine::{Ending, Providers, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
 use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary, plural, thousands};
@@ -29,12 +31,14 @@ pub(super) async fn drive(
     args: &DispatchArgs,
 ) -> Result<Exit, Failure> {
     let settings = ctx.settings_for(&run.options)?;
-    let run = &keep_options(ctx, session, run).await?;
+    refuse_unpriced_fallbacks(&settings, &prices(&settings)?)?;
+    // Before anything is kept: a host that is refused is not stored with the run either.
     let endpoint = if run.simulated {
         Endpoint::simulator(&settings, session.clock)?
     } else {
         Endpoint::api(ctx, &settings, session.clock)?
     };
+    let run = &keep_options(ctx, session, run).await?;
     let mut engine = engine_settings(&settings, run, &endpoint)?;
     engine.batch.no_wait = args.no_wait;
     if run.started_at.is_some() {
@@ -141,8 +145,9 @@ fn tell_simulated(console: &Console, scaled: bool) {
 
 async fn stop_on_signals(mut signals: Signals, stopper: Stopper, console: Console) {
     signals.next().await;
-    console.note("stopping: no new request starts; those in flight are finished and recorded (once more to leave at once)");
+    // Before it is told: there may be nobody who reads it.
     stopper.escalate();
+    console.note("stopping: no new request starts; those in flight are finished and recorded (once more to leave at once)");
     signals.next().await;
     stopper.escalate();
 }
@@ -224,6 +229,9 @@ async fn summarise(
         cost_total: report.cost_usd.total.0,
         unknown_price: report.cost_usd.unknown_price_attempts,
         maybe_billed: report.attempts.maybe_billed,
+        maybe_billed_at_most: report.attempts.maybe_billed_usd_at_most.map(|usd| usd.0),
+        at_most: report.cost_usd.at_most_attempts + report.cost_usd.saturated_attempts,
+        asked_model: report.cost_usd.asked_model_attempts,
         duration: took,
         store_path: session.path.display().to_string(),
         store_flag: store_flag(ctx),

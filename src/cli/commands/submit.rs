@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
+use super::budget::Budgeted;
 use super::drive::{drive, exit_of_ended};
-use super::endpoint::{Endpoint, prices};
+use super::endpoint::{self, prices};
 use super::estimates::Estimates;
 use super::lanes::Lanes;
-use super::load::{self, Loaded};
-use super::session::{Session, Signals};
+use super::load::{self, Judge, Loaded};
+use super::session::Session;
 use super::targets;
 use crate::cli::args::SubmitArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::signals::Signals;
 use crate::input::{Source, fingerprint, hash_only};
 use crate::model::{Run, RunId, RunState, Shaping};
 use crate::policy::Forecast;
@@ -27,9 +29,11 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     if let Some(events) = &args.dispatch.events {
         targets::refuse_ours(events, "--events", &path, Some(&args.file))?;
     }
+    if !args.dispatch.simulate {
+        endpoint::remember(ctx, &ctx.settings)?;
+    }
     if !args.no_run && !args.dispatch.simulate {
-        // Better to miss the key now than after a million lines.
-        Endpoint::api(ctx, &ctx.settings, crate::clock::Clock::system())?;
+        endpoint::ready(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
     let session = Session::open(path)?;
     let ended = store_and_run(ctx, &session, &args, source).await;
@@ -130,11 +134,13 @@ async fn store(
         shaping: shaping(args),
         options: ctx.settings.dispatch_options_given_by_flags(),
     };
-    let lanes = Lanes::of(&ctx.settings, new_run.simulated, new_run.created_at);
-    let forecast = Box::new(Forecast::new(prices(&ctx.settings)?, new_run.created_at));
+    let (prices, now) = (prices(&ctx.settings)?, new_run.created_at);
+    let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
+    let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
+    let forecast = Box::new(Forecast::new(prices, now));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
-        loaded = load::load(session, new_run, source, lanes, forecast) => loaded,
+        loaded = load::load(session, new_run, source, Judge { lanes, budget }, forecast) => loaded,
         () = signals.next() => {
             ctx.console.note("stopped: nothing is stored");
             load::discard(session, id, lock).await?;
@@ -158,6 +164,10 @@ async fn store(
 
 /// Why what was read cannot be stored as it is.
 fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
+    let budget = loaded.budget.as_ref();
+    if let Some(failure) = budget.and_then(|it| it.nothing_fits(loaded.problems.count())) {
+        return Some(failure);
+    }
     if !loaded.problems.is_empty() && !args.skip_invalid {
         let next =
             "correct the input, or give --skip-invalid to store its good lines; nothing was stored";
@@ -225,6 +235,9 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));
     let estimates = Estimates::new(&loaded.forecast, &ctx.settings, None);
     ctx.console.note(estimates.summary());
+    if let Some(allows) = loaded.budget.as_ref().and_then(Budgeted::allows) {
+        ctx.console.note(allows);
+    }
 }
 
 fn shaping(args: &SubmitArgs) -> Shaping {

@@ -7,7 +7,7 @@ use rusqlite::Row;
 use serde::Serialize;
 
 use super::blob;
-use crate::model::{AttemptRecord, ErrorClass};
+use crate::model::{AttemptRecord, ErrorClass, Tokens};
 use crate::store::Result;
 
 /// The columns that are summed, in this order.
@@ -25,9 +25,14 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// As the record is stored, with its three amounts of money.
-    pub(super) fn of(record: &AttemptRecord, money: [i64; 3]) -> Self {
-        let (evidence, tokens) = (&record.evidence, &record.usage.tokens);
+    /// As the record is stored, with these numbers.
+    pub(super) fn of(
+        record: &AttemptRecord,
+        tokens: &Tokens,
+        searches: u64,
+        money: [i64; 3],
+    ) -> Self {
+        let evidence = &record.evidence;
         let text = |text: &Option<String>| text.clone();
         let number = |number: u64| i64::try_from(number).ok();
         let latency = record.latency.map(super::finish::millis);
@@ -50,7 +55,7 @@ impl Ended {
                 number(tokens.cache_read),
                 number(tokens.cache_write_5m),
                 number(tokens.cache_write_1h),
-                number(record.usage.web_searches),
+                number(searches),
                 Some(money[0]),
                 Some(money[1]),
                 Some(money[2]),

@@ -20,6 +20,7 @@
 //! amend           what its next attempt asks differently
 //! control         start, pulse, leave, cancel, retry
 //! record          ends of attempts, and what becomes of one that the store cannot hold
+//! bounds          what attempts may have cost that may have been billed
 //! spool, replay   where answers go that the store does not take, and how they come back
 //! spool_files     which spools are a store's
 //! kept            answers that have no place in the store
@@ -42,6 +43,7 @@ mod backup;
 mod batch_store;
 mod batches;
 mod blob;
+mod bounds;
 mod claim;
 mod control;
 mod dissolve;
@@ -84,11 +86,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, RequestBody, RunId,
+    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, Pico, RequestBody, RunId,
 };
 use crate::store::{
-    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
-    RetryFilter, StatusChange, Store,
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse, Recovered,
+    Result, RetryFilter, StatusChange, Store, Unbounded,
 };
 
 pub use health::place_of;
@@ -254,6 +256,26 @@ impl Store for SqliteStore {
     async fn release(&self, run: RunId, attempts: Vec<AttemptId>) -> Result<()> {
         self.writer
             .call(move |tx| claim::release(tx, run, &attempts))
+            .await
+    }
+
+    async fn without_bound(&self, run: RunId, after: Option<AttemptId>) -> Result<Vec<Unbounded>> {
+        let page = self
+            .writer
+            .call(move |tx| bounds::without_bound(tx, run, after))
+            .await?;
+        page.into_iter().map(bounds::Packed::unpack).collect()
+    }
+
+    async fn keep_bounds(&self, run: RunId, bounds: Vec<(AttemptId, Pico)>) -> Result<()> {
+        self.writer
+            .call(move |tx| bounds::keep(tx, run, &bounds))
+            .await
+    }
+
+    async fn maybe_billed(&self, run: RunId) -> Result<MaybeBilled> {
+        self.writer
+            .call(move |tx| bounds::maybe_billed(tx, run))
             .await
     }
 

@@ -36,25 +36,14 @@ impl SqliteStore {
         self.writer.call(move |tx| finish(tx, run, &packed)).await
     }
 
-    /// Records an end in the fullest form that the store holds, which is returned if it is not the
-    /// given one. What is left out is kept aside first.
+    /// Records an end, or keeps it aside and records a lesser form of it, which is returned.
     async fn record_alone(&self, run: RunId, end: Finish, lane: Lane) -> Result<Option<Finish>> {
-        let why = match self.record_one(run, end.clone(), lane).await {
-            Err(StoreError::Refused { why, .. }) => why,
-            recorded => return recorded.map(|_| None),
-        };
-        let fitting = end.clone().with_numbers_that_fit();
-        match self.record_one(run, fitting.clone(), lane).await {
-            Err(StoreError::Refused { .. }) => {}
-            recorded => {
-                recorded?;
-                tracing::warn!(
-                    "the store could not hold the numbers of an answer ({why}): they were cut to what it holds"
-                );
-                return Ok(Some(fitting));
+        match self.record_one(run, end.clone(), lane).await {
+            Err(StoreError::Refused { why, .. }) => {
+                self.hold_back(run, end, lane, &why).await.map(Some)
             }
+            recorded => recorded.map(|_| None),
         }
-        self.hold_back(run, end, lane, &why).await.map(Some)
     }
 
     /// Keeps an end aside, and records in its place that there was one.
@@ -103,6 +92,9 @@ impl SqliteStore {
                 answered_by: None,
                 usage: Usage::default(),
                 cost: Cost::default(),
+                cost_basis: None,
+                price_row: None,
+                at_most: None,
                 maybe_billed: false,
                 latency: None,
             },
