@@ -134,7 +134,7 @@ pub enum StoreError {
     /// It is a hard link of a store whose log lies under another name.
     #[error(
         "{path} is a second name (a hard link) of a store whose log lies under its first name, {other}{}: what is in that log would be missed here, and lost. Use that name with --store, and copy a store with `sqlite3 STORE \".backup COPY\"`, not with a link",
-        at_work(held_by)
+        at_work(.held_by.as_deref())
     )]
     SecondName {
         /// The name that was used.
@@ -204,7 +204,7 @@ pub enum StoreError {
     },
 }
 
-fn at_work(pid: &Option<String>) -> String {
+fn at_work(pid: Option<&str>) -> String {
     match pid {
         Some(pid) => format!(" (another claude-run, pid {pid}, is at work on it)"),
         None => String::new(),

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 
 use crate::harness::{Desk, Process, jobs, plain_jobs, stuck_jobs, wait_until};
 
@@ -274,7 +273,7 @@ fn whatever_the_store_is_called_it_is_a_file_of_that_name() {
         let export = desk.run(&[&["export", "-o", "-"], &store[..]].concat());
         assert_eq!(export.expect(0).json_lines().len(), 2, "{name}");
     }
-    assert!(!Path::new(&desk.path("x.db")).exists());
+    assert!(!desk.path("x.db").exists());
     let nameless = desk.run(&["submit", "jobs.jsonl", "--store", ""]);
     nameless.expect(2).says(&["--store"]);
 }

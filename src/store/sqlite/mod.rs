@@ -119,7 +119,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Every [`StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
+    /// Every [`crate::store::StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
     /// network file system, or locked.
     pub fn open(path: &Path) -> Result<Self> {
         let opened = open::open_writer(path)?;
