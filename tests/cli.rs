@@ -26,6 +26,8 @@ mod cache_prefix;
 mod class_table;
 #[path = "cli/daily.rs"]
 mod daily;
+#[path = "cli/damage.rs"]
+mod damage;
 #[path = "cli/disks.rs"]
 mod disks;
 #[path = "cli/endpoint.rs"]
@@ -66,6 +68,8 @@ mod signals;
 mod status_page;
 #[path = "cli/store_files.rs"]
 mod store_files;
+#[path = "cli/store_identity.rs"]
+mod store_identity;
 #[path = "cli/streamed.rs"]
 mod streamed;
 #[path = "cli/streams.rs"]

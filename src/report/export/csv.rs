@@ -50,7 +50,7 @@ pub async fn write_csv<R: Reader>(
     let mut counts = ExportCounts::default();
     let mut after_line = 0;
     writer.write_record(HEADING).map_err(output_error)?;
-    while let Some(page) = next_page(reader, run, only, &mut after_line).await? {
+    while let Some(page) = next_page(reader, run, only, &mut after_line, &mut counts).await? {
         for row in &page {
             writer.write_record(record(row)?).map_err(output_error)?;
             counts.count(row.state);

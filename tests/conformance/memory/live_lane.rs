@@ -146,10 +146,12 @@ impl Store for Memory {
         })
     }
 
-    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
+    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         self.write(|state| {
             let mut finishes = finishes.into_iter();
-            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))
+            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))?;
+            // It can hold whatever there is.
+            Ok(Vec::new())
         })
     }
 
@@ -429,7 +431,7 @@ fn without_bound(job: &Job, row: &AttemptRow) -> Unbounded {
         model: row.model.clone(),
         lane: row.lane,
         started_at: row.started_at,
-        body,
+        body: Some(body),
     }
 }
 
