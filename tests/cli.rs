@@ -40,6 +40,8 @@ mod harness;
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/onlookers.rs"]
+mod onlookers;
 #[path = "cli/panics.rs"]
 mod panics;
 #[path = "cli/program.rs"]
@@ -62,6 +64,8 @@ mod secrets;
 mod signals;
 #[path = "cli/status_page.rs"]
 mod status_page;
+#[path = "cli/stops.rs"]
+mod stops;
 #[path = "cli/store_files.rs"]
 mod store_files;
 #[path = "cli/streamed.rs"]

@@ -65,8 +65,18 @@ pub(super) fn interrupted(
     let verdict = match why {
         Lost::GivenUp => {
             // No neighbour has a say in it.
-            let standing = Standing { others: Others::CannotTell, age };
-            decide(&settings.retry, class, &evidence, job.history, standing, rng)
+            let standing = Standing {
+                others: Others::CannotTell,
+                age,
+            };
+            decide(
+                &settings.retry,
+                class,
+                &evidence,
+                job.history,
+                standing,
+                rng,
+            )
         }
         Lost::Panicked => decide_after_panic(&settings.retry, job.history, age, rng),
     };

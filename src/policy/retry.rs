@@ -157,7 +157,12 @@ pub fn decide_after_panic(
     } else {
         // Interruptions have no schedule; an answer lost on its way here is the nearest to one.
         let like = ErrorClass::ConnectionCut;
-        Step::RetryIn(probe_wait(settings, like, history.interruptions_in_row, rng))
+        Step::RetryIn(probe_wait(
+            settings,
+            like,
+            history.interruptions_in_row,
+            rng,
+        ))
     };
     Verdict { step, history }
 }

@@ -42,6 +42,7 @@ mod status;
 mod submit;
 mod targets;
 mod verify;
+mod watch;
 
 pub use attempts::attempts;
 pub use batches::batches;

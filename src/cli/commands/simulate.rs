@@ -12,7 +12,6 @@ use crate::simulator::{
     BatchSettings, Case, ClassLimits, FaultRate, Latency, RateLimits, Simulator, SimulatorSettings,
 };
 
-
 /// Serves until it is told to stop.
 pub async fn simulate(ctx: &Context, args: SimulateArgs) -> Result<Exit, Failure> {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));

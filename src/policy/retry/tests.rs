@@ -374,11 +374,24 @@ fn a_panic_counts_whoever_else_succeeds_and_waits_longer_each_time() {
 
 #[test]
 fn a_panic_ends_a_job_that_is_not_to_be_retried() {
-    let once = RetrySettings { max_attempts: 1, ..RetrySettings::default() };
+    let once = RetrySettings {
+        max_attempts: 1,
+        ..RetrySettings::default()
+    };
     let hour = Duration::from_hours(1);
-    let given_up = RetrySettings { give_up_after: Some(hour), ..RetrySettings::default() };
-    let fragile = RetrySettings { max_interruptions: 1, ..RetrySettings::default() };
-    for (settings, age) in [(once, Duration::ZERO), (given_up, hour), (fragile, Duration::ZERO)] {
+    let given_up = RetrySettings {
+        give_up_after: Some(hour),
+        ..RetrySettings::default()
+    };
+    let fragile = RetrySettings {
+        max_interruptions: 1,
+        ..RetrySettings::default()
+    };
+    for (settings, age) in [
+        (once, Duration::ZERO),
+        (given_up, hour),
+        (fragile, Duration::ZERO),
+    ] {
         let rng = &mut Rng::with_seed(0);
         let verdict = decide_after_panic(&settings, JobHistory::default(), age, rng);
         assert_eq!(verdict.step, Step::Fail, "{settings:?}");

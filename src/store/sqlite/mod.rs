@@ -196,6 +196,7 @@ impl Store for SqliteStore {
     }
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
+        fail::fail_point!("store-finish");
         let pack = |finish| finish::PackedFinish::new(finish, Lane::Live);
         let packed: Vec<_> = finishes.into_iter().map(pack).collect::<Result<_>>()?;
         self.writer
