@@ -357,8 +357,7 @@ pub(super) fn retry(
     }
     if !page.is_empty() {
         tx.execute(
-            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), ended_at_ms = NULL, cancel_requested = 0
-             WHERE id = ?1",
+            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), cancel_requested = 0 WHERE id = ?1",
             [row],
         )?;
     }

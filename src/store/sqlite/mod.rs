@@ -237,6 +237,7 @@ impl Store for SqliteStore {
     }
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
+        fail::fail_point!("store-finish");
         let live = finishes.into_iter().map(|finish| (finish, Lane::Live));
         self.record(run, live.collect()).await
     }

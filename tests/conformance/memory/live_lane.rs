@@ -318,7 +318,6 @@ impl Store for Memory {
                 if stored.run.state == RunState::Ended {
                     stored.run.state = RunState::Ready;
                 }
-                stored.run.ended_at = None;
                 stored.run.cancel_requested = false;
             }
             Ok((count, None))
