@@ -73,12 +73,19 @@ pub(super) fn message(question: &Question<'_>, twist: Twist) -> Message {
             draft.stop_reason = "model_context_window_exceeded";
         }
         Twist::PauseTurn => draft.pause(),
+        Twist::Receipt(_) | Twist::Named(_) => draft.plain(false),
         Twist::UnknownStop => {
             draft.say();
             draft.stop_reason = "ran_out_of_ink";
         }
     }
-    draft.finish()
+    let mut message = draft.finish();
+    match twist {
+        Twist::Receipt(receipt) => message.usage.receipt = Some(receipt),
+        Twist::Named(name) => message.model = name,
+        _ => {}
+    }
+    message
 }
 
 /// A message in the making.
