@@ -44,6 +44,8 @@ mod network;
 mod program;
 #[path = "cli/proxy.rs"]
 mod proxy;
+#[path = "cli/receipts.rs"]
+mod receipts;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/retries.rs"]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::numbers::{
-    allowed_at_once, dollars, dollars_or_unknown, plural, rate, short_duration, thousands,
+    allowed_at_once, dollars_or_unknown, plural, rate, short_duration, thousands,
 };
 use super::tally::{Phase, Tally, Wait};
 
