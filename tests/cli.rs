@@ -40,6 +40,8 @@ mod harness;
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/panics.rs"]
+mod panics;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/proxy.rs"]

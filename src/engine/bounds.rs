@@ -3,9 +3,8 @@
 //! next, by the requests as they were sent, so that a budget goes on holding them and a report can
 //! tell them.
 
-use super::charge;
-use crate::model::{AttemptId, Pico, RunId, SharedPrefix};
-use crate::policy::PriceTable;
+use super::charge::Terms;
+use crate::model::{AttemptId, Pico, RunId};
 use crate::store::{Result, Store, Unbounded};
 
 /// Writes down how much each attempt of the run may have cost at most that may have been billed and
@@ -16,12 +15,7 @@ use crate::store::{Result, Store, Unbounded};
 /// # Errors
 ///
 /// Those of the store.
-pub async fn keep_bounds<S: Store>(
-    store: &S,
-    run: RunId,
-    prices: &PriceTable,
-    given: (&[SharedPrefix], Option<u32>),
-) -> Result<()> {
+pub async fn keep_bounds<S: Store>(store: &S, run: RunId, terms: Terms<'_>) -> Result<()> {
     let mut after = None;
     loop {
         let page = store.without_bound(run, after).await?;
@@ -31,7 +25,7 @@ pub async fn keep_bounds<S: Store>(
         after = Some(last.attempt);
         let bounds: Vec<_> = page
             .iter()
-            .filter_map(|attempt| bound(prices, given, attempt))
+            .filter_map(|attempt| bound(terms, attempt))
             .collect();
         if !bounds.is_empty() {
             store.keep_bounds(run, bounds).await?;
@@ -39,13 +33,9 @@ pub async fn keep_bounds<S: Store>(
     }
 }
 
-fn bound(
-    prices: &PriceTable,
-    given: (&[SharedPrefix], Option<u32>),
-    attempt: &Unbounded,
-) -> Option<(AttemptId, Pico)> {
+fn bound(terms: Terms<'_>, attempt: &Unbounded) -> Option<(AttemptId, Pico)> {
     let Unbounded { model, body, .. } = attempt;
     let way = (attempt.lane, attempt.started_at);
-    let most = charge::of_body(prices, model, body, given, way)?;
+    let most = terms.at_most(model, body, way)?;
     Some((attempt.attempt, most))
 }

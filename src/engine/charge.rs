@@ -7,7 +7,9 @@
 use jiff::Timestamp;
 
 use super::settings::EngineSettings;
-use crate::model::{ClaimedJob, Cost, CostBasis, Lane, Pico, RequestBody, SharedPrefix, Usage};
+use crate::model::{
+    ClaimedJob, Cost, CostBasis, Endpoint, Lane, Pico, RequestBody, SharedPrefix, Usage,
+};
 use crate::policy::{Bounds, Keep, Marker, PriceTable, Priced, at_most};
 
 /// What an attempt is charged with.
@@ -76,31 +78,59 @@ pub(super) fn of_request(
     lane: Lane,
     now: Timestamp,
 ) -> Option<Pico> {
-    let marks = match lane {
+    let terms = match lane {
         // What is sent live is marked already.
-        Lane::Live => &[][..],
-        Lane::Batch => &settings.limits.cache_prefixes,
+        Lane::Live => Terms {
+            prefixes: &[],
+            ..settings.terms()
+        },
+        Lane::Batch => settings.terms(),
     };
-    let given = (marks, settings.limits.budget_rule.assume_searches);
-    of_body(&settings.prices, &job.model, &job.body, given, (lane, now))
+    let theirs = settings
+        .second
+        .as_ref()
+        .filter(|_| job.endpoint == Endpoint::Second);
+    let theirs = theirs.and_then(|second| second.models.get(&job.model));
+    let most = terms.at_most(&job.model, &job.body, (lane, now));
+    let theirs = theirs.and_then(|model| terms.at_most(model, &job.body, (lane, now)));
+    most.map(|most| theirs.map_or(most, |theirs| most.max(theirs)))
 }
 
-/// The same of a request as the store keeps it, which is marked for the cache when it is sent.
-pub(super) fn of_body(
-    prices: &PriceTable,
-    model: &str,
-    body: &RequestBody,
-    (prefixes, assume_searches): (&[SharedPrefix], Option<u32>),
-    (lane, at): (Lane, Timestamp),
-) -> Option<Pico> {
-    let marker = Marker::new(prefixes);
-    let keep = match lane {
-        Lane::Live => Keep::FiveMinutes,
-        Lane::Batch => Keep::OneHour,
-    };
-    let marked = (!marker.is_idle()).then(|| marker.marked(body, keep));
-    let bounds = Bounds::read(marked.as_ref().unwrap_or(body));
-    at_most(prices, model, &bounds, (lane, at), assume_searches).ok()
+/// What the bound of a request's cost rests on besides itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What things cost.
+    pub prices: &'a PriceTable,
+    /// What is marked for the cache when a stored request is sent.
+    pub prefixes: &'a [SharedPrefix],
+    /// Searches that a request is taken to make where its search tool names no bound.
+    pub assume_searches: Option<u32>,
+}
+
+impl Terms<'_> {
+    /// The most that a request can cost, as the store keeps it. None if nothing bounds it.
+    pub(super) fn at_most(
+        &self,
+        model: &str,
+        body: &RequestBody,
+        (lane, at): (Lane, Timestamp),
+    ) -> Option<Pico> {
+        let marker = Marker::new(self.prefixes);
+        let keep = match lane {
+            Lane::Live => Keep::FiveMinutes,
+            Lane::Batch => Keep::OneHour,
+        };
+        let marked = (!marker.is_idle()).then(|| marker.marked(body, keep));
+        let bounds = Bounds::read(marked.as_ref().unwrap_or(body));
+        at_most(
+            self.prices,
+            model,
+            &bounds,
+            (lane, at),
+            self.assume_searches,
+        )
+        .ok()
+    }
 }
 
 /// The most that a request allows, in place of a receipt.

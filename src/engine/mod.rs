@@ -39,6 +39,7 @@ mod dispatcher;
 mod endpoints;
 mod error_result;
 mod events;
+mod interrupted;
 mod lane;
 mod live_rate;
 mod outcome;
@@ -53,6 +54,7 @@ mod throttle;
 mod throttles;
 
 pub use bounds::keep_bounds;
+pub use charge::Terms;
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use endpoints::SecondEndpoint;
 pub use providers::{NoBatches, Providers};

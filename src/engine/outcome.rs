@@ -11,8 +11,8 @@ use super::error_result::error_result;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, Endpoint, ErrorClass, Evidence, Halt,
-    JobHistory, JobState, Lane, Usage,
+    AttemptOutcome, AttemptRecord, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt, JobHistory,
+    JobState, Lane, Usage,
 };
 use crate::policy::{Standing, Step, decide};
 use crate::provider::{Failure, Message, Partial, Reply};
@@ -257,7 +257,7 @@ fn unfit(
 }
 
 /// What the ledger says of the endpoint: nothing of the first.
-fn endpoint_of(settings: &EngineSettings, job: &ClaimedJob) -> Option<String> {
+pub(super) fn endpoint_of(settings: &EngineSettings, job: &ClaimedJob) -> Option<String> {
     let second = settings.second.as_ref();
     let second = second.filter(|_| job.endpoint == Endpoint::Second)?;
     Some(second.shown.clone())
@@ -271,34 +271,6 @@ fn used(message: Option<Message>, partial: Option<Partial>) -> (Option<String>, 
     let told = whole.or(partial.map(|partial| (partial.model, partial.usage)));
     let (model, usage) = told.unzip();
     (model.flatten(), usage)
-}
-
-/// The record of an attempt that was abandoned when the run was stopped.
-pub(super) fn abandoned(settings: &EngineSettings, job: &ClaimedJob, now: Timestamp) -> Finish {
-    let class = ErrorClass::Interrupted;
-    Finish {
-        record: AttemptRecord {
-            attempt: job.attempt,
-            ended_at: now,
-            outcome: AttemptOutcome::Interrupted,
-            error_class: Some(class),
-            evidence: Evidence {
-                message: Some("claude-run was stopped before the answer came".to_owned()),
-                ..Evidence::default()
-            },
-            endpoint: endpoint_of(settings, job),
-            answered_by: None,
-            usage: Usage::default(),
-            cost: Cost::default(),
-            cost_basis: None,
-            price_row: None,
-            at_most: charge::of_request(settings, job, Lane::Live, now),
-            maybe_billed: true,
-            latency: None,
-        },
-        next: Next::Requeue,
-        history: job.history,
-    }
 }
 
 /// Why the run halts, in the words of whoever said so.

@@ -100,9 +100,10 @@ impl Purse {
         };
         self.last = (Some(job.job()), price);
         let room = self.room_at(Some(price), &job.model);
-        if room == Room::AfterAnAnswer {
-            self.tight = self.tighter(job, prompt, now);
-        }
+        // Whether or not it starts, one more like it does not.
+        let was_the_last = room == Room::Now && self.spend.left() - price < price;
+        let is_tight = was_the_last || room == Room::AfterAnAnswer;
+        self.tight = is_tight.then(|| self.tighter(job, prompt, now)).flatten();
         room
     }
 
@@ -267,12 +268,14 @@ impl Purse {
         self.spend.held() == Pico::ZERO
     }
 
-    /// How many requests like the last one the budget still has room for; at least the one that
-    /// finds out that there is none.
+    /// How many requests like the last one the budget still has room for, and before any the one that
+    /// tells. Not more, since what a crash leaves claimed is held until the run ends. While nothing is
+    /// in flight at least the one that finds out that there is no room.
     pub(super) fn worth(&self) -> u32 {
         let left = self.spend.left().0.max(0);
-        let worth = left.checked_div(self.last.1.0).unwrap_or(i128::MAX);
-        u32::try_from(worth).unwrap_or(u32::MAX).max(1)
+        let worth = left.checked_div(self.last.1.0).unwrap_or(1);
+        let least = u32::from(self.holds_nothing());
+        u32::try_from(worth).unwrap_or(u32::MAX).max(least)
     }
 
     /// A warning that is due.

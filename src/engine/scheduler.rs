@@ -385,7 +385,7 @@ impl Scheduler {
                 self.plan_starts(&mut effects, now, rng);
             }
             self.check_budget(now);
-            effects.extend(self.throttles.budget_is_tight().map(Effect::Tell));
+            self.tell_tight_budget(&mut effects);
             if !held_back {
                 self.plan_claims(&mut effects, now);
             }

@@ -77,12 +77,11 @@ pub(super) fn approximate(n: u64) -> f64 {
 /// `max_tokens`.
 #[must_use]
 pub fn allowed_at_once(open: u64, shorter: Option<(u64, u64)>) -> String {
-    let allows = format!("the budget allows {} open at once", thousands(open));
+    let allows = format!("the budget allows {open} open at once");
     match shorter {
-        Some((max_tokens, more)) => format!(
-            "{allows}; `--max-tokens {max_tokens}` would allow {}",
-            thousands(more)
-        ),
+        Some((max_tokens, more)) => {
+            format!("{allows}; `--max-tokens` {max_tokens} would allow {more}")
+        }
         None => allows,
     }
 }

@@ -22,7 +22,7 @@
 //!
 //! # What it does not do
 //!
-//! It listens where it is told, without TLS; it runs no model and no tools, and keeps no files.
+//! It listens where it is told, without TLS; it runs no model and no tools (a web search is only billed), and keeps no files.
 //! Tokens are estimated from bytes, and prices are unknown to it.
 //!
 //! # Options of a step
@@ -53,6 +53,7 @@ mod request_limit;
 mod routes;
 mod schema;
 mod server;
+mod server_tools;
 mod settings;
 mod sse;
 mod status_page;

@@ -57,6 +57,15 @@ pub trait Store: Send + Sync + 'static {
         fingerprint: [u8; 32],
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// As [`Store::finish_load`], unless a run of the same fingerprint is there which is unfinished, or
+    /// has ended since this load began: that one is returned, and nothing is changed. Looking and
+    /// finishing are one step, so of several that are loaded at once one becomes visible.
+    fn finish_load_once(
+        &self,
+        run: RunId,
+        fingerprint: [u8; 32],
+    ) -> impl Future<Output = Result<Option<RunId>>> + Send;
+
     /// Deletes at most one page of a run that was never finished loading; true while there is more.
     fn sweep_load(&self, run: RunId) -> impl Future<Output = Result<bool>> + Send;
 

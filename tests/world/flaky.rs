@@ -157,6 +157,11 @@ impl<S: Store> Store for Flaky<S> {
         self.live(self.store.finish_load(run, fingerprint)).await
     }
 
+    async fn finish_load_once(&self, run: RunId, fingerprint: [u8; 32]) -> Result<Option<RunId>> {
+        self.live(self.store.finish_load_once(run, fingerprint))
+            .await
+    }
+
     async fn sweep_load(&self, run: RunId) -> Result<bool> {
         self.live(self.store.sweep_load(run)).await
     }

@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::clock::Clock;
-use crate::engine::keep_bounds;
+use crate::engine::{Terms, keep_bounds};
 use crate::model::{Run, RunState};
 use crate::policy::RetrySettings;
 use crate::store::sqlite::{DispatchLock, SqliteStore};
@@ -91,8 +91,12 @@ async fn cancel_all(
     run: &Run,
 ) -> Result<(), Failure> {
     let limit = RetrySettings::default().max_interruptions;
-    let searches = ctx.settings.limits.budget_assume_searches.value;
-    keep_bounds(store, run.id, &prices(&ctx.settings)?, (&[], searches)).await?;
+    let terms = Terms {
+        prices: &prices(&ctx.settings)?,
+        prefixes: run.options.cache_prefixes.as_deref().unwrap_or_default(),
+        assume_searches: ctx.settings.limits.budget_assume_searches.value,
+    };
+    keep_bounds(store, run.id, terms).await?;
     store.start_run(run.id, clock.now(), limit).await?;
     while store.cancel(run.id, clock.now()).await? {}
     store.leave_run(run.id, clock.now(), None).await?;

@@ -227,8 +227,7 @@ pub(super) fn lost_reader() -> Failure {
 
 /// Takes the lock that keeps the load from being swept away while this process lives.
 pub(super) fn lock(session: &Session, run: RunId) -> Result<LoadLock, Failure> {
-    LoadLock::acquire(&session.path, run)?
-        .ok_or_else(|| Failure::internal("a new run is locked already", "submit the file again"))
+    Ok(LoadLock::acquire(&session.path, run)?)
 }
 
 /// Shared by submit and check.

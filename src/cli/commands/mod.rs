@@ -14,6 +14,7 @@
 //! doctor                what is in order, and what is not
 //! verify                the invariants of the store
 //! simulate, explain, config, completions
+//!   trust               which config files and hosts the user trusts
 //! ```
 
 mod attempts;
@@ -43,6 +44,7 @@ mod simulate;
 mod status;
 mod submit;
 mod targets;
+mod trust;
 mod verify;
 
 pub use attempts::attempts;
@@ -60,4 +62,5 @@ pub use retry::retry;
 pub use simulate::simulate;
 pub use status::status;
 pub use submit::submit;
+pub use trust::trust;
 pub use verify::{Invariant, RunInvariants, VerifyReport, verify};

@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use super::budget::Budgeted;
-use super::drive::drive;
-use super::endpoint::{Endpoint, prices};
+use super::drive::{drive, exit_of_ended};
+use super::endpoint::{self, prices};
 use super::estimates::Estimates;
 use super::lanes::Lanes;
 use super::load::{self, Judge, Loaded};
-use super::session::{Session, Signals};
+use super::session::Session;
 use super::targets;
 use crate::cli::args::SubmitArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::signals::Signals;
 use crate::input::{Source, fingerprint, hash_only};
 use crate::model::{Run, RunId, RunState, Shaping};
 use crate::policy::Forecast;
@@ -28,9 +29,11 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     if let Some(events) = &args.dispatch.events {
         targets::refuse_ours(events, "--events", &path, Some(&args.file))?;
     }
+    if !args.dispatch.simulate {
+        endpoint::remember(ctx, &ctx.settings)?;
+    }
     if !args.no_run && !args.dispatch.simulate {
-        // Better to miss the key now than after a million lines.
-        Endpoint::api(ctx, &ctx.settings, crate::clock::Clock::system())?;
+        endpoint::ready(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
     let session = Session::open(path)?;
     let ended = store_and_run(ctx, &session, &args, source).await;
@@ -51,6 +54,8 @@ async fn store_and_run(
     };
     match (run, lock) {
         (None, _) => Ok(Exit::Interrupted),
+        // Another process was quicker with the same content.
+        (Some(run), _) if run.state == RunState::Ended => Ok(exit_of_ended(&run)),
         (Some(run), None) => Ok(stored_only(ctx, &run)),
         (Some(run), Some(Ok(_lock))) => drive(ctx, session, &run, &args.dispatch).await,
         (Some(run), Some(Err(held @ StoreError::Held { .. }))) => stored_beside(ctx, &run, held),
@@ -178,7 +183,8 @@ fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
     Some(Failure::usage(loaded.problems.to_string(), next))
 }
 
-/// Makes the run visible, unless an unfinished one of the same content is there already.
+/// Makes the run visible, unless one of the same content is there already that is unfinished, or that
+/// another process stored and ran meanwhile.
 async fn finish(
     ctx: &Context,
     session: &Session,
@@ -189,21 +195,30 @@ async fn finish(
 ) -> Result<Run, Failure> {
     let fingerprint = run_fingerprint(&loaded.content_hash, &shaping(args), args);
     let reader = session.reader()?;
-    if !args.new_run
-        && let Some(run) = reader.unfinished_run(&fingerprint).await?
-    {
+    let known = if args.new_run {
+        session.store.finish_load(id, fingerprint).await?;
+        None
+    } else {
+        session.store.finish_load_once(id, fingerprint).await?
+    };
+    if let Some(known) = known {
         load::discard(session, id, lock).await?;
+        let run = super::select::one(&reader, Some(&known.to_string())).await?;
         tell_known(ctx, &run);
         return Ok(run);
     }
-    session.store.finish_load(id, fingerprint).await?;
     tell_loaded(ctx, id, loaded);
     super::select::one(&reader, Some(&id.to_string())).await
 }
 
 fn tell_known(ctx: &Context, run: &Run) {
+    let how = if run.state == RunState::Ended {
+        "which another process has run meanwhile"
+    } else {
+        "which is unfinished: going on with it"
+    };
     ctx.console.note(format!(
-        "the same content is stored already as run {}, which is unfinished: going on with it (--new-run makes a second one)",
+        "the same content is stored already as run {}, {how} (--new-run makes a second one)",
         run.id
     ));
 }

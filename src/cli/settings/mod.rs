@@ -27,7 +27,7 @@ use crate::policy::Hours;
 
 pub use batch::BatchLaneSettings;
 pub use headers::{CustomHeader, parse_headers};
-pub use keys::{Key, Row};
+pub use keys::{InFile, Key, Row};
 pub use layers::Layers;
 pub use origin::{Origin, Setting};
 
@@ -145,6 +145,8 @@ pub struct ApiSettings {
     pub headers: Setting<Vec<CustomHeader>>,
     /// PEM file of further certificates to trust.
     pub ca_bundle: Setting<Option<PathBuf>>,
+    /// Whether requests may go unencrypted to another machine.
+    pub insecure_http: Setting<bool>,
 }
 
 /// The second endpoint.
@@ -154,6 +156,8 @@ pub struct SecondEndpointSettings {
     pub base_url: Setting<Option<BaseUrl>>,
     /// Name of the environment variable that holds its key.
     pub api_key_env: Setting<Option<String>>,
+    /// Whether that may be a variable that is known to hold another service's secret.
+    pub allow_foreign_key_env: Setting<bool>,
     /// Headers for it alone.
     pub headers: Setting<Vec<CustomHeader>>,
     /// How long a model must have failed at the first endpoint.

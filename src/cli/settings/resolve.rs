@@ -317,7 +317,19 @@ impl Layers {
             workspace_id: self.workspace_id(file)?,
             headers: self.headers(file)?,
             ca_bundle: self.ca_bundle(file, run),
+            insecure_http: self.insecure_http(file)?,
         })
+    }
+
+    fn insecure_http(&self, file: &ConfigFile) -> Result<Setting<bool>, Failure> {
+        // No layer of a run: a store that somebody else made must not say it.
+        let by = By {
+            file: file.api.insecure_http,
+            env: self.env.switch(environment::INSECURE_HTTP)?,
+            flag: self.dispatch.insecure_http.then_some(true),
+            ..By::nobody()
+        };
+        Ok(self.pick(&keys::INSECURE_HTTP, false, by))
     }
 
     pub(super) fn output_settings(&self, file: &ConfigFile) -> OutputSettings {
@@ -378,17 +390,21 @@ impl Layers {
 
     pub(super) fn config(&self) -> Setting<Option<PathBuf>> {
         let found = self.file.as_ref().map(|file| Some(file.path.clone()));
-        if self.global.config.is_none() {
-            return Setting::default_of(found.flatten());
-        }
-        self.pick(
-            &keys::CONFIG,
-            None,
-            By {
+        if self.global.config.is_some() {
+            let by = By {
                 flag: found,
                 ..By::nobody()
-            },
-        )
+            };
+            return self.pick(&keys::CONFIG, None, by);
+        }
+        if self.env.is_set(environment::CONFIG) {
+            let by = By {
+                env: found,
+                ..By::nobody()
+            };
+            return self.pick(&keys::CONFIG, None, by);
+        }
+        Setting::default_of(found.flatten())
     }
 
     pub(super) fn store(&self, file: &ConfigFile) -> Setting<PathBuf> {

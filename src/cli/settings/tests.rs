@@ -15,6 +15,7 @@ use crate::cli::credentials::Credentials;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::trust::Gate;
 use crate::model::{AutoOrOff, DispatchOptions, ErrorClass, LaneChoice, Pico, StreamMode};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
@@ -53,6 +54,7 @@ impl Given<'_> {
 
     pub(crate) fn context(&self) -> Context {
         Context {
+            gate: Gate::of(&self.layers().env),
             layers: self.layers(),
             settings: self.settings().unwrap(),
             console: Console::new(Stderr::to(Box::new(Captured::default())), false, false),

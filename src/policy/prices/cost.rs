@@ -31,11 +31,6 @@ impl Ratio {
         }
     }
 
-    pub(super) fn or_larger(self, other: Self) -> Self {
-        let is_smaller = self.numerator * other.denominator < other.numerator * self.denominator;
-        if is_smaller { other } else { self }
-    }
-
     pub(super) fn times(self, other: Self) -> Self {
         Self {
             numerator: self.numerator * other.numerator,

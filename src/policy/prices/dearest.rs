@@ -51,23 +51,16 @@ impl PriceTable {
         let prices = row.model.dearest(at, most.input, most.fast)?;
         let tokens =
             times(prices.of_input(most.written), most.input) + times(prices.output, most.output);
-        let us = if most.us_geo {
-            self.us_geo?
-        } else {
-            Ratio::ONE
+        let tier = match lane {
+            Lane::Live => Ratio::ONE,
+            Lane::Batch => self.batch?,
         };
-        // A cloud behind a gateway may keep the request in a region: its answer says so by its name.
-        let regional = match self.regional {
-            regional if row.is_regional => regional?,
-            Some(regional) if most.us_geo && row.model.has_regional_price => regional,
-            _ => Ratio::ONE,
-        };
-        let geo = us.or_larger(regional);
-        let factor = match lane {
-            Lane::Live => geo,
-            Lane::Batch => geo.times(self.batch?),
-        };
-        Some(factor.of(tokens) + self.searches(most.searches)?)
+        // The region is paid for once, whether the name tells it or the answer.
+        let in_a_region = most.us_geo || row.is_regional;
+        let factors = [self.us_geo, self.regional].into_iter().flatten();
+        let factors = factors.filter(|_| in_a_region).chain([Ratio::ONE]);
+        let tokens = factors.map(|factor| factor.times(tier).of(tokens)).max()?;
+        Some(tokens + self.searches(most.searches)?)
     }
 }
 

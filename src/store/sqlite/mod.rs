@@ -11,6 +11,7 @@
 //! ```text
 //! schema          ../../../schemas/sqlite/*.sql, applied by migrate
 //! open            what must be true of a file, pragmas
+//! identity, lock  which file a store is, whatever its name, and who dispatches from it
 //! backup          a copy before the schema changes
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
@@ -51,6 +52,7 @@ mod fold;
 mod groups;
 mod harvest;
 mod health;
+mod identity;
 mod load;
 mod lock;
 mod migrate;
@@ -87,6 +89,7 @@ pub use lock::{DispatchLock, LoadLock};
 pub use reader::SqliteReader;
 pub use spool::spooled;
 
+use identity::StoreFile;
 use spool::Spool;
 use tx::Tx;
 use writer::Writer;
@@ -96,6 +99,7 @@ use writer::Writer;
 pub struct SqliteStore {
     writer: Writer,
     spool: Arc<Spool>,
+    file: StoreFile,
 }
 
 impl SqliteStore {
@@ -106,10 +110,12 @@ impl SqliteStore {
     /// Every [`StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
     /// network file system, or locked.
     pub fn open(path: &Path) -> Result<Self> {
-        let tx = Tx::new(path, open::open_writer(path)?);
+        let opened = open::open_writer(path)?;
+        let file = opened.file.clone();
         Ok(Self {
-            writer: Writer::spawn(tx)?,
-            spool: Arc::new(Spool::beside(path, true)),
+            writer: Writer::spawn(Tx::new(opened))?,
+            spool: Arc::new(Spool::beside(&file.path, true)),
+            file,
         })
     }
 
@@ -125,13 +131,16 @@ impl SqliteStore {
     /// The same store without the writer's thread: every call works on the caller's thread, so
     /// that a test on virtual time never waits in real time. Nothing is synced to the disk.
     pub fn open_inline(path: &Path) -> Result<Self> {
-        let connection = open::open_writer(path)?;
-        connection
+        let opened = open::open_writer(path)?;
+        opened
+            .connection
             .pragma_update(None, "synchronous", "OFF")
             .map_err(|error| errors::explain(path, &error))?;
+        let file = opened.file.clone();
         Ok(Self {
-            writer: Writer::inline(Tx::new(path, connection)),
-            spool: Arc::new(Spool::beside(path, false)),
+            writer: Writer::inline(Tx::new(opened)),
+            spool: Arc::new(Spool::beside(&file.path, false)),
+            file,
         })
     }
 
@@ -162,6 +171,12 @@ impl Store for SqliteStore {
     async fn finish_load(&self, run: RunId, fingerprint: [u8; 32]) -> Result<()> {
         self.writer
             .call(move |tx| load::finish(tx, run, &fingerprint))
+            .await
+    }
+
+    async fn finish_load_once(&self, run: RunId, fingerprint: [u8; 32]) -> Result<Option<RunId>> {
+        self.writer
+            .call(move |tx| load::finish_once(tx, run, &fingerprint))
             .await
     }
 
@@ -251,6 +266,7 @@ impl Store for SqliteStore {
     }
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
+        lock::renew(&self.file)?;
         self.writer.call(move |tx| control::pulse(tx, run)).await
     }
 

@@ -53,6 +53,26 @@ impl Store for Memory {
         })
     }
 
+    async fn finish_load_once(&self, run: RunId, fingerprint: [u8; 32]) -> Result<Option<RunId>> {
+        let known = self.write(|state| {
+            let own = state.run_mut(run)?.run.clone();
+            let known = state.runs.iter().rev().find(|stored| {
+                own.state == RunState::Loading
+                    && stored.run.state != RunState::Loading
+                    && stored.fingerprint == Some(fingerprint)
+                    && stored
+                        .run
+                        .ended_at
+                        .is_none_or(|ended| ended >= own.created_at)
+            });
+            Ok(known.map(|stored| stored.run.id))
+        })?;
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.finish_load(run, fingerprint).await.map(|()| None),
+        }
+    }
+
     async fn sweep_load(&self, run: RunId) -> Result<bool> {
         self.write(|state| {
             let swept = |it: &StoredRun| it.run.id == run && it.run.state == RunState::Loading;

@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
-use super::{Key, one};
+use super::{InFile, Key, one};
 
 /// Our own ceiling of requests.
 pub const RPM: Key = Key {
     name: "limits.rpm",
     flag: Some("--rpm"),
     env: None,
+    file: InFile::Any,
     about: "Requests per minute, at most, over the whole run",
     rows: |s| one(&s.limits.rpm, |n| json!(n)),
 };
@@ -17,6 +18,7 @@ pub const ITPM: Key = Key {
     name: "limits.itpm",
     flag: Some("--itpm"),
     env: None,
+    file: InFile::Any,
     about: "Input tokens per minute, at most; cache reads do not count",
     rows: |s| one(&s.limits.itpm, |n| json!(n)),
 };
@@ -25,6 +27,7 @@ pub const OTPM: Key = Key {
     name: "limits.otpm",
     flag: Some("--otpm"),
     env: None,
+    file: InFile::Any,
     about: "Output tokens per minute, at most",
     rows: |s| one(&s.limits.otpm, |n| json!(n)),
 };
@@ -33,6 +36,7 @@ pub const BUDGET_USD: Key = Key {
     name: "limits.budget_usd",
     flag: Some("--budget-usd"),
     env: None,
+    file: InFile::Any,
     about: "What a run may cost in all, in dollars; it halts before it costs more",
     rows: |s| {
         one(&s.limits.budget_usd, |amount| {
@@ -45,6 +49,7 @@ pub const BUDGET_STRICT: Key = Key {
     name: "limits.budget_strict",
     flag: Some("--budget-strict"),
     env: None,
+    file: InFile::Any,
     about: "Hold for a batch all that its requests can cost, not what they are likely to",
     rows: |s| one(&s.limits.budget_strict, |strict| json!(strict)),
 };
@@ -53,6 +58,7 @@ pub const BUDGET_ASSUME_SEARCHES: Key = Key {
     name: "limits.budget_assume_searches",
     flag: Some("--budget-assume-searches"),
     env: None,
+    file: InFile::Any,
     about: "Searches a request is taken to make, under a budget, where its tool names no max_uses",
     rows: |s| one(&s.limits.budget_assume_searches, |n| json!(n)),
 };
@@ -61,6 +67,7 @@ pub const ONLY_BETWEEN: Key = Key {
     name: "limits.only_between",
     flag: Some("--only-between"),
     env: None,
+    file: InFile::Any,
     about: "Hours in which requests are sent, with their time zone",
     rows: |s| {
         one(&s.limits.only_between, |hours| {
@@ -73,6 +80,7 @@ pub const CACHE_WARM: Key = Key {
     name: "limits.cache_warm",
     flag: Some("--cache-warm"),
     env: None,
+    file: InFile::Any,
     about: "Let one request warm a shared prompt cache before the rest: auto or off",
     rows: |s| one(&s.limits.cache_warm, |warm| json!(warm.as_str())),
 };
@@ -81,6 +89,7 @@ pub const CACHE_PREFIX: Key = Key {
     name: "limits.cache_prefix",
     flag: Some("--cache-prefix"),
     env: None,
+    file: InFile::Any,
     about: "Mark long beginnings that many requests share for the prompt cache: auto or off",
     rows: |s| one(&s.limits.cache_prefix, |prefix| json!(prefix.as_str())),
 };
