@@ -70,6 +70,12 @@ impl Bounds {
         }
     }
 
+    /// Searches that its answer is likely to make.
+    #[must_use]
+    pub fn likely_searches(&self) -> u64 {
+        self.server_tools.likely_searches()
+    }
+
     /// The most that its answer may have, if the request says.
     #[must_use]
     pub fn max_tokens(&self) -> Option<u64> {
