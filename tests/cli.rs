@@ -52,6 +52,8 @@ mod panics;
 mod program;
 #[path = "cli/proxy.rs"]
 mod proxy;
+#[path = "cli/receipts.rs"]
+mod receipts;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/retries.rs"]

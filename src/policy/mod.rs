@@ -35,7 +35,7 @@ pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, DIFFERENT_JOBS, speaks_of_the_lane};
 pub use concurrency::{Concurrency, Signal};
 pub use estimate::{Estimator, Prefix, Prompt, estimate};
-pub use forecast::{Expected, Forecast};
+pub use forecast::{Expected, Forecast, money_times};
 pub use hours::{Hours, HoursError};
 pub use model_classes::ModelClasses;
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, Priced, TokenPrices};

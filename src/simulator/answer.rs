@@ -79,12 +79,19 @@ pub(super) fn message(question: &Question<'_>, twist: Twist) -> Message {
             let id = format!("container_01{}", draft.dice.letters(22));
             draft.container = Some(json!({"id": id, "expires_at": "2030-01-01T00:00:00Z"}));
         }
+        Twist::Receipt(_) | Twist::Named(_) => draft.plain(false),
         Twist::UnknownStop => {
             draft.say();
             draft.stop_reason = "ran_out_of_ink";
         }
     }
-    draft.finish()
+    let mut message = draft.finish();
+    match twist {
+        Twist::Receipt(receipt) => message.usage.receipt = Some(receipt),
+        Twist::Named(name) => message.model = name,
+        _ => {}
+    }
+    message
 }
 
 /// A message in the making.
@@ -341,6 +348,7 @@ fn usage(
         },
         service_tier: question.service_tier,
         inference_geo: geography(question.ask),
+        receipt: None,
     }
 }
 

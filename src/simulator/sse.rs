@@ -168,6 +168,11 @@ fn delta_of(message: &Message) -> Bytes {
         delta["stop_details"] = details.clone();
     }
     let usage = &message.usage;
+    if let Some(receipt) = usage.receipt {
+        let told = receipt.of(usage);
+        let last = json!({"type": "message_delta", "delta": delta, "usage": told});
+        return event("message_delta", &last);
+    }
     event(
         "message_delta",
         &json!({"type": "message_delta", "delta": delta, "usage": {

@@ -39,7 +39,7 @@ const TEXT: &str = "text/plain";
 const INVALID: &str = "invalid_request_error";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-const WHOLE: [Expected; 64] = [
+const WHOLE: [Expected; 78] = [
     expect("ok", 200, JSON, "end_turn", "simulated answer"),
     expect("thinking", 200, JSON, "end_turn", "\"signature\""),
     expect("empty-answer", 200, JSON, "end_turn", "\"content\":[]"),
@@ -50,6 +50,20 @@ const WHOLE: [Expected; 64] = [
     expect("pause-turn", 200, JSON, "pause_turn", "server_tool_use"),
     expect("pause-turn-container", 200, JSON, "pause_turn", "\"container\":{"),
     expect("unknown-stop", 200, JSON, "ran_out_of_ink", ""),
+    expect("usage-absent", 200, JSON, "end_turn", "simulated answer"),
+    expect("usage-null", 200, JSON, "end_turn", "\"usage\":null"),
+    expect("usage-zeros", 200, JSON, "end_turn", "\"output_tokens\":0"),
+    expect("usage-floats", 200, JSON, "end_turn", ".5"),
+    expect("usage-strings", 200, JSON, "end_turn", "\"output_tokens\":\""),
+    expect("usage-negative", 200, JSON, "end_turn", "\"output_tokens\":-"),
+    expect("usage-huge", 200, JSON, "end_turn", "18446744073709551615"),
+    expect("usage-beyond", 200, JSON, "end_turn", "1e+30"),
+    expect("usage-searches", 200, JSON, "end_turn", "999999999"),
+    expect("usage-many-steps", 200, JSON, "end_turn", "\"iterations\""),
+    expect("usage-huge-steps", 200, JSON, "end_turn", "1000000000"),
+    expect("model-own", 200, JSON, "end_turn", "our-small-one"),
+    expect("model-openrouter", 200, JSON, "end_turn", "anthropic/claude-haiku-4.5"),
+    expect("model-bedrock", 200, JSON, "end_turn", "us.anthropic.claude-haiku-4-5-20251001-v1:0"),
     expect("429", 429, JSON, "rate_limit_error", "would exceed your organization's rate limit of"),
     expect("429-acceleration", 429, JSON, "rate_limit_error", "maximum usage increase rate"),
     expect("429-concurrency", 429, JSON, "rate_limit_error", "Number of concurrent connections"),

@@ -139,7 +139,11 @@ async fn store(
     let (prices, now) = (prices(&ctx.settings)?, new_run.created_at);
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
-    let forecast = Box::new(Forecast::new(prices, now));
+    let forecast = Box::new(Forecast::new(
+        prices,
+        now,
+        ctx.settings.limits.budget_assume_searches.value,
+    ));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
         loaded = load::load(session, new_run, source, Judge { lanes, budget }, forecast) => loaded,

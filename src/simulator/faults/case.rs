@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::simulator::receipt::Receipt;
+
 /// One thing that a request can be answered with. Known by its name, as in `[[sim: 529]]`.
 #[derive(Clone, Copy)]
 pub struct Case(&'static Row);
@@ -84,6 +86,10 @@ pub(in crate::simulator) enum Twist {
     PauseTurn,
     PauseInContainer,
     UnknownStop,
+    /// Its usage is told in this way.
+    Receipt(Receipt),
+    /// It names its model in this way.
+    Named(&'static str),
 }
 
 /// How an exchange breaks.
@@ -282,7 +288,7 @@ const fn text(status: u16, body: &'static str) -> Act {
 const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-static CASES: [Row; 108] = [
+static CASES: [Row; 122] = [
     row("ok", "a good answer", answer(Twist::Plain)),
     row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
     row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
@@ -293,6 +299,21 @@ static CASES: [Row; 108] = [
     row("pause-turn", "paused in a server tool's loop", answer(Twist::PauseTurn)),
     row("pause-turn-container", "paused after code ran in a container, which the next request must name", answer(Twist::PauseInContainer)),
     row("unknown-stop", "a stop reason nobody knows", answer(Twist::UnknownStop)),
+
+    row("usage-absent", "a good answer without usage", answer(Twist::Receipt(Receipt::Absent))),
+    row("usage-null", "a good answer whose usage is null", answer(Twist::Receipt(Receipt::Null))),
+    row("usage-zeros", "a good answer that tells of no token", answer(Twist::Receipt(Receipt::Zeros))),
+    row("usage-floats", "a good answer that counts tokens in fractions", answer(Twist::Receipt(Receipt::Floats))),
+    row("usage-strings", "a good answer whose counts are texts", answer(Twist::Receipt(Receipt::Strings))),
+    row("usage-negative", "a good answer that counts below zero", answer(Twist::Receipt(Receipt::Negative))),
+    row("usage-huge", "a good answer that tells of 2^64 tokens", answer(Twist::Receipt(Receipt::Huge))),
+    row("usage-beyond", "a good answer that tells of more tokens than fit into an integer", answer(Twist::Receipt(Receipt::Beyond))),
+    row("usage-searches", "a good answer that tells of 999,999,999 searches", answer(Twist::Receipt(Receipt::Searches))),
+    row("usage-many-steps", "a good answer of 3,000 steps", answer(Twist::Receipt(Receipt::ManySteps))),
+    row("usage-huge-steps", "a good answer of 3,000 steps of a billion tokens each", answer(Twist::Receipt(Receipt::HugeSteps))),
+    row("model-own", "a good answer under a name of a gateway's own", answer(Twist::Named("our-small-one"))),
+    row("model-openrouter", "a good answer by Haiku 4.5 as OpenRouter names it", answer(Twist::Named("anthropic/claude-haiku-4.5"))),
+    row("model-bedrock", "a good answer by Haiku 4.5 as Bedrock names it", answer(Twist::Named("us.anthropic.claude-haiku-4-5-20251001-v1:0"))),
 
     row("429", "request rate exceeded, with retry-after", limited("This request would exceed your organization's rate limit of 1,000 requests per minute (org: {org}, model: {model}). For details, refer to: https://platform.claude.com/docs/en/api/rate-limits.", Extra::RetryAfter)),
     row("429-acceleration", "usage grew too fast", limited("This request would exceed your organization's ({org}) maximum usage increase rate for input tokens per minute. Please scale up your input tokens usage more gradually to stay within the acceleration limit. For details, refer to: https://platform.claude.com/docs/en/api/rate-limits.", Extra::RetryAfter)),
