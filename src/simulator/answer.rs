@@ -340,6 +340,7 @@ fn usage(
         },
         service_tier: question.service_tier,
         inference_geo: geography(question.ask),
+        receipt: None,
     }
 }
 
