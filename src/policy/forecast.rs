@@ -272,7 +272,10 @@ impl Forecast {
             batch_most_output: with(plain, most_output, true) - batch.total,
             saved_by_cache: live.saved_by_cache,
             unknown_price: u64::from(live.unknown_price),
-            ..Expected::default()
+            // What the request allows is added beside the guess.
+            live_at_most: Pico::ZERO,
+            batch_at_most: Pico::ZERO,
+            unbounded: 0,
         }
     }
 
