@@ -66,3 +66,5 @@ mod store_files;
 mod streamed;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/strict_bodies.rs"]
+mod strict_bodies;

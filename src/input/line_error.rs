@@ -62,6 +62,11 @@ impl Fault {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// The fault of a line that is not one JSON object.
     pub(super) fn not_an_object(error: ObjectError, text: &str) -> Self {
         let offset = error.offset;

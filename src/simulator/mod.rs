@@ -55,6 +55,7 @@ mod server;
 mod settings;
 mod sse;
 mod status_page;
+mod strict;
 mod time;
 mod tokens;
 mod validate;

@@ -35,6 +35,8 @@ pub enum Create {
     TooLarge,
     /// This entry is refused.
     BadEntry(usize),
+    /// It is refused, and nothing says for what.
+    Unnamed,
     /// The key is refused.
     BadKey,
 }
@@ -76,6 +78,8 @@ pub struct Manners {
     pub items: Vec<(f64, Item)>,
     /// How create calls go by chance, when none is scripted.
     pub creates: Vec<(f64, Create)>,
+    /// The lines of jobs for which any batch is refused, without a word about which.
+    pub poisoned: Vec<u64>,
     /// How long its answer to a look says to wait.
     pub hint: Duration,
     /// A batch runs out of time after so long.
@@ -95,6 +99,7 @@ impl Default for Manners {
             results: Results::default(),
             items: vec![(1.0, Item::Message)],
             creates: vec![(1.0, Create::Fine)],
+            poisoned: Vec::new(),
             hint: Duration::from_secs(10),
             lifetime: Duration::from_hours(24),
             cancel_takes: Duration::from_secs(25),
@@ -302,6 +307,14 @@ impl Remote {
         Create::Fine
     }
 
+    fn is_poisoned(&self, entries: &[(String, String, bool)]) -> bool {
+        let state = self.state();
+        let poisoned = &state.manners.poisoned;
+        // The upper bits of a job's number are its run's.
+        let line = |id: &str| id.split('-').nth(1).unwrap().parse::<u64>().unwrap() % (1 << 40);
+        entries.iter().any(|(id, ..)| poisoned.contains(&line(id)))
+    }
+
     fn commit(&self, entries: Vec<(String, String, bool)>) -> String {
         let mut state = self.state();
         let created_at = self.now(&state);
@@ -488,7 +501,11 @@ fn message(entry: &Entry) -> Message {
 }
 
 fn failure(class: ErrorClass, http_status: Option<u16>, message: &str) -> Box<Failure> {
-    let error_type = (http_status == Some(404)).then(|| "not_found_error".to_owned());
+    let error_type = match http_status {
+        Some(400) => Some("invalid_request_error".to_owned()),
+        Some(404) => Some("not_found_error".to_owned()),
+        _ => None,
+    };
     Box::new(Failure {
         class,
         evidence: Evidence {
@@ -541,12 +558,21 @@ impl BatchApi for Remote {
         let ids: std::collections::HashSet<_> = entries.iter().map(|(id, ..)| id).collect();
         assert_eq!(ids.len(), entries.len(), "ids are unique in a batch");
         self.lag().await;
+        let how = match how {
+            Create::Fine if self.is_poisoned(&entries) => Create::Unnamed,
+            how => how,
+        };
         let refusal = match how {
             Create::Fine | Create::AnswerLost | Create::Gateway => None,
             Create::NotHeard => Some(failure(ErrorClass::ConnectionCut, None, "cut")),
             Create::Overloaded => Some(failure(ErrorClass::Overloaded, Some(529), "Overloaded")),
             Create::QueueFull => Some(failure(ErrorClass::BatchQueueFull, Some(429), "queue")),
             Create::TooLarge => Some(failure(ErrorClass::RequestTooLarge, Some(413), "size")),
+            Create::Unnamed => Some(failure(
+                ErrorClass::BatchRejected,
+                Some(400),
+                "The request body is not valid JSON: no low surrogate in string: line 1 column 9 (char 8)",
+            )),
             Create::BadKey => Some(failure(ErrorClass::Authentication, Some(401), "key")),
             Create::BadEntry(place) => Some(failure(
                 ErrorClass::BatchRejected,

@@ -231,6 +231,7 @@ fn batch_mood(rng: &mut Rng) -> Manners {
             (0.1 * trouble, Create::BadKey),
             (0.1 * trouble, Create::BadEntry(0)),
             (0.1 * trouble, Create::TooLarge),
+            (0.1 * trouble, Create::Unnamed),
         ],
         ..Manners::default()
     }

@@ -8,6 +8,7 @@
 //! intake     the part of its state that belongs to the queue and the batch that is being filled
 //! warm_up    pure: the batch that goes before others, so that they find the cache warm
 //! refusal    pure: what it means that a batch could not be created
+//! narrowing  pure: the search for an entry at fault that no refusal names
 //! search     pure: which remote batches may be one whose create answer was lost
 //! items      pure: what a line of results means for its job
 //! upload     the body of a create call, read from the store as it is sent
@@ -29,6 +30,7 @@ mod intake;
 mod items;
 mod lane;
 mod looks;
+mod narrowing;
 mod planner;
 mod refusal;
 mod search;

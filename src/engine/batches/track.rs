@@ -10,6 +10,7 @@ use super::planner::View;
 use super::search::Search;
 use crate::clock::add;
 use crate::model::{BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines};
+use crate::provider::Failure;
 use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
 /// Each wait between two looks is so many times the one before.
@@ -63,6 +64,8 @@ pub(super) struct Track {
     pub(super) only: Option<Vec<JobId>>,
     /// All its jobs are in it.
     pub(super) filled: bool,
+    /// Its only entry was refused, and nothing tells yet whether that is the entry's fault.
+    pub(super) suspect: Option<Box<Failure>>,
     /// It is taken apart, and its jobs go there.
     apart: Option<(Lane, bool)>,
     /// Since when its create answer is missed.
@@ -93,6 +96,7 @@ impl Track {
             idle_looks: 0,
             only: None,
             filled: false,
+            suspect: None,
             apart: None,
             lost_at: None,
             candidates: None,
@@ -138,6 +142,7 @@ impl Track {
                 Some(apart(Lane::Live))
             }
             BatchState::Filling => Some(Need::Fill),
+            BatchState::Ready if self.suspect.is_some() => None,
             BatchState::Ready => Some(Need::Send),
             BatchState::Sending => Some(Need::Doubt),
             BatchState::Uncertain => Some(Need::Find(self.search(now))),
@@ -207,6 +212,12 @@ impl Track {
             _ => false,
         };
         !(self.row.state.is_over() || (no_wait && elsewhere && !self.busy))
+    }
+
+    /// It is being filled or waits to be sent, and no other is begun meanwhile.
+    pub(super) fn is_pending(&self) -> bool {
+        let is_unsent = matches!(self.row.state, BatchState::Filling | BatchState::Ready);
+        is_unsent && self.suspect.is_none()
     }
 
     /// Requests of it that wait in the API's queue, as far as we know.

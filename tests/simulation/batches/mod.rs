@@ -4,6 +4,7 @@
 mod budget;
 mod chaos;
 mod life;
+mod narrowing;
 mod roads;
 mod warm;
 
