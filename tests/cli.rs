@@ -36,6 +36,8 @@ mod export;
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/inputs.rs"]
+mod inputs;
 #[path = "cli/money.rs"]
 mod money;
 #[path = "cli/network.rs"]
@@ -68,3 +70,5 @@ mod streamed;
 mod streams;
 #[path = "cli/strict_bodies.rs"]
 mod strict_bodies;
+#[path = "cli/trying_out.rs"]
+mod trying_out;

@@ -1,5 +1,7 @@
 //! `claude-run config`: every setting, its value and where it came from.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::args::ConfigArgs;
@@ -22,8 +24,7 @@ fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> 
     rows.extend(credential_rows(&ctx.credentials()?));
     rows.extend(proxy_rows(&ctx.layers.env));
     if args.json {
-        let rows: Vec<_> = rows.iter().map(as_json).collect();
-        out.json(&rows)?;
+        out.json(&SettingList(rows.iter().map(as_json).collect()))?;
     } else {
         for line in aligned(&rows) {
             out.line(line)?;
@@ -33,8 +34,27 @@ fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> 
     Ok(Exit::Success)
 }
 
-pub(super) fn as_json(row: &Row) -> Value {
-    json!({ "key": row.key, "value": row.value, "origin": row.origin.to_string() })
+/// All settings: the array that `config --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SettingList(Vec<SettingLine>);
+
+/// A setting, its value and where it came from.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SettingLine {
+    /// Its name in the config file, with its table.
+    key: String,
+    /// The value in force, as the config file would have it; null if there is none.
+    value: Value,
+    /// `default`, the file, the variable, the flag, or the run that said so.
+    origin: String,
+}
+
+pub(super) fn as_json(row: &Row) -> SettingLine {
+    SettingLine {
+        key: row.key.clone(),
+        value: row.value.clone(),
+        origin: row.origin.to_string(),
+    }
 }
 
 /// Credentials are only said to be there.

@@ -48,6 +48,9 @@ async fn store_and_run(
         Some(run) => Some(run),
         None => store(ctx, session, args, source).await?,
     };
+    if let (Some(run), Some(name)) = (&run, &args.name) {
+        keep_name(ctx, session, run, name).await?;
+    }
     match (run, lock) {
         (None, _) => Ok(Exit::Interrupted),
         (Some(run), None) => Ok(stored_only(ctx, &run)),
@@ -55,6 +58,39 @@ async fn store_and_run(
         (Some(run), Some(Err(held @ StoreError::Held { .. }))) => stored_beside(ctx, &run, held),
         (Some(_), Some(Err(error))) => Err(error.into()),
     }
+}
+
+/// A run that was stored already takes the name too. Two runs may share one; then the newest is meant.
+async fn keep_name(ctx: &Context, session: &Session, run: &Run, name: &str) -> Result<(), Failure> {
+    if run.name.as_deref() != Some(name) {
+        session.store.name_run(run.id, name.to_owned()).await?;
+        ctx.console.note(match &run.name {
+            Some(before) => format!(
+                "run {} is called `{name}` from now on, no longer `{before}`",
+                run.id
+            ),
+            None => format!("run {} is called `{name}` from now on", run.id),
+        });
+    }
+    let runs = session.reader()?.runs().await?;
+    let mut alike: Vec<_> = runs
+        .iter()
+        .filter(|other| other.name.as_deref() == Some(name))
+        .collect();
+    let newest = alike.pop();
+    if let (Some(newest), false) = (newest, alike.is_empty()) {
+        let others = alike.len() as u64;
+        ctx.console.note(format!(
+            "{} called `{name}` already: the name means the newest, {}",
+            if others == 1 {
+                "another run is".to_owned()
+            } else {
+                format!("{others} other runs are")
+            },
+            newest.id
+        ));
+    }
+    Ok(())
 }
 
 fn stored_only(ctx: &Context, run: &Run) -> Exit {

@@ -5,7 +5,7 @@ use crate::input::{LineError, MAX_PARAMS_KEYS};
 use crate::model::Shaping;
 
 /// Line, column, reason; with a model given by flags.
-const BAD: [(&str, usize, &str); 72] = [
+const BAD: [(&str, usize, &str); 74] = [
     // What is no JSON object.
     (
         "[",
@@ -35,7 +35,22 @@ const BAD: [(&str, usize, &str); 72] = [
     (
         "custom_id,prompt",
         1,
-        r#"expected a JSON object such as {"prompt": "..."}, found other text"#,
+        r#"expected a JSON object such as {"prompt": "..."}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`"#,
+    ),
+    (
+        "\"id\";\"the text\"",
+        1,
+        r#"expected a JSON object such as {"prompt": "..."}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`"#,
+    ),
+    (
+        r#"{"requests":[{"custom_id":"a","params":{}}]}"#,
+        2,
+        "unknown key `requests`: this is the body of one call of the Batches API, write each of its requests on a line of its own (`jq -c '.requests[]' FILE` does that)",
+    ),
+    (
+        r#"{"prompt":null,"prompt":"p"}"#,
+        16,
+        "`prompt` stands twice on this line: keep one",
     ),
     (
         "plain words",
@@ -200,11 +215,6 @@ const BAD: [(&str, usize, &str); 72] = [
         "`custom_id` must be a string in double quotes, found 17",
     ),
     (
-        r#"{"custom_id":null,"prompt":"p"}"#,
-        14,
-        "`custom_id` must be a string in double quotes, found null",
-    ),
-    (
         r#"{"custom_id":"\ud800x","prompt":"p"}"#,
         15,
         r"`\ud800` is half of a surrogate pair and stands for no character, the API reads no such request: write both halves of the surrogate pair, or the character itself",
@@ -252,8 +262,8 @@ const BAD: [(&str, usize, &str); 72] = [
     ),
     (
         r#"{"prompt":null}"#,
-        11,
-        "`prompt` must be a string in double quotes, found null",
+        1,
+        "neither `params` nor `prompt`: a line needs one of them",
     ),
     (
         r#"{"prompt":"p","system":7}"#,
@@ -298,8 +308,8 @@ const BAD: [(&str, usize, &str); 72] = [
     // The form with params.
     (
         r#"{"params":null}"#,
-        11,
-        "`params` must be an object, the body of a Messages API request, found null",
+        1,
+        "neither `params` nor `prompt`: a line needs one of them",
     ),
     (
         r#"{"params":[{"messages":[1]}]}"#,

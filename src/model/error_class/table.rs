@@ -478,7 +478,7 @@ pub(super) const TABLE: &[ClassInfo] = &[
         meaning: "The Batches API refused the whole batch.",
         evidence: "400, 404 or 422 when a batch is created; 413 is `request_too_large`.",
         causes: "Custom ids that are doubled, too long or of other letters than a-z, A-Z, 0-9, _ and -; or an empty batch.",
-        remedy: "See the message; it names the entry at fault.",
+        remedy: "See the message. If it names no entry, the batch is halved until the entry is found.",
     },
     ClassInfo {
         class: ErrorClass::BatchQueueFull,

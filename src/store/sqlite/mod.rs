@@ -228,6 +228,12 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn name_run(&self, run: RunId, name: String) -> Result<()> {
+        self.writer
+            .call(move |tx| control::name_run(tx, run, &name))
+            .await
+    }
+
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         self.writer.call(move |tx| control::pulse(tx, run)).await
     }
