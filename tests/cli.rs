@@ -42,6 +42,8 @@ mod inputs;
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/panics.rs"]
+mod panics;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/proxy.rs"]
@@ -70,5 +72,7 @@ mod streamed;
 mod streams;
 #[path = "cli/strict_bodies.rs"]
 mod strict_bodies;
+#[path = "cli/trust.rs"]
+mod trust;
 #[path = "cli/trying_out.rs"]
 mod trying_out;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::budget::Budgeted;
 use super::endpoint::{self, Endpoint};
 use super::estimates::{Estimates, count};
 use super::judge::{Judge, Warning};
@@ -86,6 +87,8 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let now = Clock::system().now();
     let lanes = Lanes::of(&ctx.settings, false, now);
     let prices = endpoint::prices(&ctx.settings)?;
+    let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
+    let judge = Judge::alone(source.name(), lanes, budget);
     let gathered = Gathered {
         census: Census::new(prices.clone(), now),
         forecast: Forecast::new(prices, now),
@@ -97,7 +100,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     } else {
         None
     };
-    let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now, gathered));
+    let reading = tokio::task::spawn_blocking(move || read(source, &shaping, judge, now, gathered));
     let (mut checked, problems, gathered) = reading.await.map_err(|_| load::lost_reader())??;
     checked.file = args.file.display().to_string();
     let Gathered {
@@ -166,13 +169,12 @@ async fn estimate(
 fn read(
     source: Source,
     shaping: &Shaping,
-    lanes: Lanes,
+    mut judge: Judge,
     now: Timestamp,
     mut gathered: Gathered,
 ) -> Result<(CheckReport, Problems, Gathered), Failure> {
     let reader = JobReader::new(source, shaping, now);
     let mut checked = CheckReport::default();
-    let mut judge = Judge::alone(reader.name(), lanes);
     for item in reader {
         let item = item.map_err(|error| load::unreadable(&error))?;
         let Some(job) = judge.judge(item) else {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::budget::Budgeted;
 use super::lanes::{Lanes, Remark, Told};
 use crate::input::{DuplicateFinder, Item, LineError, LineNote, Problems};
 use crate::model::NewJob;
@@ -13,6 +14,8 @@ const MAX_KEPT: usize = 1_000;
 /// Judges the lines of one input, in order.
 pub(super) struct Judge {
     lanes: Lanes,
+    /// How the jobs fit into the budget, if there is one.
+    pub(super) budget: Option<Budgeted>,
     /// `None` where the store looks for doubled ids.
     seen: Option<DuplicateFinder>,
     pub(super) problems: Problems,
@@ -32,18 +35,19 @@ pub(super) struct Warning {
 
 impl Judge {
     /// One that looks for doubled ids itself, because nothing is stored.
-    pub(super) fn alone(name: &str, lanes: Lanes) -> Self {
+    pub(super) fn alone(name: &str, lanes: Lanes, budget: Option<Budgeted>) -> Self {
         Self {
             seen: Some(DuplicateFinder::new()),
-            ..Self::beside_the_store(name, lanes)
+            ..Self::beside_the_store(name, lanes, budget)
         }
     }
 
     /// One whose good lines are all stored, bad lines or not: the store finds doubled ids, for sure and
     /// in no memory.
-    pub(super) fn beside_the_store(name: &str, lanes: Lanes) -> Self {
+    pub(super) fn beside_the_store(name: &str, lanes: Lanes, budget: Option<Budgeted>) -> Self {
         Self {
             lanes,
+            budget,
             seen: None,
             problems: Problems::new(name),
             notes: BTreeMap::new(),
@@ -84,6 +88,9 @@ impl Judge {
                 Remark::Tell(what) => told.push((note, what)),
                 Remark::Nothing => {}
             }
+        }
+        if let Some(refused) = self.budget.as_mut().and_then(|budget| budget.judge(job)) {
+            return Some(refused);
         }
         for (note, told) in told {
             *self.notes.entry(told).or_default() += 1;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
+use super::budget::Budgeted;
 use super::judge::Judge;
-use super::lanes::{Lanes, Told};
+use super::lanes::Told;
 use super::session::Session;
 use crate::cli::failure::Failure;
 use crate::input::{JobReader, LineError, Problems, ReadError, Source};
@@ -30,6 +31,8 @@ pub(super) struct Loaded {
     pub(super) content_hash: [u8; 32],
     /// What the jobs are expected to need.
     pub(super) forecast: Box<Forecast>,
+    /// How they fit into the budget, if there is one.
+    pub(super) budget: Option<Budgeted>,
 }
 
 /// Reads `source` to its end into a new run that is still invisible: [`finish`] makes it visible,
@@ -38,7 +41,7 @@ pub(super) async fn load(
     session: &Session,
     run: NewRun,
     source: Source,
-    lanes: Lanes,
+    judge: Judge,
     forecast: Box<Forecast>,
 ) -> Result<Loaded, Failure> {
     let (id, shaping, submitted_at) = (run.id, run.shaping.clone(), run.created_at);
@@ -46,7 +49,7 @@ pub(super) async fn load(
     let (sender, mut receiver) = mpsc::channel(CHUNKS_AHEAD);
     let reading = tokio::task::spawn_blocking(move || {
         let reader = JobReader::new(source, &shaping, submitted_at);
-        read(reader, lanes, forecast, &sender)
+        read(reader, judge, forecast, &sender)
     });
     let (mut stored, mut duplicates) = (0, Vec::new());
     while let Some(chunk) = receiver.recv().await {
@@ -77,11 +80,10 @@ pub(super) async fn discard(session: &Session, run: RunId, lock: LoadLock) -> Re
 /// Runs on a thread of its own.
 fn read(
     mut reader: JobReader,
-    lanes: Lanes,
+    mut judge: Judge,
     mut forecast: Box<Forecast>,
     sender: &mpsc::Sender<Vec<NewJob>>,
 ) -> Result<Loaded, Failure> {
-    let mut judge = Judge::beside_the_store(reader.name(), lanes);
     let mut chunk = Chunk::default();
     for item in &mut reader {
         let job = judge.judge(item.map_err(|error| unreadable(&error))?);
@@ -102,6 +104,7 @@ fn read(
         notes: judge.notes,
         content_hash,
         forecast,
+        budget: judge.budget,
     })
 }
 
@@ -173,8 +176,7 @@ pub(super) fn lost_reader() -> Failure {
 
 /// Takes the lock that keeps the load from being swept away while this process lives.
 pub(super) fn lock(session: &Session, run: RunId) -> Result<LoadLock, Failure> {
-    LoadLock::acquire(&session.path, run)?
-        .ok_or_else(|| Failure::internal("a new run is locked already", "submit the file again"))
+    Ok(LoadLock::acquire(&session.path, run)?)
 }
 
 /// Shared by submit and check.
