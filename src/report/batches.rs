@@ -221,6 +221,7 @@ mod tests {
             cancel_reason: None,
             deadline: None,
             undated: false,
+            short: None,
         }
     }
 

@@ -14,6 +14,7 @@ use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
 use super::search::Search;
+use super::short::Missing;
 use super::track::{Need, Track};
 use super::warm_up::WarmUp;
 use super::ways::Ways;
@@ -76,8 +77,11 @@ pub(super) enum Effect {
         cancel: Option<CancelReason>,
         downloads: u32,
     },
-    /// End what is open of a batch whose results are gone.
-    Expire(Box<BatchRow>),
+    /// End what is open of a batch whose results are gone, and for none of which anything was paid.
+    Expire {
+        row: Box<BatchRow>,
+        missing: Missing,
+    },
     /// Fail the entry that the API refused a batch for.
     FailEntry {
         row: Box<BatchRow>,

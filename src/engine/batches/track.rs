@@ -80,6 +80,8 @@ pub(super) struct Track {
     pub(super) cancel_due: Timestamp,
     /// Whole downloads of its results.
     pub(super) downloads: u32,
+    /// Its results could not be had: nothing more is done about it in this dispatch.
+    pub(super) given_up: bool,
     /// What the lines of all downloads were.
     pub(super) lines: ResultLines,
 }
@@ -102,6 +104,7 @@ impl Track {
             cancel_taken: false,
             cancel_due: Timestamp::MIN,
             downloads: 0,
+            given_up: false,
             lines: ResultLines::default(),
         }
     }
@@ -111,6 +114,9 @@ impl Track {
     pub(super) fn found(row: BatchRow, has_budget: bool) -> Self {
         let unsent = matches!(row.state, BatchState::Filling | BatchState::Ready);
         let mut track = Self::new(row);
+        // What we asked to cancel, the API is asked again; what somebody else did, not.
+        track.cancel_taken =
+            track.row.state == BatchState::Canceling && track.row.cancel_reason.is_none();
         if unsent && has_budget {
             track.take_apart(Lane::Batch, false);
         }
@@ -119,7 +125,7 @@ impl Track {
 
     /// What it needs now, or at `due`. None: nothing, or nothing more.
     pub(super) fn need(&self, view: &View, now: Timestamp) -> Option<Need> {
-        if self.busy {
+        if self.busy || self.given_up {
             return None;
         }
         if let Some((lane, keep_attempts)) = self.apart {
@@ -151,9 +157,10 @@ impl Track {
     }
 
     fn wants_cancel(&self, view: &View, now: Timestamp) -> Option<CancelReason> {
+        let by_somebody_else = self.cancel_taken && self.row.cancel_reason.is_none();
         let wish = if view.canceling {
             Some(CancelReason::User)
-        } else if self.is_late(view, now) {
+        } else if self.is_late(view, now) && !by_somebody_else {
             Some(CancelReason::Deadline)
         } else {
             self.row.cancel_reason
@@ -184,7 +191,7 @@ impl Track {
 
     /// When there may be something to do without any answer.
     pub(super) fn wakes_at(&self, view: &View, now: Timestamp) -> Option<Timestamp> {
-        if self.busy || self.row.state.is_over() {
+        if self.busy || self.given_up || self.row.state.is_over() {
             return None;
         }
         let could_be_given_up = matches!(
@@ -204,9 +211,11 @@ impl Track {
         let elsewhere = match self.row.state {
             BatchState::Open | BatchState::Canceling => self.sight != Sight::None,
             BatchState::Uncertain => self.candidates.as_ref().is_some_and(|all| !all.is_empty()),
+            // Its results are asked for again within hours.
+            BatchState::Ended => self.row.short.is_some(),
             _ => false,
         };
-        !(self.row.state.is_over() || (no_wait && elsewhere && !self.busy))
+        !(self.given_up || self.row.state.is_over() || (no_wait && elsewhere && !self.busy))
     }
 
     /// Requests of it that wait in the API's queue, as far as we know.

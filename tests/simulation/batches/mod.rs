@@ -5,6 +5,7 @@ mod budget;
 mod chaos;
 mod life;
 mod roads;
+mod short;
 mod warm;
 
 /// Fewer seeds than for the live lane: a run of batches takes hours.
