@@ -36,10 +36,14 @@ mod export;
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/hosts.rs"]
+mod hosts;
 #[path = "cli/money.rs"]
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/paid_results.rs"]
+mod paid_results;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/proxy.rs"]

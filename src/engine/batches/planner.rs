@@ -409,9 +409,9 @@ impl Planner {
         self.under_way == 0 && self.ready.is_empty()
     }
 
-    /// Batches that the API works on, or may.
+    /// Batches that the API works on, or may, and those whose results have not all come.
     pub(super) fn remote_batches(&self) -> u64 {
-        let remote = |track: &&Track| track.in_remote_queue() > 0;
+        let remote = |track: &&Track| track.in_remote_queue() > 0 || track.awaits_results();
         self.tracks.values().filter(remote).count() as u64
     }
 

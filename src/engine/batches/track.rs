@@ -212,7 +212,7 @@ impl Track {
             BatchState::Open | BatchState::Canceling => self.sight != Sight::None,
             BatchState::Uncertain => self.candidates.as_ref().is_some_and(|all| !all.is_empty()),
             // Its results are asked for again within hours.
-            BatchState::Ended => self.row.short.is_some(),
+            BatchState::Ended => self.awaits_results(),
             _ => false,
         };
         !(self.given_up || self.row.state.is_over() || (no_wait && elsewhere && !self.busy))
@@ -227,6 +227,11 @@ impl Track {
             | BatchState::Canceling => u64::from(self.row.requests),
             _ => 0,
         }
+    }
+
+    /// Its results came short, and are asked for again.
+    pub(super) fn awaits_results(&self) -> bool {
+        self.row.state == BatchState::Ended && self.row.short.is_some() && !self.given_up
     }
 
     /// Requests of it that the live lane would have to do if it were given up now.

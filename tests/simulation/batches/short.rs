@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use claude_run::engine::{Ending, Stop};
 use claude_run::model::{BatchState, ErrorClass, EventKind, Pico};
+use claude_run::policy::BatchSettings;
 
 use super::seeds;
 use crate::world::World;
@@ -12,11 +13,13 @@ use crate::world::remote::{BATCH_PRICE, Counts, Item, NoResults, Results};
 
 const HOUR: Duration = Duration::from_hours(1);
 
+/// Results are asked for an hour, so that the stories are short.
 fn forced(seed: u64, jobs: u64, results: Results) -> Plan {
     World::of_both_lanes(seed)
         .jobs(jobs)
         .forced()
         .results(results)
+        .settings(|it| it.short_for = HOUR)
 }
 
 /// All its lines are held back for this long.
@@ -49,34 +52,37 @@ fn assert_given_up(world: &World, ending: &Ending, class: ErrorClass) {
 
 #[test]
 fn an_ended_batch_whose_results_are_empty_is_asked_again_for_hours_and_never_bought_again() {
-    forced(1, 30, empty(HOUR * 1_000)).block_on(async |world| {
-        let ending = world.dispatch().await;
-        assert_given_up(world, &ending, ErrorClass::ResultMissing);
-        assert_eq!(world.remote.batches(), 1);
-        let took = world.elapsed();
-        assert!(took > HOUR * 6 && took < HOUR * 7, "{took:?}");
-        let downloads = world.remote.downloads();
-        assert!(
-            (10..20).contains(&downloads),
-            "rarer and rarer: {downloads}"
-        );
-        assert_eq!(world.told(is_waiting), downloads as usize - 1);
-        let run = world.run().await;
-        assert_eq!((run.jobs.in_batch, run.cost), (30, Pico::ZERO));
-        let row = world.batches().await.remove(0);
-        assert_eq!(row.state, BatchState::Ended);
-        assert_eq!(row.short.map(|short| short.downloads), Some(downloads));
+    let usual = BatchSettings::default().short_for;
+    forced(1, 30, empty(HOUR * 1_000))
+        .settings(|it| it.short_for = usual)
+        .block_on(async |world| {
+            let ending = world.dispatch().await;
+            assert_given_up(world, &ending, ErrorClass::ResultMissing);
+            assert_eq!(world.remote.batches(), 1);
+            let took = world.elapsed();
+            assert!(took > HOUR * 6 && took < HOUR * 7, "{took:?}");
+            let downloads = world.remote.downloads();
+            assert!(
+                (10..20).contains(&downloads),
+                "rarer and rarer: {downloads}"
+            );
+            assert_eq!(world.told(is_waiting), downloads as usize - 1);
+            let run = world.run().await;
+            assert_eq!((run.jobs.in_batch, run.cost), (30, Pico::ZERO));
+            let row = world.batches().await.remove(0);
+            assert_eq!(row.state, BatchState::Ended);
+            assert_eq!(row.short.map(|short| short.downloads), Some(downloads));
 
-        // `resume` asks again, once.
-        let ending = world.dispatch().await;
-        assert_given_up(world, &ending, ErrorClass::ResultMissing);
-        assert_eq!(world.remote.downloads(), downloads + 1);
-    });
+            // `resume` asks again, once.
+            let ending = world.dispatch().await;
+            assert_given_up(world, &ending, ErrorClass::ResultMissing);
+            assert_eq!(world.remote.downloads(), downloads + 1);
+        });
 }
 
 #[test]
 fn results_that_come_after_the_halt_are_recorded_by_a_resume_for_nothing() {
-    forced(2, 30, empty(HOUR * 8)).block_on(async |world| {
+    forced(2, 30, empty(HOUR * 2)).block_on(async |world| {
         let ending = world.dispatch().await;
         assert_given_up(world, &ending, ErrorClass::ResultMissing);
         tokio::time::sleep(HOUR * 2).await;
@@ -106,13 +112,13 @@ fn the_last_third_of_the_lines_that_comes_late_is_there_for_free() {
 #[test]
 fn whatever_is_wrong_with_the_results_nothing_is_bought_twice_while_they_may_come() {
     let wrong = |none, counts| Results {
-        none_for: HOUR * 2,
+        none_for: HOUR / 2,
         none,
         counts,
         ..Results::default()
     };
     let lines = |counts| Results {
-        late: HOUR * 2,
+        late: HOUR / 2,
         late_share: 0.5,
         counts,
         ..Results::default()
@@ -181,7 +187,7 @@ fn only_what_the_counts_call_unpaid_goes_again_without_a_line() {
             .iter()
             .filter(|row| row.error_class == Some(ErrorClass::ResultMissing));
         let again: Vec<_> = again.collect();
-        assert_eq!(again.len(), 10);
+        assert!(again.len() >= 10, "{}", again.len());
         assert!(again.iter().all(|row| !row.maybe_billed));
     });
     // All of them errored or expired, and the counts say so.
@@ -242,7 +248,7 @@ fn a_batch_that_comes_short_holds_up_no_other_and_its_money_stays_reserved() {
 
 #[test]
 fn a_batch_that_was_forgotten_is_bought_again() {
-    forced(40, 30, empty(HOUR * 7)).block_on(async |world| {
+    forced(40, 30, empty(HOUR * 9)).block_on(async |world| {
         let ending = world.dispatch().await;
         assert_given_up(world, &ending, ErrorClass::ResultMissing);
         world.forget_batches().await;
@@ -258,14 +264,15 @@ fn a_batch_that_was_forgotten_is_bought_again() {
 #[test]
 fn the_hours_survive_a_restart_and_no_wait_waits_for_none_of_them() {
     forced(50, 30, empty(HOUR * 1_000)).block_on(async |world| {
-        let ending = world.dispatch_and_stop_at(HOUR * 3, Stop::Drain).await;
+        let ending = world.dispatch_and_stop_at(HOUR / 2, Stop::Drain).await;
         assert_eq!(ending, Ending::Interrupted);
         let ending = world.dispatch().await;
         assert_given_up(world, &ending, ErrorClass::ResultMissing);
         let took = world.elapsed();
-        assert!(took > HOUR * 6 && took < HOUR * 7, "{took:?}");
+        assert!(took > HOUR && took < HOUR * 2, "{took:?}");
     });
     forced(51, 30, empty(HOUR * 3))
+        .settings(|it| it.short_for = HOUR * 6)
         .no_wait()
         .block_on(async |world| {
             let mut dispatches = 0;
@@ -289,7 +296,7 @@ fn who_waits_on_a_halt_waits_for_results_as_long_as_they_are_kept() {
             world.check().await;
             assert_eq!(world.remote.batches(), 1);
             let downloads = world.remote.downloads();
-            assert!((100..120).contains(&downloads), "{downloads}");
+            assert!((12..16).contains(&downloads), "{downloads}");
         });
 }
 
