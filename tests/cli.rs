@@ -36,12 +36,16 @@ mod export;
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/hosts.rs"]
+mod hosts;
 #[path = "cli/inputs.rs"]
 mod inputs;
 #[path = "cli/money.rs"]
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/paid_results.rs"]
+mod paid_results;
 #[path = "cli/panics.rs"]
 mod panics;
 #[path = "cli/program.rs"]

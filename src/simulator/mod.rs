@@ -63,7 +63,8 @@ mod validate;
 mod wire;
 
 pub use batches::{
-    BatchItemRecord, BatchProgress, BatchRecord, BatchSettings, ErrorNesting, ItemOutcome,
+    BatchItemRecord, BatchProgress, BatchRecord, BatchSettings, ErrorNesting, ItemOutcome, ShortAs,
+    ToldCounts,
 };
 pub use faults::{BatchScript, Case};
 pub use log::{LedgerRow, LoggedRequest, SimulatorStats};

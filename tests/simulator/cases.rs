@@ -106,7 +106,7 @@ const WHOLE: [Expected; 63] = [
 ];
 
 /// Cases with a test of their own, since they are no whole answers; the last ones are for batches.
-const BROKEN: [&str; 23] = [
+const BROKEN: [&str; 24] = [
     "truncated-json",
     "wrong-length",
     "reset",
@@ -126,6 +126,7 @@ const BROKEN: [&str; 23] = [
     "item-canceled",
     "item-missing",
     "item-duplicate",
+    "item-contradicted",
     "item-stranger",
     "item-unreadable",
     "item-flat-error",

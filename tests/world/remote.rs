@@ -58,8 +58,37 @@ pub struct Results {
     /// Each `n`th line is missing, in this many downloads of the batch.
     pub drop_every: usize,
     pub drop_in_downloads: u32,
+    /// So long after the end of a batch this part of its lines, the last ones, is held back.
+    pub late: Duration,
+    pub late_share: f64,
+    /// So long after the end of a batch there are no results of it at all: how the API says so.
+    pub none_for: Duration,
+    pub none: NoResults,
+    /// What is told of how the requests of an ended batch stand.
+    pub counts: Counts,
+    /// A line that calls it errored comes beside each answer, before or after it.
+    pub contradicted: bool,
     /// Each line comes twice, and strangers' and unreadable lines stand between them.
     pub noisy: bool,
+}
+
+/// How it says that there are no results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoResults {
+    #[default]
+    NotFound,
+    /// A page instead of results, with 200.
+    Page,
+}
+
+/// What is told of the requests of an ended batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counts {
+    #[default]
+    True,
+    Zero,
+    AllSucceeded,
+    AllErrored,
 }
 
 /// How the API behaves.
@@ -220,6 +249,23 @@ impl Remote {
         let state = self.state();
         let marked = |batch: &Batch| batch.entries.iter().filter(|entry| entry.marked).count();
         state.batches.iter().map(marked).collect()
+    }
+
+    /// Somebody cancels every batch that has not ended, in the Console.
+    pub fn cancel_all_elsewhere(&self) {
+        let mut state = self.state();
+        let now = self.now(&state);
+        let open = state.batches.iter_mut();
+        open.for_each(|batch| _ = batch.canceled_at.get_or_insert(now));
+    }
+
+    /// Downloads of all batches' results.
+    pub fn downloads(&self) -> u32 {
+        self.state()
+            .batches
+            .iter()
+            .map(|batch| batch.downloads)
+            .sum()
     }
 
     /// Every batch is gone, as if somebody had deleted them.
@@ -424,6 +470,9 @@ impl Batch {
             }
         }
         let ended_at = self.ended_at(manners);
+        if ended_at <= now {
+            counts = told(counts, manners.results.counts);
+        }
         let status = match (ended_at <= now, self.canceled_at) {
             (true, _) => RemoteStatus::Ended,
             (false, Some(_)) => RemoteStatus::Canceling,
@@ -442,11 +491,19 @@ impl Batch {
 
     fn lines(&self, manners: &Manners, now: Timestamp, rng: &mut Rng) -> Vec<ResultLine> {
         let results = &manners.results;
+        let is_late = now < self.ended_at(manners) + results.late;
+        let count = self.entries.len() as f64;
+        let first_late = if is_late {
+            count * (1.0 - results.late_share)
+        } else {
+            count
+        };
         let drops = self.downloads <= results.drop_in_downloads && results.drop_every > 0;
         let kept = self
             .entries
             .iter()
             .enumerate()
+            .filter(|(index, _)| (*index as f64) < first_late)
             .filter(|(index, _)| !(drops && (index + 1) % results.drop_every == 0));
         let mut lines: Vec<_> = kept
             .map(|(_, entry)| ResultLine {
@@ -454,6 +511,16 @@ impl Batch {
                 result: result(entry, self.outcome(entry, manners, now)),
             })
             .collect();
+        if results.contradicted {
+            let answers = lines
+                .iter()
+                .filter(|it| matches!(it.result, ItemResult::Succeeded(_)));
+            let errored = answers.map(|line| ResultLine {
+                custom_id: line.custom_id.clone(),
+                result: ItemResult::Errored(failure(ErrorClass::Overloaded, None, "not so")),
+            });
+            lines.extend(errored.collect::<Vec<_>>());
+        }
         if results.noisy {
             lines.extend(lines.clone());
             lines.extend((0..3).map(|n| stranger_line(Some(format!("theirs-{n}")))));
@@ -461,6 +528,23 @@ impl Batch {
         }
         rng.shuffle(&mut lines);
         lines
+    }
+}
+
+fn told(counts: RequestCounts, how: Counts) -> RequestCounts {
+    let all = counts.total();
+    let none = RequestCounts::default();
+    match how {
+        Counts::True => counts,
+        Counts::Zero => none,
+        Counts::AllSucceeded => RequestCounts {
+            succeeded: all,
+            ..none
+        },
+        Counts::AllErrored => RequestCounts {
+            errored: all,
+            ..none
+        },
     }
 }
 
@@ -678,6 +762,14 @@ impl BatchApi for Remote {
                 return Err(not_found());
             }
             batch.downloads += 1;
+            if now < batch.ended_at(&manners) + manners.results.none_for {
+                match manners.results.none {
+                    NoResults::NotFound => return Err(not_found()),
+                    NoResults::Page => {
+                        return Err(failure(ErrorClass::WrongEndpoint, Some(200), "a page"));
+                    }
+                }
+            }
             let cut = batch.downloads <= manners.results.cuts;
             let cut_after = cut.then_some(manners.results.cut_after);
             (batch.lines(&manners, now, &mut rng), cut_after)

@@ -215,6 +215,11 @@ fn batch_mood(rng: &mut Rng) -> Manners {
             drop_every: if one_in(rng, 4) { 3 } else { 0 },
             drop_in_downloads: 1,
             noisy: rng.bool(),
+            late: Duration::from_secs(rng.u64(0..10)),
+            late_share: if one_in(rng, 3) { 0.5 } else { 0.0 },
+            none_for: Duration::from_secs(if one_in(rng, 4) { 3 } else { 0 }),
+            contradicted: one_in(rng, 3),
+            ..Results::default()
         },
         items: vec![
             (0.1 * trouble, Item::Error(ErrorClass::InvalidRequest)),

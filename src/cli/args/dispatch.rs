@@ -101,6 +101,7 @@ pub struct DispatchArgs {
     pub budget_usd: Option<Pico>,
     /// Hold for batches all they can cost, not what is likely
     #[arg(
+        hide_short_help = true,
         long,
         value_name = "BOOL",
         num_args = 0..=1,
@@ -111,7 +112,7 @@ pub struct DispatchArgs {
     )]
     pub budget_strict: Option<bool>,
     /// Searches to hold for where a tool has no max_uses
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Limits", hide_short_help = true)]
     pub budget_assume_searches: Option<u32>,
     /// Let one request warm a shared prompt cache first [default: auto]
     #[arg(long, value_name = "auto|off", value_parser = auto_or_off, help_heading = "Limits", hide_short_help = true)]
@@ -195,6 +196,7 @@ pub struct DispatchArgs {
     pub ca_bundle: Option<PathBuf>,
     /// Whether keys and prompts may go unencrypted to another machine.
     #[arg(
+        hide_short_help = true,
         long,
         help_heading = "Endpoint",
         help = "Allow http:// beyond this machine [env: CLAUDE_RUN_INSECURE_HTTP]"

@@ -202,6 +202,7 @@ mod tests {
         batch.poll_max                           5m                       default
         batch.uncertain_for                      2m                       default
         batch.not_found_for                      10m                      default
+        batch.short_for                          6h                       default
         batch.spill_after                        -                        default
         batch.min_jobs                           20                       default
         batch.queue_limit                        200000                   default

@@ -14,6 +14,7 @@ use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
 use super::search::Search;
+use super::short::Missing;
 use super::track::{Need, Track};
 use super::warm_up::WarmUp;
 use super::ways::Ways;
@@ -76,8 +77,11 @@ pub(super) enum Effect {
         cancel: Option<CancelReason>,
         downloads: u32,
     },
-    /// End what is open of a batch whose results are gone.
-    Expire(Box<BatchRow>),
+    /// End what is open of a batch whose results are gone, and for none of which anything was paid.
+    Expire {
+        row: Box<BatchRow>,
+        missing: Missing,
+    },
     /// Fail the entry that the API refused a batch for.
     FailEntry {
         row: Box<BatchRow>,
@@ -406,9 +410,9 @@ impl Planner {
         self.under_way == 0 && self.ready.is_empty()
     }
 
-    /// Batches that the API works on, or may.
+    /// Batches that the API works on, or may, and those whose results have not all come.
     pub(super) fn remote_batches(&self) -> u64 {
-        let remote = |track: &&Track| track.in_remote_queue() > 0;
+        let remote = |track: &&Track| track.in_remote_queue() > 0 || track.awaits_results();
         self.tracks.values().filter(remote).count() as u64
     }
 
