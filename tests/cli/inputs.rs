@@ -27,16 +27,16 @@ fn submit_and_check_list_the_same_problems_and_all_of_them() {
     let desk = Desk::new();
     let good = |id: &str| format!("{{\"custom_id\":\"{id}\",\"prompt\":\"p\"}}\n");
     let text = [
-        &good("a"),
+        good("a").as_str(),
         "{\n",
-        &good("b"),
+        good("b").as_str(),
         // Doubled with a line before the broken one, with one behind it, and once more.
-        &good("a"),
-        &good("b"),
-        &good("b"),
+        good("a").as_str(),
+        good("b").as_str(),
+        good("b").as_str(),
         "{\"custom_id\":\"c\",\"prompt\":7}\n",
         // The id of a line that is no job is free.
-        &good("c"),
+        good("c").as_str(),
     ]
     .concat();
     desk.write("jobs.jsonl", text);

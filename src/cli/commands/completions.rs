@@ -52,9 +52,14 @@ _claude_run_with_runs() {
     case "${COMP_WORDS[1]}" in
         attempts|batches|cancel|export|report|resume|retry|status|verify)
             if [[ "$2" != -* && "$3" != -* ]]; then
-                local IFS=$'\n'
-                COMPREPLY+=($(compgen -W "latest
-$("$1" status --json 2>/dev/null | sed -n -e 's/.*"name":"\([^"\\]*\)".*/\1/p' -e 's/.*"run_id":"\([^"]*\)".*/\1/p')" -- "$2"))
+                # Never through `compgen -W`, which would carry out what a name says.
+                local run
+                while IFS= read -r run; do
+                    [[ "$run" == "$2"* ]] && COMPREPLY+=("$(printf '%q' "$run")")
+                done < <(
+                    echo latest
+                    "$1" status --json 2>/dev/null | sed -n -e 's/.*"name":"\([^"\\]*\)".*/\1/p' -e 's/.*"run_id":"\([^"]*\)".*/\1/p'
+                )
             fi
             ;;
     esac
