@@ -53,7 +53,7 @@ const LINES: [&str; 64] = [
     "{\"params\":{\"messages\":[1]},\"model\":\"m\"}",
     // Values.
     "{\"custom_id\":17,\"prompt\":\"p\"}",
-    "{\"custom_id\":null,\"prompt\":\"p\"}",
+    "{\"custom_id\":[],\"prompt\":\"p\"}",
     "{\"custom_id\":\"\",\"prompt\":\"p\"}",
     "{\"prompt\":7}",
     "{\"prompt\":[\"a\"]}",
