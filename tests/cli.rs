@@ -38,6 +38,10 @@ mod export;
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/hosts.rs"]
+mod hosts;
+#[path = "cli/inputs.rs"]
+mod inputs;
 #[path = "cli/kept.rs"]
 mod kept;
 #[path = "cli/money.rs"]
@@ -46,6 +50,8 @@ mod money;
 mod network;
 #[path = "cli/onlookers.rs"]
 mod onlookers;
+#[path = "cli/paid_results.rs"]
+mod paid_results;
 #[path = "cli/panics.rs"]
 mod panics;
 #[path = "cli/program.rs"]
@@ -80,5 +86,9 @@ mod store_identity;
 mod streamed;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/strict_bodies.rs"]
+mod strict_bodies;
 #[path = "cli/trust.rs"]
 mod trust;
+#[path = "cli/trying_out.rs"]
+mod trying_out;

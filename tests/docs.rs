@@ -1,4 +1,5 @@
-//! `docs/errors.md` says what the table of error classes says.
+//! `docs/errors.md` says what the table of error classes says, `docs/faults.md` what that of the
+//! simulator's cases says.
 
 #![allow(
     clippy::unwrap_used,
@@ -114,6 +115,41 @@ fn the_page_of_errors_is_what_the_table_says() {
     assert!(
         found == page(),
         "docs/errors.md is not what the table says. If the change is meant, write it anew with\n  {UPDATE}=1 cargo test --test docs"
+    );
+}
+
+const FAULTS_HEAD: &str = "\
+# Faults of the simulator
+
+Generated from `src/simulator/faults/case.rs`; `claude-run simulate --list-faults` prints the same. To change it, change the table and run
+`UPDATE_DOCS=1 cargo test --test docs`.
+
+A prompt asks for a case by its name, one step for each request of the same body, and the last one repeats: `[[sim: 529*2, ok]]`.
+`claude-run simulate --fault 529=0.1` gives it to that share of all requests, and `[[batch: lost-answer, ok]]` to the call that creates a
+batch.
+
+| case | what happens |
+|---|---|
+";
+
+fn faults() -> String {
+    let mut page = FAULTS_HEAD.to_owned();
+    for case in claude_run::simulator::Case::all() {
+        writeln!(page, "| `{}` | {} |", case.name(), case.about()).unwrap();
+    }
+    page
+}
+
+#[test]
+fn the_page_of_faults_is_what_the_simulator_can_do() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
+    if std::env::var_os(UPDATE).is_some() {
+        fs::write(&path, faults()).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == faults(),
+        "docs/faults.md is not what the table says. If the change is meant, write it anew with\n  {UPDATE}=1 cargo test --test docs"
     );
 }
 

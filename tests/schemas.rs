@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use claude_run::cli::commands::{CheckReport, DoctorReport, VerifyReport};
+use claude_run::cli::commands::{CheckReport, DoctorReport, SettingList, VerifyReport};
 use claude_run::cli::config_file::{self, ConfigFile};
 use claude_run::explain::Explained;
 use claude_run::input::{InputLine, Item, JobReader, Source};
@@ -23,7 +23,7 @@ use serde_json::Value;
 const UPDATE: &str = "UPDATE_SCHEMAS";
 
 /// Every documented shape, by the name of its file.
-fn schemas() -> [(&'static str, Value); 13] {
+fn schemas() -> [(&'static str, Value); 14] {
     [
         ("input-line", schema_of::<InputLine>()),
         ("result-line", schema_of::<ResultLine>()),
@@ -38,6 +38,7 @@ fn schemas() -> [(&'static str, Value); 13] {
         ("explanation", schema_of::<Explained>()),
         ("doctor", schema_of::<DoctorReport>()),
         ("verify", schema_of::<VerifyReport>()),
+        ("settings", schema_of::<SettingList>()),
     ]
 }
 

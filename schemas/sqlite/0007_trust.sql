@@ -28,3 +28,9 @@ CREATE INDEX attempts_maybe_billed ON attempts (job_id, n) WHERE maybe_billed = 
 -- Whole millions of dollars of the run's sum; `cost_pico` is the rest of it.
 ALTER TABLE runs ADD COLUMN cost_millions INTEGER NOT NULL DEFAULT 0;
 UPDATE runs SET cost_millions = cost_pico / 1000000000000000000, cost_pico = cost_pico % 1000000000000000000;
+
+-- Results of an ended batch that came short of what its counts say are asked for again for hours: since
+-- when they have brought nothing new, and in how many downloads in a row. NULL and 0: they do not.
+
+ALTER TABLE batches ADD COLUMN short_since_ms INTEGER;
+ALTER TABLE batches ADD COLUMN short_downloads INTEGER NOT NULL DEFAULT 0;

@@ -55,7 +55,8 @@ pub fn handling(class: ErrorClass, settings: &RetrySettings) -> Handling {
 fn what_happens(class: ErrorClass, settings: &RetrySettings, waits: &[Duration]) -> String {
     let limit = settings.max_interruptions;
     if class == ErrorClass::Canceled {
-        return "The job ends as cancelled. `claude-run retry` puts it back.".to_owned();
+        return "The job ends as cancelled. `claude-run retry --class canceled` puts it back."
+            .to_owned();
     }
     match (class.treatment(), class.budget()) {
         (Treatment::Retry, _) if settings.max_attempts <= 1 => {

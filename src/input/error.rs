@@ -101,6 +101,12 @@ impl ReadError {
     pub fn is_damage(&self) -> bool {
         self.compression != Compression::Plain && self.cause.raw_os_error().is_none()
     }
+
+    /// The decoder keeps to a window of 128 MB, so that memory stays bounded.
+    fn wants_too_much_memory(&self) -> bool {
+        let words = "too much memory";
+        self.compression == Compression::Zstd && self.cause.to_string().contains(words)
+    }
 }
 
 impl fmt::Display for ReadError {
@@ -108,7 +114,13 @@ impl fmt::Display for ReadError {
         let Self {
             name, line, cause, ..
         } = self;
-        if self.is_damage() {
+        if self.wants_too_much_memory() {
+            write!(
+                f,
+                "{name}: it was packed with a window of more than 128 MB (`zstd --long` or `--ultra`), \
+                 which is not read here; unpack it (`zstd -d --long=31 FILE`) and give the JSONL file"
+            )
+        } else if self.is_damage() {
             let packing = self.compression;
             write!(
                 f,

@@ -1,6 +1,6 @@
 //! The top-level keys of an input line.
 
-use super::line_error::{Fault, shown};
+use super::line_error::{Fault, REQUESTS_HINT, shown};
 use super::suggest::closest;
 use super::values::Value;
 use crate::model::raw_object::Member;
@@ -75,7 +75,8 @@ const REQUEST_NAMES: [&str; 4] = ["method", "url", "body", "request"];
 /// What people call the text to be answered.
 const PROMPT_NAMES: [&str; 6] = ["text", "input", "content", "question", "message", "query"];
 
-/// The values of a line, by key. All keys are known, and none came twice.
+/// The values of a line, by key. All keys are known, none came twice, and a key whose value is null
+/// counts as left out (but for `metadata`, which is carried as it is).
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a>([Option<Value<'a>>; Key::ALL.len()]);
 
@@ -86,15 +87,20 @@ impl<'a> Fields<'a> {
     ///
     /// An unknown key, a key that comes twice, or keys that do not go together.
     pub(super) fn sort(members: Vec<Member<'a>>) -> Result<Self, Fault> {
-        let mut fields = Self::default();
+        let (mut fields, mut seen) = (Self::default(), [false; Key::ALL.len()]);
         for member in members {
             let Some((key, name)) = Key::parse(&member.key) else {
                 return Err(unknown(&member));
             };
             let slot = &mut fields.0[key as usize];
-            if slot.is_some() {
+            if seen[key as usize] {
                 let reason = format!("`{name}` stands twice on this line: keep one");
                 return Err(Fault::at(member.key_offset, reason));
+            }
+            // What writes every key of a record writes null for what it has not.
+            seen[key as usize] = true;
+            if member.value == "null" && key != Key::Metadata {
+                continue;
             }
             *slot = Some(Value {
                 name,
@@ -138,7 +144,9 @@ impl<'a> Fields<'a> {
 
 fn unknown(member: &Member<'_>) -> Fault {
     let key = &*member.key;
-    let hint = if REQUEST_KEYS.contains(&key) {
+    let hint = if key == "requests" {
+        REQUESTS_HINT.to_owned()
+    } else if REQUEST_KEYS.contains(&key) {
         "it belongs to the request, put it inside `params`".to_owned()
     } else if let Some(meant) = closest(key, &Key::ALL.map(|(_, name)| name)) {
         format!("did you mean `{meant}`?")

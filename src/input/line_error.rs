@@ -8,6 +8,12 @@ use crate::model::raw_object::{ObjectError, ObjectFault};
 pub(super) const LONE_SURROGATE_HINT: &str =
     "write both halves of the surrogate pair, or the character itself";
 
+/// What to do about the body of a create call.
+pub(super) const REQUESTS_HINT: &str = "this is the body of one call of the Batches API, write each of its requests on a line of its own (`jq -c '.requests[]' FILE` does that)";
+
+/// What to do about an array.
+pub(super) const ARRAY_HINT: &str = "JSONL has one object on each line, without `[`, `]` or commas between the lines (`jq -c '.[]' FILE` writes it so)";
+
 /// Why one line of the input cannot become a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineError {
@@ -62,6 +68,11 @@ impl Fault {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// The fault of a line that is not one JSON object.
     pub(super) fn not_an_object(error: ObjectError, text: &str) -> Self {
         let offset = error.offset;
@@ -104,9 +115,7 @@ pub(super) fn shown(text: &str) -> String {
 fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
     match fault {
         ObjectFault::OtherKind("an array") => {
-            "expected a JSON object, found an array: JSONL has one object on each line, without \
-             `[`, `]` or commas between the lines (`jq -c '.[]' FILE` writes it so)"
-                .to_owned()
+            format!("expected a JSON object, found an array: {ARRAY_HINT}")
         }
         ObjectFault::OtherKind(found) => {
             format!("expected a JSON object such as {{\"prompt\": \"...\"}}, found {found}")
@@ -125,11 +134,33 @@ fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
         ObjectFault::Syntax(_) if text.trim_ascii_start().starts_with('\0') => {
             "found NUL bytes where text should be: the file is damaged or no text, make or fetch it again".to_owned()
         }
+        ObjectFault::Syntax(_) if text.starts_with('\u{FEFF}') => {
+            "a byte order mark stands in the middle of the file, where two files were joined: remove it (`sed 's/^\\xEF\\xBB\\xBF//'` does that)".to_owned()
+        }
+        ObjectFault::Syntax(_) if text.starts_with("PAR1") => {
+            "found Parquet data: write the table as JSONL, for example with DuckDB (`COPY ... TO 'jobs.jsonl'`) or pandas (`to_json(lines=True, orient=\"records\")`)".to_owned()
+        }
+        ObjectFault::Syntax(_) if looks_like_a_table(text) => {
+            "expected a JSON object such as {\"prompt\": \"...\"}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`".to_owned()
+        }
         ObjectFault::Syntax(_) if !text.trim_ascii_start().starts_with('{') => {
             "expected a JSON object such as {\"prompt\": \"...\"}, found other text".to_owned()
         }
         ObjectFault::Syntax(message) => syntax(&message, &text[text.floor_char_boundary(offset)..]),
     }
+}
+
+/// The head of a table: some short words with one separator between them.
+fn looks_like_a_table(text: &str) -> bool {
+    let is_word = |word: &str| {
+        let word = word.trim().trim_matches('"');
+        let plain = |c: char| c.is_alphanumeric() || " _-.".contains(c);
+        !word.is_empty() && word.len() <= 40 && word.chars().all(plain)
+    };
+    [',', ';', '\t'].into_iter().any(|separator| {
+        let mut words = text.split(separator);
+        text.contains(separator) && text.len() <= 1_000 && words.all(is_word)
+    })
 }
 
 fn trailing_text(rest: &str) -> String {

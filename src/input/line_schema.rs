@@ -1,4 +1,5 @@
-//! The shape of an input line, for its JSON Schema alone: the reader does not use these types.
+//! The shape of an input line, for its JSON Schema alone: the reader does not use these types. A key
+//! that may be left out may be null.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,17 +21,17 @@ pub enum InputLine {
 pub struct ParamsLine {
     /// The user's own id, unique in the input, at most 256 bytes. Without it: `line-<N>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), with = "String")]
+    #[schemars(length(min = 1, max = 256), with = "Option<String>")]
     pub custom_id: Option<String>,
     /// The body of a Messages API request, sent as it is.
     pub params: RequestParams,
     /// When the answer is wanted: a duration from the moment of submit (`6h`), or an RFC 3339 time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[schemars(with = "Option<String>")]
     pub deadline: Option<String>,
     /// The lane of this job; without it, the run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "LineLane")]
+    #[schemars(with = "Option<LineLane>")]
     pub lane: Option<LineLane>,
     /// Carried untouched to the export.
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -43,34 +44,34 @@ pub struct ParamsLine {
 pub struct PromptLine {
     /// The user's own id, unique in the input, at most 256 bytes. Without it: `line-<N>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), with = "String")]
+    #[schemars(length(min = 1, max = 256), with = "Option<String>")]
     pub custom_id: Option<String>,
     /// The text of the one user message.
     #[schemars(length(min = 1))]
     pub prompt: String,
     /// The system prompt: text, or an array of text blocks. Without it: `--system`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "SystemPrompt")]
+    #[schemars(with = "Option<SystemPrompt>")]
     pub system: Option<SystemPrompt>,
     /// The model. Without it: `--model`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), with = "String")]
+    #[schemars(length(min = 1), with = "Option<String>")]
     pub model: Option<String>,
     /// The most tokens to answer with. Without it: `--max-tokens`, else 4096.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
+    #[schemars(with = "Option<u64>")]
     pub max_tokens: Option<u64>,
     /// How random the answer is. Without it: `--temperature`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "f64")]
+    #[schemars(with = "Option<f64>")]
     pub temperature: Option<f64>,
     /// When the answer is wanted: a duration from the moment of submit (`6h`), or an RFC 3339 time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[schemars(with = "Option<String>")]
     pub deadline: Option<String>,
     /// The lane of this job; without it, the run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "LineLane")]
+    #[schemars(with = "Option<LineLane>")]
     pub lane: Option<LineLane>,
     /// Carried untouched to the export.
     #[serde(default, skip_serializing_if = "Value::is_null")]

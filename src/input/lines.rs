@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use super::error::ReadError;
-use super::line_error::LineError;
+use super::line_error::{ARRAY_HINT, LineError, REQUESTS_HINT};
 use super::source::Source;
 
 /// Longest line that is read, without its end: what the Messages API takes as one request
@@ -103,11 +103,14 @@ impl Lines {
         };
         if self.buffer.len() > MAX_LINE_BYTES {
             let most = MAX_LINE_BYTES / (1024 * 1024);
+            let remedy = match self.buffer.trim_ascii_start() {
+                [b'[', ..] => format!("it is an array: {ARRAY_HINT}"),
+                start if start.starts_with(b"{\"requests\"") => REQUESTS_HINT.to_owned(),
+                _ => "split the request".to_owned(),
+            };
             return bad(
                 1,
-                format!(
-                    "the line is longer than {most} MB, the most the API takes: split the request"
-                ),
+                format!("the line is longer than {most} MB, the most the API takes: {remedy}"),
             );
         }
         match str::from_utf8(&self.buffer) {

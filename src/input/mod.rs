@@ -20,6 +20,7 @@ mod problems;
 mod reader;
 mod request;
 mod source;
+mod strict;
 mod suggest;
 mod values;
 

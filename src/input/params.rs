@@ -95,7 +95,7 @@ fn members_of<'a>(params: &Value<'a>) -> Result<Vec<Member<'a>>, Fault> {
     let found = members(params.raw).map_err(|error| match error.fault {
         ObjectFault::OtherKind(_) => params.wrong("an object, the body of a Messages API request"),
         ObjectFault::TooManyMembers => too_many(params),
-        // The line was walked already, so only the escapes of a key are left to be wrong.
+        // The line was walked already, escapes included.
         _ => Fault::at(
             params.offset + error.offset,
             format!("a key of `params` has a broken escape: {LONE_SURROGATE_HINT}"),

@@ -7,10 +7,11 @@ use super::line_error::{Fault, LineError, shown};
 use super::lines::Line;
 use super::note::{LineNote, NoteKind, Notes};
 use super::request::{Defaults, request};
+use super::strict;
 use super::values::Value;
 use crate::clock;
 use crate::model::duration::parse_duration;
-use crate::model::raw_object::members;
+use crate::model::raw_object::{ObjectFault, members};
 use crate::model::{Lane, NewJob};
 
 /// Longest `custom_id`, in bytes.
@@ -35,7 +36,14 @@ fn job(
     submitted_at: Timestamp,
     notes: &mut Notes,
 ) -> Result<NewJob, Fault> {
-    let members = members(line.text).map_err(|error| Fault::not_an_object(error, line.text))?;
+    let members = members(line.text).map_err(|error| {
+        // Of a key's broken escape the walk knows only where it ended.
+        let of_escape =
+            matches!(&error.fault, ObjectFault::Syntax(why) if why.contains("hex escape"));
+        let strict = strict::check(line.text).err().filter(|_| of_escape);
+        strict.unwrap_or_else(|| Fault::not_an_object(error, line.text))
+    })?;
+    strict::check(line.text)?;
     let fields = Fields::sort(members)?;
     let start = line.text.len() - line.text.trim_ascii_start().len();
     let custom_id = match fields.get(Key::CustomId) {

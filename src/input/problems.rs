@@ -4,10 +4,12 @@ use std::fmt;
 
 use super::line_error::LineError;
 
-/// Most bad lines that are kept and shown; the rest is counted.
+/// Most bad lines that are kept; the rest is counted.
+const MAX_KEPT: usize = 1_000;
+/// Most bad lines that a message shows.
 const MAX_SHOWN: usize = 20;
 
-/// Gathers bad lines: keeps the first 20 by line number, whatever the order they are found in,
+/// Gathers bad lines: keeps the first 1,000 by line number, whatever the order they are found in,
 /// and counts the rest. Its `Display` is the message of an input that is refused.
 #[derive(Clone, Debug)]
 pub struct Problems {
@@ -33,9 +35,9 @@ impl Problems {
         let place = self
             .first
             .partition_point(|earlier| earlier.line <= error.line);
-        if place < MAX_SHOWN {
+        if place < MAX_KEPT {
             self.first.insert(place, error);
-            self.first.truncate(MAX_SHOWN);
+            self.first.truncate(MAX_KEPT);
         }
     }
 
@@ -51,7 +53,7 @@ impl Problems {
         self.count
     }
 
-    /// The first bad lines, at most 20, by line number.
+    /// The first bad lines, at most 1,000, by line number.
     #[must_use]
     pub fn first(&self) -> &[LineError] {
         &self.first
@@ -67,11 +69,12 @@ impl Problems {
     }
 
     fn write_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.first.iter().enumerate() {
+        let shown = &self.first[..self.first.len().min(MAX_SHOWN)];
+        for (i, error) in shown.iter().enumerate() {
             let end = if i == 0 { "" } else { "\n" };
             write!(f, "{end}  {error}")?;
         }
-        match self.count - self.first.len() as u64 {
+        match self.count - shown.len() as u64 {
             0 => Ok(()),
             more => write!(f, "\n  ... and {more} more"),
         }
@@ -129,7 +132,7 @@ mod tests {
         }
         assert_eq!(problems.count(), 25);
         let lines: Vec<_> = problems.first().iter().map(|error| error.line).collect();
-        assert_eq!(lines, (1..=20).collect::<Vec<_>>());
+        assert_eq!(lines, (1..=25).collect::<Vec<_>>());
         let text = problems.to_string();
         assert!(text.starts_with("jobs.jsonl: 25 lines are invalid:\n  line 1, column 2: why\n"));
         assert!(text.ends_with("\n  line 20, column 2: why\n  ... and 5 more"));

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -24,25 +25,25 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens the file at `path`; `-` is standard input.
+    /// Opens the file at `path`, whatever bytes its name has; `-` is standard input.
     ///
     /// # Errors
     ///
     /// When there is no such file, it cannot be read, or it is in a format that is not read here.
-    pub fn open(path: &str) -> Result<Self, OpenError> {
-        if path == "-" {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        if name == "-" {
             let stdin = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
             return Self::from_reader("standard input", Box::new(stdin));
         }
-        let unopened = |cause| OpenError::from_io(path.to_owned(), cause);
+        let unopened = |cause| OpenError::from_io(name.clone(), cause);
         let file = File::open(path).map_err(unopened)?;
         if file.metadata().map_err(unopened)?.is_dir() {
-            return Err(OpenError::Folder {
-                name: path.to_owned(),
-            });
+            return Err(OpenError::Folder { name });
         }
         let file = BufReader::with_capacity(BUFFER_BYTES, file);
-        Self::from_reader(path, Box::new(file))
+        Self::from_reader(&name, Box::new(file))
     }
 
     /// Takes any stream as input; `name` is what errors call it.
@@ -188,7 +189,15 @@ fn recognise(name: &str, start: &[u8]) -> Result<Compression, OpenError> {
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Ok(Compression::Zstd),
         [0xFD, b'7', b'z', b'X', b'Z', 0] => foreign("an xz file", unpack),
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => foreign("a bzip2 file", unpack),
+        [b'P', b'K', 3, 4, ..] if is_spreadsheet(name) => foreign(
+            "a spreadsheet",
+            "write each of its rows as one JSON object on a line of its own, with its text as `prompt`",
+        ),
         [b'P', b'K', 3, 4, ..] => foreign("a zip file", unpack),
+        [b'P', b'A', b'R', b'1', ..] => foreign(
+            "a Parquet file",
+            "write the table as JSONL, for example with DuckDB (`COPY ... TO 'jobs.jsonl'`) or pandas (`to_json(lines=True)`)",
+        ),
         [b'%', b'P', b'D', b'F', ..] => foreign("a PDF", "give a JSONL file"),
         [b'S', b'Q', b'L', b'i', b't', b'e'] => foreign(
             "an SQLite database",
@@ -197,11 +206,27 @@ fn recognise(name: &str, start: &[u8]) -> Result<Compression, OpenError> {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
             foreign("UTF-16 text", "save it as UTF-8, for example with `iconv`")
         }
+        [b'{' | b'[' | b'"', 0, ..] => foreign(
+            "UTF-16 text without a byte order mark",
+            "save it as UTF-8, for example with `iconv -f UTF-16LE -t UTF-8`",
+        ),
+        [0, b'{' | b'[' | b'"', ..] => foreign(
+            "UTF-16 text without a byte order mark",
+            "save it as UTF-8, for example with `iconv -f UTF-16BE -t UTF-8`",
+        ),
         [] if has_packed_name(name) => Err(OpenError::EmptyArchive {
             name: name.to_owned(),
         }),
         _ => Ok(Compression::Plain),
     }
+}
+
+/// Workbooks of Excel and LibreOffice are zip files.
+fn is_spreadsheet(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [".xlsx", ".xlsm", ".ods"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
 
 fn has_packed_name(name: &str) -> bool {

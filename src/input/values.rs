@@ -49,12 +49,8 @@ impl<'a> Value<'a> {
         if !self.is_string() {
             return Err(self.wrong("a string in double quotes"));
         }
-        unquote(self.raw).map_err(|error| {
-            Fault::at(
-                self.offset + error.offset,
-                format!("`{}` has a broken escape: {LONE_SURROGATE_HINT}", self.name),
-            )
-        })
+        unquote(self.raw)
+            .map_err(|_| self.fault(&format!("has a broken escape: {LONE_SURROGATE_HINT}")))
     }
 
     /// A string that says something.

@@ -138,7 +138,8 @@ pub enum RemoteStatus {
     Ended,
 }
 
-/// How many requests of a batch stand where, as the API tells it; only ever shown.
+/// How many requests of a batch stand where, as the API tells it. Completion is never read from
+/// them; once the batch has ended, they say what of its results may be missing.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -162,6 +163,16 @@ impl RequestCounts {
     pub fn total(&self) -> u64 {
         self.processing + self.succeeded + self.errored + self.canceled + self.expired
     }
+}
+
+/// Results of an ended batch that lack what its counts call done. The API keeps them for weeks, so
+/// they are asked for again before anything is bought again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortResults {
+    /// Since when they have brought nothing new.
+    pub since: Timestamp,
+    /// Downloads in a row that brought nothing new, the first one included.
+    pub downloads: u32,
 }
 
 /// A batch as the API describes it.

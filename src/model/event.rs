@@ -325,12 +325,16 @@ pub enum EventKind {
 pub struct ResultLines {
     /// Requests whose end was recorded.
     pub recorded: u64,
-    /// Lines of a request that had one before in the same download; the first one counts.
+    /// Lines of a request that had one before in the same download. An answer counts before all else,
+    /// then the first one.
     pub repeated: u64,
     /// Lines with an id that is none of the batch.
     pub unknown: u64,
     /// Lines that could not be read.
     pub unreadable: u64,
-    /// Requests without a line in two whole downloads.
+    /// Requests without a line in two whole downloads, for which nothing was paid.
     pub missing: u64,
+    /// Requests that ended cancelled because somebody else cancelled the batch.
+    #[serde(default)]
+    pub canceled_elsewhere: u64,
 }

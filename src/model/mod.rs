@@ -32,7 +32,9 @@ pub mod usage;
 pub use amendment::{Amended, Amendment};
 pub use attempt::{AttemptOutcome, AttemptRecord};
 pub use auto_or_off::AutoOrOff;
-pub use batch::{BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, RequestCounts};
+pub use batch::{
+    BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, RequestCounts, ShortResults,
+};
 pub use body::RequestBody;
 pub use cache_prefix::SharedPrefix;
 pub use endpoint::Endpoint;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::batch::MAX_BATCH_REQUESTS;
 
 /// What the batch lane goes by. All waits are as the user wrote them: the retry scale multiplies
-/// the polls and `uncertain_for` where they are used.
+/// the polls, `uncertain_for` and `short_for` where they are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchSettings {
     /// Requests in one batch, from 1 to [`MAX_BATCH_REQUESTS`].
@@ -18,6 +18,8 @@ pub struct BatchSettings {
     pub uncertain_for: Duration,
     /// How long "not found" is no answer about a batch that was created.
     pub not_found_for: Duration,
+    /// How long results of an ended batch that come short are asked for again before the run halts.
+    pub short_for: Duration,
     /// Live jobs whose deadline allows it may go to a batch when the circuit has been open so long;
     /// none: never.
     pub spill_after: Option<Duration>,
@@ -38,6 +40,8 @@ impl Default for BatchSettings {
             poll_max: Duration::from_mins(5),
             uncertain_for: Duration::from_mins(2),
             not_found_for: Duration::from_mins(10),
+            // A bad deployment of a service is noticed and put right within a working day's half.
+            short_for: Duration::from_hours(6),
             spill_after: None,
             min_jobs: 20,
             queue_limit: 200_000,

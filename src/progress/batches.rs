@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::lines::one_line;
 use super::numbers::{plural, thousands};
-use crate::model::{CancelReason, EventKind, RequestCounts, ResultLines};
+use crate::model::{CancelReason, ErrorClass, EventKind, RequestCounts, ResultLines};
 
 /// The batches of a run that are not over.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ struct OpenBatch {
     requests: u64,
     done: u64,
     uncertain: bool,
+    /// Its results came short, and are asked for again.
+    short: bool,
 }
 
 impl BatchTally {
@@ -35,6 +37,15 @@ impl BatchTally {
             } => self.begun(*batch, *requests, true),
             EventKind::BatchProgress { batch, counts, .. }
             | EventKind::BatchEnded { batch, counts, .. } => self.counted(*batch, counts),
+            EventKind::BatchWaiting {
+                batch,
+                error_class: ErrorClass::ResultMissing,
+                ..
+            } => {
+                if let Some(open) = self.open.get_mut(batch) {
+                    open.short = true;
+                }
+            }
             EventKind::BatchHarvested { batch, .. } | EventKind::BatchLost { batch, .. } => {
                 self.open.remove(batch);
             }
@@ -47,6 +58,7 @@ impl BatchTally {
             requests: u64::from(requests),
             done: 0,
             uncertain,
+            short: false,
         };
         self.open.insert(batch, begun);
     }
@@ -56,6 +68,7 @@ impl BatchTally {
             requests: counts.total(),
             done: counts.total() - counts.processing,
             uncertain: false,
+            short: false,
         };
         self.open.insert(batch, open);
     }
@@ -65,11 +78,12 @@ impl BatchTally {
         if self.open.is_empty() {
             return None;
         }
-        let (mut done, mut requests, mut uncertain) = (0, 0, 0);
+        let (mut done, mut requests, mut uncertain, mut short) = (0, 0, 0, 0);
         for batch in self.open.values() {
             done += batch.done;
             requests += batch.requests;
             uncertain += u64::from(batch.uncertain);
+            short += u64::from(batch.short);
         }
         let batches = match self.open.len() {
             1 => "1 batch".to_owned(),
@@ -79,8 +93,12 @@ impl BatchTally {
             0 => String::new(),
             some => format!(", {} uncertain", thousands(some)),
         };
+        let awaited = match short {
+            0 => String::new(),
+            some => format!(", results of {} come short", thousands(some)),
+        };
         Some(format!(
-            "{batches} ({}/{} processed{doubt})",
+            "{batches} ({}/{} processed{doubt}{awaited})",
             thousands(done),
             thousands(requests)
         ))
@@ -172,8 +190,15 @@ fn harvested(remote_id: &str, lines: &ResultLines) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(what, count)| format!(", {} {what}", thousands(count)))
         .collect();
+    let elsewhere = match lines.canceled_elsewhere {
+        0 => String::new(),
+        some => format!(
+            "; somebody else cancelled it, so {} ended cancelled: `claude-run retry --class canceled` puts them back",
+            plural(some, "job")
+        ),
+    };
     format!(
-        "batch {remote_id}: {} recorded{}",
+        "batch {remote_id}: {} recorded{}{elsewhere}",
         plural(lines.recorded, "result"),
         odd.concat()
     )
@@ -182,7 +207,7 @@ fn harvested(remote_id: &str, lines: &ResultLines) -> String {
 #[cfg(test)]
 mod tests {
     use super::{BatchTally, line};
-    use crate::model::{EventKind, RemoteStatus, RequestCounts, ResultLines};
+    use crate::model::{ErrorClass, EventKind, RemoteStatus, RequestCounts, ResultLines};
 
     fn created(batch: i64) -> EventKind {
         EventKind::BatchCreated {
@@ -210,6 +235,12 @@ mod tests {
                 ..RequestCounts::default()
             },
         });
+        tally.observe(&EventKind::BatchWaiting {
+            batch: 1,
+            error_class: ErrorClass::ResultMissing,
+            message: String::new(),
+            next_try_at: jiff::Timestamp::UNIX_EPOCH,
+        });
         tally.observe(&EventKind::BatchUncertain {
             batch: 3,
             requests: 7,
@@ -217,7 +248,7 @@ mod tests {
         });
         assert_eq!(
             tally.words().as_deref(),
-            Some("3 batches (500/3,007 processed, 1 uncertain)")
+            Some("3 batches (500/3,007 processed, 1 uncertain, results of 1 come short)")
         );
         for batch in [1, 3] {
             tally.observe(&EventKind::BatchHarvested {
@@ -244,6 +275,16 @@ mod tests {
                 ..ResultLines::default()
             },
         };
+        let elsewhere = EventKind::BatchHarvested {
+            batch: 1,
+            remote_id: "msgbatch_1".to_owned(),
+            lines: ResultLines {
+                recorded: 9,
+                canceled_elsewhere: 4,
+                ..ResultLines::default()
+            },
+        };
+        insta::assert_snapshot!(line(&elsewhere).unwrap(), @"batch msgbatch_1: 9 results recorded; somebody else cancelled it, so 4 jobs ended cancelled: `claude-run retry --class canceled` puts them back");
         insta::assert_snapshot!(line(&kind).unwrap(), @"batch msgbatch_1: 1,200 results recorded, 1 unknown, 2 missing");
     }
 }

@@ -76,8 +76,8 @@ pub enum ItemResult {
     Canceled,
     /// Time ran out before it was processed.
     Expired,
-    /// The line is no JSON, or its result is of a kind that is not known; the beginning of it, for
-    /// people.
+    /// The line is no JSON, its result is of a kind that is not known, or its answer cannot be read;
+    /// the beginning of it, for people.
     Unreadable(String),
 }
 

@@ -61,6 +61,10 @@ pub struct BatchLine {
     pub deadline: Option<Timestamp>,
     /// Why we asked to cancel it, if we did.
     pub cancel_reason: Option<CancelReason>,
+    /// Since when its results have come short: they are asked for again, and nothing is bought again.
+    #[serde(with = "shape::optional_time")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub results_short_since: Option<Timestamp>,
     /// What happens next, for people.
     pub next: String,
 }
@@ -91,6 +95,7 @@ impl BatchLine {
             results_until,
             deadline: [batch.deadline, of_run].into_iter().flatten().min(),
             cancel_reason: batch.cancel_reason,
+            results_short_since: short_since(batch),
             next: next(batch, results_until, dispatcher_alive, now),
         }
     }
@@ -119,10 +124,11 @@ fn next(
         (BatchState::Canceling, Some(CancelReason::User)) => {
             "what it has begun is fetched, the rest ends cancelled"
         }
-        (BatchState::Canceling, None) => "somebody else cancelled it: the rest goes again",
+        (BatchState::Canceling, None) => "somebody else cancelled it: the rest ends cancelled",
         (BatchState::Ended, _) if gone => {
-            "its results were kept for 29 days and are gone: its jobs go again"
+            "its results were kept for 29 days and are gone: `claude-run batches forget` sends its jobs again"
         }
+        (BatchState::Ended, _) if batch.short.is_some() => return awaited(batch, dispatcher_alive),
         (BatchState::Ended, _) => "its results are fetched",
         (BatchState::Harvested, _) => "nothing: every result is recorded",
         (BatchState::Lost, _) => "nothing: its jobs went back to the queue",
@@ -132,6 +138,22 @@ fn next(
     } else {
         format!("{what}, once `claude-run resume` runs")
     }
+}
+
+fn short_since(batch: &BatchRow) -> Option<Timestamp> {
+    let is_ended = batch.state == BatchState::Ended;
+    batch.short.filter(|_| is_ended).map(|short| short.since)
+}
+
+fn awaited(batch: &BatchRow, dispatcher_alive: bool) -> String {
+    let lines = format!("{} of its results have not come", batch.open_requests);
+    if dispatcher_alive {
+        return format!("{lines}: they are asked for again, nothing is bought again");
+    }
+    let id = batch.remote_id.as_deref().unwrap_or("?");
+    format!(
+        "{lines}: `claude-run resume` asks again, `claude-run batches forget {id}` buys them again"
+    )
 }
 
 /// Batches as a table, one row each, oldest first. Empty for no batches.
@@ -221,6 +243,7 @@ mod tests {
             cancel_reason: None,
             deadline: None,
             undated: false,
+            short: None,
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::cache::CacheUse;
@@ -145,6 +146,9 @@ impl<'a> Draft<'a> {
         if thinks || (drawn && may_think(self.ask())) {
             self.think();
         }
+        if let Some(tool) = forced_tool(self.ask()) {
+            return self.call(tool);
+        }
         self.say();
         if self.stop_reason == "end_turn" {
             self.call_tool();
@@ -240,14 +244,20 @@ impl<'a> Draft<'a> {
     /// Calls the first tool, unless none may be called or the last message answers a call.
     fn call_tool(&mut self) {
         let ask = self.ask();
-        let Some(tool) = ask.tools.first().filter(|_| !ask.brings_tool_results()) else {
+        if ask.brings_tool_results() || tools_are_off(ask) {
             return;
-        };
+        }
+        if let Some(tool) = ask.tools.first() {
+            self.call(tool);
+        }
+    }
+
+    /// Calls a tool of the client's. Those of the server have no schema.
+    fn call(&mut self, tool: &RawValue) {
         let tool: Value = serde_json::from_str(tool.get()).unwrap_or_default();
-        let (Some(name), Some(input), false) = (
+        let (Some(name), Some(input)) = (
             tool.get("name").and_then(Value::as_str),
             tool.get("input_schema"),
-            tools_are_off(ask),
         ) else {
             return;
         };
@@ -384,6 +394,21 @@ fn answer_schema(ask: &Ask<'_>) -> Option<Value> {
 
 fn thinking_is_omitted(ask: &Ask<'_>) -> bool {
     nested(ask, "thinking", "/display").is_some_and(|display| display == "omitted")
+}
+
+/// The tool that must be called, whatever else there is to say: the named one, or of any the first.
+fn forced_tool<'a>(ask: &Ask<'a>) -> Option<&'a RawValue> {
+    let kind = nested(ask, "tool_choice", "/type")?;
+    let name = nested(ask, "tool_choice", "/name");
+    let is_named = |tool: &&&RawValue| {
+        let tool: Value = serde_json::from_str(tool.get()).unwrap_or_default();
+        tool.get("name").is_some() && tool.get("name") == name.as_ref()
+    };
+    match kind.as_str() {
+        Some("any") => ask.tools.first().copied(),
+        Some("tool") => ask.tools.iter().find(is_named).copied(),
+        _ => None,
+    }
 }
 
 fn tools_are_off(ask: &Ask<'_>) -> bool {

@@ -30,6 +30,7 @@ use super::request::{self, Ask, Endpoint};
 use super::request_limit;
 use super::routes::Arrival;
 use super::server::{OpenRequest, Shared};
+use super::strict;
 use super::tokens;
 use super::validate::{self, Dialect};
 use super::wire::Cutter;
@@ -177,6 +178,7 @@ fn read<'a>(
         arrival.header("anthropic-beta").is_some(),
     )?;
     let fields = request::fields(body)?;
+    strict::check(body, 0)?;
     validate::known_fields(&fields, endpoint, dialect)?;
     let ask = Ask::read(fields, endpoint)?;
     validate::check(&ask, dialect)?;

@@ -58,13 +58,15 @@ mod server_tools;
 mod settings;
 mod sse;
 mod status_page;
+mod strict;
 mod time;
 mod tokens;
 mod validate;
 mod wire;
 
 pub use batches::{
-    BatchItemRecord, BatchProgress, BatchRecord, BatchSettings, ErrorNesting, ItemOutcome,
+    BatchItemRecord, BatchProgress, BatchRecord, BatchSettings, ErrorNesting, ItemOutcome, ShortAs,
+    ToldCounts,
 };
 pub use faults::{BatchScript, Case};
 pub use log::{LedgerRow, LoggedRequest, SimulatorStats};

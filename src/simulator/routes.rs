@@ -23,6 +23,9 @@ use super::reply::{Dropped, Reply};
 use super::server::{OpenRequest, Shared};
 use super::wire::Cutter;
 
+/// Models of a page, unless the query says otherwise.
+const MODELS_OF_A_PAGE: usize = 20;
+
 /// Largest body of a Messages request that the API takes.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 /// What a log never shows.
@@ -205,7 +208,7 @@ fn other(shared: &Shared, arrival: &Arrival, body: Option<&Bytes>) -> Reply {
     let path = arrival.path.as_str();
     match (arrival.method.as_str(), path) {
         ("POST", "/v1/messages/count_tokens") => messages::count_tokens(shared, arrival, body),
-        ("GET", "/v1/models") => authenticated(shared, arrival, model_list),
+        ("GET", "/v1/models") => authenticated(shared, arrival, || model_list(arrival)),
         ("GET", "/api/v2/status.json" | "/api/v2/summary.json") => status_page(shared, path),
         ("GET", _) if path.starts_with("/v1/models/") => {
             let id = &path["/v1/models/".len()..];
@@ -230,18 +233,43 @@ fn authenticated(
     }
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "endpoints behind authentication have one signature"
-)]
-fn model_list() -> Result<Value, ApiError> {
-    let data: Vec<Value> = models::all().iter().map(model_info).collect();
-    let (first, last) = (data.first(), data.last());
-    let ids = (
-        first.map(|model| &model["id"]),
-        last.map(|model| &model["id"]),
-    );
-    Ok(json!({"data": data, "has_more": false, "first_id": ids.0, "last_id": ids.1}))
+/// One page of the models, in the order of the table.
+fn model_list(arrival: &Arrival) -> Result<Value, ApiError> {
+    let limit = arrival
+        .query("limit")
+        .map_or(Ok(MODELS_OF_A_PAGE), |text| {
+            let limit = text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=1_000).contains(limit));
+            // The wording is not publicly known.
+            limit.ok_or_else(|| ApiError::invalid("limit: Input should be between 1 and 1000"))
+        })?;
+    let all = models::all();
+    let place = |id: &str| {
+        let found = all.iter().position(|model| model.id == id);
+        found.ok_or_else(|| ApiError::not_found(format!("model: {id}")))
+    };
+    let range = match (arrival.query("after_id"), arrival.query("before_id")) {
+        (Some(id), _) => place(id)? + 1..all.len(),
+        (None, Some(id)) => 0..place(id)?,
+        (None, None) => 0..all.len(),
+    };
+    let is_backwards = arrival.query("after_id").is_none() && arrival.query("before_id").is_some();
+    let has_more = range.len() > limit;
+    let page = if is_backwards {
+        range.end.saturating_sub(limit).max(range.start)..range.end
+    } else {
+        range.start..range.end.min(range.start + limit)
+    };
+    let data: Vec<Value> = all[page].iter().map(model_info).collect();
+    let id_of = |model: Option<&Value>| model.map(|model| model["id"].clone());
+    Ok(json!({
+        "data": data,
+        "has_more": has_more,
+        "first_id": id_of(data.first()),
+        "last_id": id_of(data.last()),
+    }))
 }
 
 fn one_model(id: &str) -> Result<Value, ApiError> {

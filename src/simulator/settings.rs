@@ -15,6 +15,9 @@ use super::status_page::StatusPage;
 pub struct SimulatorSettings {
     /// Decides every drawn number: answers, latencies, faults.
     pub seed: u64,
+    /// Tells this simulator's batches from those of every other: ids of batches are never used again,
+    /// whatever the seed.
+    pub instance: u64,
     /// How long an answer takes.
     pub latency: Latency,
     /// How long an answer's text is.
@@ -47,6 +50,7 @@ impl Default for SimulatorSettings {
     fn default() -> Self {
         Self {
             seed: 0,
+            instance: 0,
             latency: Latency::default(),
             output: OutputLength::default(),
             faults: Vec::new(),

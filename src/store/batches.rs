@@ -13,7 +13,7 @@ use super::Result;
 use super::verbs::Finish;
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody,
-    RequestCounts, RunId,
+    RequestCounts, RunId, ShortResults,
 };
 
 /// Which queued jobs go to a batch.
@@ -143,6 +143,8 @@ pub struct BatchRow {
     pub deadline: Option<Timestamp>,
     /// Some of its jobs' lines name no deadline: the run's holds for them.
     pub undated: bool,
+    /// Its results came short, and are asked for again.
+    pub short: Option<ShortResults>,
 }
 
 /// An entry of a batch, for the wire.
@@ -265,6 +267,14 @@ pub trait BatchStore: Send + Sync + 'static {
         &self,
         batch: BatchId,
         reason: CancelReason,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Writes down whether the results of an ended batch came short, and since when; before they are
+    /// waited for. A batch that has not ended, or is over, stays as it is.
+    fn note_short(
+        &self,
+        batch: BatchId,
+        short: Option<ShortResults>,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Takes a batch apart that no request was bought for (filling, ready, refused, lost): its

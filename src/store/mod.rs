@@ -148,6 +148,9 @@ pub trait Store: Send + Sync + 'static {
         options: DispatchOptions,
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// Gives the run this name in place of the one it has.
+    fn name_run(&self, run: RunId, name: String) -> impl Future<Output = Result<()>> + Send;
+
     /// What the dispatcher must know of the run now: control changes by other processes included.
     fn pulse(&self, run: RunId) -> impl Future<Output = Result<Pulse>> + Send;
 

@@ -231,6 +231,37 @@ fn a_cancelled_run_ends_with_3_and_retry_brings_its_jobs_back() {
 }
 
 #[test]
+fn nothing_to_retry_or_cancel_and_an_unknown_id_are_errors_of_usage_with_the_reason() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", jobs(["[[sim: 400, ok]]", "Hello"]));
+    desk.run(&["submit", "jobs.jsonl"]).expect(3);
+    let before = desk.attempts().len();
+    for (args, words) in [
+        (&["cancel"][..], "nothing to cancel"),
+        (
+            &["attempts", "--job", "nobody"],
+            "no attempt of a job `nobody`",
+        ),
+        (
+            &["attempts", "--job", "nobody", "--json"],
+            "no attempt of a job",
+        ),
+        (&["retry", "--job", "nobody"], "has this class or id"),
+        (&["retry", "--class", "overloaded"], "has this class or id"),
+        (&["retry", "--job", "job-2"], "has this class or id"),
+    ] {
+        let output = desk.run(args).expect(2).clear_error().says(&[words]);
+        assert_eq!(output.stdout, "", "{args:?}");
+    }
+    desk.run(&["retry"]).expect(0);
+    desk.run(&["retry"])
+        .expect(2)
+        .says(&["has failed or was cancelled"]);
+    desk.run(&["resume"]).expect(0);
+    assert_eq!(desk.attempts().len(), before + 1);
+}
+
+#[test]
 fn retry_takes_only_the_classes_that_are_named() {
     let desk = Desk::new();
     desk.write(

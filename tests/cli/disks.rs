@@ -142,6 +142,38 @@ fn a_disk_without_any_room_is_a_clear_error() {
 }
 
 #[test]
+fn a_store_in_a_read_only_place_can_be_read() {
+    let desk = Desk::new();
+    let Some(mounted) = Disk::mount(&desk, "8m") else {
+        return;
+    };
+    desk.write("jobs.jsonl", plain_jobs(3));
+    desk.run(&[&["submit", "jobs.jsonl"], &STORE[..]].concat())
+        .expect(0);
+    mounted.remount("ro");
+    for args in [
+        &["status"][..],
+        &["status", "latest", "--json"],
+        &["attempts"],
+        &["report"],
+        &["export", "-o", "-"],
+        &["verify"],
+        &["batches"],
+    ] {
+        let output = desk.run(&[args, &STORE[..]].concat()).expect(0);
+        assert!(!output.stderr.contains("error"), "{output}");
+    }
+    let export = [&["export", "-o", "out.jsonl"], &STORE[..]].concat();
+    desk.run(&export).expect(0);
+    assert_eq!(desk.read("out.jsonl").lines().count(), 3);
+    desk.run(&[&["retry"], &STORE[..]].concat())
+        .expect(1)
+        .clear_error()
+        .says(&["cannot be written"]);
+    mounted.remount("rw");
+}
+
+#[test]
 fn a_read_only_disk_is_a_clear_error_and_resume_goes_on_later() {
     let desk = Desk::new();
     let Some(mounted) = Disk::mount(&desk, "8m") else {

@@ -127,3 +127,65 @@ fn simulate_serves_an_imitation_until_it_is_told_to_stop() {
     server.signal(rustix::process::Signal::INT);
     server.wait().expect(0);
 }
+
+/// `-h` is for a first look, `--help` for everything.
+#[test]
+fn the_short_help_is_short_and_the_long_one_is_whole_and_has_an_example() {
+    let desk = Desk::new();
+    let flags = |text: &str| {
+        let lines = text.lines().map(str::trim_start);
+        lines.filter(|line| line.starts_with("--")).count()
+    };
+    for command in [
+        "submit",
+        "resume",
+        "status",
+        "batches",
+        "attempts",
+        "export",
+        "report",
+        "retry",
+        "cancel",
+        "check",
+        "doctor",
+        "verify",
+        "simulate",
+        "explain",
+        "config",
+        "completions",
+    ] {
+        let short = desk.run(&[command, "-h"]).expect(0).stdout;
+        let long = desk.run(&[command, "--help"]).expect(0).stdout;
+        assert!(flags(&short) <= 8, "{short}");
+        assert!(short.len() < long.len(), "{command}");
+        assert!(long.contains(&format!("claude-run {command}")), "{long}");
+        assert!(long.contains("Examples:"), "{long}");
+        assert!(long.contains("--store <PATH>"), "{long}");
+    }
+    let submit = desk.run(&["submit", "-h"]).expect(0).stdout;
+    for flag in [
+        "--name",
+        "--no-run",
+        "--model",
+        "--concurrency",
+        "--budget-usd",
+        "--lane",
+        "--deadline",
+        "--simulate",
+    ] {
+        assert!(submit.contains(flag), "{submit}");
+    }
+    assert_eq!(flags(&submit), 8, "{submit}");
+}
+
+#[test]
+fn the_settings_as_json_fit_their_schema() {
+    let desk = Desk::new();
+    let schema = include_str!("../../schemas/settings.schema.json");
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    desk.write("claude-run.toml", "[retry]\nscale = 2.0\n");
+    let printed = desk.run(&["config", "--json"]).expect(0).stdout;
+    let rows: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert!(rows.as_array().unwrap().len() > 30);
+    assert!(validator.is_valid(&rows), "{rows}");
+}

@@ -85,9 +85,13 @@ fn a_run_is_named_by_id_prefix_name_or_latest() {
         };
         desk.run(&["resume", run]).expect(0);
         assert_eq!(pending(&desk), left, "{which}");
-        for command in ["status", "attempts", "report", "cancel", "retry"] {
+        for command in ["status", "attempts", "report"] {
             desk.run(&[command, run]).expect(0);
         }
+        desk.run(&["cancel", run]).expect(2).says(&["it has ended"]);
+        desk.run(&["retry", run])
+            .expect(2)
+            .says(&["nothing to retry"]);
         desk.run(&["export", run, "-o", "-"]).expect(0);
     }
 }

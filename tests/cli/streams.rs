@@ -109,8 +109,6 @@ fn quiet_prints_nothing_on_success() {
         &["submit", "jobs.jsonl", "--quiet"][..],
         &["resume", "--quiet"],
         &["export", "-o", "out.jsonl", "--quiet"],
-        &["retry", "--quiet"],
-        &["cancel", "--quiet"],
     ] {
         let output = desk.run(args).expect(0);
         assert_eq!((&*output.stdout, &*output.stderr), ("", ""), "{args:?}");
@@ -130,8 +128,6 @@ fn standard_output_is_data_only() {
     for args in [
         &["submit", "jobs.jsonl", "-vvv", "--color", "always"][..],
         &["resume", "-v"],
-        &["retry", "-v"],
-        &["cancel", "-v"],
         &["export", "-o", "out.jsonl", "-v"],
     ] {
         let output = desk.run(args).expect(0);

@@ -46,6 +46,26 @@ async fn credentials_and_headers_are_checked_first() {
 }
 
 #[tokio::test]
+async fn a_body_that_no_strict_parser_takes_is_refused() {
+    let simulator = start(SimulatorSettings::default());
+    let headers = [("x-api-key", "k"), ("anthropic-version", "2023-06-01")];
+    for value in [r#""\ud800""#, r#"{"\udc00":1}"#, "-1e400"] {
+        let text = body("Hi").to_string();
+        let text = text.replacen('{', &format!(r#"{{"metadata":{{"user_id":{value}}},"#), 1);
+        let (status, error) = send(&simulator, &headers, text).await;
+        assert_eq!(
+            (status, &error["error"]["type"]),
+            (400, &"invalid_request_error".into())
+        );
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("The request body is not valid JSON: "),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn only_named_keys_are_accepted_when_there_are_any() {
     let simulator = start(SimulatorSettings {
         accepted_keys: vec!["sk-ant-right".to_owned().into()],

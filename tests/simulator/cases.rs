@@ -121,7 +121,7 @@ const WHOLE: [Expected; 78] = [
 ];
 
 /// Cases with a test of their own, since they are no whole answers; the last ones are for batches.
-const BROKEN: [&str; 44] = [
+const BROKEN: [&str; 45] = [
     "truncated-json",
     "wrong-length",
     "reset",
@@ -162,6 +162,7 @@ const BROKEN: [&str; 44] = [
     "item-canceled",
     "item-missing",
     "item-duplicate",
+    "item-contradicted",
     "item-stranger",
     "item-unreadable",
     "item-flat-error",

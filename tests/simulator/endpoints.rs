@@ -11,6 +11,7 @@ async fn models_are_listed_and_aliases_resolved() {
     let (status, list) = get(&simulator, "/v1/models").await;
     assert_eq!(status, 200);
     assert_eq!(list["data"].as_array().unwrap().len(), 18);
+    assert_eq!(list["has_more"], false);
     let (_, model) = get(&simulator, "/v1/models/claude-opus-4-5").await;
     assert_eq!(model["id"], "claude-opus-4-5-20251101");
     assert_eq!(model["max_tokens"], 64_000);
@@ -25,6 +26,44 @@ async fn models_are_listed_and_aliases_resolved() {
         (404, &json!("not_found_error"))
     );
     assert_eq!(get(&simulator, "/v1/messages").await.0, 405);
+}
+
+#[tokio::test]
+async fn models_come_page_by_page() {
+    let simulator = start(SimulatorSettings::default());
+    let ids = |page: &Value| -> Vec<String> {
+        let data = page["data"].as_array().unwrap();
+        let id = |model: &Value| model["id"].as_str().unwrap().to_owned();
+        data.iter().map(id).collect()
+    };
+    let (_, whole) = get(&simulator, "/v1/models?limit=1000").await;
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let (_, page) = get(&simulator, &format!("/v1/models?limit=7{after}")).await;
+        let found = ids(&page);
+        assert_eq!(page["first_id"], found[0].as_str());
+        assert_eq!(page["last_id"], found.last().unwrap().as_str());
+        after = format!("&after_id={}", found.last().unwrap());
+        all.extend(found);
+        if page["has_more"] == false {
+            break;
+        }
+    }
+    assert_eq!(all, ids(&whole));
+    let before = format!("/v1/models?limit=2&before_id={}", all[5]);
+    let (_, page) = get(&simulator, &before).await;
+    assert_eq!(
+        (ids(&page), &page["has_more"]),
+        (all[3..5].to_vec(), &json!(true))
+    );
+    for query in ["limit=0", "limit=1001", "limit=x"] {
+        assert_eq!(
+            get(&simulator, &format!("/v1/models?{query}")).await.0,
+            400,
+            "{query}"
+        );
+    }
+    assert_eq!(get(&simulator, "/v1/models?after_id=nobody").await.0, 404);
 }
 
 #[tokio::test]

@@ -230,6 +230,10 @@ impl<S: Store> Store for Flaky<S> {
         self.live(self.store.keep_options(run, options)).await
     }
 
+    async fn name_run(&self, run: RunId, name: String) -> Result<()> {
+        self.live(self.store.name_run(run, name)).await
+    }
+
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         self.live(self.store.pulse(run)).await
     }

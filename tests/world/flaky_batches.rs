@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use claude_run::model::{
-    AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RunId,
+    AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RunId, ShortResults,
 };
 use claude_run::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
@@ -76,6 +76,10 @@ impl<S: BatchStore> BatchStore for Flaky<S> {
 
     async fn cancel_batch(&self, batch: BatchId, reason: CancelReason) -> Result<()> {
         self.batch(self.store.cancel_batch(batch, reason)).await
+    }
+
+    async fn note_short(&self, batch: BatchId, short: Option<ShortResults>) -> Result<()> {
+        self.batch(self.store.note_short(batch, short)).await
     }
 
     async fn dissolve_batch(

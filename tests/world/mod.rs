@@ -28,13 +28,13 @@ use claude_run::engine::{
     StatusProbe, Stop, StopSignal, Stopper, dispatch,
 };
 use claude_run::model::{
-    Event, EventKind, JobCounts, Observer, Pico, Run, RunId, RunState, StreamMode,
+    Event, EventKind, JobCounts, Lane, Observer, Pico, Run, RunId, RunState, StreamMode,
 };
 use claude_run::policy::{PriceTable, RetrySettings};
 use claude_run::provider::{BatchApi, Pair, Provider};
 use claude_run::store::sqlite::{SqliteReader, SqliteStore};
 use claude_run::store::{
-    AttemptRow, BatchRow, Only, Reader, ResultRow, RetryFilter, StatusChange, Store,
+    AttemptRow, BatchRow, BatchStore, Only, Reader, ResultRow, RetryFilter, StatusChange, Store,
 };
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -198,6 +198,20 @@ impl World {
     pub async fn cancel(&self) {
         let now = self.clock().now();
         while self.plain_store.cancel(self.run, now).await.unwrap() {}
+    }
+
+    /// `claude-run batches forget`, for every batch that is not over.
+    pub async fn forget_batches(&self) {
+        let now = self.clock().now();
+        for row in self.batches().await {
+            let (store, batch) = (&self.plain_store, row.id);
+            while !row.state.is_over()
+                && store
+                    .dissolve_batch(batch, Lane::Batch, true, now)
+                    .await
+                    .unwrap()
+            {}
+        }
     }
 
     /// Another process puts failed and cancelled jobs back; tells how many.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::World;
 use super::flaky::Flaky;
 use super::new_store::new_store;
-use super::remote::Remote;
+use super::remote::{Remote, Results};
 use super::scripted::Scripted;
 
 pub const HAIKU: &str = "claude-haiku-5-5";
@@ -71,6 +71,7 @@ pub struct Plan {
     pub(super) lane: Option<Lane>,
     pub(super) deadline: Option<Duration>,
     pub(super) no_wait: bool,
+    pub(super) results: Results,
     /// What many requests share is marked for the cache.
     pub(super) marks: bool,
     /// Crashes may fall between a verb of the store and what follows.
@@ -108,6 +109,7 @@ impl World {
             lane: None,
             deadline: None,
             no_wait: false,
+            results: Results::default(),
             marks: false,
             moments: false,
         }
@@ -236,6 +238,12 @@ impl Plan {
         self
     }
 
+    /// How the results of batches come.
+    pub fn results(mut self, results: Results) -> Self {
+        self.results = results;
+        self
+    }
+
     pub fn budget(mut self, budget: Pico) -> Self {
         self.limits.budget = Some(budget);
         self
@@ -303,10 +311,12 @@ impl Plan {
         let mut flaky = Flaky::new(store.clone());
         flaky.batch_moment = MOMENT;
         flaky.live_moment = if self.moments { MOMENT } else { Duration::ZERO };
+        let remote = Remote::new(self.seed, clock);
+        remote.behave(|it| it.results = self.results);
         World {
             provider: Scripted::new(self.seed, self.latency_ms),
             second: Scripted::new(self.seed ^ 2, self.latency_ms),
-            remote: Remote::new(self.seed, clock),
+            remote,
             store: Arc::new(flaky),
             plain_store: store,
             reader,

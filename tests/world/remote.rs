@@ -35,6 +35,8 @@ pub enum Create {
     TooLarge,
     /// This entry is refused.
     BadEntry(usize),
+    /// It is refused, and nothing says for what.
+    Unnamed,
     /// The key is refused.
     BadKey,
 }
@@ -56,8 +58,37 @@ pub struct Results {
     /// Each `n`th line is missing, in this many downloads of the batch.
     pub drop_every: usize,
     pub drop_in_downloads: u32,
+    /// So long after the end of a batch this part of its lines, the last ones, is held back.
+    pub late: Duration,
+    pub late_share: f64,
+    /// So long after the end of a batch there are no results of it at all: how the API says so.
+    pub none_for: Duration,
+    pub none: NoResults,
+    /// What is told of how the requests of an ended batch stand.
+    pub counts: Counts,
+    /// A line that calls it errored comes beside each answer, before or after it.
+    pub contradicted: bool,
     /// Each line comes twice, and strangers' and unreadable lines stand between them.
     pub noisy: bool,
+}
+
+/// How it says that there are no results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoResults {
+    #[default]
+    NotFound,
+    /// A page instead of results, with 200.
+    Page,
+}
+
+/// What is told of the requests of an ended batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counts {
+    #[default]
+    True,
+    Zero,
+    AllSucceeded,
+    AllErrored,
 }
 
 /// How the API behaves.
@@ -76,6 +107,8 @@ pub struct Manners {
     pub items: Vec<(f64, Item)>,
     /// How create calls go by chance, when none is scripted.
     pub creates: Vec<(f64, Create)>,
+    /// The lines of jobs for which any batch is refused, without a word about which.
+    pub poisoned: Vec<u64>,
     /// How long its answer to a look says to wait.
     pub hint: Duration,
     /// A batch runs out of time after so long.
@@ -95,6 +128,7 @@ impl Default for Manners {
             results: Results::default(),
             items: vec![(1.0, Item::Message)],
             creates: vec![(1.0, Create::Fine)],
+            poisoned: Vec::new(),
             hint: Duration::from_secs(10),
             lifetime: Duration::from_hours(24),
             cancel_takes: Duration::from_secs(25),
@@ -217,6 +251,23 @@ impl Remote {
         state.batches.iter().map(marked).collect()
     }
 
+    /// Somebody cancels every batch that has not ended, in the Console.
+    pub fn cancel_all_elsewhere(&self) {
+        let mut state = self.state();
+        let now = self.now(&state);
+        let open = state.batches.iter_mut();
+        open.for_each(|batch| _ = batch.canceled_at.get_or_insert(now));
+    }
+
+    /// Downloads of all batches' results.
+    pub fn downloads(&self) -> u32 {
+        self.state()
+            .batches
+            .iter()
+            .map(|batch| batch.downloads)
+            .sum()
+    }
+
     /// Every batch is gone, as if somebody had deleted them.
     pub fn delete_all(&self) {
         self.state()
@@ -300,6 +351,14 @@ impl Remote {
             left -= weight;
         }
         Create::Fine
+    }
+
+    fn is_poisoned(&self, entries: &[(String, String, bool)]) -> bool {
+        let state = self.state();
+        let poisoned = &state.manners.poisoned;
+        // The upper bits of a job's number are its run's.
+        let line = |id: &str| id.split('-').nth(1).unwrap().parse::<u64>().unwrap() % (1 << 40);
+        entries.iter().any(|(id, ..)| poisoned.contains(&line(id)))
     }
 
     fn commit(&self, entries: Vec<(String, String, bool)>) -> String {
@@ -411,6 +470,9 @@ impl Batch {
             }
         }
         let ended_at = self.ended_at(manners);
+        if ended_at <= now {
+            counts = told(counts, manners.results.counts);
+        }
         let status = match (ended_at <= now, self.canceled_at) {
             (true, _) => RemoteStatus::Ended,
             (false, Some(_)) => RemoteStatus::Canceling,
@@ -429,11 +491,19 @@ impl Batch {
 
     fn lines(&self, manners: &Manners, now: Timestamp, rng: &mut Rng) -> Vec<ResultLine> {
         let results = &manners.results;
+        let is_late = now < self.ended_at(manners) + results.late;
+        let count = self.entries.len() as f64;
+        let first_late = if is_late {
+            count * (1.0 - results.late_share)
+        } else {
+            count
+        };
         let drops = self.downloads <= results.drop_in_downloads && results.drop_every > 0;
         let kept = self
             .entries
             .iter()
             .enumerate()
+            .filter(|(index, _)| (*index as f64) < first_late)
             .filter(|(index, _)| !(drops && (index + 1) % results.drop_every == 0));
         let mut lines: Vec<_> = kept
             .map(|(_, entry)| ResultLine {
@@ -441,6 +511,16 @@ impl Batch {
                 result: result(entry, self.outcome(entry, manners, now)),
             })
             .collect();
+        if results.contradicted {
+            let answers = lines
+                .iter()
+                .filter(|it| matches!(it.result, ItemResult::Succeeded(_)));
+            let errored = answers.map(|line| ResultLine {
+                custom_id: line.custom_id.clone(),
+                result: ItemResult::Errored(failure(ErrorClass::Overloaded, None, "not so")),
+            });
+            lines.extend(errored.collect::<Vec<_>>());
+        }
         if results.noisy {
             lines.extend(lines.clone());
             lines.extend((0..3).map(|n| stranger_line(Some(format!("theirs-{n}")))));
@@ -448,6 +528,23 @@ impl Batch {
         }
         rng.shuffle(&mut lines);
         lines
+    }
+}
+
+fn told(counts: RequestCounts, how: Counts) -> RequestCounts {
+    let all = counts.total();
+    let none = RequestCounts::default();
+    match how {
+        Counts::True => counts,
+        Counts::Zero => none,
+        Counts::AllSucceeded => RequestCounts {
+            succeeded: all,
+            ..none
+        },
+        Counts::AllErrored => RequestCounts {
+            errored: all,
+            ..none
+        },
     }
 }
 
@@ -489,7 +586,11 @@ fn message(entry: &Entry) -> Message {
 }
 
 fn failure(class: ErrorClass, http_status: Option<u16>, message: &str) -> Box<Failure> {
-    let error_type = (http_status == Some(404)).then(|| "not_found_error".to_owned());
+    let error_type = match http_status {
+        Some(400) => Some("invalid_request_error".to_owned()),
+        Some(404) => Some("not_found_error".to_owned()),
+        _ => None,
+    };
     Box::new(Failure {
         class,
         evidence: Evidence {
@@ -543,12 +644,21 @@ impl BatchApi for Remote {
         let ids: std::collections::HashSet<_> = entries.iter().map(|(id, ..)| id).collect();
         assert_eq!(ids.len(), entries.len(), "ids are unique in a batch");
         self.lag().await;
+        let how = match how {
+            Create::Fine if self.is_poisoned(&entries) => Create::Unnamed,
+            how => how,
+        };
         let refusal = match how {
             Create::Fine | Create::AnswerLost | Create::Gateway => None,
             Create::NotHeard => Some(failure(ErrorClass::ConnectionCut, None, "cut")),
             Create::Overloaded => Some(failure(ErrorClass::Overloaded, Some(529), "Overloaded")),
             Create::QueueFull => Some(failure(ErrorClass::BatchQueueFull, Some(429), "queue")),
             Create::TooLarge => Some(failure(ErrorClass::RequestTooLarge, Some(413), "size")),
+            Create::Unnamed => Some(failure(
+                ErrorClass::BatchRejected,
+                Some(400),
+                "The request body is not valid JSON: no low surrogate in string: line 1 column 9 (char 8)",
+            )),
             Create::BadKey => Some(failure(ErrorClass::Authentication, Some(401), "key")),
             Create::BadEntry(place) => Some(failure(
                 ErrorClass::BatchRejected,
@@ -654,6 +764,14 @@ impl BatchApi for Remote {
                 return Err(not_found());
             }
             batch.downloads += 1;
+            if now < batch.ended_at(&manners) + manners.results.none_for {
+                match manners.results.none {
+                    NoResults::NotFound => return Err(not_found()),
+                    NoResults::Page => {
+                        return Err(failure(ErrorClass::WrongEndpoint, Some(200), "a page"));
+                    }
+                }
+            }
             let cut = batch.downloads <= manners.results.cuts;
             let cut_after = cut.then_some(manners.results.cut_after);
             (batch.lines(&manners, now, &mut rng), cut_after)

@@ -215,6 +215,11 @@ fn batch_mood(rng: &mut Rng) -> Manners {
             drop_every: if one_in(rng, 4) { 3 } else { 0 },
             drop_in_downloads: 1,
             noisy: rng.bool(),
+            late: Duration::from_secs(rng.u64(0..10)),
+            late_share: if one_in(rng, 3) { 0.5 } else { 0.0 },
+            none_for: Duration::from_secs(if one_in(rng, 4) { 3 } else { 0 }),
+            contradicted: one_in(rng, 3),
+            ..Results::default()
         },
         items: vec![
             (0.1 * trouble, Item::Error(ErrorClass::InvalidRequest)),
@@ -231,6 +236,7 @@ fn batch_mood(rng: &mut Rng) -> Manners {
             (0.1 * trouble, Create::BadKey),
             (0.1 * trouble, Create::BadEntry(0)),
             (0.1 * trouble, Create::TooLarge),
+            (0.1 * trouble, Create::Unnamed),
         ],
         ..Manners::default()
     }

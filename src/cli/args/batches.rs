@@ -10,7 +10,7 @@ Examples:
 
 /// `claude-run batches`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, override_usage = "claude-run batches [OPTIONS] [RUN | COMMAND]")]
+#[command(after_long_help = EXAMPLES, args_conflicts_with_subcommands = true, override_usage = "claude-run batches [OPTIONS] [RUN | COMMAND]")]
 pub struct BatchesArgs {
     /// Run to show [default: the latest]
     #[arg(value_name = "RUN")]

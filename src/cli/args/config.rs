@@ -10,7 +10,7 @@ Examples:
 
 /// `claude-run config`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, override_usage = "claude-run config [OPTIONS] [COMMAND]")]
+#[command(after_long_help = EXAMPLES, args_conflicts_with_subcommands = true, override_usage = "claude-run config [OPTIONS] [COMMAND]")]
 pub struct ConfigArgs {
     /// Print a JSON array of {key, value, origin}
     #[arg(long)]

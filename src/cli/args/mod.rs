@@ -26,6 +26,9 @@ pub use reading::{
     VerifyArgs,
 };
 
+/// What stands below the short help.
+const MORE: &str = "All options, with examples: --help";
+
 const EXAMPLES: &str = "\
 Examples:
   claude-run submit jobs.jsonl --model claude-sonnet-5-5   store the jobs, then run them all
@@ -61,6 +64,7 @@ pub struct GlobalArgs {
     #[arg(
         long,
         global = true,
+        hide_short_help = true,
         value_name = "PATH",
         help = "File with runs and results [default: ./claude-run.db] [env: CLAUDE_RUN_STORE]"
     )]
@@ -69,20 +73,27 @@ pub struct GlobalArgs {
     #[arg(
         long,
         global = true,
+        hide_short_help = true,
         value_name = "FILE",
         help = "Config file [default: ./claude-run.toml] [env: CLAUDE_RUN_CONFIG]"
     )]
     pub config: Option<PathBuf>,
     /// Print results and errors only
-    #[arg(long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        hide_short_help = true
+    )]
     pub quiet: bool,
     /// Log what happens to standard error; -vv and -vvv say more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, hide_short_help = true)]
     pub verbose: u8,
     /// Colour on standard error.
     #[arg(
         long,
         global = true,
+        hide_short_help = true,
         value_name = "WHEN",
         hide_possible_values = true,
         help = "Colour: auto, always or never [default: auto] [env: NO_COLOR]"

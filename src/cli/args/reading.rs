@@ -15,6 +15,9 @@ use super::parse;
 
 /// `claude-run status`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run status                     every run of the store\n  claude-run status night               one run in detail\n  claude-run status --json | jq .jobs   for programs"
+)]
 pub struct StatusArgs {
     /// Run to show in detail [default: all runs]
     #[arg(value_name = "RUN")]
@@ -26,10 +29,16 @@ pub struct StatusArgs {
 
 /// `claude-run verify`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run verify            the whole store, one line a run\n  claude-run verify --every    each check by itself"
+)]
 pub struct VerifyArgs {
     /// Run to check [default: all runs]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
+    /// Show what holds too, not only what is broken
+    #[arg(long)]
+    pub every: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -37,6 +46,9 @@ pub struct VerifyArgs {
 
 /// `claude-run attempts`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run attempts --job a-1             what happened to one job\n  claude-run attempts --json > ledger.jsonl  the whole ledger, for programs"
+)]
 pub struct AttemptsArgs {
     /// Run to show [default: the latest]
     #[arg(value_name = "RUN")]
@@ -51,6 +63,9 @@ pub struct AttemptsArgs {
 
 /// `claude-run export`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run export -o results.jsonl                  every ended job, in input order\n  claude-run export -o - --only failed | jq .         what failed, to standard output\n  claude-run export -o table.csv --format csv         one row a job"
+)]
 pub struct ExportArgs {
     /// Run to export [default: the latest]
     #[arg(value_name = "RUN")]
@@ -104,6 +119,9 @@ pub enum ExportOnly {
 
 /// `claude-run report`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run report                    costs and errors of the latest run\n  claude-run report --json             for programs\n  claude-run report --all --by model   all runs, summed up by model"
+)]
 pub struct ReportArgs {
     /// Run to report on [default: the latest]
     #[arg(value_name = "RUN")]
@@ -167,6 +185,9 @@ pub enum ReportFormat {
 
 /// `claude-run retry`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run retry                              all failed and cancelled jobs\n  claude-run retry --class overloaded           those alone\n  claude-run retry night --job a-1 --job a-7    two jobs of the run called night"
+)]
 pub struct RetryArgs {
     /// Run whose jobs to retry [default: the latest]
     #[arg(value_name = "RUN")]
@@ -181,6 +202,9 @@ pub struct RetryArgs {
 
 /// `claude-run cancel`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run cancel          what has not ended of the latest run\n  claude-run cancel night    the same of the run called night"
+)]
 pub struct CancelArgs {
     /// Run to cancel [default: the latest]
     #[arg(value_name = "RUN")]
@@ -189,6 +213,9 @@ pub struct CancelArgs {
 
 /// `claude-run simulate`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run simulate --lively                       a busy day on port 8080\n  claude-run simulate --fault 529=0.1 --rpm 50       with faults and limits of your own\n  claude-run simulate --list-faults                  what can go wrong"
+)]
 pub struct SimulateArgs {
     /// Port on this machine; 0 takes a free one
     #[arg(long, value_name = "N", value_parser = parse::port, default_value = "8080")]
@@ -200,32 +227,35 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub latency: Option<Duration>,
     /// Limit of requests per minute
-    #[arg(long, value_name = "N", value_parser = parse::natural)]
+    #[arg(long, value_name = "N", value_parser = parse::natural, hide_short_help = true)]
     pub rpm: Option<u64>,
     /// Limit of input tokens per minute
-    #[arg(long, value_name = "N", value_parser = parse::natural)]
+    #[arg(long, value_name = "N", value_parser = parse::natural, hide_short_help = true)]
     pub itpm: Option<u64>,
     /// Limit of output tokens per minute
-    #[arg(long, value_name = "N", value_parser = parse::natural)]
+    #[arg(long, value_name = "N", value_parser = parse::natural, hide_short_help = true)]
     pub otpm: Option<u64>,
     /// Time that a batch takes, such as 1h
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, hide_short_help = true)]
     pub batch_takes: Option<Duration>,
     /// Factor by which batches live faster; 360 makes an hour 10 s
-    #[arg(long, value_name = "X", value_parser = parse::factor)]
+    #[arg(long, value_name = "X", value_parser = parse::factor, hide_short_help = true)]
     pub batch_clock: Option<f64>,
     /// Share of a batch after which it stands still, such as 0.4
-    #[arg(long, value_name = "SHARE", value_parser = parse::share)]
+    #[arg(long, value_name = "SHARE", value_parser = parse::share, hide_short_help = true)]
     pub batch_stall: Option<f64>,
     /// Most requests that may wait in all batches together
-    #[arg(long, value_name = "N", value_parser = parse::count)]
+    #[arg(long, value_name = "N", value_parser = parse::count, hide_short_help = true)]
     pub batch_queue: Option<u32>,
     /// Fate of the first, second, ... batch, such as "lost-answer, ok"
-    #[arg(long, value_name = "SCRIPT")]
+    #[arg(long, value_name = "SCRIPT", hide_short_help = true)]
     pub batch_script: Option<BatchScript>,
-    /// Share of requests that get this fault, such as 529=0.1 (repeatable)
+    /// Share of requests that get this fault, such as 529=0.1 (repeatable); --list-faults names them
     #[arg(long = "fault", value_name = "CASE=RATE")]
     pub faults: Vec<String>,
+    /// List the names of all cases with what each does, and serve nothing
+    #[arg(long)]
+    pub list_faults: bool,
     /// Behave like a busy day: a mixture of faults, limits and slow answers
     #[arg(long)]
     pub lively: bool,
@@ -233,6 +263,9 @@ pub struct SimulateArgs {
 
 /// `claude-run explain`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run explain 529                  a status\n  claude-run explain overloaded           a class\n  pbpaste | claude-run explain -          an error as it was pasted"
+)]
 pub struct ExplainArgs {
     /// Class, HTTP status, error type or pasted error; `-` reads standard input
     #[arg(value_name = "WHAT", required = true, num_args = 1..)]
@@ -252,7 +285,7 @@ Exit codes: 0 nothing failed (warnings aside), 1 something did.";
 
 /// `claude-run doctor`.
 #[derive(Args, Clone, Debug, Default)]
-#[command(after_help = DOCTOR_EXAMPLES)]
+#[command(after_long_help = DOCTOR_EXAMPLES)]
 pub struct DoctorArgs {
     /// Print one JSON object
     #[arg(long)]
@@ -283,6 +316,9 @@ pub struct DoctorArgs {
 
 /// `claude-run completions`.
 #[derive(Args, Clone, Debug)]
+#[command(
+    after_long_help = "Examples:\n  claude-run completions bash > ~/.local/share/bash-completion/completions/claude-run\n  claude-run completions fish > ~/.config/fish/completions/claude-run.fish"
+)]
 pub struct CompletionsArgs {
     /// Shell to write for
     pub shell: Shell,

@@ -20,11 +20,16 @@ pub async fn attempts(ctx: &Context, args: AttemptsArgs) -> Result<Exit, Failure
         write_attempts_text(&reader, run.id, job, &mut out).await?
     };
     out.finish()?;
-    if written == 0 {
-        ctx.console.note(match job {
-            Some(job) => format!("no attempt of a job `{job}` in this run"),
-            None => "no attempt yet: `claude-run resume` starts the run".to_owned(),
-        });
+    match job {
+        Some(job) if written == 0 => Err(Failure::usage(
+            format!("no attempt of a job `{job}` in run {}", run.id),
+            "see the ids with `claude-run attempts`, or name another run",
+        )),
+        None if written == 0 => {
+            ctx.console
+                .note("no attempt yet: `claude-run resume` starts the run");
+            Ok(Exit::Success)
+        }
+        _ => Ok(Exit::Success),
     }
-    Ok(Exit::Success)
 }

@@ -19,11 +19,11 @@ pub async fn cancel(ctx: &Context, args: CancelArgs) -> Result<Exit, Failure> {
     let path = &ctx.settings.store.value;
     let run = select::one(&select::open(path)?.reader, args.run.as_deref()).await?;
     if run.state == RunState::Ended {
-        ctx.console.note(format!(
-            "run {} has ended: there is nothing to cancel",
-            run.id
-        ));
-        return Ok(Exit::Success);
+        return Err(Failure::usage(
+            format!("nothing to cancel in run {}", run.id),
+            "see `claude-run status` for runs that have not ended",
+        )
+        .because("it has ended"));
     }
     let (store, clock) = (SqliteStore::open(path)?, Clock::system());
     match DispatchLock::acquire(path) {

@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::budget::Budgeted;
 use super::endpoint::{self, Endpoint};
 use super::estimates::{Estimates, count};
-use super::lanes::{Lanes, Told};
-use super::load::{self, Judge};
+use super::judge::{Judge, Warning};
+use super::lanes::Lanes;
+use super::load;
 use super::sample::Sample;
 use crate::cli::args::CheckArgs;
 use crate::cli::context::Context;
@@ -19,10 +20,13 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::clock::Clock;
-use crate::input::{DuplicateFinder, Item, JobReader, LineError, Problems, Source};
+use crate::input::{JobReader, Problems, Source};
 use crate::model::{JobId, Shaping};
 use crate::policy::{Census, Forecast};
 use crate::progress::{plural, thousands};
+
+/// Remarks that are shown with their places.
+const MOST_WARNINGS: usize = 20;
 
 /// What a file holds; the answer of `check --json`.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -35,28 +39,40 @@ pub struct CheckReport {
     request_bytes: u64,
     /// Jobs by model.
     models: BTreeMap<String, u64>,
-    /// Bad lines; the first twenty are in `problems`.
+    /// Bad lines.
     invalid: u64,
-    /// The first bad lines.
+    /// The first bad lines, at most 1,000.
     problems: Vec<Problem>,
+    /// The first remarks, at most 1,000; `notes` counts all of them.
+    warnings: Vec<Problem>,
     /// Remarks, with the number of lines that each is about.
     notes: Vec<Remarked>,
     /// What the good lines are expected to need and to cost.
     estimates: Option<Estimates>,
 }
 
-/// A bad line.
+/// A bad line, or a remark about a good one.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Problem {
     /// Its number, from 1.
     line: u64,
     /// The column, from 1.
     column: usize,
-    /// Why it is refused.
+    /// Why it is refused, or what there is to remark.
     reason: String,
 }
 
-/// A remark.
+impl From<&Warning> for Problem {
+    fn from(warning: &Warning) -> Self {
+        Self {
+            line: warning.line,
+            column: warning.column,
+            reason: warning.told.to_string(),
+        }
+    }
+}
+
+/// A remark, counted.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Remarked {
     /// Lines that it is about.
@@ -72,7 +88,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let lanes = Lanes::of(&ctx.settings, false, now);
     let prices = endpoint::prices(&ctx.settings)?;
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
-    let judge = Judge { lanes, budget };
+    let judge = Judge::alone(source.name(), lanes, budget);
     let gathered = Gathered {
         census: Census::new(prices.clone(), now),
         forecast: Forecast::new(
@@ -104,8 +120,11 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         let mut out = Out::stdout();
         out.json(&checked)?;
         out.finish()?;
-    } else if problems.is_empty() && checked.jobs > 0 {
-        tell(ctx, &checked)?;
+    } else {
+        if problems.is_empty() && checked.jobs > 0 {
+            tell(&checked)?;
+        }
+        warn(ctx, &checked);
     }
     if problems.is_empty() && checked.jobs > 0 {
         return Ok(Exit::Success);
@@ -159,24 +178,12 @@ fn read(
     mut gathered: Gathered,
 ) -> Result<(CheckReport, Problems, Gathered), Failure> {
     let reader = JobReader::new(source, shaping, now);
-    let (mut checked, mut problems) = (CheckReport::default(), Problems::new(reader.name()));
-    let (mut seen, mut notes) = (DuplicateFinder::new(), BTreeMap::<Told, u64>::new());
+    let mut checked = CheckReport::default();
     for item in reader {
-        let (job, about) = match item.map_err(|error| load::unreadable(&error))? {
-            Item::Job { job, notes } => (job, notes),
-            Item::Bad(error) => {
-                problems.push(error);
-                continue;
-            }
+        let item = item.map_err(|error| load::unreadable(&error))?;
+        let Some(job) = judge.judge(item) else {
+            continue;
         };
-        if let Some(first) = seen.see(&job.custom_id, job.line) {
-            problems.push(LineError::duplicate_id(job.line, &job.custom_id, first));
-            continue;
-        }
-        if let Some(refused) = load::remark(&mut judge, &job, &about, &mut notes) {
-            problems.push(refused);
-            continue;
-        }
         checked.jobs += 1;
         checked.request_bytes += job.body.len() as u64;
         let tokens = gathered.forecast.add(&job.model, &job.body);
@@ -186,6 +193,12 @@ fn read(
         gathered.census.add(row, &job.model, &job.body);
         *checked.models.entry(job.model).or_default() += 1;
     }
+    let Judge {
+        problems,
+        notes,
+        warnings,
+        ..
+    } = judge;
     checked.invalid = problems.count();
     checked.problems = problems
         .first()
@@ -196,6 +209,7 @@ fn read(
             reason: error.reason.clone(),
         })
         .collect();
+    checked.warnings = warnings.iter().map(Problem::from).collect();
     checked.notes = notes
         .into_iter()
         .map(|(told, lines)| Remarked {
@@ -206,7 +220,7 @@ fn read(
     Ok((checked, problems, gathered))
 }
 
-fn tell(ctx: &Context, checked: &CheckReport) -> Result<(), Failure> {
+fn tell(checked: &CheckReport) -> Result<(), Failure> {
     let mut out = Out::stdout();
     out.line(format!(
         "{}: {}, all good; {} bytes of requests",
@@ -221,9 +235,22 @@ fn tell(ctx: &Context, checked: &CheckReport) -> Result<(), Failure> {
         out.line(line)?;
     }
     out.finish()?;
+    Ok(())
+}
+
+/// The first remarks with their places, then how many there are of each kind.
+fn warn(ctx: &Context, checked: &CheckReport) {
+    for warning in checked.warnings.iter().take(MOST_WARNINGS) {
+        let Problem {
+            line,
+            column,
+            reason,
+        } = warning;
+        let line = format!("line {line}, column {column}: {reason}");
+        ctx.console.note(line);
+    }
     for note in &checked.notes {
         ctx.console
             .note(format!("{}: {}", plural(note.lines, "line"), note.note));
     }
-    Ok(())
 }

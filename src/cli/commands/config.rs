@@ -1,5 +1,7 @@
 //! `claude-run config`: every setting, its value and where it came from.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::args::ConfigArgs;
@@ -23,8 +25,7 @@ fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> 
     rows.extend(proxy_rows(&ctx.layers.env));
     rows.extend(trust_rows(ctx));
     if args.json {
-        let rows: Vec<_> = rows.iter().map(as_json).collect();
-        out.json(&rows)?;
+        out.json(&SettingList(rows.iter().map(as_json).collect()))?;
     } else {
         for line in aligned(&rows) {
             out.line(line)?;
@@ -34,8 +35,27 @@ fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> 
     Ok(Exit::Success)
 }
 
-pub(super) fn as_json(row: &Row) -> Value {
-    json!({ "key": row.key, "value": row.value, "origin": row.origin.to_string() })
+/// All settings: the array that `config --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SettingList(Vec<SettingLine>);
+
+/// A setting, its value and where it came from.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SettingLine {
+    /// Its name in the config file, with its table.
+    key: String,
+    /// The value in force, as the config file would have it; null if there is none.
+    value: Value,
+    /// `default`, the file, the variable, the flag, or the run that said so.
+    origin: String,
+}
+
+pub(super) fn as_json(row: &Row) -> SettingLine {
+    SettingLine {
+        key: row.key.clone(),
+        value: row.value.clone(),
+        origin: row.origin.to_string(),
+    }
 }
 
 /// Credentials are only said to be there.
@@ -182,6 +202,7 @@ mod tests {
         batch.poll_max                           5m                       default
         batch.uncertain_for                      2m                       default
         batch.not_found_for                      10m                      default
+        batch.short_for                          6h                       default
         batch.spill_after                        -                        default
         batch.min_jobs                           20                       default
         batch.queue_limit                        200000                   default

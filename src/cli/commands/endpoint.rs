@@ -75,7 +75,11 @@ impl Endpoint {
     /// A simulator inside this process.
     pub(super) fn simulator(settings: &Settings, clock: Clock) -> Result<Self, Failure> {
         let seed = settings.dispatch.seed.value.unwrap_or_default();
-        let simulator = Simulator::start(SimulatorSettings::lively(seed)).map_err(|error| {
+        let settings_of_it = SimulatorSettings {
+            instance: fastrand::u64(1..),
+            ..SimulatorSettings::lively(seed)
+        };
+        let simulator = Simulator::start(settings_of_it).map_err(|error| {
             Failure::internal(
                 "the simulator cannot be started",
                 "check that programs may listen on 127.0.0.1, then try again",

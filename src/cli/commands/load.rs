@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 use super::budget::Budgeted;
-use super::lanes::{Lanes, Remark, Told};
+use super::judge::Judge;
+use super::lanes::Told;
 use super::session::Session;
 use crate::cli::failure::Failure;
-use crate::input::{Item, JobReader, LineError, LineNote, Problems, ReadError, Source};
-use crate::model::{NewJob, RunId, Shaping};
+use crate::input::{JobReader, LineError, Problems, ReadError, Source};
+use crate::model::{NewJob, RunId};
 use crate::policy::Forecast;
 use crate::store::sqlite::LoadLock;
 use crate::store::{NewRun, Store};
@@ -34,15 +35,8 @@ pub(super) struct Loaded {
     pub(super) budget: Option<Budgeted>,
 }
 
-/// What is said of good lines: for their lane, and for the budget.
-pub(super) struct Judge {
-    pub(super) lanes: Lanes,
-    pub(super) budget: Option<Budgeted>,
-}
-
 /// Reads `source` to its end into a new run that is still invisible: [`finish`] makes it visible,
-/// [`discard`] takes it out again. As soon as a line is bad, no more is stored, unless bad lines
-/// are to be skipped.
+/// [`discard`] takes it out again.
 pub(super) async fn load(
     session: &Session,
     run: NewRun,
@@ -53,23 +47,12 @@ pub(super) async fn load(
     let (id, shaping, submitted_at) = (run.id, run.shaping.clone(), run.created_at);
     session.store.begin_load(run).await?;
     let (sender, mut receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let reading = {
-        let shaping = shaping.clone();
-        tokio::task::spawn_blocking(move || {
-            read(
-                JobReader::new(source, &shaping, submitted_at),
-                &shaping,
-                judge,
-                forecast,
-                &sender,
-            )
-        })
-    };
+    let reading = tokio::task::spawn_blocking(move || {
+        let reader = JobReader::new(source, &shaping, submitted_at);
+        read(reader, judge, forecast, &sender)
+    });
     let (mut stored, mut duplicates) = (0, Vec::new());
     while let Some(chunk) = receiver.recv().await {
-        if !duplicates.is_empty() && !shaping.skip_invalid {
-            continue;
-        }
         let count = chunk.len() as u64;
         let doubled = session.store.add_jobs(id, chunk).await?;
         stored += count - doubled.len() as u64;
@@ -97,25 +80,17 @@ pub(super) async fn discard(session: &Session, run: RunId, lock: LoadLock) -> Re
 /// Runs on a thread of its own.
 fn read(
     mut reader: JobReader,
-    shaping: &Shaping,
     mut judge: Judge,
     mut forecast: Box<Forecast>,
     sender: &mpsc::Sender<Vec<NewJob>>,
 ) -> Result<Loaded, Failure> {
-    let mut problems = Problems::new(reader.name());
-    let mut notes = BTreeMap::new();
     let mut chunk = Chunk::default();
     for item in &mut reader {
-        match item.map_err(|error| unreadable(&error))? {
-            Item::Bad(error) => problems.push(error),
-            Item::Job { job, notes: about } => {
-                if let Some(refused) = remark(&mut judge, &job, &about, &mut notes) {
-                    problems.push(refused);
-                } else if problems.is_empty() || shaping.skip_invalid {
-                    forecast.add(&job.model, &job.body);
-                    chunk.push(job);
-                }
-            }
+        let job = judge.judge(item.map_err(|error| unreadable(&error))?);
+        // Behind a bad line too: the store is what finds doubled ids.
+        if let Some(job) = job {
+            forecast.add(&job.model, &job.body);
+            chunk.push(job);
         }
         if chunk.is_full() {
             chunk.send(sender)?;
@@ -125,38 +100,12 @@ fn read(
     let content_hash = reader.content_hash().unwrap_or_default();
     Ok(Loaded {
         jobs: 0,
-        problems,
-        notes,
+        problems: judge.problems,
+        notes: judge.notes,
         content_hash,
         forecast,
         budget: judge.budget,
     })
-}
-
-/// Counts what is to be told of a line; why it cannot be carried out, if it cannot.
-pub(super) fn remark(
-    judge: &mut Judge,
-    job: &NewJob,
-    about: &[LineNote],
-    told: &mut BTreeMap<Told, u64>,
-) -> Option<LineError> {
-    let (mut tell, mut refused) = (Vec::new(), None);
-    for note in about {
-        match judge.lanes.judge(job, note) {
-            Remark::Refuse(error) => refused = refused.or(Some(error)),
-            Remark::Tell(what) => tell.push(what),
-            Remark::Nothing => {}
-        }
-    }
-    if let (None, Some(budget)) = (&refused, &mut judge.budget) {
-        refused = budget.judge(job);
-    }
-    if refused.is_none() {
-        for what in tell {
-            *told.entry(what).or_default() += 1;
-        }
-    }
-    refused
 }
 
 #[derive(Default)]
@@ -232,5 +181,5 @@ pub(super) fn lock(session: &Session, run: RunId) -> Result<LoadLock, Failure> {
 
 /// Shared by submit and check.
 pub(super) fn open(file: &std::path::Path) -> Result<Source, Failure> {
-    Source::open(&file.to_string_lossy()).map_err(|error| of_input(&error.to_string()))
+    Source::open(file).map_err(|error| of_input(&error.to_string()))
 }

@@ -4,6 +4,7 @@ use crate::cli::args::RetryArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::model::Run;
 use crate::progress::plural;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{RetryFilter, Store};
@@ -27,17 +28,29 @@ pub async fn retry(ctx: &Context, args: RetryArgs) -> Result<Exit, Failure> {
         after = next;
     }
     store.close().await;
-    match (count, filter == RetryFilter::default()) {
-        (0, true) => ctx.console.note("no job of this run has failed or was cancelled"),
-        (0, false) => ctx.console.warn("no failed or cancelled job fits: see `claude-run report` for the classes and `claude-run attempts` for the ids"),
-        (count, _) => {
-            let next = if opened.dispatcher_alive {
-                "the claude-run that is at work takes them up".to_owned()
-            } else {
-                format!("`claude-run resume {}` runs them", run.id)
-            };
-            ctx.console.note(format!("{} put back in the queue; {next}", plural(count, "job")));
-        }
+    if count == 0 {
+        return Err(nothing_to_retry(&run, &filter));
     }
+    let next = if opened.dispatcher_alive {
+        "the claude-run that is at work takes them up".to_owned()
+    } else {
+        format!("`claude-run resume {}` runs them", run.id)
+    };
+    ctx.console.note(format!(
+        "{} put back in the queue; {next}",
+        plural(count, "job")
+    ));
     Ok(Exit::Success)
+}
+
+fn nothing_to_retry(run: &Run, filter: &RetryFilter) -> Failure {
+    let failure = Failure::usage(
+        format!("nothing to retry in run {}", run.id),
+        "see `claude-run report` for the classes of failures and `claude-run attempts` for the ids",
+    );
+    if *filter == RetryFilter::default() {
+        failure.because("no job of it has failed or was cancelled")
+    } else {
+        failure.because("no failed or cancelled job of it has this class or id")
+    }
 }

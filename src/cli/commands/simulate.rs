@@ -7,6 +7,7 @@ use crate::cli::args::SimulateArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::output::Out;
 use crate::cli::signals::Signals;
 use crate::simulator::{
     BatchSettings, Case, ClassLimits, FaultRate, Latency, RateLimits, Simulator, SimulatorSettings,
@@ -14,6 +15,9 @@ use crate::simulator::{
 
 /// Serves until it is told to stop.
 pub async fn simulate(ctx: &Context, args: SimulateArgs) -> Result<Exit, Failure> {
+    if args.list_faults {
+        return list_faults();
+    }
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let simulator = Simulator::start_on(addr, settings(&args)?).map_err(|error| {
         Failure::internal(
@@ -35,6 +39,18 @@ pub async fn simulate(ctx: &Context, args: SimulateArgs) -> Result<Exit, Failure
     Ok(Exit::Success)
 }
 
+/// Every case, and what it does.
+fn list_faults() -> Result<Exit, Failure> {
+    let mut out = Out::stdout();
+    let width = Case::all().map(|case| case.name().len()).max();
+    let width = width.unwrap_or_default();
+    for case in Case::all() {
+        out.line(format!("{:width$}  {}", case.name(), case.about()))?;
+    }
+    out.finish()?;
+    Ok(Exit::Success)
+}
+
 fn settings(args: &SimulateArgs) -> Result<SimulatorSettings, Failure> {
     let seed = args.seed.unwrap_or_default();
     let mut settings = if args.lively {
@@ -51,6 +67,7 @@ fn settings(args: &SimulateArgs) -> Result<SimulatorSettings, Failure> {
             ..settings.latency
         };
     }
+    settings.instance = fastrand::u64(1..);
     set_batches(&mut settings.batches, args);
     let faults = args
         .faults

@@ -6,8 +6,9 @@ use super::budget::Budgeted;
 use super::drive::{drive, exit_of_ended};
 use super::endpoint::{self, prices};
 use super::estimates::Estimates;
+use super::judge::Judge;
 use super::lanes::Lanes;
-use super::load::{self, Judge, Loaded};
+use super::load::{self, Loaded};
 use super::session::Session;
 use super::targets;
 use crate::cli::args::SubmitArgs;
@@ -54,6 +55,9 @@ async fn store_and_run(
         Some(run) => Some(run),
         None => store(ctx, session, args, source).await?,
     };
+    if let (Some(run), Some(name)) = (&run, &args.name) {
+        keep_name(ctx, session, run, name).await?;
+    }
     match (run, lock) {
         (None, _) => Ok(Exit::Interrupted),
         // Another process was quicker with the same content.
@@ -63,6 +67,39 @@ async fn store_and_run(
         (Some(run), Some(Err(held @ StoreError::Held { .. }))) => stored_beside(ctx, &run, held),
         (Some(_), Some(Err(error))) => Err(error.into()),
     }
+}
+
+/// A run that was stored already takes the name too. Two runs may share one; then the newest is meant.
+async fn keep_name(ctx: &Context, session: &Session, run: &Run, name: &str) -> Result<(), Failure> {
+    if run.name.as_deref() != Some(name) {
+        session.store.name_run(run.id, name.to_owned()).await?;
+        ctx.console.note(match &run.name {
+            Some(before) => format!(
+                "run {} is called `{name}` from now on, no longer `{before}`",
+                run.id
+            ),
+            None => format!("run {} is called `{name}` from now on", run.id),
+        });
+    }
+    let runs = session.reader()?.runs().await?;
+    let mut alike: Vec<_> = runs
+        .iter()
+        .filter(|other| other.name.as_deref() == Some(name))
+        .collect();
+    let newest = alike.pop();
+    if let (Some(newest), false) = (newest, alike.is_empty()) {
+        let others = alike.len() as u64;
+        ctx.console.note(format!(
+            "{} called `{name}` already: the name means the newest, {}",
+            if others == 1 {
+                "another run is".to_owned()
+            } else {
+                format!("{others} other runs are")
+            },
+            newest.id
+        ));
+    }
+    Ok(())
 }
 
 fn stored_only(ctx: &Context, run: &Run) -> Exit {
@@ -139,6 +176,7 @@ async fn store(
     let (prices, now) = (prices(&ctx.settings)?, new_run.created_at);
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
+    let judge = Judge::beside_the_store(source.name(), lanes, budget);
     let forecast = Box::new(Forecast::new(
         prices,
         now,
@@ -146,7 +184,7 @@ async fn store(
     ));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
-        loaded = load::load(session, new_run, source, Judge { lanes, budget }, forecast) => loaded,
+        loaded = load::load(session, new_run, source, judge, forecast) => loaded,
         () = signals.next() => {
             ctx.console.note("stopped: nothing is stored");
             load::discard(session, id, lock).await?;

@@ -61,7 +61,7 @@ pub async fn verify(ctx: &Context, args: VerifyArgs) -> Result<Exit, Failure> {
     if args.json {
         out.json(&report)?;
     } else {
-        out.line(text(&report))?;
+        out.line(text(&report, args.every))?;
     }
     out.finish()?;
     select::tell_of_spool(ctx);
@@ -117,13 +117,22 @@ fn broken(report: &VerifyReport) -> Failure {
     .because("a defect of the disk or of claude-run has changed it")
 }
 
-/// One line for each invariant, with examples below those that are broken.
-fn text(report: &VerifyReport) -> String {
-    let mut lines = vec!["the file".to_owned()];
-    lines.extend(report.file.iter().flat_map(lines_of));
-    for run in &report.runs {
-        lines.push(format!("run {}", run.run_id));
-        lines.extend(run.checks.iter().flat_map(lines_of));
+/// One line for the file and for each run, and one below it for each invariant that is broken, with
+/// examples; for those that hold too, if `every` is asked for.
+fn text(report: &VerifyReport, every: bool) -> String {
+    let runs = report.runs.iter();
+    let runs = runs.map(|run| (format!("run {}", run.run_id), &run.checks));
+    let all = std::iter::once(("the file".to_owned(), &report.file)).chain(runs);
+    let mut lines = Vec::new();
+    for (what, checks) in all {
+        let broken = checks.iter().filter(|check| check.violations > 0).count() as u64;
+        let count = plural(checks.len() as u64, "check");
+        lines.push(match broken {
+            0 => format!("{what}: ok ({count})"),
+            _ => format!("{what}: {} of {count} failed", thousands(broken)),
+        });
+        let shown = checks.iter().filter(|check| every || check.violations > 0);
+        lines.extend(shown.flat_map(lines_of));
     }
     lines.join("\n")
 }
@@ -147,7 +156,7 @@ mod tests {
     use super::{Invariant, RunInvariants, VerifyReport, text};
 
     #[test]
-    fn each_invariant_is_a_line_and_examples_stand_below_what_is_broken() {
+    fn a_run_that_is_sound_is_one_line_and_what_is_broken_stands_below() {
         let sound = Invariant {
             name: "integrity",
             promise: "the file is sound",
@@ -169,10 +178,16 @@ mod tests {
             }],
         };
         assert_eq!(report.violations(), 1_234);
-        insta::assert_snapshot!(text(&report), @r"
-        the file
+        insta::assert_snapshot!(text(&report, false), @r"
+        the file: ok (1 check)
+        run 0195: 1 of 1 check failed
+          broken  results          one result each: not so 1,234 times
+                    line 1 has none
+        ");
+        insta::assert_snapshot!(text(&report, true), @r"
+        the file: ok (1 check)
           ok      integrity        the file is sound
-        run 0195
+        run 0195: 1 of 1 check failed
           broken  results          one result each: not so 1,234 times
                     line 1 has none
         ");

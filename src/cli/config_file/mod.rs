@@ -96,6 +96,8 @@ pub struct BatchTable {
     pub uncertain_for: Option<Wait>,
     /// How long a created batch that the API does not find is asked for again.
     pub not_found_for: Option<Wait>,
+    /// How long results of an ended batch that come short are asked for again before the run halts.
+    pub short_for: Option<Wait>,
     /// When the live lane has been down so long, jobs whose deadline allows it go to batches.
     pub spill_after: Option<PositiveWait>,
     /// Fewer jobs than this go live instead, unless the batch lane is forced.

@@ -37,6 +37,7 @@ poll_min = "1s"
 poll_max = "2s"
 uncertain_for = "3s"
 not_found_for = "4s"
+short_for = "8s"
 spill_after = "5s"
 min_jobs = 6
 queue_limit = 7

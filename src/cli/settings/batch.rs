@@ -21,6 +21,8 @@ pub struct BatchLaneSettings {
     pub uncertain_for: Setting<Duration>,
     /// How long "not found" is no answer about a batch that was created.
     pub not_found_for: Setting<Duration>,
+    /// How long results that come short are asked for again.
+    pub short_for: Setting<Duration>,
     /// How long the live lane must have been down before its jobs go to batches; none: they never do.
     pub spill_after: Setting<Option<Duration>>,
     /// Fewer jobs than this make no batch unless the user asks for one; at least one.
@@ -40,6 +42,7 @@ impl BatchLaneSettings {
             poll_max: self.poll_max.value.max(self.poll_min.value),
             uncertain_for: self.uncertain_for.value,
             not_found_for: self.not_found_for.value,
+            short_for: self.short_for.value,
             spill_after: self.spill_after.value,
             min_jobs: self.min_jobs.value,
             queue_limit: u64::from(self.queue_limit.value),
@@ -79,6 +82,7 @@ impl Layers {
                 default.not_found_for,
                 wait(&file.not_found_for),
             ),
+            short_for: in_file(&keys::SHORT_FOR, default.short_for, wait(&file.short_for)),
             spill_after: self.in_file(
                 &keys::SPILL_AFTER,
                 default.spill_after,

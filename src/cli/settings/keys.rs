@@ -260,6 +260,15 @@ pub const NOT_FOUND_FOR: Key = Key {
     about: "How long a created batch that the API does not find is asked for again",
     rows: |s| one(&s.batch.not_found_for, duration),
 };
+/// How long results that come short are asked for again.
+pub const SHORT_FOR: Key = Key {
+    name: "batch.short_for",
+    flag: None,
+    env: None,
+    file: InFile::Any,
+    about: "How long results of an ended batch that come short are asked for again before the run halts",
+    rows: |s| one(&s.batch.short_for, duration),
+};
 /// When live jobs go to batches instead.
 pub const SPILL_AFTER: Key = Key {
     name: "batch.spill_after",
@@ -395,7 +404,7 @@ pub const VERBOSITY: Key = Key {
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 54] = [
+pub const ALL: [&Key; 55] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -414,6 +423,7 @@ pub const ALL: [&Key; 54] = [
     &POLL_MAX,
     &UNCERTAIN_FOR,
     &NOT_FOUND_FOR,
+    &SHORT_FOR,
     &SPILL_AFTER,
     &MIN_JOBS,
     &QUEUE_LIMIT,

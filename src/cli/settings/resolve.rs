@@ -1,7 +1,7 @@
 //! Every setting, picked from its layers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -408,13 +408,14 @@ impl Layers {
     }
 
     pub(super) fn store(&self, file: &ConfigFile) -> Setting<PathBuf> {
+        let in_file = file.store.path.as_deref().map(bare);
         self.pick(
             &keys::STORE,
             PathBuf::from(DEFAULT_STORE),
             By {
-                file: self.beside_file(file.store.path.as_deref()),
-                env: self.env.path(environment::STORE),
-                flag: self.global.store.clone(),
+                file: self.beside_file(in_file.as_deref()),
+                env: self.env.path(environment::STORE).as_deref().map(bare),
+                flag: self.global.store.as_deref().map(bare),
                 ..By::nobody()
             },
         )
@@ -549,4 +550,14 @@ fn wrong_variable(name: &str, why: &str) -> Failure {
         format!("correct {name}, or unset it"),
     )
     .because(why)
+}
+
+/// A path without the quotes, blanks and line ends that came along when it was copied, as with a key.
+fn bare(path: &Path) -> PathBuf {
+    let is_around = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'');
+    let trimmed = path.to_str().map(|text| text.trim_matches(is_around));
+    match trimmed.filter(|text| !text.is_empty()) {
+        Some(text) => PathBuf::from(text),
+        None => path.to_path_buf(),
+    }
 }

@@ -9,7 +9,7 @@ use crate::clock::add;
 use crate::engine::outcome::halt_for;
 use crate::model::{
     BatchId, BatchState, CancelReason, ErrorClass, EventKind, Halt, Lane, OnHalt, RemoteBatch,
-    ResultLines, Treatment,
+    ResultLines, ShortResults, Treatment,
 };
 use crate::policy::halt::next_try;
 use crate::provider::{Failure, Polled};
@@ -56,6 +56,10 @@ pub(super) struct Harvested {
     pub(super) lines: ResultLines,
     /// Lines of this batch, recorded or not.
     pub(super) ours: u64,
+    /// It came short, and so often.
+    pub(super) short: Option<ShortResults>,
+    /// The API says that it has removed the results.
+    pub(super) archived: bool,
     /// The whole run must stop, for this reason.
     pub(super) halt: Option<Halt>,
     /// The jobs of some model must wait, for this reason.
@@ -68,9 +72,13 @@ pub(super) enum HarvestEnd {
     /// Every request of the batch has its end.
     #[default]
     Complete,
-    /// The download was whole, but some requests had no line.
+    /// The download was whole. Some requests had no line, which may be so; one more will tell.
     Incomplete,
-    /// It broke off.
+    /// The download was whole, but this many requests had no line whose answers may be paid for.
+    Short(u64),
+    /// The download was whole, but not everything of it could be held.
+    Postponed,
+    /// It broke off, or there was none.
     Cut(Box<Failure>),
     /// We are leaving.
     Stopped,

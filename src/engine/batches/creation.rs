@@ -50,6 +50,7 @@ impl Planner {
             }
             Refusal::TooLarge => self.fail_entry(batch, EntryName::Place(0), failure),
             Refusal::Entry(entry) => self.fail_entry(batch, entry, failure),
+            Refusal::Unnamed => self.on_unnamed(batch, failure, now),
             Refusal::Halt => self.halt(halt_for(failure.class, &failure.evidence, now), now),
         }
     }
@@ -57,6 +58,7 @@ impl Planner {
     fn on_created(&mut self, batch: BatchId, remote: &RemoteBatch, now: Timestamp, rng: &mut Rng) {
         self.note_reach(None, now);
         self.refusals = 0;
+        self.intake.accepted();
         let view = self.view;
         let Some(track) = self.freed(batch) else {
             return;
@@ -89,7 +91,7 @@ impl Planner {
         self.tell_waiting(batch, failure, until);
     }
 
-    fn fail_entry(&mut self, batch: BatchId, entry: EntryName, failure: Box<Failure>) {
+    pub(super) fn fail_entry(&mut self, batch: BatchId, entry: EntryName, failure: Box<Failure>) {
         let Some(track) = self.tracks.get_mut(&batch) else {
             return;
         };

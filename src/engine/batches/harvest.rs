@@ -1,24 +1,28 @@
 //! The results of a batch, from the download into the store.
 //!
-//! Lines come in any order and are recorded in groups, each in one transaction. An attempt that has
-//! ended is left as it is, so a download that broke off is simply begun again. At most a few hundred
-//! lines are held.
+//! Lines come in any order. Answers are recorded in groups, each in one transaction, and what brings
+//! none once the download is whole (`sorting`). An attempt that has ended is left as it is, so a
+//! download that broke off is simply begun again. Of answers, at most a few hundred are held.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::sync::{mpsc, watch};
 
 use super::answers::{HarvestEnd, Harvested, Told};
-use super::items::{Surroundings, Taken, refused, take, without_line};
+use super::items::{Surroundings, Taken, never_processed, refused, take, without_line};
 use super::lane::News;
+use super::short::{Missing, after_download, concerns_the_results, missing};
+use super::sorting::{Sorting, size};
 use super::tasks::{Context, Hands};
 use super::ways::Ways;
 use crate::clock;
 use crate::engine::batch_money::Recorded;
 use crate::model::batch::parse_item_id;
-use crate::model::{AttemptId, BatchState, CancelReason, ErrorClass, Event, Lane};
+use crate::model::{
+    AttemptId, AttemptOutcome, BatchState, CancelReason, Event, Lane, RequestCounts,
+};
 use crate::provider::{BatchApi, Failure, ItemResult, ResultLine};
 use crate::store::{BatchRow, BatchStore, Next, OpenItem, Result};
 
@@ -73,10 +77,11 @@ pub(super) struct Harvester<'a, S, B> {
     ways: Ways,
     rng: Rng,
     leaving: watch::Receiver<bool>,
-    /// Attempts that had a line in this download.
-    seen: HashSet<AttemptId>,
+    sorting: Sorting,
     done: Harvested,
-    /// An unreadable line counts as one: the download was repeated, and it stayed so.
+    /// What the API last said of its requests.
+    counts: RequestCounts,
+    /// What has no line, or an unreadable one, may be ended: the download was repeated.
     confirming: bool,
 }
 
@@ -94,8 +99,9 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             ways: context.ways,
             rng: context.rng,
             leaving: hands.leaving(),
-            seen: HashSet::new(),
+            sorting: Sorting::new(&row.nonce, false),
             done: Harvested::default(),
+            counts: row.counts,
             confirming: false,
         }
     }
@@ -103,7 +109,11 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     /// Downloads the results once, after that many whole downloads, and records them.
     pub(super) async fn run(&mut self, downloads: u32) -> Result<Harvested> {
         self.confirming = downloads + 1 >= DOWNLOADS;
+        self.sorting = Sorting::new(&self.row.nonce, downloads > 0);
         let remote_id = self.row.remote_id.clone().unwrap_or_default();
+        if downloads > 0 || self.row.short.is_some() {
+            self.look_again(&remote_id).await?;
+        }
         let (sender, mut lines) = mpsc::channel(LINES_AHEAD);
         let hands = self.hands;
         let download = hands.api.results(&remote_id, sender);
@@ -114,23 +124,53 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             Err(failure) => HarvestEnd::Cut(failure),
             Ok(_) => self.settle().await?,
         };
+        self.note_short(&end).await?;
+        self.add_lines();
         let done = std::mem::take(&mut self.done);
         Ok(Harvested { end, ..done })
     }
 
-    /// After a whole download: what has no line is missing, once that was seen twice.
+    /// The counts may have been put right meanwhile. If the API does not say, those that are known
+    /// stand.
+    async fn look_again(&mut self, remote_id: &str) -> Result<()> {
+        let Ok(polled) = self.hands.api.retrieve(remote_id).await else {
+            return Ok(());
+        };
+        let now = self.hands.clock.now();
+        self.counts = polled.batch.counts;
+        self.done.archived = polled.batch.archived_at.is_some_and(|at| at <= now);
+        let store = &self.hands.store;
+        store.note_remote(self.row.id, polled.batch, now).await
+    }
+
+    /// The download was whole: what it says of requests without an answer holds now, and what has no
+    /// line is missing.
     async fn settle(&mut self) -> Result<HarvestEnd> {
-        let missing = self.hands.store.missing_items(self.row.id).await?;
-        let strangers = self.done.ours == 0 && self.done.lines.unknown > 0;
-        if !missing.is_empty() && (!self.confirming || strangers) {
-            return Ok(HarvestEnd::Incomplete);
-        }
-        let before = self.done.lines.recorded;
-        if !self.end_open(ErrorClass::ResultMissing).await? {
+        let seen = self.sorting.seen();
+        let held = self.sorting.take_held();
+        if !self.record_held(held).await? {
             return Ok(HarvestEnd::Stopped);
         }
-        self.done.lines.missing = self.done.lines.recorded - before;
-        self.done.lines.recorded = before;
+        if self.sorting.wants_another() {
+            return Ok(HarvestEnd::Postponed);
+        }
+        let open = self.hands.row(self.row.id).await?.open_requests;
+        if open > 0 {
+            let strangers = self.sorting.ours() == 0 && self.sorting.lines.unknown > 0;
+            let missing = missing(&self.counts, &seen, open);
+            if missing == Missing::Answers && !strangers {
+                return Ok(HarvestEnd::Short(open));
+            }
+            if !self.confirming || strangers {
+                return Ok(HarvestEnd::Incomplete);
+            }
+            let before = self.done.lines.recorded;
+            if !self.end_open(missing).await? {
+                return Ok(HarvestEnd::Stopped);
+            }
+            self.done.lines.missing = self.done.lines.recorded - before;
+            self.done.lines.recorded = before;
+        }
         let now = self.hands.clock.now();
         let store = &self.hands.store;
         store
@@ -139,9 +179,28 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         Ok(HarvestEnd::Complete)
     }
 
-    /// Ends every open attempt: the results of the batch are gone.
-    pub(super) async fn expire(&mut self) -> Result<Harvested> {
-        if !self.end_open(ErrorClass::ResultsExpired).await? {
+    /// That results came short is written down before they are waited for, so that a crash does not
+    /// begin the hours anew.
+    async fn note_short(&mut self, end: &HarvestEnd) -> Result<()> {
+        let is_short = match end {
+            HarvestEnd::Short(_) => true,
+            HarvestEnd::Cut(failure) => concerns_the_results(failure),
+            _ => false,
+        };
+        let is_progress = self.done.lines.recorded > 0;
+        let now = self.hands.clock.now();
+        let short = is_short.then(|| after_download(self.row.short, is_progress, now));
+        self.done.short = short;
+        if short.is_some() || (is_progress && self.row.short.is_some()) {
+            self.hands.store.note_short(self.row.id, short).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends every open attempt of a batch whose results are gone, and for none of which anything was
+    /// paid.
+    pub(super) async fn expire(&mut self, missing: Missing) -> Result<Harvested> {
+        if !self.end_open(missing).await? {
             self.done.end = HarvestEnd::Stopped;
         }
         Ok(std::mem::take(&mut self.done))
@@ -171,8 +230,9 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             if group.is_empty() {
                 return Ok(true);
             }
-            let results = self.sort(group);
-            self.record_results(results).await?;
+            let answers = group.into_iter().filter_map(|line| self.sorting.take(line));
+            let answers = answers.collect();
+            self.record_results(answers).await?;
             fail::fail_point!("harvest-between-pages", |_| std::process::abort());
         }
     }
@@ -185,13 +245,13 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             line = lines.recv() => line,
         };
         let mut group: Vec<_> = first.into_iter().collect();
-        let mut bytes: usize = group.iter().map(size).sum();
+        let mut bytes: usize = group.iter().map(|line| size(&line.result)).sum();
         let more = async {
             while !group.is_empty() && group.len() < GROUP && bytes < GROUP_BYTES {
                 let Some(line) = lines.recv().await else {
                     break;
                 };
-                bytes += size(&line);
+                bytes += size(&line.result);
                 group.push(line);
             }
         };
@@ -200,29 +260,27 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         Some(group)
     }
 
-    /// The results by attempt; what is not ours, or came before, is counted and left out.
-    fn sort(&mut self, group: Vec<ResultLine>) -> HashMap<AttemptId, ItemResult> {
-        let mut results = HashMap::with_capacity(group.len());
-        for line in group {
-            let counts = &mut self.done.lines;
-            let is_unreadable = matches!(line.result, ItemResult::Unreadable(_));
-            counts.unreadable += u64::from(is_unreadable && !self.confirming);
-            let id = line.custom_id.as_deref();
-            let attempt = id
-                .and_then(parse_item_id)
-                .filter(|(nonce, _)| *nonce == self.row.nonce)
-                .map(|(_, attempt)| attempt);
-            match attempt {
-                None => counts.unknown += u64::from(id.is_some()),
-                Some(_) if is_unreadable && !self.confirming => {}
-                Some(attempt) if self.seen.insert(attempt) => {
-                    self.done.ours += 1;
-                    results.insert(attempt, line.result);
-                }
-                Some(_) => counts.repeated += 1,
+    /// Records what brought no answer, in groups as well; false if we are leaving.
+    async fn record_held(&mut self, held: Vec<(AttemptId, ItemResult)>) -> Result<bool> {
+        let mut held = held.into_iter();
+        loop {
+            let group: HashMap<_, _> = held.by_ref().take(GROUP).collect();
+            if group.is_empty() {
+                return Ok(true);
             }
+            if *self.leaving.borrow() {
+                return Ok(false);
+            }
+            self.record_results(group).await?;
         }
-        results
+    }
+
+    fn add_lines(&mut self) {
+        let (lines, found) = (&mut self.done.lines, self.sorting.lines);
+        lines.repeated += found.repeated;
+        lines.unknown += found.unknown;
+        lines.unreadable += found.unreadable;
+        self.done.ours = self.sorting.ours();
     }
 
     async fn record_results(&mut self, mut results: HashMap<AttemptId, ItemResult>) -> Result<()> {
@@ -239,7 +297,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     }
 
     /// Ends page by page what is open; false if we are leaving.
-    async fn end_open(&mut self, class: ErrorClass) -> Result<bool> {
+    async fn end_open(&mut self, missing: Missing) -> Result<bool> {
         loop {
             let open = self.hands.store.missing_items(self.row.id).await?;
             if open.is_empty() {
@@ -251,9 +309,13 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             let items = self.open_items(open).await?;
             let around = self.surroundings();
             let mut rng = self.rng.fork();
-            let taken = items
-                .into_iter()
-                .map(|item| (without_line(&around, &item, class, &mut rng), item));
+            let taken = items.into_iter().map(|item| {
+                let taken = match missing {
+                    Missing::Unprocessed(outcome) => never_processed(&around, &item, outcome),
+                    Missing::Unpaid | Missing::Answers => without_line(&around, &item, &mut rng),
+                };
+                (taken, item)
+            });
             let taken = taken.collect();
             self.record(taken).await?;
         }
@@ -305,6 +367,9 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);
             events.extend(job);
+            let is_canceled = record.outcome == AttemptOutcome::Canceled;
+            let elsewhere = is_canceled && self.cancel.is_none();
+            self.done.lines.canceled_elsewhere += u64::from(elsewhere);
             let goes_again = taken.finish.next != Next::Hold && !taken.finish.next.is_end();
             for_live |= goes_again && taken.lane == Lane::Live;
             self.done.halt = self.done.halt.take().or(taken.halt);
@@ -316,18 +381,5 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             self.hands.tell(News::JobsForLive).await;
         }
         Ok(())
-    }
-}
-
-/// Bytes that a line holds, more or less.
-fn size(line: &ResultLine) -> usize {
-    match &line.result {
-        ItemResult::Succeeded(message) => message.raw.len(),
-        ItemResult::Errored(failure) => failure
-            .message
-            .as_ref()
-            .map_or(0, |message| message.raw.len()),
-        ItemResult::Unreadable(text) => text.len(),
-        ItemResult::Canceled | ItemResult::Expired => 0,
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::narrowing::Narrowing;
 use super::planner::View;
 use crate::clock::add;
 use crate::model::batch::MAX_BATCH_REQUESTS;
@@ -68,7 +69,9 @@ pub(super) struct Intake {
     /// The budget had no room for the next job of a batch, and no batch has come to its end since.
     pub(super) short: bool,
     /// Requests in one batch, at most.
-    pub(super) max_requests: u32,
+    max_requests: u32,
+    /// It may be fewer, while an entry at fault is looked for.
+    pub(super) narrowing: Narrowing,
 }
 
 impl Intake {
@@ -84,6 +87,7 @@ impl Intake {
             spill: Spill::No,
             short: false,
             max_requests: max_requests.clamp(1, MAX_BATCH_REQUESTS),
+            narrowing: Narrowing::default(),
         }
     }
 
@@ -148,7 +152,7 @@ impl Intake {
 
     /// A batch that fills a good part of what is left of the API's queue, or takes all there is.
     fn fits(&self, queue: &BatchQueue, room: u64) -> bool {
-        room > 0 && room >= queue.due.min(u64::from(self.max_requests).div_ceil(4))
+        room > 0 && room >= queue.due.min(u64::from(self.most_requests()).div_ceil(4))
     }
 
     /// When the live lane has been failing for so long, its jobs come to the queue; once for each
@@ -230,6 +234,16 @@ impl Intake {
     /// Jobs came to it, or left it.
     pub(super) fn changed(&mut self) {
         self.count = Count::Stale;
+    }
+
+    /// Requests in the next batch, at most.
+    pub(super) fn most_requests(&self) -> u32 {
+        self.narrowing.limit(self.max_requests)
+    }
+
+    /// A batch was created.
+    pub(super) fn accepted(&mut self) {
+        self.narrowing.accepted(self.max_requests);
     }
 
     /// A batch of that size was too large: the next ones are half as large.

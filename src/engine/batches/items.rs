@@ -7,6 +7,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::ways::Ways;
+use crate::engine::error_result::error_result;
 use crate::engine::outcome::{self, Outcome};
 use crate::engine::settings::EngineSettings;
 use crate::model::{
@@ -66,25 +67,21 @@ pub(super) fn take(
             }
             decided(around, item, Err(failure), lane, rng)
         }
-        ItemResult::Expired => unprocessed(around, item, lane, AttemptOutcome::Expired),
-        ItemResult::Canceled => unprocessed(around, item, lane, AttemptOutcome::Canceled),
-        ItemResult::Unreadable(text) => {
-            let failure = failure(ErrorClass::BadResponse, format!("unreadable: {text}"));
-            decided(around, item, Err(failure), lane, rng)
-        }
+        ItemResult::Expired => never_processed(around, item, AttemptOutcome::Expired),
+        ItemResult::Canceled => never_processed(around, item, AttemptOutcome::Canceled),
+        ItemResult::Unreadable(text) => unreadable(around, item, lane, text),
     }
 }
 
-/// The end of an attempt that brought no line, for a reason that concerns its whole batch.
-pub(super) fn without_line(
-    around: &Surroundings<'_>,
-    item: &OpenItem,
-    class: ErrorClass,
-    rng: &mut Rng,
-) -> Taken {
+/// The end of an attempt without a line, which the counts of its batch call errored: nothing was
+/// paid for it.
+pub(super) fn without_line(around: &Surroundings<'_>, item: &OpenItem, rng: &mut Rng) -> Taken {
     let lane = around.lane(item);
+    let class = ErrorClass::ResultMissing;
     let failure = failure(class, class.info().meaning.to_owned());
-    decided(around, item, Err(failure), lane, rng)
+    let mut taken = decided(around, item, Err(failure), lane, rng);
+    taken.finish.record.maybe_billed = false;
+    taken
 }
 
 /// The end of an attempt that the API refused a whole batch for.
@@ -170,17 +167,43 @@ fn decided(
     }
 }
 
-/// Expired or cancelled: never processed, never billed, and no fault of the job.
-fn unprocessed(
+/// A line that stays unreadable. Its answer may be paid for, and the next one would be too: the job
+/// fails, and whoever wants it again says so.
+fn unreadable(around: &Surroundings<'_>, item: &OpenItem, lane: Lane, text: String) -> Taken {
+    let class = ErrorClass::BadResponse;
+    let evidence = Evidence {
+        message: Some(format!("unreadable in two downloads: {text}")),
+        ..Evidence::default()
+    };
+    let result = error_result(class, &evidence, None);
+    let mut record = bare_record(&item.job, AttemptOutcome::Errored, class, around.now);
+    record.evidence = evidence;
+    record.maybe_billed = true;
+    let state = JobState::Failed;
+    Taken {
+        finish: Finish {
+            record,
+            next: Next::End(JobEnd { state, result }),
+            history: item.job.history,
+        },
+        lane,
+        halt: None,
+        hold: None,
+    }
+}
+
+/// Expired or cancelled: never processed, never billed, and no fault of the job. What we cancelled for
+/// a deadline is done live; what the user cancelled, here or in the Console, is not wanted any more.
+pub(super) fn never_processed(
     around: &Surroundings<'_>,
     item: &OpenItem,
-    lane: Lane,
     outcome: AttemptOutcome,
 ) -> Taken {
-    let by_user = around.cancel == Some(CancelReason::User);
+    let lane = around.lane(item);
+    let for_deadline = around.cancel == Some(CancelReason::Deadline);
     let (class, next) = match outcome {
-        AttemptOutcome::Canceled if by_user => (ErrorClass::Canceled, canceled()),
-        AttemptOutcome::Canceled => (ErrorClass::Canceled, Next::Requeue),
+        AttemptOutcome::Canceled if for_deadline => (ErrorClass::Canceled, Next::Requeue),
+        AttemptOutcome::Canceled => (ErrorClass::Canceled, canceled()),
         _ => (ErrorClass::Expired, Next::Requeue),
     };
     Taken {

@@ -120,41 +120,29 @@ fn a_permanent_error_fails_the_job_and_a_passing_one_goes_again_as_the_deadline_
 }
 
 #[test]
-fn what_was_never_processed_goes_again_and_costs_the_job_nothing() {
-    for (result, outcome, class) in [
-        (
-            ItemResult::Expired,
-            AttemptOutcome::Expired,
-            ErrorClass::Expired,
-        ),
-        (
-            ItemResult::Canceled,
-            AttemptOutcome::Canceled,
-            ErrorClass::Canceled,
-        ),
-    ] {
-        let taken = taken(&item(Some(6)), None, result);
-        let record = &taken.finish.record;
-        assert_eq!((record.outcome, record.error_class), (outcome, Some(class)));
-        assert_eq!(taken.finish.next, Next::Requeue);
-        assert_eq!(taken.finish.history.counted, 3);
-        assert!(!record.maybe_billed && record.cost.total == Pico::ZERO);
-        assert_eq!(
-            taken.lane,
-            Lane::Batch,
-            "somebody else's cancel puts it back"
-        );
-    }
+fn what_ran_out_of_time_goes_again_and_costs_the_job_nothing() {
+    let taken = taken(&item(Some(6)), None, ItemResult::Expired);
+    let record = &taken.finish.record;
+    assert_eq!(
+        (record.outcome, record.error_class),
+        (AttemptOutcome::Expired, Some(ErrorClass::Expired))
+    );
+    assert_eq!(taken.finish.next, Next::Requeue);
+    assert_eq!(taken.finish.history.counted, 3);
+    assert!(!record.maybe_billed && record.cost.total == Pico::ZERO);
+    assert_eq!(taken.lane, Lane::Batch);
 }
 
 #[test]
-fn what_becomes_of_a_canceled_entry_depends_on_why_its_batch_was_cancelled() {
-    let by_user = taken(
-        &item(Some(6)),
-        Some(CancelReason::User),
-        ItemResult::Canceled,
-    );
-    assert!(matches!(by_user.finish.next, Next::End(end) if end.state == JobState::Canceled));
+fn what_becomes_of_a_canceled_entry_depends_on_who_cancelled_its_batch_and_why() {
+    // None: somebody else did, in the Console.
+    for reason in [Some(CancelReason::User), None] {
+        let taken = taken(&item(Some(6)), reason, ItemResult::Canceled);
+        let record = &taken.finish.record;
+        assert_eq!(record.error_class, Some(ErrorClass::Canceled));
+        assert!(!record.maybe_billed && record.cost.total == Pico::ZERO);
+        assert!(matches!(taken.finish.next, Next::End(end) if end.state == JobState::Canceled));
+    }
     let late = taken(
         &item(Some(6)),
         Some(CancelReason::Deadline),
@@ -171,12 +159,16 @@ fn a_halting_error_puts_the_job_back_and_says_so() {
 }
 
 #[test]
-fn a_line_that_is_unreadable_or_missing_may_have_been_billed_and_a_refused_entry_was_not() {
+fn an_unreadable_line_may_have_been_paid_for_and_its_job_fails_rather_than_to_be_bought_again() {
     let unreadable = taken(&item(None), None, ItemResult::Unreadable("{".to_owned()));
-    assert_eq!(
-        unreadable.finish.record.error_class,
-        Some(ErrorClass::BadResponse)
-    );
+    let record = unreadable.finish.record;
+    assert_eq!(record.error_class, Some(ErrorClass::BadResponse));
+    assert!(record.maybe_billed);
+    assert!(matches!(unreadable.finish.next, Next::End(end) if end.state == JobState::Failed));
+}
+
+#[test]
+fn what_has_no_line_for_want_of_an_answer_and_an_entry_that_was_refused_were_not_paid_for() {
     let settings = settings(BatchOptions::default());
     let around = Surroundings {
         settings: &settings,
@@ -185,10 +177,8 @@ fn a_line_that_is_unreadable_or_missing_may_have_been_billed_and_a_refused_entry
         now: now(),
     };
     let (item, mut rng) = (item(None), Rng::with_seed(1));
-    for class in [ErrorClass::ResultMissing, ErrorClass::ResultsExpired] {
-        let missing = without_line(&around, &item, class, &mut rng).finish;
-        assert!(missing.record.maybe_billed && matches!(missing.next, Next::RetryAt(_)));
-    }
+    let missing = without_line(&around, &item, &mut rng).finish;
+    assert!(!missing.record.maybe_billed && matches!(missing.next, Next::RetryAt(_)));
     let failure = Failure {
         class: ErrorClass::BatchRejected,
         evidence: Evidence {

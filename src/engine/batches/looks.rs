@@ -1,13 +1,13 @@
-//! What the planner makes of looks at batches, of their cancelling, and of their results.
+//! What the planner makes of looks at batches, and of their cancelling.
 
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::answers::{HarvestEnd, Harvested, Told};
-use super::planner::{Effect, Planner};
+use super::answers::Told;
+use super::planner::Planner;
 use super::track::Sight;
 use crate::model::{
-    BatchId, BatchState, CancelReason, ErrorClass, EventKind, Halt, Lane, RemoteBatch, ResultLines,
+    BatchId, BatchState, CancelReason, ErrorClass, EventKind, Halt, Lane, RemoteBatch,
 };
 use crate::provider::{Failure, Polled, is_missing};
 
@@ -74,9 +74,7 @@ impl Planner {
         let remote_id = track.row.remote_id.clone();
         let went_with_its_simulator = simulated && track.sight == Sight::None;
         if track.is_archived(now) {
-            track.busy = true;
-            let row = Box::new(track.row.clone());
-            self.ready.push(Effect::Expire(row));
+            self.on_gone(batch, now);
         } else if went_with_its_simulator {
             self.lose(batch, remote_id, "it ended with the simulator that had it");
         } else if track.may_yet_be_found(&view, now) {
@@ -151,105 +149,10 @@ impl Planner {
             track.due = now;
         }
     }
-
-    pub(super) fn on_harvested(
-        &mut self,
-        batch: BatchId,
-        harvested: Harvested,
-        now: Timestamp,
-        rng: &mut Rng,
-    ) {
-        self.harvests -= 1;
-        self.intake.changed();
-        let view = self.view;
-        self.ready.extend(harvested.hold.map(Effect::Held));
-        let Some(track) = self.freed(batch) else {
-            return;
-        };
-        let remote_id = track.row.remote_id.clone().unwrap_or_default();
-        track.lines = sum(&track.lines, &harvested.lines);
-        let lines = track.lines;
-        match harvested.end {
-            HarvestEnd::Complete => {
-                self.forget(batch);
-                self.tell(EventKind::BatchHarvested {
-                    batch: batch.0,
-                    remote_id,
-                    lines,
-                });
-            }
-            HarvestEnd::Incomplete if harvested.ours == 0 && lines.unknown > 0 => {
-                track.back_off(&view, None, now, rng);
-                let halt = Halt {
-                    class: ErrorClass::ResultMissing,
-                    message: not_ours(&remote_id),
-                    at: now,
-                };
-                self.halt(halt, now);
-            }
-            HarvestEnd::Incomplete => {
-                track.downloads += 1;
-                track.back_off(&view, None, now, rng);
-            }
-            HarvestEnd::Cut(failure) => self.on_cut(batch, &failure, now, rng),
-            HarvestEnd::Stopped => {}
-        }
-        if let Some(halt) = harvested.halt {
-            self.halt(halt, now);
-        }
-    }
-
-    fn on_cut(&mut self, batch: BatchId, failure: &Failure, now: Timestamp, rng: &mut Rng) {
-        let Some(track) = self.tracks.get_mut(&batch) else {
-            return;
-        };
-        let is_gone = is_missing(failure) && track.is_archived(now);
-        if is_gone {
-            track.busy = true;
-            let row = Box::new(track.row.clone());
-            self.ready.push(Effect::Expire(row));
-        } else {
-            self.on_failure(batch, failure, now, rng);
-        }
-    }
-
-    pub(super) fn on_expired(&mut self, batch: BatchId, harvested: Harvested, now: Timestamp) {
-        let Some(track) = self.freed(batch) else {
-            return;
-        };
-        track.take_apart(Lane::Live, true);
-        let remote_id = track.row.remote_id.clone();
-        let class = ErrorClass::ResultsExpired;
-        self.tell(EventKind::BatchLost {
-            batch: batch.0,
-            remote_id,
-            error_class: class,
-            message: format!("{} {}", class.info().meaning, class.info().remedy),
-        });
-        if let Some(halt) = harvested.halt {
-            self.halt(halt, now);
-        }
-    }
 }
 
 fn unknown_batch(remote_id: &str) -> String {
     format!(
         "the API knows no batch {remote_id}, which it has created: a key of another workspace sees none of ours; if it was deleted, `claude-run batches forget {remote_id}` puts its jobs back"
     )
-}
-
-fn not_ours(remote_id: &str) -> String {
-    format!(
-        "the results of batch {remote_id} are those of other requests than ours: if it was adopted by mistake, `claude-run batches forget {remote_id}` puts the jobs back"
-    )
-}
-
-fn sum(a: &ResultLines, b: &ResultLines) -> ResultLines {
-    ResultLines {
-        recorded: a.recorded + b.recorded,
-        repeated: a.repeated + b.repeated,
-        unknown: a.unknown + b.unknown,
-        unreadable: a.unreadable + b.unreadable,
-        missing: a.missing + b.missing,
-    }
 }

@@ -3,14 +3,18 @@
 //! ```text
 //! ways       pure: which road a job takes next, and when a batch must be given up for the live lane
 //! planner    the pure state machine of the lane: answers in, effects out
-//! answers    what it makes of answers; of create calls in `creation`, of looks and results in `looks`
+//! answers    what it makes of answers; of create calls in `creation`, of looks in `looks`, of results
+//!            in `results`
 //! track      the part of its state that belongs to one batch
 //! intake     the part of its state that belongs to the queue and the batch that is being filled
 //! warm_up    pure: the batch that goes before others, so that they find the cache warm
 //! refusal    pure: what it means that a batch could not be created
+//! narrowing  pure: the search for an entry at fault that no refusal names
 //! search     pure: which remote batches may be one whose create answer was lost
 //! items      pure: what a line of results means for its job
 //! upload     the body of a create call, read from the store as it is sent
+//! sorting    pure: the lines of one download, and which of two for one request counts
+//! short      pure: results that lack lines: what is missing, and when they are asked for again
 //! harvest    the results of a batch, from the download into the store
 //! tasks      what each effect does, in straight lines
 //! driver     the loop: waits for something to happen, tells the planner, does as it says
@@ -29,9 +33,13 @@ mod intake;
 mod items;
 mod lane;
 mod looks;
+mod narrowing;
 mod planner;
 mod refusal;
+mod results;
 mod search;
+mod short;
+mod sorting;
 mod tasks;
 #[cfg(test)]
 mod testing;

@@ -14,6 +14,7 @@ use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
 use super::search::Search;
+use super::short::Missing;
 use super::track::{Need, Track};
 use super::warm_up::WarmUp;
 use super::ways::Ways;
@@ -76,8 +77,11 @@ pub(super) enum Effect {
         cancel: Option<CancelReason>,
         downloads: u32,
     },
-    /// End what is open of a batch whose results are gone.
-    Expire(Box<BatchRow>),
+    /// End what is open of a batch whose results are gone, and for none of which anything was paid.
+    Expire {
+        row: Box<BatchRow>,
+        missing: Missing,
+    },
     /// Fail the entry that the API refused a batch for.
     FailEntry {
         row: Box<BatchRow>,
@@ -211,6 +215,9 @@ impl Planner {
 
     /// What is to be done now. Called again after each input and at [`Planner::wakes_at`].
     pub(super) fn plan(&mut self, now: Timestamp, rng: &mut Rng) -> Vec<Effect> {
+        if !self.is_leaving() && self.waiting.is_none() {
+            self.judge_suspects(now);
+        }
         let mut effects = std::mem::take(&mut self.ready);
         if self.is_leaving() {
             effects.retain(is_told);
@@ -233,11 +240,9 @@ impl Planner {
     }
 
     fn plan_intake(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
-        let pending =
-            |track: &Track| matches!(track.row.state, BatchState::Filling | BatchState::Ready);
         let has_money = !self.intake.short || self.live.holds_nothing;
         let is_open = self.closed_until.is_none() && !self.warm_up.holds(now);
-        let may_begin = has_money && is_open && !self.tracks.values().any(pending);
+        let may_begin = has_money && is_open && !self.tracks.values().any(Track::is_pending);
         let (room, down_since) = (self.room(), self.live.down_since);
         let step = self
             .intake
@@ -340,7 +345,7 @@ impl Planner {
 
     fn fill(&self, batch: BatchId, now: Timestamp) -> Effect {
         let room = u32::try_from(self.room()).unwrap_or(u32::MAX).max(1);
-        let max_requests = self.intake.max_requests.min(room);
+        let max_requests = self.intake.most_requests().min(room);
         let only = self.tracks.get(&batch);
         Effect::Fill(Fill {
             batch,
@@ -405,9 +410,9 @@ impl Planner {
         self.under_way == 0 && self.ready.is_empty()
     }
 
-    /// Batches that the API works on, or may.
+    /// Batches that the API works on, or may, and those whose results have not all come.
     pub(super) fn remote_batches(&self) -> u64 {
-        let remote = |track: &&Track| track.in_remote_queue() > 0;
+        let remote = |track: &&Track| track.in_remote_queue() > 0 || track.awaits_results();
         self.tracks.values().filter(remote).count() as u64
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::{Effect, Planner};
+use super::{Effect, Planner, View};
 use crate::clock::add;
 use crate::engine::batches::answers::{Answer, HarvestEnd, Harvested};
 use crate::engine::batches::lane::{LiveView, Mode};
@@ -19,7 +19,7 @@ use crate::model::{
 use crate::provider::{Failure, Polled};
 use crate::store::{BatchQueue, BatchRow};
 
-fn start() -> Timestamp {
+pub(in crate::engine::batches) fn start() -> Timestamp {
     "2026-11-22T00:00:00Z".parse().unwrap()
 }
 
@@ -58,6 +58,10 @@ pub(in crate::engine::batches) fn settings(
     })
 }
 
+pub(in crate::engine::batches) fn view() -> View {
+    found(BatchState::Open, None).view
+}
+
 pub(in crate::engine::batches) fn row(state: BatchState) -> BatchRow {
     BatchRow {
         id: BatchId(1),
@@ -82,6 +86,7 @@ pub(in crate::engine::batches) fn row(state: BatchState) -> BatchRow {
         cancel_reason: None,
         deadline: None,
         undated: true,
+        short: None,
     }
 }
 

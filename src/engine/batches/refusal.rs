@@ -17,6 +17,8 @@ pub(super) enum Refusal {
     TooLarge,
     /// It does not exist, because of this entry.
     Entry(EntryName),
+    /// It does not exist, because of some entry, and nothing says which.
+    Unnamed,
     /// It does not exist, and no batch can be created now.
     Halt,
 }
@@ -44,9 +46,14 @@ pub(super) fn refusal(failure: &Failure) -> Refusal {
         Treatment::Retry | Treatment::Requeue => Refusal::Wait,
         Treatment::Fail | Treatment::Mark => {
             let place = rejected_entry(failure).map(EntryName::Place);
+            // Only the API's own words are about entries: a page in its place is about the way to it.
+            let unnamed = match failure.evidence.error_type {
+                Some(_) => Refusal::Unnamed,
+                None => Refusal::Halt,
+            };
             place
                 .or_else(|| entry_of_ours(failure))
-                .map_or(Refusal::Halt, Refusal::Entry)
+                .map_or(unnamed, Refusal::Entry)
         }
     }
 }
@@ -125,10 +132,15 @@ mod tests {
             ),
             ("requests: List should have at least 1 item", None),
             ("requests.: odd", None),
+            (
+                "The request body is not valid JSON: no low surrogate in string",
+                None,
+            ),
         ] {
-            let found = refusal(&failure(ErrorClass::BatchRejected, Some(400), message));
-            let expected = entry.map_or(Refusal::Halt, Refusal::Entry);
-            assert_eq!(found, expected, "{message}");
+            let mut failure = failure(ErrorClass::BatchRejected, Some(400), message);
+            failure.evidence.error_type = Some("invalid_request_error".to_owned());
+            let expected = entry.map_or(Refusal::Unnamed, Refusal::Entry);
+            assert_eq!(refusal(&failure), expected, "{message}");
         }
     }
 }

@@ -135,9 +135,9 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 let mut harvester = Harvester::new(self, &row, cancel, context);
                 Ok(Answer::Harvested(row.id, harvester.run(downloads).await?))
             }
-            Effect::Expire(row) => {
+            Effect::Expire { row, missing } => {
                 let mut harvester = Harvester::new(self, &row, row.cancel_reason, context);
-                Ok(Answer::Expired(row.id, harvester.expire().await?))
+                Ok(Answer::Expired(row.id, harvester.expire(missing).await?))
             }
             Effect::FailEntry {
                 row,
@@ -155,7 +155,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         }
     }
 
-    async fn row(&self, batch: BatchId) -> Result<BatchRow> {
+    pub(super) async fn row(&self, batch: BatchId) -> Result<BatchRow> {
         let rows = self.store.batches(self.run).await?;
         let row = rows.into_iter().find(|row| row.id == batch);
         row.ok_or_else(|| {

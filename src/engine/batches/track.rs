@@ -10,6 +10,7 @@ use super::planner::View;
 use super::search::Search;
 use crate::clock::add;
 use crate::model::{BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines};
+use crate::provider::Failure;
 use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
 /// Each wait between two looks is so many times the one before.
@@ -63,6 +64,8 @@ pub(super) struct Track {
     pub(super) only: Option<Vec<JobId>>,
     /// All its jobs are in it.
     pub(super) filled: bool,
+    /// Its only entry was refused, and nothing tells yet whether that is the entry's fault.
+    pub(super) suspect: Option<Box<Failure>>,
     /// It is taken apart, and its jobs go there.
     apart: Option<(Lane, bool)>,
     /// Since when its create answer is missed.
@@ -80,6 +83,8 @@ pub(super) struct Track {
     pub(super) cancel_due: Timestamp,
     /// Whole downloads of its results.
     pub(super) downloads: u32,
+    /// Its results could not be had: nothing more is done about it in this dispatch.
+    pub(super) given_up: bool,
     /// What the lines of all downloads were.
     pub(super) lines: ResultLines,
 }
@@ -93,6 +98,7 @@ impl Track {
             idle_looks: 0,
             only: None,
             filled: false,
+            suspect: None,
             apart: None,
             lost_at: None,
             candidates: None,
@@ -102,6 +108,7 @@ impl Track {
             cancel_taken: false,
             cancel_due: Timestamp::MIN,
             downloads: 0,
+            given_up: false,
             lines: ResultLines::default(),
         }
     }
@@ -111,6 +118,9 @@ impl Track {
     pub(super) fn found(row: BatchRow, has_budget: bool) -> Self {
         let unsent = matches!(row.state, BatchState::Filling | BatchState::Ready);
         let mut track = Self::new(row);
+        // What we asked to cancel, the API is asked again; what somebody else did, not.
+        track.cancel_taken =
+            track.row.state == BatchState::Canceling && track.row.cancel_reason.is_none();
         if unsent && has_budget {
             track.take_apart(Lane::Batch, false);
         }
@@ -119,7 +129,7 @@ impl Track {
 
     /// What it needs now, or at `due`. None: nothing, or nothing more.
     pub(super) fn need(&self, view: &View, now: Timestamp) -> Option<Need> {
-        if self.busy {
+        if self.busy || self.given_up {
             return None;
         }
         if let Some((lane, keep_attempts)) = self.apart {
@@ -138,6 +148,7 @@ impl Track {
                 Some(apart(Lane::Live))
             }
             BatchState::Filling => Some(Need::Fill),
+            BatchState::Ready if self.suspect.is_some() => None,
             BatchState::Ready => Some(Need::Send),
             BatchState::Sending => Some(Need::Doubt),
             BatchState::Uncertain => Some(Need::Find(self.search(now))),
@@ -151,9 +162,10 @@ impl Track {
     }
 
     fn wants_cancel(&self, view: &View, now: Timestamp) -> Option<CancelReason> {
+        let by_somebody_else = self.cancel_taken && self.row.cancel_reason.is_none();
         let wish = if view.canceling {
             Some(CancelReason::User)
-        } else if self.is_late(view, now) {
+        } else if self.is_late(view, now) && !by_somebody_else {
             Some(CancelReason::Deadline)
         } else {
             self.row.cancel_reason
@@ -184,7 +196,7 @@ impl Track {
 
     /// When there may be something to do without any answer.
     pub(super) fn wakes_at(&self, view: &View, now: Timestamp) -> Option<Timestamp> {
-        if self.busy || self.row.state.is_over() {
+        if self.busy || self.given_up || self.row.state.is_over() {
             return None;
         }
         let could_be_given_up = matches!(
@@ -204,9 +216,17 @@ impl Track {
         let elsewhere = match self.row.state {
             BatchState::Open | BatchState::Canceling => self.sight != Sight::None,
             BatchState::Uncertain => self.candidates.as_ref().is_some_and(|all| !all.is_empty()),
+            // Its results are asked for again within hours.
+            BatchState::Ended => self.awaits_results(),
             _ => false,
         };
-        !(self.row.state.is_over() || (no_wait && elsewhere && !self.busy))
+        !(self.given_up || self.row.state.is_over() || (no_wait && elsewhere && !self.busy))
+    }
+
+    /// It is being filled or waits to be sent, and no other is begun meanwhile.
+    pub(super) fn is_pending(&self) -> bool {
+        let is_unsent = matches!(self.row.state, BatchState::Filling | BatchState::Ready);
+        is_unsent && self.suspect.is_none()
     }
 
     /// Requests of it that wait in the API's queue, as far as we know.
@@ -218,6 +238,11 @@ impl Track {
             | BatchState::Canceling => u64::from(self.row.requests),
             _ => 0,
         }
+    }
+
+    /// Its results came short, and are asked for again.
+    pub(super) fn awaits_results(&self) -> bool {
+        self.row.state == BatchState::Ended && self.row.short.is_some() && !self.given_up
     }
 
     /// Requests of it that the live lane would have to do if it were given up now.

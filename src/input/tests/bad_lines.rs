@@ -5,7 +5,7 @@ use crate::input::{LineError, MAX_PARAMS_KEYS};
 use crate::model::Shaping;
 
 /// Line, column, reason; with a model given by flags.
-const BAD: [(&str, usize, &str); 72] = [
+const BAD: [(&str, usize, &str); 74] = [
     // What is no JSON object.
     (
         "[",
@@ -35,7 +35,22 @@ const BAD: [(&str, usize, &str); 72] = [
     (
         "custom_id,prompt",
         1,
-        r#"expected a JSON object such as {"prompt": "..."}, found other text"#,
+        r#"expected a JSON object such as {"prompt": "..."}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`"#,
+    ),
+    (
+        "\"id\";\"the text\"",
+        1,
+        r#"expected a JSON object such as {"prompt": "..."}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`"#,
+    ),
+    (
+        r#"{"requests":[{"custom_id":"a","params":{}}]}"#,
+        2,
+        "unknown key `requests`: this is the body of one call of the Batches API, write each of its requests on a line of its own (`jq -c '.requests[]' FILE` does that)",
+    ),
+    (
+        r#"{"prompt":null,"prompt":"p"}"#,
+        16,
+        "`prompt` stands twice on this line: keep one",
     ),
     (
         "plain words",
@@ -175,8 +190,8 @@ const BAD: [(&str, usize, &str); 72] = [
     ),
     (
         r#"{"prompt":"p","\ud800":17}"#,
-        22,
-        "not valid JSON (unexpected end of hex escape): write both halves of the surrogate pair, or the character itself",
+        16,
+        r"`\ud800` is half of a surrogate pair and stands for no character, the API reads no such request: write both halves of the surrogate pair, or the character itself",
     ),
     (
         r#"{"prompt":"p","prompt":"q"}"#,
@@ -200,14 +215,9 @@ const BAD: [(&str, usize, &str); 72] = [
         "`custom_id` must be a string in double quotes, found 17",
     ),
     (
-        r#"{"custom_id":null,"prompt":"p"}"#,
-        14,
-        "`custom_id` must be a string in double quotes, found null",
-    ),
-    (
         r#"{"custom_id":"\ud800x","prompt":"p"}"#,
-        21,
-        "`custom_id` has a broken escape: write both halves of the surrogate pair, or the character itself",
+        15,
+        r"`\ud800` is half of a surrogate pair and stands for no character, the API reads no such request: write both halves of the surrogate pair, or the character itself",
     ),
     (
         r#"{"prompt":"p","lane":"fast"}"#,
@@ -252,8 +262,8 @@ const BAD: [(&str, usize, &str); 72] = [
     ),
     (
         r#"{"prompt":null}"#,
-        11,
-        "`prompt` must be a string in double quotes, found null",
+        1,
+        "neither `params` nor `prompt`: a line needs one of them",
     ),
     (
         r#"{"prompt":"p","system":7}"#,
@@ -298,8 +308,8 @@ const BAD: [(&str, usize, &str); 72] = [
     // The form with params.
     (
         r#"{"params":null}"#,
-        11,
-        "`params` must be an object, the body of a Messages API request, found null",
+        1,
+        "neither `params` nor `prompt`: a line needs one of them",
     ),
     (
         r#"{"params":[{"messages":[1]}]}"#,
@@ -368,8 +378,8 @@ const BAD: [(&str, usize, &str); 72] = [
     ),
     (
         r#"{"params":{"messages":[1],"\udfff":1}}"#,
-        33,
-        "a key of `params` has a broken escape: write both halves of the surrogate pair, or the character itself",
+        28,
+        r"`\udfff` is half of a surrogate pair and stands for no character, the API reads no such request: write both halves of the surrogate pair, or the character itself",
     ),
 ];
 
@@ -382,6 +392,48 @@ fn every_bad_line_is_located_and_explained() {
             reason: reason.to_owned(),
         };
         assert_eq!(bad(text, &with_model()), expected, "{text}");
+    }
+}
+
+/// In a batch such a line would take all the others with it.
+#[test]
+fn what_no_strict_parser_takes_is_refused_with_its_place_wherever_it_stands() {
+    let deep = format!("{}1{}", "[".repeat(600), "]".repeat(600));
+    let values = [
+        (r#""a\ud83d""#, "half of a surrogate pair", 2),
+        (r#""\udE00a""#, "half of a surrogate pair", 1),
+        (r#"{"k\ud800":1}"#, "half of a surrogate pair", 3),
+        ("1e400", "larger than any", 0),
+        ("[0, -1E999]", "larger than any", 4),
+        (&deep, "more than 500 levels", 0),
+    ];
+    for (value, why, at) in values {
+        for (before, after) in [
+            (r#"{"prompt":"p","metadata":"#, "}"),
+            (r#"{"prompt":"p","metadata":{"a":["#, "]}}"),
+            (r#"{"prompt":"p","system":["#, "]}"),
+            (r#"{"params":{"messages":["#, "]}}"),
+            (
+                r#"{"params":{"messages":[1],"tools":[{"input_schema":"#,
+                "}]}}",
+            ),
+            (r#"{"params":{"messages":[1],"temperature":"#, "}}"),
+            (r#"{"params":{"messages":[1],"new_key":"#, "}}"),
+        ] {
+            let error = bad(format!("{before}{value}{after}"), &with_model());
+            assert!(error.reason.contains(why), "{before}: {error}");
+            let depth = before.matches(['{', '[']).count() - before.matches(['}', ']']).count();
+            let at = if at == 0 && why.contains("levels") {
+                500 - depth
+            } else {
+                at
+            };
+            assert_eq!(
+                error.column,
+                before.len() + at + 1,
+                "{before}{value:.20}: {error}"
+            );
+        }
     }
 }
 

@@ -7,12 +7,13 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::lines::Read;
 use super::{ItemResult, ResultLine};
-use crate::model::Evidence;
+use crate::model::{ErrorClass, Evidence};
 use crate::provider::classify::Answer;
 use crate::provider::text::one_line;
 use crate::provider::tidy::{Altered, tidy};
@@ -61,7 +62,10 @@ pub(super) fn read_line(line: &[u8], redactor: &Redactor) -> Read {
     let shown = || show(line, redactor);
     let Ok(wire) = serde_json::from_str::<WireLine<'_>>(text) else {
         let words = format!("the line is no result: {}", shown());
-        return Read::Line(unreadable(None, words));
+        // Half a line still tells whose it is.
+        let is_half = serde_json::from_str::<IgnoredAny>(text).is_err();
+        let id = is_half.then(|| leading_id(text.as_bytes())).flatten();
+        return Read::Line(unreadable(id, words));
     };
     let custom_id = wire.custom_id.and_then(id_of);
     if custom_id.is_none()
@@ -130,6 +134,11 @@ fn item(raw: &RawValue, altered: Altered, redactor: &Redactor) -> Option<ItemRes
 fn answered(message: &str, altered: Altered, redactor: &Redactor) -> ItemResult {
     match judge(message, altered, redactor) {
         Ok(message) => ItemResult::Succeeded(Box::new(message)),
+        // Paid for, and none that can be used: the next one would be paid for too.
+        Err(failure) if failure.class == ErrorClass::BadResponse && failure.message.is_none() => {
+            let words = failure.evidence.message.unwrap_or_default();
+            ItemResult::Unreadable(format!("the answer cannot be read: {words}"))
+        }
         Err(failure) => ItemResult::Errored(failure),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Owns the framing and the bound on a line. At most one line is held, and the piece at hand.
 
+use serde::de::IgnoredAny;
+
 use super::item::{read_line, too_long};
 use super::{ItemResult, ResultLine};
 use crate::provider::Redactor;
@@ -54,8 +56,11 @@ impl<'a> Lines<'a> {
     /// line is what a cut leaves.
     pub(super) fn finish(&mut self) -> Taken {
         let mut taken = Taken::default();
+        let is_whole = serde_json::from_slice::<IgnoredAny>(self.begun.trim_ascii()).is_ok();
         match self.line() {
-            Some(Read::Line(line)) if matches!(line.result, ItemResult::Unreadable(_)) => {
+            Some(Read::Line(line))
+                if !is_whole && matches!(line.result, ItemResult::Unreadable(_)) =>
+            {
                 taken.cut = Some("the results end in the middle of a line".to_owned());
             }
             read => taken.add(read),

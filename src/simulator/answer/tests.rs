@@ -71,6 +71,33 @@ fn a_tool_is_called_with_fitting_input() {
 }
 
 #[test]
+fn a_forced_tool_is_called_and_nothing_else_is_said() {
+    let tool = |name: &str| json!({"name": name, "input_schema": {"type": "object"}});
+    let tools = json!([tool("look"), tool("listen")]);
+    for (choice, name) in [
+        (json!({"type": "any"}), "look"),
+        (json!({"type": "tool", "name": "listen"}), "listen"),
+    ] {
+        // Where the last message answers a call, too.
+        let messages = json!([
+            {"role": "user", "content": "Look"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "look", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]},
+        ]);
+        for changes in [
+            json!({"tools": tools, "tool_choice": choice}),
+            json!({"tools": tools, "tool_choice": choice, "messages": messages}),
+        ] {
+            let message = answer(&changes, Twist::Plain);
+            assert_eq!(message["stop_reason"], "tool_use", "{changes}");
+            let content = message["content"].as_array().unwrap();
+            let called: Vec<_> = content.iter().map(|block| &block["name"]).collect();
+            assert_eq!(called, [name], "{changes}");
+        }
+    }
+}
+
+#[test]
 fn a_structured_answer_is_json() {
     let format = json!({"output_config": {"format": {"type": "json_schema", "schema":
         {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}}}});

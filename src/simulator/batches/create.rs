@@ -202,8 +202,9 @@ fn batch(
 ) -> Batch {
     let settings = &shared.settings.batches;
     let header = |name| arrival.header(name).unwrap_or_default().to_owned();
+    let seed = shared.settings.seed ^ shared.settings.instance;
     // Not a bare number: ids must not be guessed.
-    let mut dice = Dice::new(shared.settings.seed, u64::from(number), 0, Purpose::Batch);
+    let mut dice = Dice::new(seed, u64::from(number), 0, Purpose::Batch);
     Batch {
         id: format!("msgbatch_01{}", dice.letters(22)),
         number,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::board::Cursor;
 use super::object::object;
+use super::settings::ShortAs;
 use super::{create, results};
 use crate::simulator::errors::ApiError;
 use crate::simulator::limits::Headers;
@@ -217,7 +218,21 @@ impl Desk<'_> {
                 "Message Batch {id} has no available results."
             )));
         }
-        Ok(results::reply(self.shared, batch, self.cutter))
+        let settings = &self.shared.settings.batches;
+        let is_short = batch.state().downloads < settings.short_downloads;
+        match settings.short_as {
+            ShortAs::Missing if is_short => {
+                batch.state().downloads += 1;
+                Err(ApiError::not_found(format!(
+                    "Message Batch {id} has no available results."
+                )))
+            }
+            ShortAs::Page if is_short => {
+                batch.state().downloads += 1;
+                Ok(Reply::page(200, "Please wait"))
+            }
+            _ => Ok(results::reply(self.shared, batch, self.cutter)),
+        }
     }
 
     fn cancel(&self, id: &str) -> Result<Reply, ApiError> {

@@ -14,8 +14,11 @@ use crate::simulator::cache::first_u64;
 use crate::simulator::errors::ApiError;
 use crate::simulator::faults::BatchScript;
 use crate::simulator::request::{self, Fields};
+use crate::simulator::strict;
 
 const LONGEST_ID: usize = 64;
+/// Brackets around an entry: the body's and the list's.
+const ENTRY_LEVELS: usize = 2;
 
 /// What came in so far.
 #[derive(Debug)]
@@ -75,6 +78,7 @@ impl Intake {
     pub(super) fn finish(self) -> Result<Order, ApiError> {
         let entries = self.entries;
         let top = request::fields(self.splitter.skeleton())?;
+        strict::check(self.splitter.skeleton(), 0)?;
         if let Some(broken) = entries.broken {
             return Err(broken);
         }
@@ -117,22 +121,29 @@ impl Entries {
     fn add(&mut self, entry: &[u8], most: u32) {
         let index = self.count;
         self.count = self.count.saturating_add(1);
-        if self.broken.is_some() || self.wrong.is_some() || index >= most {
+        if self.broken.is_some() {
             return;
         }
-        match serde_json::from_slice::<Fields<'_>>(entry) {
-            Ok(fields) => {
-                if let Err(error) = self.keep(&fields, index) {
-                    self.wrong = Some(error);
-                }
-            }
-            Err(error) if error.is_data() => {
-                self.wrong = Some(ApiError::invalid(format!(
-                    "requests.{index}: Input should be a valid dictionary"
-                )));
-            }
-            Err(error) => self.broken = Some(request::not_json(&error)),
+        let read = serde_json::from_slice::<Fields<'_>>(entry);
+        // The whole is read before any of it is judged.
+        let is_json = match &read {
+            Err(error) if !error.is_data() => Err(request::not_json(error)),
+            _ => strict::check(entry, ENTRY_LEVELS),
+        };
+        if let Err(error) = is_json {
+            self.broken = Some(error);
+            return;
         }
+        if self.wrong.is_some() || index >= most {
+            return;
+        }
+        let kept = match read {
+            Ok(fields) => self.keep(&fields, index),
+            Err(_) => Err(ApiError::invalid(format!(
+                "requests.{index}: Input should be a valid dictionary"
+            ))),
+        };
+        self.wrong = kept.err();
     }
 
     fn keep(&mut self, fields: &Fields<'_>, index: u32) -> Result<(), ApiError> {

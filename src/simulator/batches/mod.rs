@@ -28,4 +28,4 @@ mod timing;
 pub(super) use board::Board;
 pub(super) use endpoints::{is_at, serve};
 pub use records::{BatchItemRecord, BatchRecord, ItemOutcome};
-pub use settings::{BatchProgress, BatchSettings, ErrorNesting};
+pub use settings::{BatchProgress, BatchSettings, ErrorNesting, ShortAs, ToldCounts};

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::records::ItemOutcome;
+use super::settings::{ShortAs, ToldCounts};
 use crate::simulator::server::Shared;
 use crate::simulator::time::rfc3339_micros;
 
@@ -22,18 +23,25 @@ pub(super) fn object(batch: &Batch, shared: &Shared, host: &str, now: Instant) -
     };
     let archived = batch.timing.archived();
     let archived = (state.ended_at.is_some() && archived <= now).then_some(archived);
-    let results_url = (state.ended_at.is_some() && archived.is_none())
+    let short = settings.short_as == ShortAs::Missing && state.downloads < settings.short_downloads;
+    let archived_or_short = archived.is_some() || short;
+    let results_url = (state.ended_at.is_some() && !archived_or_short)
         .then(|| format!("http://{host}/v1/messages/batches/{}/results", batch.id));
     let told = settings.counts_grow || state.ended_at.is_some();
     let count = |outcome| if told { state.ended_as(outcome) } else { 0 };
     let counts = ItemOutcome::ALL.map(count);
-    let [succeeded, errored, canceled, expired] = counts;
+    let processing = batch.count - counts.iter().sum::<u32>();
+    let [succeeded, errored, canceled, expired] = match settings.told_counts {
+        ToldCounts::Zero if state.ended_at.is_some() => [0; 4],
+        ToldCounts::Succeeded if state.ended_at.is_some() => [batch.count, 0, 0, 0],
+        _ => counts,
+    };
     json!({
         "id": batch.id,
         "type": "message_batch",
         "processing_status": state.status(),
         "request_counts": {
-            "processing": batch.count - counts.iter().sum::<u32>(),
+            "processing": processing,
             "succeeded": succeeded,
             "errored": errored,
             "canceled": canceled,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::batch::Batch;
 use super::item::{Answered, Item, ItemState, Verdict};
 use super::records::ItemOutcome;
-use super::settings::ErrorNesting;
+use super::settings::{ErrorNesting, ShortAs};
 use crate::simulator::dice::{Dice, Purpose};
 use crate::simulator::errors::ApiError;
 use crate::simulator::faults::ItemTwist;
@@ -45,9 +45,20 @@ struct Download {
     dice: Dice,
     /// Blocks that are still to come; the next one is the last.
     blocks: Vec<usize>,
-    /// After so many requests it breaks off, in the middle of a line.
+    /// After so many requests it ends early.
     left: Option<usize>,
+    early: Early,
     broken: bool,
+}
+
+/// How a download ends early.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Early {
+    /// It breaks off in the middle of a line.
+    Cut,
+    /// The connection says nothing of it: after a line, or in the middle of one.
+    Whole,
+    HalfLine,
 }
 
 /// The results of a batch that has ended.
@@ -77,7 +88,16 @@ impl Download {
         let mut fate = dice(Purpose::Download);
         let drawn = fate.unit() < shared.settings.batches.cut_rate;
         let count = usize::try_from(batch.count).unwrap_or(usize::MAX);
-        let left = (nth < batch.cuts || drawn).then(|| fate.below(count));
+        let settings = &shared.settings.batches;
+        let (left, early) = match settings.short_as {
+            _ if nth >= settings.short_downloads => {
+                let left = (nth < batch.cuts || drawn).then(|| fate.below(count));
+                (left, Early::Cut)
+            }
+            ShortAs::Part => (Some(count - count / 3), Early::Whole),
+            ShortAs::HalfLine => (Some(count - 1), Early::HalfLine),
+            ShortAs::Empty | ShortAs::Missing | ShortAs::Page => (Some(0), Early::Whole),
+        };
         Self {
             shared,
             batch,
@@ -85,6 +105,7 @@ impl Download {
             dice: order,
             blocks,
             left,
+            early,
             broken: false,
         }
     }
@@ -123,8 +144,13 @@ impl Download {
             self.lines(&mut chunk, item, params);
             match &mut self.left {
                 Some(0) => {
-                    chunk.truncate(start + (chunk.len() - start) / 2);
-                    self.broken = true;
+                    let kept = match self.early {
+                        Early::Whole => 0,
+                        Early::Cut | Early::HalfLine => (chunk.len() - start) / 2,
+                    };
+                    chunk.truncate(start + kept);
+                    self.broken = self.early == Early::Cut;
+                    self.blocks.clear();
                     break;
                 }
                 Some(left) => *left -= 1,
@@ -146,6 +172,13 @@ impl Download {
         self.line(out, &item.custom_id, &answered, flat);
         match answered.flaw {
             Some(ItemTwist::MissingLine) => out.truncate(start),
+            Some(ItemTwist::ContradictedLine) => {
+                let answer = out.split_off(start);
+                let error =
+                    Verdict::Error(ApiError::new(529, "overloaded_error", "Overloaded")).into();
+                self.line(out, &item.custom_id, &error, flat);
+                out.extend(answer);
+            }
             Some(ItemTwist::DuplicateLine) => self.line(out, &item.custom_id, &answered, flat),
             Some(ItemTwist::StrangerLine) => {
                 let stranger = format!("stranger-{}", self.dice.letters(12));

@@ -65,6 +65,40 @@ pub struct BatchSettings {
     pub cuts: u32,
     /// The share of later downloads that break off, 0 to 1.
     pub cut_rate: f64,
+    /// How many downloads of each batch's results come short, the first ones.
+    pub short_downloads: u32,
+    /// What is wrong with those.
+    pub short_as: ShortAs,
+    /// What is told of how the requests of an ended batch stand.
+    pub told_counts: ToldCounts,
+}
+
+/// What is wrong with a download that comes short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShortAs {
+    /// A 200 without a line.
+    #[default]
+    Empty,
+    /// The last third of the lines is not there yet.
+    Part,
+    /// As before the end of the batch: 404, and no `results_url`.
+    Missing,
+    /// A page in the place of lines, with 200.
+    Page,
+    /// It ends in the middle of a line, and is whole by all that HTTP says.
+    HalfLine,
+}
+
+/// What is told of how the requests of an ended batch stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToldCounts {
+    /// The truth.
+    #[default]
+    True,
+    /// Nothing but zeros.
+    Zero,
+    /// All of them succeeded.
+    Succeeded,
 }
 
 /// How the requests of a batch get done.
@@ -112,6 +146,9 @@ impl Default for BatchSettings {
             create_faults: Vec::new(),
             cuts: 0,
             cut_rate: 0.0,
+            short_downloads: 0,
+            short_as: ShortAs::Empty,
+            told_counts: ToldCounts::True,
         }
     }
 }

@@ -111,6 +111,7 @@ pub(in crate::simulator) enum ItemTwist {
     Canceled,
     MissingLine,
     DuplicateLine,
+    ContradictedLine,
     StrangerLine,
     UnreadableLine,
     FlatError,
@@ -288,7 +289,7 @@ const fn text(status: u16, body: &'static str) -> Act {
 const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-static CASES: [Row; 122] = [
+static CASES: [Row; 123] = [
     row("ok", "a good answer", answer(Twist::Plain)),
     row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
     row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
@@ -417,6 +418,7 @@ static CASES: [Row; 122] = [
     row("item-canceled", "canceled, though nobody asked for it", Act::Item(ItemTwist::Canceled)),
     row("item-missing", "a good answer whose line is missing in the results", Act::Item(ItemTwist::MissingLine)),
     row("item-duplicate", "a good answer whose line comes twice", Act::Item(ItemTwist::DuplicateLine)),
+    row("item-contradicted", "a good answer, and before it a line that calls the same request errored", Act::Item(ItemTwist::ContradictedLine)),
     row("item-stranger", "a good answer, and a line with a custom_id that nobody sent", Act::Item(ItemTwist::StrangerLine)),
     row("item-unreadable", "a good answer whose line is no JSON", Act::Item(ItemTwist::UnreadableLine)),
     row("item-flat-error", "overloaded, with the error object nested once instead of twice", Act::Item(ItemTwist::FlatError)),

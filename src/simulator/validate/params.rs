@@ -1,6 +1,7 @@
 //! Fields and parameters.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
@@ -42,6 +43,8 @@ const BETA_ONLY: [&str; 6] = [
 ];
 const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
 
+/// Longest name of a tool.
+const MOST_NAME: usize = 128;
 const MIN_THINKING_BUDGET: u32 = 1_024;
 
 #[derive(Deserialize)]
@@ -60,6 +63,15 @@ struct OutputConfig {
 struct ToolChoice {
     #[serde(rename = "type")]
     kind: String,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tool<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
 }
 
 pub(super) fn known_fields(
@@ -86,6 +98,7 @@ pub(super) fn check(ask: &Ask<'_>, dialect: Dialect<'_>) -> Result<(), ApiError>
     max_tokens(ask)?;
     sampling(ask, dialect)?;
     thinking(ask)?;
+    tool_names(ask)?;
     tool_choice(ask)?;
     choices(ask)
 }
@@ -223,8 +236,50 @@ fn no_disabling() -> ApiError {
     ApiError::invalid("\"thinking.type.disabled\" is not supported for this model.")
 }
 
+/// Every tool has a name of its own, of the characters that the API allows.
+fn tool_names(ask: &Ask<'_>) -> Result<(), ApiError> {
+    let mut seen = HashSet::new();
+    for (index, raw) in ask.tools.iter().enumerate() {
+        let tool: Tool<'_> = serde_json::from_str(raw.get()).map_err(|_| {
+            ApiError::invalid(format!("tools.{index}: Input should be a valid dictionary"))
+        })?;
+        // A set of tools is called by its server's name.
+        if tool.kind.as_deref() == Some("mcp_toolset") {
+            continue;
+        }
+        let Some(name) = tool.name else {
+            return Err(ApiError::invalid(format!(
+                "tools.{index}.name: Field required"
+            )));
+        };
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        if !(1..=MOST_NAME).contains(&name.len()) || !name.bytes().all(good) {
+            let kind = tool.kind.as_deref().unwrap_or("custom");
+            return Err(ApiError::invalid(format!(
+                "tools.{index}.{kind}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'"
+            )));
+        }
+        if !seen.insert(name) {
+            return Err(ApiError::invalid("tools: Tool names must be unique."));
+        }
+    }
+    Ok(())
+}
+
 fn tool_choice(ask: &Ask<'_>) -> Result<(), ApiError> {
     let choice: Option<ToolChoice> = ask.fields.read("tool_choice", "a valid dictionary")?;
+    let wanted = choice.as_ref().and_then(|choice| choice.name.as_deref());
+    if let Some(wanted) = wanted {
+        let is_there = ask.tools.iter().any(|raw| {
+            let tool = serde_json::from_str::<Tool<'_>>(raw.get());
+            tool.is_ok_and(|tool| tool.name.as_deref() == Some(wanted))
+        });
+        if !is_there {
+            return Err(ApiError::invalid(format!(
+                "Tool '{wanted}' not found in provided tools"
+            )));
+        }
+    }
     let forced = choice.is_some_and(|choice| matches!(choice.kind.as_str(), "any" | "tool"));
     if forced && !ask.model.forced_tools {
         // The wording is not publicly known.

@@ -34,6 +34,36 @@ fn table(cases: Vec<(&str, Value, &str)>) {
 }
 
 #[test]
+fn tools_have_names_that_the_api_takes_and_a_forced_one_is_there() {
+    let tool = |name: &str| json!({"name": name, "input_schema": {"type": "object"}});
+    let pattern = "tools.0.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'";
+    let long = "x".repeat(129);
+    let model = "claude-haiku-4-5";
+    table(vec![
+        (model, json!({"tools": [tool("look-at_2")]}), "fine"),
+        (model, json!({"tools": [tool("look at")]}), pattern),
+        (model, json!({"tools": [tool("caf\u{e9}")]}), pattern),
+        (model, json!({"tools": [tool("")]}), pattern),
+        (model, json!({"tools": [tool(&long)]}), pattern),
+        (
+            model,
+            json!({"tools": [{"input_schema": {}}]}),
+            "tools.0.name: Field required",
+        ),
+        (
+            model,
+            json!({"tools": [tool("a"), tool("a")]}),
+            "Tool names must be unique",
+        ),
+        (
+            model,
+            json!({"tools": [tool("a")], "tool_choice": {"type": "tool", "name": "b"}}),
+            "Tool 'b' not found in provided tools",
+        ),
+    ]);
+}
+
+#[test]
 fn parameters_are_refused_in_the_words_of_the_api() {
     table(vec![
         ("claude-opus-5", json!({}), "fine"),

@@ -7,6 +7,7 @@ use super::tx::line_of;
 use super::{SqliteStore, batches, blob, dissolve, fill, harvest, queue, requests};
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody, RunId,
+    ShortResults,
 };
 use crate::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
@@ -95,6 +96,12 @@ impl BatchStore for SqliteStore {
     async fn cancel_batch(&self, batch: BatchId, reason: CancelReason) -> Result<()> {
         self.writer
             .call(move |tx| batches::cancel(tx, batch, reason))
+            .await
+    }
+
+    async fn note_short(&self, batch: BatchId, short: Option<ShortResults>) -> Result<()> {
+        self.writer
+            .call(move |tx| batches::note_short(tx, batch, short))
             .await
     }
 

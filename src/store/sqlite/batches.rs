@@ -8,6 +8,7 @@ use super::rows::{optional_word, time, word};
 use super::tx::Tx;
 use crate::model::{
     BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, RequestCounts, RunId,
+    ShortResults,
 };
 use crate::store::{BatchRow, NewBatch, Result, StoreError};
 
@@ -202,6 +203,17 @@ pub(super) fn cancel(tx: &Tx, batch: BatchId, reason: CancelReason) -> Result<()
     Ok(())
 }
 
+pub(super) fn note_short(tx: &Tx, batch: BatchId, short: Option<ShortResults>) -> Result<()> {
+    batch_row(tx, batch)?;
+    let since = short.map(|short| short.since.as_millisecond());
+    let downloads = short.map_or(0, |short| short.downloads);
+    tx.execute(
+        "UPDATE batches SET short_since_ms = ?2, short_downloads = ?3 WHERE id = ?1 AND state = 'ended'",
+        params![batch.0, since, downloads],
+    )?;
+    Ok(())
+}
+
 /// The head of every query for batches.
 pub(super) const BATCHES: &str =
     "SELECT batches.*, runs.uuid AS uuid FROM batches JOIN runs ON runs.id = run_id";
@@ -211,6 +223,12 @@ pub(super) fn list(tx: &mut Tx, run: RunId) -> Result<Vec<BatchRow>> {
     let run = tx.run_row(run)?;
     let sql = format!("{BATCHES} WHERE run_id = ?1 ORDER BY batches.id");
     tx.query_all(&sql, [run], read_batch)
+}
+
+fn short(row: &Row<'_>) -> rusqlite::Result<Option<ShortResults>> {
+    let downloads = row.get("short_downloads")?;
+    let since = time(row, "short_since_ms")?;
+    Ok(since.map(|since| ShortResults { since, downloads }))
 }
 
 pub(super) fn read_batch(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
@@ -239,5 +257,6 @@ pub(super) fn read_batch(row: &Row<'_>) -> rusqlite::Result<BatchRow> {
         cancel_reason: optional_word(row, "cancel_reason", CancelReason::parse)?,
         deadline: time(row, "deadline_ms")?,
         undated: row.get("undated")?,
+        short: short(row)?,
     })
 }

@@ -190,6 +190,15 @@ pub(super) fn keep_options(tx: &mut Tx, run: RunId, options: &DispatchOptions) -
     Ok(())
 }
 
+pub(super) fn name_run(tx: &mut Tx, run: RunId, name: &str) -> Result<()> {
+    let row = tx.run_row(run)?;
+    tx.execute(
+        "UPDATE runs SET name = ?2 WHERE id = ?1",
+        params![row, name],
+    )?;
+    Ok(())
+}
+
 pub(super) fn pulse(tx: &mut Tx, run: RunId) -> Result<Pulse> {
     let row = tx.run_row(run)?;
     let flags = tx.query(

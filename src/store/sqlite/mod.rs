@@ -286,6 +286,12 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn name_run(&self, run: RunId, name: String) -> Result<()> {
+        self.writer
+            .call(move |tx| control::name_run(tx, run, &name))
+            .await
+    }
+
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         let pulse = self.writer.call(move |tx| control::pulse(tx, run)).await?;
         lock::renew(&self.file)?;

@@ -1,6 +1,7 @@
 //! Opening: what must be true of the file, and how every connection is set up.
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -123,8 +124,15 @@ pub(super) fn open_reader(path: &Path) -> Result<Opened> {
     refuse_network(&file.path)?;
     file.refuse_second_name()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = connect(&file, flags)?;
-    take_back_broken_commit(&file, &connection).map_err(blame_folder)?;
+    let mut connection = connect(&file, flags)?;
+    match take_back_broken_commit(&file, &connection).map_err(blame_folder) {
+        Err(StoreError::ReadOnly { .. }) if !has_log(&file.path) => {
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            connection = connect_to(&immutable(&file.path), path, flags)?;
+            read_something(&connection).map_err(|error| explain(path, &error))?;
+        }
+        taken_back => taken_back?,
+    }
     match check_version(path, &connection)? {
         0 => Err(StoreError::Missing {
             path: path.to_path_buf(),
@@ -140,8 +148,32 @@ pub(super) fn open_reader(path: &Path) -> Result<Opened> {
     }
 }
 
-/// Even reading needs a writable folder: SQLite keeps its write-ahead log beside the store. What
-/// it says where it cannot ("unable to open database file") sends people looking at the path.
+/// Whether commits stand beside the store that are not in it yet.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+/// The name by which SQLite reads a store in a place where nothing can be written: as a file that
+/// nobody changes, without log or locks.
+fn immutable(path: &Path) -> PathBuf {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'~' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri.push_str("?immutable=1");
+    PathBuf::from(uri)
+}
+
+/// Even reading needs a writable folder, if there is a write-ahead log beside the store. What SQLite
+/// says where it cannot ("unable to open database file") sends people looking at the path.
 fn blame_folder(error: StoreError) -> StoreError {
     match error {
         StoreError::CannotOpen { path, why } => match folder_refuses(&path) {
@@ -193,8 +225,12 @@ fn needs_writer(error: &rusqlite::Error) -> bool {
 
 /// The path that SQLite is given is absolute, so it is the name of a file, whatever that name is.
 fn connect(file: &StoreFile, flags: OpenFlags) -> Result<Connection> {
-    let failed = |error: rusqlite::Error| explain(&file.named, &error);
-    let connection = Connection::open_with_flags(&file.path, flags).map_err(failed)?;
+    connect_to(&file.path, &file.named, flags)
+}
+
+fn connect_to(path: &Path, named: &Path, flags: OpenFlags) -> Result<Connection> {
+    let failed = |error: rusqlite::Error| explain(named, &error);
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     let patience = Duration::from_secs(BUSY_TIMEOUT_SECONDS);
     connection.busy_timeout(patience).map_err(failed)?;
     Ok(connection)
@@ -253,13 +289,16 @@ fn refuse_old_sqlite(path: &Path) -> Result<()> {
 /// SQLite tells of a folder or a device only that reading failed.
 fn refuse_other_kinds(path: &Path) -> Result<()> {
     let why = match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => "it is a folder",
-        Ok(found) if !found.is_file() => "it is no regular file",
+        Ok(found) if found.is_dir() => format!(
+            "it is a folder, and a store is a file, such as {}",
+            path.join("claude-run.db").display()
+        ),
+        Ok(found) if !found.is_file() => "it is no regular file".to_owned(),
         _ => return Ok(()),
     };
     Err(StoreError::CannotOpen {
         path: path.to_path_buf(),
-        why: why.to_owned(),
+        why,
     })
 }
 
@@ -275,7 +314,20 @@ pub(super) fn create_private(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::SAFE_SQLITE;
+    use std::path::Path;
+
+    use super::{SAFE_SQLITE, immutable};
+
+    #[test]
+    fn a_path_is_one_whatever_characters_it_has() {
+        for (path, uri) in [
+            ("/a/b-c_1.db", "file:/a/b-c_1.db?immutable=1"),
+            ("a b?c#d%e.db", "file:a%20b%3Fc%23d%25e.db?immutable=1"),
+            ("é.db", "file:%C3%A9.db?immutable=1"),
+        ] {
+            assert_eq!(immutable(Path::new(path)), Path::new(uri));
+        }
+    }
 
     #[test]
     fn the_bundled_sqlite_is_free_of_the_wal_reset_bug() {

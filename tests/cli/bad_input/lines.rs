@@ -9,7 +9,7 @@ use super::{Told, shown};
 use crate::harness::{Desk, plain_jobs};
 
 /// Bad lines, told by `check` with line and column.
-const LINES: [&str; 60] = [
+const LINES: [&str; 64] = [
     // Not one JSON object.
     "{",
     "[{\"prompt\":\"p\"}]",
@@ -34,6 +34,11 @@ const LINES: [&str; 60] = [
     "{\"prompt\":\"a\tb\"}",
     "{\"prompt\":\"\\x\"}",
     "{\"custom_id\":\"\\ud800\",\"prompt\":\"p\"}",
+    // What the grammar allows and no strict parser takes.
+    "{\"prompt\":\"\\ud83d and no more\"}",
+    "{\"prompt\":\"p\",\"metadata\":{\"\\udc00\":1}}",
+    "{\"params\":{\"messages\":[1],\"tools\":[{\"input_schema\":{\"maximum\":1e400}}]}}",
+    "{\"prompt\":\"p\",\"temperature\":1e400}",
     // Keys.
     "{}",
     "{\"prompt\":\"p\",\"params\":{}}",
@@ -48,7 +53,7 @@ const LINES: [&str; 60] = [
     "{\"params\":{\"messages\":[1]},\"model\":\"m\"}",
     // Values.
     "{\"custom_id\":17,\"prompt\":\"p\"}",
-    "{\"custom_id\":null,\"prompt\":\"p\"}",
+    "{\"custom_id\":[],\"prompt\":\"p\"}",
     "{\"custom_id\":\"\",\"prompt\":\"p\"}",
     "{\"prompt\":7}",
     "{\"prompt\":[\"a\"]}",
@@ -173,11 +178,16 @@ fn extreme_values_are_carried() {
         "{\"prompt\":\"p\",\"model\":\"claude-haiku-4-5\",\"max_tokens\":18446744073709551615}\n";
     desk.write("jobs.jsonl", most.repeat(3));
     desk.run(&["check", "jobs.jsonl"]).expect(0);
-    let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
-    desk.write(
-        "deep.jsonl",
-        format!("{{\"prompt\":\"p\",\"model\":\"claude-haiku-4-5\",\"metadata\":{open}{close}}}\n"),
-    );
+    let deep = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        format!("{{\"prompt\":\"p\",\"model\":\"claude-haiku-4-5\",\"metadata\":{open}{close}}}\n")
+    };
+    desk.write("deep.jsonl", deep(100_000));
+    desk.run(&["submit", "deep.jsonl"])
+        .expect(2)
+        .says(&["nested more than 500 levels"]);
+    let (deep, open) = (deep(499), "[".repeat(499));
+    desk.write("deep.jsonl", deep);
     desk.run(&["submit", "deep.jsonl"]).expect(0);
     desk.run(&["export", "-o", "out.jsonl"]).expect(0);
     assert!(desk.read("out.jsonl").contains(&open));

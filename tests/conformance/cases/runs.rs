@@ -260,6 +260,11 @@ async fn noted<F: Fixture>(bench: Bench<F>) {
         .await
         .unwrap();
     assert_eq!(bench.run().await.options, options);
+    for name in ["night", "day"] {
+        let named = bench.store.name_run(bench.run, name.to_owned());
+        named.await.unwrap();
+        assert_eq!(bench.run().await.name.as_deref(), Some(name));
+    }
 
     let mut errors = EstimateErrors::default();
     errors.add(110, 100);

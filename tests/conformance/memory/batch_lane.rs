@@ -3,7 +3,7 @@
 use claude_run::model::batch::{ENVELOPE, entry_bytes, item_id};
 use claude_run::model::{
     AttemptId, AttemptOutcome, BatchId, BatchState, CancelReason, JobId, JobState, Lane,
-    RemoteBatch, RemoteStatus, RequestCounts, RunId,
+    RemoteBatch, RemoteStatus, RequestCounts, RunId, ShortResults,
 };
 use claude_run::store::{
     BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
@@ -189,6 +189,16 @@ impl BatchStore for Memory {
         })
     }
 
+    async fn note_short(&self, batch: BatchId, short: Option<ShortResults>) -> Result<()> {
+        self.write(|state| {
+            let row = state.batch_mut(batch)?;
+            if row.state == BatchState::Ended {
+                row.short = short;
+            }
+            Ok(())
+        })
+    }
+
     async fn dissolve_batch(
         &self,
         batch: BatchId,
@@ -281,6 +291,7 @@ fn filling(id: BatchId, new: NewBatch) -> BatchRow {
         cancel_reason: None,
         deadline: None,
         undated: false,
+        short: None,
     }
 }
 

@@ -238,6 +238,13 @@ impl Store for Memory {
         })
     }
 
+    async fn name_run(&self, run: RunId, name: String) -> Result<()> {
+        self.write(|state| {
+            state.run_mut(run)?.run.name = Some(name);
+            Ok(())
+        })
+    }
+
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
         self.read(|state| state.pulse(run))
     }

@@ -235,7 +235,7 @@ fn a_stop_leaves_the_batches_running_and_the_next_start_harvests_them_also_on_da
 }
 
 #[test]
-fn after_29_days_the_loss_is_told_and_the_jobs_go_again() {
+fn after_29_days_the_loss_is_told_and_nothing_is_bought_again_before_somebody_says_so() {
     World::of_both_lanes(11)
         .jobs(60)
         .forced()
@@ -244,18 +244,40 @@ fn after_29_days_the_loss_is_told_and_the_jobs_go_again() {
                 .dispatch_and_stop_at(Duration::from_mins(1), Stop::Drain)
                 .await;
             tokio::time::sleep(Duration::from_hours(30 * 24)).await;
+            let Ending::Halted(halt) = world.dispatch().await else {
+                panic!("it went on");
+            };
+            assert_eq!(halt.class, ErrorClass::ResultsExpired);
+            assert!(
+                halt.message
+                    .contains("claude-run batches forget msgbatch_1"),
+                "{}",
+                halt.message
+            );
+            assert_eq!(world.remote.batches(), 1);
+            world.forget_batches().await;
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
             assert_eq!(world.remote.batches(), 2);
-            let ledger = world.ledger().await;
-            let expired = |row: &&claude_run::store::AttemptRow| {
-                row.error_class == Some(ErrorClass::ResultsExpired)
-            };
-            assert_eq!(ledger.iter().filter(expired).count(), 60);
-            assert_eq!(
-                world.told(|it| matches!(it, EventKind::BatchLost { .. })),
-                1
-            );
+        });
+}
+
+#[test]
+fn after_29_days_what_was_never_paid_for_goes_again_by_itself() {
+    World::of_both_lanes(11)
+        .jobs(60)
+        .forced()
+        .block_on(async |world| {
+            world.remote.behave(|it| it.stalled = 1.0);
+            world
+                .dispatch_and_stop_at(Duration::from_mins(1), Stop::Drain)
+                .await;
+            tokio::time::sleep(Duration::from_hours(30 * 24)).await;
+            world.remote.behave(|it| it.stalled = 0.0);
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            assert_eq!(world.remote.batches(), 2);
+            assert!(world.ledger().await.iter().all(|row| !row.maybe_billed));
         });
 }
 
@@ -312,26 +334,6 @@ fn a_line_that_is_missing_once_is_found_by_the_second_download() {
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
             assert_eq!(world.ledger().await.len(), 100);
-        });
-}
-
-#[test]
-fn a_line_that_stays_missing_is_called_so_and_its_job_goes_again() {
-    World::of_both_lanes(15)
-        .jobs(400)
-        .forced()
-        .block_on(async |world| {
-            world.remote.behave(|it| {
-                it.results.drop_every = 10;
-                it.results.drop_in_downloads = 2;
-            });
-            assert_eq!(world.dispatch().await, Ending::Completed);
-            world.check().await;
-            let missing = world.ledger().await;
-            let missing = missing
-                .iter()
-                .filter(|row| row.error_class == Some(ErrorClass::ResultMissing));
-            assert_eq!(missing.filter(|row| row.maybe_billed).count(), 40 + 4);
         });
 }
 
@@ -563,4 +565,90 @@ fn no_wait_creates_the_batches_and_leaves_and_a_resume_harvests() {
             assert_eq!(world.dispatch().await, Ending::Completed);
             world.check().await;
         });
+}
+
+/// How many jobs ended cancelled.
+async fn canceled(world: &World) -> usize {
+    let results = world.results().await;
+    let canceled = results
+        .iter()
+        .filter(|row| row.error_class == Some(ErrorClass::Canceled));
+    canceled.count()
+}
+
+#[test]
+fn a_batch_cancelled_by_somebody_else_ends_its_jobs_as_canceled_and_is_not_made_again() {
+    World::of_both_lanes(26)
+        .jobs(400)
+        .forced()
+        .block_on(async |world| {
+            let elsewhere = async |world: &World| world.remote.cancel_all_elsewhere();
+            let ending = world.dispatch_and(Duration::from_mins(10), elsewhere).await;
+            assert_eq!(ending, Ending::Completed);
+            world.check().await;
+            world.check_money().await;
+            assert_eq!((world.remote.batches(), world.remote.cancels()), (1, 0));
+            let canceled = canceled(world).await;
+            assert!((100..300).contains(&canceled), "{canceled}");
+            let told = |it: &EventKind| {
+                matches!(it, EventKind::BatchHarvested { lines, .. } if lines.canceled_elsewhere == canceled as u64)
+            };
+            assert_eq!(world.told(told), 1);
+
+            // `retry --class canceled` puts them back, and they are bought once more.
+            assert_eq!(world.retry().await, canceled as u64);
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            world.check().await;
+            assert_eq!(world.remote.sizes(), [400, canceled]);
+        });
+}
+
+#[test]
+fn somebody_else_s_cancel_is_not_ours_although_a_deadline_comes_near_or_a_restart_between() {
+    World::of_both_lanes(27)
+        .jobs(200)
+        .forced()
+        .deadline(Duration::from_hours(3))
+        .block_on(async |world| {
+            world.remote.behave(|it| {
+                it.stalled = 0.5;
+                it.cancel_takes = Duration::from_hours(4);
+            });
+            let elsewhere = async |world: &World| {
+                world.remote.cancel_all_elsewhere();
+                tokio::time::sleep(Duration::from_mins(30)).await;
+            };
+            let first = world.dispatch_and(Duration::from_mins(10), elsewhere);
+            let _ = tokio::time::timeout(Duration::from_hours(1), first).await;
+            assert_eq!(world.batches().await[0].state, BatchState::Canceling);
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            assert_eq!((world.remote.cancels(), world.provider.requests()), (0, 0));
+            let canceled = canceled(world).await;
+            assert!((50..150).contains(&canceled), "{canceled}");
+        });
+}
+
+#[test]
+fn our_own_cancel_for_a_deadline_is_ours_whenever_the_process_dies() {
+    for seed in crate::world::seeds(12) {
+        World::of_both_lanes(seed)
+            .jobs(60)
+            .deadline(Duration::from_mins(130))
+            .with_moments()
+            .block_on(async |world| {
+                world.remote.behave(|it| {
+                    it.stalled = 0.6;
+                    it.latency = Duration::from_secs(20);
+                });
+                let mut ending = None;
+                for _ in 0..3_000 {
+                    ending = world.dispatch_until(world.random_ms(200_000)).await;
+                    if ending.is_some() {
+                        break;
+                    }
+                }
+                assert_eq!(ending, Some(Ending::Completed), "seed {seed}");
+                assert_eq!(canceled(world).await, 0, "seed {seed}");
+            });
+    }
 }

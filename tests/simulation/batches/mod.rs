@@ -4,7 +4,9 @@
 mod budget;
 mod chaos;
 mod life;
+mod narrowing;
 mod roads;
+mod short;
 mod warm;
 
 /// Fewer seeds than for the live lane: a run of batches takes hours.

@@ -92,6 +92,38 @@ async fn what_is_no_json_is_refused_wherever_it_breaks() {
     }
 }
 
+/// The API reads the whole before it looks at any entry, and its parser is strict.
+#[tokio::test]
+async fn what_no_strict_parser_takes_is_refused_whole_and_no_entry_is_named() {
+    let simulator = start(SimulatorSettings::default());
+    let deep = format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000));
+    let good = json!({"custom_id": "a", "params": body("Hi")}).to_string();
+    for (value, why) in [
+        (r#""\ud800""#, "no low surrogate in string"),
+        (r#"{"\udc00":1}"#, "no low surrogate in string"),
+        ("1e400", "number is infinity"),
+        (&deep, "recursion depth"),
+    ] {
+        // An entry that is at fault by itself does not come first.
+        let wrong = r#"{"custom_id":"a b","params":{}}"#;
+        let bad = format!(r#"{{"custom_id":"b","params":{{"x":{value}}}}}"#);
+        for entries in [format!("{good},{bad}"), format!("{wrong},{bad},{good}")] {
+            let text = format!(r#"{{"requests":[{entries}]}}"#);
+            let call = request(&simulator, Method::POST, "").body(text);
+            let (status, error) = read(call.send().await.unwrap()).await;
+            assert_eq!(status, 400);
+            let message = error["error"]["message"].as_str().unwrap();
+            let begins = "The request body is not valid JSON: ";
+            assert!(
+                message.starts_with(begins) && message.contains(why),
+                "{message}"
+            );
+            assert!(!message.contains("requests."), "{message}");
+        }
+    }
+    assert_eq!(simulator.stats().batches_created, 0);
+}
+
 #[tokio::test]
 async fn sizes_are_limited_by_requests_and_by_bytes() {
     let limited = |max_requests, max_bytes| {

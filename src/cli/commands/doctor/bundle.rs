@@ -13,10 +13,9 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::finding::DoctorReport;
-use crate::cli::commands::{config, targets};
+use crate::cli::commands::{SettingLine, config, targets};
 use crate::cli::context::Context;
 use crate::cli::environment;
 use crate::cli::failure::Failure;
@@ -35,7 +34,7 @@ struct Bundle<'a> {
     written_at: Timestamp,
     program: Program,
     doctor: &'a DoctorReport,
-    settings: Vec<Value>,
+    settings: Vec<SettingLine>,
     /// Why there is no run below, if the store cannot be read.
     store_error: Option<String>,
     latest_run: Option<RunFacts>,
@@ -144,7 +143,7 @@ fn save(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// What `config --json` prints.
-fn settings(ctx: &Context) -> Vec<Value> {
+fn settings(ctx: &Context) -> Vec<SettingLine> {
     let mut rows = ctx.settings.rows();
     rows.extend(config::proxy_rows(&ctx.layers.env));
     rows.iter().map(config::as_json).collect()

@@ -10,12 +10,14 @@ use crate::model::ErrorClass;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
+    /// Not looked at, because something before it failed.
+    Skipped,
     /// In order.
     #[default]
     Ok,
     /// A run would work, but something deserves a look.
     Warning,
-    /// A run would not work, or it is not known whether it would.
+    /// A run would not work.
     Failed,
 }
 
@@ -24,6 +26,7 @@ impl Level {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Skipped => "skipped",
             Self::Ok => "ok",
             Self::Warning => "warning",
             Self::Failed => "failed",
@@ -52,6 +55,14 @@ impl Finding {
             level: Level::Ok,
             found: found.into(),
             remedy: None,
+        }
+    }
+
+    /// Nothing was looked at.
+    pub(super) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            level: Level::Skipped,
+            ..Self::ok(name, why)
         }
     }
 

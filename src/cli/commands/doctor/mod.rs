@@ -94,7 +94,7 @@ fn show(report: &DoctorReport, json: bool, mut out: Out) -> Result<Exit, Failure
     out.finish()?;
     Ok(match report.level {
         Level::Failed => Exit::Internal,
-        Level::Ok | Level::Warning => Exit::Success,
+        Level::Skipped | Level::Ok | Level::Warning => Exit::Success,
     })
 }
 

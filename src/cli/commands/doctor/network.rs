@@ -103,6 +103,5 @@ pub(super) async fn way(gate: &BaseUrl, limit: Duration) -> (bool, Vec<Finding>)
 
 /// A check that needs a step which failed before it.
 pub(super) fn not_reached(name: &'static str) -> Finding {
-    let remedy = "Repair what failed above, then run `claude-run doctor` again.";
-    Finding::failed(name, "not checked: the endpoint was not reached", remedy)
+    Finding::skipped(name, "not checked: the endpoint was not reached")
 }

@@ -27,8 +27,12 @@ fn totals(report: &DoctorReport) -> String {
         let checks = report.checks.iter();
         checks.filter(|check| check.level == level).count()
     };
+    let skipped = match count(Level::Skipped) {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped"),
+    };
     format!(
-        "{}: {} ok, {} warning, {} failed",
+        "{}: {} ok, {} warning, {} failed{skipped}",
         plural(report.checks.len() as u64, "check"),
         count(Level::Ok),
         count(Level::Warning),
@@ -50,6 +54,7 @@ mod tests {
                 "HTTP 401: invalid x-api-key",
                 "Set a key.",
             ),
+            Finding::skipped("limits", "not checked: the endpoint was not reached"),
         ]);
         insta::assert_snapshot!(text(&report), @r"
         ok       credential      ANTHROPIC_API_KEY holds an API key
@@ -57,7 +62,8 @@ mod tests {
                    next: Set the clock.
         failed   authentication  HTTP 401: invalid x-api-key
                    next: Set a key.
-        3 checks: 1 ok, 1 warning, 1 failed
+        skipped  limits          not checked: the endpoint was not reached
+        4 checks: 1 ok, 1 warning, 1 failed, 1 skipped
         ");
     }
 }

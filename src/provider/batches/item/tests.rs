@@ -150,13 +150,16 @@ fn what_was_not_processed_says_so() {
 }
 
 #[test]
-fn an_answer_that_is_no_message_is_a_bad_response() {
+fn an_answer_that_is_no_message_is_unreadable_and_paid_for_all_the_same() {
     for text in [
         r#"{"type":"succeeded"}"#,
         r#"{"type":"succeeded","message":null}"#,
         r#"{"type":"succeeded","message":{"type":"message"}}"#,
     ] {
-        assert_eq!(failure(text).class, C::BadResponse, "{text}");
+        let ItemResult::Unreadable(words) = result(text) else {
+            panic!("{text}");
+        };
+        assert!(words.contains("the answer cannot be read"), "{words}");
     }
 }
 

@@ -1,0 +1,107 @@
+//! What becomes of each line of an input: a job, or a bad line; and what there is to remark. `submit`
+//! and `check` judge by it alike, so both list the same problems, and all of them.
+
+use std::collections::BTreeMap;
+
+use super::budget::Budgeted;
+use super::lanes::{Lanes, Remark, Told};
+use crate::input::{DuplicateFinder, Item, LineError, LineNote, Problems};
+use crate::model::NewJob;
+
+/// Remarks that are kept with their places; the rest is counted.
+const MAX_KEPT: usize = 1_000;
+
+/// Judges the lines of one input, in order.
+pub(super) struct Judge {
+    lanes: Lanes,
+    /// How the jobs fit into the budget, if there is one.
+    pub(super) budget: Option<Budgeted>,
+    /// `None` where the store looks for doubled ids.
+    seen: Option<DuplicateFinder>,
+    pub(super) problems: Problems,
+    /// What is told, with the number of lines that it is about.
+    pub(super) notes: BTreeMap<Told, u64>,
+    /// The first remarks, in the order of lines.
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// A remark about one line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Warning {
+    pub(super) line: u64,
+    pub(super) column: usize,
+    pub(super) told: Told,
+}
+
+impl Judge {
+    /// One that looks for doubled ids itself, because nothing is stored.
+    pub(super) fn alone(name: &str, lanes: Lanes, budget: Option<Budgeted>) -> Self {
+        Self {
+            seen: Some(DuplicateFinder::new()),
+            ..Self::beside_the_store(name, lanes, budget)
+        }
+    }
+
+    /// One whose good lines are all stored, bad lines or not: the store finds doubled ids, for sure and
+    /// in no memory.
+    pub(super) fn beside_the_store(name: &str, lanes: Lanes, budget: Option<Budgeted>) -> Self {
+        Self {
+            lanes,
+            budget,
+            seen: None,
+            problems: Problems::new(name),
+            notes: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The job of this line, if it is a good one.
+    pub(super) fn judge(&mut self, item: Item) -> Option<NewJob> {
+        let (job, about) = match item {
+            Item::Job { job, notes } => (job, notes),
+            Item::Bad(error) => {
+                self.problems.push(error);
+                return None;
+            }
+        };
+        let refused = self.remark(&job, &about);
+        match refused.or_else(|| self.doubled(&job)) {
+            Some(refused) => {
+                self.problems.push(refused);
+                None
+            }
+            None => Some(job),
+        }
+    }
+
+    fn doubled(&mut self, job: &NewJob) -> Option<LineError> {
+        let first = self.seen.as_mut()?.see(&job.custom_id, job.line)?;
+        Some(LineError::duplicate_id(job.line, &job.custom_id, first))
+    }
+
+    /// Notes what is to be told of a line; why it cannot be carried out, if it cannot.
+    fn remark(&mut self, job: &NewJob, about: &[LineNote]) -> Option<LineError> {
+        let mut told = Vec::new();
+        for note in about {
+            match self.lanes.judge(job, note) {
+                Remark::Refuse(error) => return Some(error),
+                Remark::Tell(what) => told.push((note, what)),
+                Remark::Nothing => {}
+            }
+        }
+        if let Some(refused) = self.budget.as_mut().and_then(|budget| budget.judge(job)) {
+            return Some(refused);
+        }
+        for (note, told) in told {
+            *self.notes.entry(told).or_default() += 1;
+            if self.warnings.len() < MAX_KEPT {
+                self.warnings.push(Warning {
+                    line: note.line,
+                    column: note.column,
+                    told,
+                });
+            }
+        }
+        None
+    }
+}
