@@ -26,6 +26,8 @@ mod cache_prefix;
 mod class_table;
 #[path = "cli/daily.rs"]
 mod daily;
+#[path = "cli/damage.rs"]
+mod damage;
 #[path = "cli/disks.rs"]
 mod disks;
 #[path = "cli/endpoint.rs"]
@@ -36,10 +38,14 @@ mod export;
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/kept.rs"]
+mod kept;
 #[path = "cli/money.rs"]
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/onlookers.rs"]
+mod onlookers;
 #[path = "cli/panics.rs"]
 mod panics;
 #[path = "cli/program.rs"]
@@ -62,9 +68,15 @@ mod secrets;
 mod signals;
 #[path = "cli/status_page.rs"]
 mod status_page;
+#[path = "cli/stops.rs"]
+mod stops;
 #[path = "cli/store_files.rs"]
 mod store_files;
+#[path = "cli/store_identity.rs"]
+mod store_identity;
 #[path = "cli/streamed.rs"]
 mod streamed;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/trust.rs"]
+mod trust;

@@ -218,7 +218,7 @@ mod tests {
             (
                 "https://\u{430}pi.anthropic.com",
                 false,
-                "xn--pi-7kc.anthropic.com",
+                "xn--pi-6kc.anthropic.com",
             ),
             (
                 "https://gate.test/customer/7/",

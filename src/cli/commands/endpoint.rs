@@ -83,7 +83,7 @@ impl Endpoint {
             .because(error.to_string())
         })?;
         let credentials = Credentials::new(Some(SIMULATED_KEY), None)?;
-        let passage = Passage::within_this_process();
+        let passage = Passage::to(&simulator);
         let mut client = client_settings(settings, credentials, clock, &passage);
         client.base_url = simulator.base_url();
         Ok(Self {

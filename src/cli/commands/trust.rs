@@ -89,10 +89,12 @@ fn revoke(memory: &Memory, what: Option<&str>, console: &Console) -> Result<(), 
     if let Some(address) = what.filter(|what| what.contains("://")) {
         let root = BaseUrl::parse(address)?;
         let forgotten = memory.forget::<KnownHost>(root.as_str()).map_err(cannot)?;
-        console.note(match forgotten {
-            true => format!("{} is forgotten", root.as_str()),
-            false => format!("{} was not remembered", root.as_str()),
-        });
+        let said = if forgotten {
+            "is forgotten"
+        } else {
+            "was not remembered"
+        };
+        console.note(format!("{} {said}", root.as_str()));
         return Ok(());
     }
     let path = file(what);
@@ -102,10 +104,12 @@ fn revoke(memory: &Memory, what: Option<&str>, console: &Console) -> Result<(), 
         .unwrap_or_default();
     let file = memory.forget::<TrustedFile>(&name).map_err(cannot)?;
     let bundle = memory.forget::<KnownBundle>(&name).map_err(cannot)?;
-    console.note(match file || bundle {
-        true => format!("{name} is trusted no longer"),
-        false => format!("{name} was not trusted"),
-    });
+    let said = if file || bundle {
+        "is trusted no longer"
+    } else {
+        "was not trusted"
+    };
+    console.note(format!("{name} {said}"));
     Ok(())
 }
 

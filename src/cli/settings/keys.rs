@@ -9,11 +9,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub use limits::{
-    BUDGET_ASSUME_SEARCHES, BUDGET_STRICT, BUDGET_USD, CACHE_PREFIX, CACHE_WARM, ITPM,
-    ONLY_BETWEEN, OTPM, RPM,
-};
-
 use super::{Origin, Setting, Settings};
 use crate::cli::environment;
 use crate::model::duration::format_duration;
@@ -22,6 +17,10 @@ pub use endpoint::{
     BASE_URL, BETA, CA_BUNDLE, HEADERS, INSECURE_HTTP, SECOND_AFTER, SECOND_ALLOW_FOREIGN_KEY_ENV,
     SECOND_API_KEY_ENV, SECOND_BASE_URL, SECOND_HEADERS, SECOND_MODELS, STATUS_ENABLED, STATUS_URL,
     VERSION, WORKSPACE_ID,
+};
+pub use limits::{
+    BUDGET_ASSUME_SEARCHES, BUDGET_STRICT, BUDGET_USD, CACHE_PREFIX, CACHE_WARM, ITPM,
+    ONLY_BETWEEN, OTPM, RPM,
 };
 
 /// Which config files may set a key. A file that was merely found lies in a folder that somebody

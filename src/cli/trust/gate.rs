@@ -1,7 +1,7 @@
 //! The one gate before every client of an endpoint: may keys and prompts go there?
 //!
 //! A client is made from a [`Passage`], and only this module makes one. The decision is a function of
-//! values ([`judge`]); around it stand what is remembered, and the line on standard error that says
+//! values (`judge`); around it stand what is remembered, and the line on standard error that says
 //! where requests go. Nothing is resolved or connected before the gate is passed.
 
 use std::collections::BTreeSet;
@@ -16,6 +16,7 @@ use crate::cli::settings::{Origin, Setting, Settings};
 use crate::cli::values;
 use crate::clock::Clock;
 use crate::provider::BaseUrl;
+use crate::simulator::Simulator;
 
 /// What the gate needs, for the whole process: the user's memory, and what was said already.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +60,12 @@ pub struct Passage {
 impl Passage {
     /// To a simulator inside this process: nothing leaves it.
     #[must_use]
-    pub fn within_this_process() -> Self {
+    pub fn to(_simulator: &Simulator) -> Self {
+        Self::free()
+    }
+
+    /// Nothing is to be said or remembered of it.
+    fn free() -> Self {
         Self {
             line: None,
             host: None,
@@ -159,34 +165,29 @@ fn way(
         insecure_http: settings.api.insecure_http.value,
     });
     match verdict {
-        Verdict::Api => Ok(Passage::within_this_process()),
+        Verdict::Api => Ok(Passage::free()),
         Verdict::Stranger => Err(stranger(&root)),
         Verdict::Unencrypted => Err(unencrypted(&root, &url.origin)),
         Verdict::Go { is_news, in_clear } => {
-            let in_clear_too = if in_clear {
+            let host = KnownHost {
+                root: root.as_str().to_owned(),
+                insecure_http: in_clear,
+                named_by: words_of(&url.origin),
+                at: Clock::system().now(),
+            };
+            let clear = if in_clear {
                 "; they are not encrypted"
             } else {
                 ""
             };
-            let beaten = match (&url.origin, &in_force.origin) {
-                (Origin::Run, Origin::Default) => String::new(),
-                (Origin::Run, origin) if !is_in_force => {
-                    format!(" (and not to {}, from {origin})", in_force.value)
-                }
-                _ => String::new(),
-            };
-            let host = KnownHost {
-                root: root.as_str().to_owned(),
-                insecure_http: in_clear,
-                named_by: in_force_words(&url.origin),
-                at: Clock::system().now(),
-            };
+            let line = format!(
+                "requests go to {}, from {}{role}{}{clear}",
+                root.place(),
+                words_of(&url.origin),
+                passed_over(url, in_force, is_in_force),
+            );
             Ok(Passage {
-                line: Some(format!(
-                    "requests go to {}, from {}{role}{beaten}{in_clear_too}",
-                    root.place(),
-                    in_force_words(&url.origin)
-                )),
+                line: Some(line),
                 host: is_news.then_some(host),
                 bundle: None,
             })
@@ -194,7 +195,19 @@ fn way(
     }
 }
 
-fn in_force_words(origin: &Origin) -> String {
+/// A run's own host comes before what is in force now, but not in silence.
+fn passed_over(
+    url: &Setting<values::BaseUrl>,
+    in_force: &Setting<values::BaseUrl>,
+    is_in_force: bool,
+) -> String {
+    if url.origin != Origin::Run || in_force.origin == Origin::Default || is_in_force {
+        return String::new();
+    }
+    format!(" (and not to {}, from {})", in_force.value, in_force.origin)
+}
+
+fn words_of(origin: &Origin) -> String {
     match origin {
         Origin::Run => "the run".to_owned(),
         other => other.to_string(),
@@ -260,7 +273,7 @@ fn stranger(root: &BaseUrl) -> Failure {
 
 fn unencrypted(root: &BaseUrl, origin: &Origin) -> Failure {
     Failure::usage(
-        format!("nothing is sent to {}, from {}: http:// is not encrypted", root.place(), in_force_words(origin)),
+        format!("nothing is sent to {}, from {}: http:// is not encrypted", root.place(), words_of(origin)),
         "use https://; in a network that you trust, allow it with --insecure-http, CLAUDE_RUN_INSECURE_HTTP=1 or `[api] insecure_http = true`",
     )
     .because("it is not this machine, and whoever is on the way could read the key and the prompts")
@@ -281,6 +294,8 @@ fn bundle(
         ca_bundle: shown.clone(),
         at: Clock::system().now(),
     };
+    // Somebody else may have written it: no control sequence of it reaches the terminal.
+    let shown = shown.escape_debug();
     match bundle.origin {
         Origin::Flag(_) => Ok((!is_known).then_some(entry)),
         Origin::Run if !is_known && !is_in_force(ctx, path) => Err(Failure::usage(

@@ -80,7 +80,7 @@ impl Memory {
         let (Some(kind), Some(file)) = (self.kind::<E>(), self.file::<E>(entry.about())) else {
             let why =
                 "there is no state folder: neither HOME nor XDG_STATE_HOME is an absolute path";
-            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
         };
         make_private(&kind)?;
         // A file of `tempfile` is readable by its owner only.

@@ -5,7 +5,7 @@ use super::{ALL, InFile};
 /// Whoever adds a key decides here, with the reason. What says where keys, prompts, answers or
 /// certificates come from or go to is `Trusted`. So will be: `credential_command`, the `exec:` targets
 /// of notifications and every key of `[[endpoint]]`.
-const DECISIONS: [(&str, InFile, &str); 52] = [
+const DECISIONS: [(&str, InFile, &str); 54] = [
     ("config", InFile::Never, "flag and variable"),
     ("deadline", InFile::Never, "flag"),
     ("verbose", InFile::Never, "flag"),
@@ -118,6 +118,16 @@ const DECISIONS: [(&str, InFile, &str); 52] = [
     ("limits.rpm", InFile::Any, "pace"),
     ("limits.itpm", InFile::Any, "pace"),
     ("limits.otpm", InFile::Any, "pace"),
+    (
+        "limits.budget_strict",
+        InFile::Any,
+        "a flag beats it, and off is the default",
+    ),
+    (
+        "limits.budget_assume_searches",
+        InFile::Any,
+        "a flag beats it; without one such lines are refused",
+    ),
     (
         "limits.budget_usd",
         InFile::Any,

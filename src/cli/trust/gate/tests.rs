@@ -2,8 +2,9 @@ use jiff::Timestamp;
 
 use super::super::KnownHost;
 use super::{Asked, Verdict, first, judge};
-use crate::cli::settings::Origin;
 use crate::cli::settings::tests::Given;
+use crate::cli::settings::{InFile, Origin, keys};
+use crate::model::DispatchOptions;
 use crate::provider::BaseUrl;
 
 const FLAG: Origin = Origin::Flag("--base-url");
@@ -153,4 +154,18 @@ fn the_line_names_host_and_origin_and_no_secret() {
         line(given("submit f", own, &[])),
         said("requests go to 10.0.0.5, from file c.toml:2; they are not encrypted")
     );
+}
+
+/// A store may be somebody else's, so whatever a run brings of this kind must pass the gate.
+#[test]
+fn of_what_says_where_secrets_go_a_stored_run_holds_only_what_the_gate_judges() {
+    const JUDGED: [&str; 2] = ["base_url", "ca_bundle"];
+    let options = serde_json::to_value(DispatchOptions::default()).unwrap();
+    let guarded = keys::ALL.iter().filter(|key| key.file == InFile::Trusted);
+    let names = guarded.filter_map(|key| key.name.rsplit('.').next());
+    let mut stored: Vec<_> = names.filter(|name| options.get(*name).is_some()).collect();
+    stored.dedup();
+    stored.retain(|name| !JUDGED.contains(name));
+    assert_eq!(stored, [""; 0]);
+    assert!(JUDGED.iter().all(|name| options.get(*name).is_some()));
 }
