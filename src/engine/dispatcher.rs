@@ -101,7 +101,6 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         }
         None => None,
     };
-    let pulse = store.pulse(run.id).await?;
     let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
@@ -113,10 +112,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         cost_usd: run.cost.to_string(),
     };
     observer.observe(&events.make(clock.now(), started));
-    let mut scheduler = Scheduler::new(run, &settings, pulse, clock.now());
-    if settings.limits.budget.is_some() {
-        scheduler.on_maybe_billed(store.maybe_billed(run.id).await?);
-    }
+    let mut scheduler = scheduler_of(&*store, run, &settings, clock).await?;
     let found = batches.as_mut().map(BatchLane::take_found);
     for (batch, items) in found.into_iter().flatten() {
         scheduler.on_found_batch(batch, &items, clock.now());
@@ -153,6 +149,21 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     };
     // Boxed: its state is too large for every caller's stack.
     Box::pin(dispatcher.run()).await
+}
+
+/// The scheduler of a run that is taken up, with what the run may have cost without anybody knowing.
+async fn scheduler_of<S: Store>(
+    store: &S,
+    run: &Run,
+    settings: &EngineSettings,
+    clock: Clock,
+) -> Result<Scheduler, StoreError> {
+    let pulse = store.pulse(run.id).await?;
+    let mut scheduler = Scheduler::new(run, settings, pulse, clock.now());
+    if settings.limits.budget.is_some() {
+        scheduler.on_maybe_billed(store.maybe_billed(run.id).await?);
+    }
+    Ok(scheduler)
 }
 
 /// Why ends of attempts are not in the store, and what became of them.

@@ -42,12 +42,7 @@ pub(super) async fn drive(
     let run = &keep_options(ctx, session, run).await?;
     let mut engine = engine_settings(&settings, run, &endpoint)?;
     engine.batch.no_wait = args.no_wait;
-    if run.started_at.is_some() {
-        tell_going_on(&ctx.console, run);
-    }
-    if run.simulated {
-        tell_simulated(&ctx.console, scales_down(&settings, true));
-    }
+    tell_start(&ctx.console, run, scales_down(&settings, true));
     let began = session.clock.now();
     let (stopper, signal) = Stopper::new();
     let urgency = signal.clone();
@@ -126,6 +121,16 @@ fn exit_of(ending: &Ending, jobs: &JobCounts) -> Exit {
         Ending::Completed | Ending::LeftInBatches => Exit::Success,
         Ending::Halted(_) => Exit::Halted,
         Ending::Interrupted => Exit::Interrupted,
+    }
+}
+
+/// What is special about this dispatch; `scaled`: a simulated one waits less.
+fn tell_start(console: &Console, run: &Run, scaled: bool) {
+    if run.started_at.is_some() {
+        tell_going_on(console, run);
+    }
+    if run.simulated {
+        tell_simulated(console, scaled);
     }
 }
 

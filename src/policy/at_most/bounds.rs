@@ -152,12 +152,9 @@ impl Reader {
         }
         self.add(SERVER_TOOL);
         let max_uses = value(&tool, "max_uses").and_then(|raw| raw.parse().ok());
-        let tools = &mut self.bounds.server_tools;
-        match () {
-            () if is("web_search_") => tools.add(&name, Kind::Search, max_uses),
-            () if is("web_fetch_") => tools.add(&name, Kind::Fetch, max_uses),
-            () if is("tool_search_tool_") => tools.add(&name, Kind::ToolSearch, max_uses),
-            () => self.refuse(Unbounded::Tool {
+        match Kind::of(&name) {
+            Some(kind) => self.bounds.server_tools.add(&name, kind, max_uses),
+            None => self.refuse(Unbounded::Tool {
                 tool: name.into_owned(),
             }),
         }

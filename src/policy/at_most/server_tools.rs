@@ -29,6 +29,21 @@ pub(super) enum Kind {
     ToolSearch,
 }
 
+impl Kind {
+    /// The kind of the tool with that type; none if it is another.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        let kinds = [
+            ("web_search_", Self::Search),
+            ("web_fetch_", Self::Fetch),
+            ("tool_search_tool_", Self::ToolSearch),
+        ];
+        let found = kinds
+            .into_iter()
+            .find(|(prefix, _)| name.starts_with(prefix));
+        found.map(|(_, kind)| kind)
+    }
+}
+
 /// The server tools of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ServerTools {

@@ -1,3 +1,5 @@
+//! What bounds the cost of a request, by its parts; and that no answer within the bounds costs more.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
