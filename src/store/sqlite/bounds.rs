@@ -8,7 +8,7 @@ use super::rows::sum;
 use super::tx::{Tx, ids_of};
 use super::{amend, blob, time};
 use crate::model::{AttemptId, JobId, Lane, Pico, RequestBody, RunId};
-use crate::store::{MaybeBilled, Result, StoreError, Unbounded};
+use crate::store::{MaybeBilled, Result, Unbounded};
 
 /// Attempts that are looked at once.
 const PAGE: u32 = 100;
@@ -26,20 +26,24 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    pub(super) fn unpack(self) -> Result<Unbounded> {
-        let body = blob::unpack(&self.body).map_err(StoreError::IllegalTransition)?;
+    /// A damaged request is one that bounds nothing.
+    pub(super) fn unpack(self) -> Unbounded {
+        let body = blob::unpack(&self.body).unwrap_or_else(|_| "{}".to_owned());
         let body = RequestBody::from_json(body);
         let body = match self.amendment.filter(|_| self.lane == Lane::Live) {
-            Some(amendment) => amend::unpack(&amendment, &body)?.0,
+            Some(amendment) => match amend::unpack(&amendment, &body) {
+                Ok((amended, _)) => amended,
+                Err(_) => body,
+            },
             None => body,
         };
-        Ok(Unbounded {
+        Unbounded {
             attempt: self.attempt,
             model: self.model,
             lane: self.lane,
             started_at: self.started_at,
             body,
-        })
+        }
     }
 }
 

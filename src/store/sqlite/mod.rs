@@ -264,7 +264,7 @@ impl Store for SqliteStore {
             .writer
             .call(move |tx| bounds::without_bound(tx, run, after))
             .await?;
-        page.into_iter().map(bounds::Packed::unpack).collect()
+        Ok(page.into_iter().map(bounds::Packed::unpack).collect())
     }
 
     async fn keep_bounds(&self, run: RunId, bounds: Vec<(AttemptId, Pico)>) -> Result<()> {
