@@ -38,10 +38,14 @@ mod export;
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/kept.rs"]
+mod kept;
 #[path = "cli/money.rs"]
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/onlookers.rs"]
+mod onlookers;
 #[path = "cli/panics.rs"]
 mod panics;
 #[path = "cli/program.rs"]
@@ -64,6 +68,8 @@ mod secrets;
 mod signals;
 #[path = "cli/status_page.rs"]
 mod status_page;
+#[path = "cli/stops.rs"]
+mod stops;
 #[path = "cli/store_files.rs"]
 mod store_files;
 #[path = "cli/store_identity.rs"]

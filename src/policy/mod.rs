@@ -43,7 +43,7 @@ pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
 pub use retry::{
     Others, RetrySettings, Standing, Step, Verdict, decide, decide_after_panic, no_more_retries,
-    probe_wait,
+    probe_wait, same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use spend::{Room, Spend, batch_reservation};

@@ -19,6 +19,9 @@ pub(super) struct Message {
     pub(super) stop_reason: Option<&'static str>,
     pub(super) stop_sequence: Option<String>,
     pub(super) stop_details: Option<Value>,
+    /// Where its code ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<Value>,
     pub(super) usage: Usage,
 }
 

@@ -45,6 +45,7 @@ mod log;
 mod message;
 mod messages;
 mod models;
+mod oddity;
 mod render;
 mod reply;
 mod request;

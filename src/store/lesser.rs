@@ -36,7 +36,7 @@ impl Finish {
         record.latency = None;
         let next = match next {
             Next::RetryAt(_) | Next::Requeue | Next::Hold => next,
-            Next::Amend { .. } | Next::End(_) | Next::EndTruncated => Next::End(JobEnd {
+            Next::Amend { .. } | Next::End(_) | Next::EndPutAside => Next::End(JobEnd {
                 state: JobState::Failed,
                 result: ResultBody::Error(error_object("api_error", &message, None)),
             }),

@@ -10,7 +10,7 @@ use crate::cli::output::Out;
 use crate::cli::signals::Signals;
 use crate::model::Run;
 use crate::progress::plural;
-use crate::report::{self, ExportCounts, export_to_file, write_results};
+use crate::report::{self, CsvFit, ExportCounts, export_to_file, write_results};
 use crate::store::Only;
 use crate::store::sqlite::SqliteReader;
 
@@ -19,6 +19,12 @@ use super::targets;
 
 /// Writes the results of a run to a file, or to standard output for `-`.
 pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
+    if args.format != ExportFormat::Csv && (args.csv_safe || args.csv_bom) {
+        return Err(Failure::usage(
+            "--csv-safe and --csv-bom are about CSV alone",
+            "add --format csv, or leave them out",
+        ));
+    }
     let reader = select::open(&ctx.settings.store.value)?.reader;
     let run = select::one(&reader, args.run.as_deref()).await?;
     let input = Path::new(&run.file);
@@ -69,7 +75,10 @@ async fn write(
     };
     let format = match args.format {
         ExportFormat::Jsonl => report::ExportFormat::Jsonl,
-        ExportFormat::Csv => report::ExportFormat::Csv,
+        ExportFormat::Csv => report::ExportFormat::Csv(CsvFit {
+            safe: args.csv_safe,
+            bom: args.csv_bom,
+        }),
     };
     if args.output == Path::new("-") {
         let mut out = Out::stdout();

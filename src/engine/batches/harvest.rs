@@ -15,6 +15,7 @@ use super::items::{Surroundings, Taken, refused, take, without_line};
 use super::lane::News;
 use super::tasks::{Context, Hands};
 use super::ways::Ways;
+use crate::clock;
 use crate::engine::batch_money::Recorded;
 use crate::model::batch::parse_item_id;
 use crate::model::{AttemptId, BatchState, CancelReason, ErrorClass, Event, Lane};
@@ -195,7 +196,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             }
         };
         // A slow download does not keep what has come from being recorded.
-        let _ = tokio::time::timeout(GROUP_WAITS, more).await;
+        let _ = clock::timeout(GROUP_WAITS, more).await;
         Some(group)
     }
 

@@ -15,7 +15,7 @@ use super::error::Result;
 use crate::model::{JobState, RunId};
 use crate::store::{Only, Reader, ResultRow};
 
-pub use self::csv::write_csv;
+pub use self::csv::{CsvFit, write_csv};
 pub use self::file::TargetFile;
 pub use self::jsonl::write_jsonl;
 pub use self::line::{ExportResult, ResultLine, ResultRun};
@@ -27,7 +27,7 @@ pub enum ExportFormat {
     #[default]
     Jsonl,
     /// One row per job, with a heading.
-    Csv,
+    Csv(CsvFit),
 }
 
 /// How many jobs were written.
@@ -93,7 +93,7 @@ pub async fn write_results<R: Reader>(
 ) -> Result<ExportCounts> {
     match format {
         ExportFormat::Jsonl => write_jsonl(reader, run, only, out).await,
-        ExportFormat::Csv => write_csv(reader, run, only, out).await,
+        ExportFormat::Csv(fit) => write_csv(reader, run, only, fit, out).await,
     }
 }
 

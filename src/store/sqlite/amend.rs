@@ -100,6 +100,17 @@ pub(super) fn settle(tx: &Tx, job: i64, takes_what_was_put_aside: bool) -> Resul
     Ok(())
 }
 
+/// What marks the answer that was put aside: a part of a turn, or truncated.
+pub(super) fn mark_of_what_was_put_aside(tx: &Tx, job: i64) -> Result<Option<String>> {
+    tx.query(
+        "SELECT iif(error_class = 'paused', error_class, 'truncated')
+         FROM amendments JOIN attempts ON attempts.job_id = amendments.job_id AND attempts.n = put_aside_n
+         WHERE amendments.job_id = ?1",
+        [job],
+        |row| row.get(0),
+    )
+}
+
 /// Makes the answer that was put aside the job's result; false if there is none.
 pub(super) fn take_what_was_put_aside(tx: &Tx, job: i64) -> Result<bool> {
     let taken = tx.execute(

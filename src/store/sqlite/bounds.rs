@@ -26,23 +26,24 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// A damaged request is one that bounds nothing.
     pub(super) fn unpack(self) -> Unbounded {
-        let body = blob::unpack(&self.body).unwrap_or_else(|_| "{}".to_owned());
-        let body = RequestBody::from_json(body);
-        let body = match self.amendment.filter(|_| self.lane == Lane::Live) {
-            Some(amendment) => match amend::unpack(&amendment, &body) {
-                Ok((amended, _)) => amended,
-                Err(_) => body,
-            },
-            None => body,
-        };
+        let body = self.body();
         Unbounded {
             attempt: self.attempt,
             model: self.model,
             lane: self.lane,
             started_at: self.started_at,
             body,
+        }
+    }
+
+    /// A damaged text is told where its job is claimed or exported; here it only leaves no bound.
+    fn body(&self) -> Option<RequestBody> {
+        let body = RequestBody::from_json(blob::unpack(&self.body).ok()?);
+        let live = self.lane == Lane::Live;
+        match self.amendment.as_deref().filter(|_| live) {
+            Some(amendment) => amend::unpack(amendment, &body).ok().map(|(body, _)| body),
+            None => Some(body),
         }
     }
 }

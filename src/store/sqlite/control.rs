@@ -136,16 +136,22 @@ fn interrupt(
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![open.job, open.attempts, now.as_millisecond(), class.as_str(), class.info().meaning],
     )?;
-    let truncated = fails && open.amended && amend::take_what_was_put_aside(tx, open.job)?;
-    let (to, class) = match (fails, truncated) {
-        (true, true) => (JobState::Succeeded, ErrorClass::Truncated),
-        (true, false) => (JobState::Failed, class),
-        (false, _) => (JobState::Queued, class),
+    let put_aside = fails && open.amended && amend::take_what_was_put_aside(tx, open.job)?;
+    let to = match (fails, put_aside) {
+        (true, true) => JobState::Succeeded,
+        (true, false) => JobState::Failed,
+        (false, _) => JobState::Queued,
     };
+    let mark = if put_aside {
+        amend::mark_of_what_was_put_aside(tx, open.job)?
+    } else {
+        None
+    };
+    let class = mark.unwrap_or_else(|| class.as_str().to_owned());
     tx.execute(
         "UPDATE jobs SET state = ?2, not_before_ms = 0, error_class = ?3, interruptions_in_row = ?4
          WHERE id = ?1 AND state = 1",
-        params![open.job, to.code(), class.as_str(), open.interruptions + 1],
+        params![open.job, to.code(), class, open.interruptions + 1],
     )?;
     tx.moved(
         run,
@@ -158,7 +164,7 @@ fn interrupt(
         recovered.failed += 1;
         keep_interruption(tx, open)?;
     }
-    recovered.truncated += u64::from(truncated);
+    recovered.put_aside += u64::from(put_aside);
     if fails && open.amended {
         amend::settle(tx, open.job, false)?;
     }
@@ -351,8 +357,7 @@ pub(super) fn retry(
     }
     if !page.is_empty() {
         tx.execute(
-            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), ended_at_ms = NULL, cancel_requested = 0
-             WHERE id = ?1",
+            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), cancel_requested = 0 WHERE id = ?1",
             [row],
         )?;
     }

@@ -219,8 +219,11 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     let goes_again = matches!(to, JobState::Queued | JobState::Held);
     let AttemptId { job, n } = finish.record.attempt;
     let class = match finish.next {
-        Next::EndTruncated => Some(ErrorClass::Truncated),
-        _ => finish.record.error_class,
+        Next::EndPutAside => amend::mark_of_what_was_put_aside(tx, job.0)?,
+        _ => finish
+            .record
+            .error_class
+            .map(|class| class.as_str().to_owned()),
     };
     let illegal = || {
         StoreError::IllegalTransition(format!(
@@ -241,7 +244,7 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
                 .next
                 .next_try_at()
                 .map_or(0, Timestamp::as_millisecond),
-            class.map(ErrorClass::as_str),
+            class,
             history.counted,
             history.faults_in_row,
             history.rate_limits_in_row,
@@ -265,9 +268,9 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     if let Some(packed) = &finish.amended {
         amend::keep(tx, (run, job.0, n), (model, route), packed)?;
     }
-    let truncated = matches!(finish.next, Next::EndTruncated);
-    if truncated || (amended && finish.next.is_end()) {
-        amend::settle(tx, job.0, truncated)?;
+    let put_aside = matches!(finish.next, Next::EndPutAside);
+    if put_aside || (amended && finish.next.is_end()) {
+        amend::settle(tx, job.0, put_aside)?;
     }
     Ok(())
 }
@@ -289,7 +292,7 @@ fn state_after(next: &Next) -> JobState {
         Next::RetryAt(_) | Next::Requeue | Next::Amend { .. } => JobState::Queued,
         Next::Hold => JobState::Held,
         Next::End(JobEnd { state, .. }) => *state,
-        Next::EndTruncated => JobState::Succeeded,
+        Next::EndPutAside => JobState::Succeeded,
     }
 }
 

@@ -237,6 +237,7 @@ impl Store for SqliteStore {
     }
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
+        fail::fail_point!("store-finish");
         let live = finishes.into_iter().map(|finish| (finish, Lane::Live));
         self.record(run, live.collect()).await
     }
@@ -346,6 +347,7 @@ fn unpack_claim(
         amendment,
         history: packed.history,
         last_class: packed.last_class,
+        last_message: packed.last_message,
         started_at: time(packed.started_at_ms),
         first_started_at: time(packed.first_started_at_ms),
         previous_ended_at: packed.previous_ended_at_ms.map(time),

@@ -45,7 +45,8 @@ pub(super) fn results_of_page(page: &str) -> String {
             max(cost_basis) AS cost_basis
             FROM page JOIN attempts ON attempts.job_id = page.id GROUP BY page.id)
          SELECT page.id AS id, custom_id, state, page.attempts AS job_attempts, page.error_class AS job_class,
-            models.name AS asked, message_blob, error_blob, metadata_blob, lane, answered_by, latency_ms, sums.*
+            models.name AS asked, message_blob, error_blob, metadata_blob, lane, answered_by, latency_ms,
+            iif(last.outcome = 'succeeded', last.message, NULL) AS note, sums.*
          FROM page
          JOIN models ON models.id = page.model_id
          LEFT JOIN results ON results.job_id = page.id
@@ -198,6 +199,7 @@ pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
         cost: summed_cost(row)?,
         cost_basis: optional_word(row, "cost_basis", CostBasis::parse)?,
         latency: duration(row, "latency_ms")?,
+        note: row.get("note")?,
         metadata,
         damaged,
     })

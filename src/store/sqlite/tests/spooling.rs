@@ -52,7 +52,7 @@ fn ends(job: &ClaimedJob) -> Vec<Finish> {
         retry(job, at(500)),
         as_next(Next::Requeue),
         as_next(Next::Hold),
-        as_next(Next::EndTruncated),
+        as_next(Next::EndPutAside),
         as_next(Next::End(canceled)),
         as_next(Next::End(refused)),
         as_next(next),
