@@ -95,7 +95,10 @@ mod tests {
 
     async fn open(after: u64) -> Result<(), BoxError> {
         let limit = ConnectLimit(Duration::from_secs(10));
-        limit.layer(Opens(Duration::from_secs(after))).call(()).await
+        limit
+            .layer(Opens(Duration::from_secs(after)))
+            .call(())
+            .await
     }
 
     #[tokio::test(start_paused = true)]
