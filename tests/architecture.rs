@@ -55,6 +55,21 @@ fn the_sources_keep_the_rules() {
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
+/// Clients of an endpoint carry the key. They are made where the gate of `cli/trust` is passed.
+#[test]
+fn every_client_of_an_endpoint_is_made_behind_the_gate() {
+    const MAKERS: [&str; 2] = ["src/cli/commands/endpoint.rs", "src/cli/commands/second.rs"];
+    let cli = sources()
+        .into_iter()
+        .filter(|file| file.path.starts_with("src/cli/"));
+    let makes = |file: &SourceFile| {
+        let words = ["ClientSettings {", "ClientSettings::new("];
+        words.iter().any(|words| file.text.contains(words))
+    };
+    let makers: Vec<_> = cli.filter(makes).map(|file| file.path).collect();
+    assert_eq!(makers, MAKERS);
+}
+
 #[test]
 fn no_exception_outlives_its_need() {
     assert_eq!(idle_exceptions(&sources()), Vec::<&str>::new());

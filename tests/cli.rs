@@ -26,6 +26,8 @@ mod cache_prefix;
 mod class_table;
 #[path = "cli/daily.rs"]
 mod daily;
+#[path = "cli/damage.rs"]
+mod damage;
 #[path = "cli/disks.rs"]
 mod disks;
 #[path = "cli/endpoint.rs"]
@@ -36,6 +38,8 @@ mod export;
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/kept.rs"]
+mod kept;
 #[path = "cli/money.rs"]
 mod money;
 #[path = "cli/network.rs"]
@@ -68,7 +72,11 @@ mod status_page;
 mod stops;
 #[path = "cli/store_files.rs"]
 mod store_files;
+#[path = "cli/store_identity.rs"]
+mod store_identity;
 #[path = "cli/streamed.rs"]
 mod streamed;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/trust.rs"]
+mod trust;

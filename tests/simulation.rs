@@ -20,6 +20,8 @@ mod amended;
 mod batches;
 #[path = "simulation/budget.rs"]
 mod budget;
+#[path = "simulation/greedy.rs"]
+mod greedy;
 #[path = "simulation/interrupted.rs"]
 mod interrupted;
 #[path = "simulation/limits.rs"]

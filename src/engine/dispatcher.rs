@@ -21,6 +21,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
 use super::batches::{BatchLane, News};
 use super::beside::{caught_up, news_of};
+use super::bounds::keep_bounds;
 use super::events::EventMaker;
 use super::live_rate::LiveRate;
 use super::providers::Providers;
@@ -88,6 +89,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     stop: StopSignal,
 ) -> Result<Ending, EngineError> {
     store.reserve_spool(settings.concurrency).await?;
+    keep_bounds(&*store, run.id, settings.terms()).await?;
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
@@ -103,7 +105,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
-        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.truncated,
+        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.put_aside,
         failed: run.jobs.failed + recovered.failed,
         canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,
@@ -112,6 +114,9 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     };
     observer.observe(&events.make(clock.now(), started));
     let mut scheduler = Scheduler::new(run, &settings, pulse, clock.now());
+    if settings.limits.budget.is_some() {
+        scheduler.on_maybe_billed(store.maybe_billed(run.id).await?);
+    }
     let found = batches.as_mut().map(BatchLane::take_found);
     for (batch, items) in found.into_iter().flatten() {
         scheduler.on_found_batch(batch, &items, clock.now());
@@ -463,6 +468,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         if !sums.is_empty() {
             self.store.note_estimates(run, sums).await?;
         }
+        keep_bounds(&*self.store, run, self.settings.terms()).await?;
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }

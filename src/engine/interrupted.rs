@@ -8,13 +8,14 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::task::JoinError;
 
-use super::again::has_put_aside;
+use super::again::ends_with_what_was_put_aside;
+use super::charge;
 use super::error_result::error_result;
 use super::outcome::endpoint_of;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, JobState, Usage,
+    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, JobState, Lane, Usage,
 };
 use crate::policy::{Others, Standing, Step, decide, decide_after_panic};
 use crate::store::{Finish, JobEnd, Next};
@@ -82,7 +83,7 @@ pub(super) fn interrupted(
     };
     let next = match verdict.step {
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
-        Step::Fail if has_put_aside(job) => Next::EndTruncated,
+        Step::Fail if ends_with_what_was_put_aside(job, class) => Next::EndPutAside,
         Step::Fail => Next::End(JobEnd {
             state: JobState::Failed,
             result: error_result(class, &evidence, None),
@@ -100,6 +101,9 @@ pub(super) fn interrupted(
             answered_by: None,
             usage: Usage::default(),
             cost: Cost::default(),
+            cost_basis: None,
+            price_row: None,
+            at_most: charge::of_request(settings, job, Lane::Live, now),
             maybe_billed: true,
             latency: None,
         },

@@ -6,14 +6,15 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::again;
+use super::charge::{self, Charge};
 use super::error_result::error_result;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, Endpoint, ErrorClass, Evidence, Halt,
-    JobHistory, JobState, Usage,
+    AttemptOutcome, AttemptRecord, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt, JobHistory,
+    JobState, Lane, Usage,
 };
-use crate::policy::{Standing, Step, decide};
+use crate::policy::{Standing, Step, decide, same_again};
 use crate::provider::{Failure, Message, Partial, Reply};
 use crate::store::{Finish, JobEnd, Next};
 
@@ -48,6 +49,8 @@ pub(super) struct Unfit {
 /// What surrounds a job when an answer of it comes in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings {
+    /// The lane that its request took.
+    pub(super) lane: Lane,
     /// How it stands in its lane.
     pub(super) standing: Standing,
     /// The endpoint has answered before in this run.
@@ -67,7 +70,7 @@ pub(super) fn outcome(
 ) -> Outcome {
     let latency = Some(reply.latency);
     match reply.result {
-        Ok(message) => succeeded(settings, job, message, now, latency),
+        Ok(message) => succeeded(settings, job, message, around.lane, now, latency),
         Err(failure) => {
             let mut outcome = failed(settings, job, *failure, around, now, rng);
             outcome.finish.record.latency = latency;
@@ -83,11 +86,14 @@ fn succeeded(
     settings: &EngineSettings,
     job: &ClaimedJob,
     message: Message,
+    lane: Lane,
     now: Timestamp,
     latency: Option<Duration>,
 ) -> Outcome {
-    let cost = cost(settings, job, message.model.as_deref(), &message.usage, now);
-    let (next, history) = again::after_message(settings, job, &message, cost.total, now);
+    let told = (message.model.as_deref(), &message.usage);
+    let charge = charge::of_answer(settings, job, lane, told, now);
+    let cost = charge.priced.cost.total;
+    let (next, history) = again::after_message(settings, job, &message, cost, now);
     let record = AttemptRecord {
         attempt: job.attempt,
         ended_at: now,
@@ -95,10 +101,14 @@ fn succeeded(
         error_class: message.mark,
         evidence: Evidence {
             http_status: Some(200),
+            message: message.note,
             request_id: message.request_id,
             ..Evidence::default()
         },
-        cost,
+        cost: charge.priced.cost,
+        cost_basis: charge.priced.basis,
+        price_row: charge.priced.row,
+        at_most: charge.at_most,
         endpoint: endpoint_of(settings, job),
         answered_by: message.model,
         usage: message.usage,
@@ -126,6 +136,10 @@ fn failed(
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
+    let fails_again = same_again(&failure.evidence, job.last_message.as_deref());
+    if fails_again {
+        failure.class = ErrorClass::BadResponse;
+    }
     let (class, evidence) = (failure.class, &failure.evidence);
     let before = job.history;
     let mut verdict = decide(
@@ -136,6 +150,9 @@ fn failed(
         around.standing,
         rng,
     );
+    if fails_again && matches!(verdict.step, Step::RetryIn(_)) {
+        verdict.step = Step::Fail;
+    }
     if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
         verdict.step = Step::Hold;
     }
@@ -143,9 +160,10 @@ fn failed(
     if unfit.is_some() {
         verdict.step = Step::Requeue;
     } else if let Some(next) = again::after_failure(settings, job, class, &verdict, around, now) {
-        let record = failure_record(settings, job, failure, now);
+        let record = failure_record(settings, job, failure, around.lane, now);
         return without_consequences(record, next);
     }
+    again::join_refusal(job, &mut failure);
     again::tell_what_was_paid(job, verdict.step, &mut failure.evidence);
     let evidence = &failure.evidence;
     let halt = (verdict.step == Step::Halt).then(|| halt_for(class, evidence, now));
@@ -154,7 +172,9 @@ fn failed(
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
         Step::Requeue | Step::Halt => Next::Requeue,
         Step::Hold => Next::Hold,
-        Step::Fail | Step::Done if again::has_put_aside(job) => Next::EndTruncated,
+        Step::Fail | Step::Done if again::ends_with_what_was_put_aside(job, class) => {
+            Next::EndPutAside
+        }
         Step::Fail | Step::Done => Next::End(JobEnd {
             state: JobState::Failed,
             result: error_result(class, evidence, failure.message.as_ref()),
@@ -163,7 +183,7 @@ fn failed(
     Outcome {
         answered: evidence.http_status.is_some(),
         finish: Finish {
-            record: failure_record(settings, job, failure, now),
+            record: failure_record(settings, job, failure, around.lane, now),
             next,
             history: verdict.history,
         },
@@ -193,6 +213,7 @@ fn failure_record(
     settings: &EngineSettings,
     job: &ClaimedJob,
     failure: Failure,
+    lane: Lane,
     now: Timestamp,
 ) -> AttemptRecord {
     let Failure {
@@ -200,18 +221,28 @@ fn failure_record(
         evidence,
         message,
         partial,
+        unsent,
     } = failure;
-    let maybe_billed = partial.is_some() || (class.info().maybe_billed && message.is_none());
+    let is_whole = message.is_some();
+    let is_open = class.info().maybe_billed && !is_whole && !unsent;
+    let maybe_billed = partial.is_some() || is_open;
     let (answered_by, usage) = used(message, partial);
+    let told = usage.as_ref().map(|usage| (answered_by.as_deref(), usage));
+    let Charge { priced, at_most } = match told {
+        Some(told) if is_whole => charge::of_answer(settings, job, lane, told, now),
+        told if maybe_billed => charge::of_partial(settings, job, lane, told, now),
+        _ => Charge::default(),
+    };
     AttemptRecord {
         attempt: job.attempt,
         ended_at: now,
         outcome: AttemptOutcome::Errored,
         error_class: Some(class),
         evidence,
-        cost: usage.as_ref().map_or_else(Cost::default, |usage| {
-            cost(settings, job, answered_by.as_deref(), usage, now)
-        }),
+        cost: priced.cost,
+        cost_basis: priced.basis,
+        price_row: priced.row,
+        at_most,
         endpoint: endpoint_of(settings, job),
         answered_by,
         maybe_billed,
@@ -294,16 +325,4 @@ fn spare_until_first_answer(settings: &EngineSettings, finish: &mut Finish, now:
         let wait = WAIT_FOR_FIRST_ANSWER.mul_f64(settings.retry.scale);
         finish.next = Next::RetryAt(add(now, wait));
     }
-}
-
-fn cost(
-    settings: &EngineSettings,
-    job: &ClaimedJob,
-    model: Option<&str>,
-    usage: &Usage,
-    now: Timestamp,
-) -> Cost {
-    settings
-        .prices
-        .cost(model.unwrap_or(&job.model), usage, now)
 }

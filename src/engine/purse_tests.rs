@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Purse;
+use super::{BudgetRule, Purse};
 use crate::engine::batch_money::{Item, Spent};
 use crate::model::{BatchId, JobId, Pico, Tokens};
 use crate::policy::{Estimator, PriceTable, Prompt};
@@ -21,7 +21,11 @@ fn cents(cents: i128) -> Pico {
 }
 
 fn purse(budget: Pico) -> Purse {
-    Purse::new(budget, Pico::ZERO, Arc::new(PriceTable::embedded()))
+    Purse::new(
+        (budget, BudgetRule::default()),
+        Pico::ZERO,
+        Arc::new(PriceTable::embedded()),
+    )
 }
 
 /// Jobs that may cost five cents each in a batch: 4,000 tokens at 12.50 USD per million.

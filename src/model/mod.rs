@@ -44,7 +44,7 @@ pub use evidence::{Evidence, Limit, RateLimits};
 pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use lane_choice::LaneChoice;
-pub use money::{Cost, Pico};
+pub use money::{Cost, CostBasis, Pico};
 pub use observer::Observer;
 pub use printable::{is_bidi_control, is_control, printable};
 pub use run::{

@@ -31,7 +31,7 @@ pub use events_file::EventsFile;
 pub use jumps::Jumps;
 pub use log::Log;
 pub use log_writer::LogWriter;
-pub use numbers::{dollars, plural, short_duration, thousands};
+pub use numbers::{allowed_at_once, dollars, plural, short_duration, thousands};
 pub use plain::Plain;
 pub use silent::Silent;
 pub use summary::{EndReason, RunSummary};

@@ -19,6 +19,9 @@ pub(super) struct Message {
     pub(super) stop_reason: Option<&'static str>,
     pub(super) stop_sequence: Option<String>,
     pub(super) stop_details: Option<Value>,
+    /// Where its code ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<Value>,
     pub(super) usage: Usage,
 }
 
@@ -42,6 +45,10 @@ pub(super) enum Block {
         id: String,
         name: String,
         input: Value,
+    },
+    WebSearchToolResult {
+        tool_use_id: String,
+        content: Value,
     },
 }
 

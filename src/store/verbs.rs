@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, EstimateErrors, JobCounts, JobHistory, JobId, JobState, Lane, PageStatus, Pico,
-    RequestBody, RunId, Shaping, Tokens,
+    Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, CostBasis,
+    DispatchOptions, ErrorClass, EstimateErrors, JobCounts, JobHistory, JobId, JobState, Lane,
+    PageStatus, Pico, RequestBody, RunId, Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -42,6 +42,36 @@ pub struct OpenRequest {
     pub body: RequestBody,
 }
 
+/// An attempt that may have been billed without an answer, and of which it is not written down how
+/// much it may have cost at most.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unbounded {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The model that it asked.
+    pub model: String,
+    /// The road it took.
+    pub lane: Lane,
+    /// When it was claimed.
+    pub started_at: Timestamp,
+    /// Its request, with what the job asks differently by now laid over it. None if the store's text
+    /// of it is damaged: then nothing bounds what it cost.
+    pub body: Option<RequestBody>,
+}
+
+/// What attempts of a run that may have been billed may have cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MaybeBilled {
+    /// How many they are.
+    pub attempts: u64,
+    /// Those of them that nothing bounds.
+    pub unbounded: u64,
+    /// The most that the others may have cost, together.
+    pub at_most: Pico,
+    /// What of that is in the run's cost already: what broken streams told.
+    pub counted: Pico,
+}
+
 /// An input line whose `custom_id` the run already has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateId {
@@ -60,8 +90,8 @@ pub struct Recovered {
     pub interrupted: u64,
     /// Jobs that failed for having been interrupted too often in a row.
     pub failed: u64,
-    /// Jobs that ended for the same reason with the truncated answer that was put aside.
-    pub truncated: u64,
+    /// Jobs that ended for the same reason with the answer that was put aside.
+    pub put_aside: u64,
     /// What was recorded before that, because an earlier process had to leave it in the spool.
     pub replayed: Replayed,
 }
@@ -131,9 +161,10 @@ pub enum Next {
     Hold,
     /// It has ended.
     End(JobEnd),
-    /// It has succeeded with the truncated answer that was put aside ([`Amended::put_aside`]):
-    /// no later attempt brought a better one.
-    EndTruncated,
+    /// It has succeeded with the answer that was put aside ([`Amended::put_aside`]), with the mark of
+    /// the attempt that brought it: no later attempt brought a better one.
+    #[serde(alias = "end_truncated")]
+    EndPutAside,
 }
 
 impl Next {
@@ -142,14 +173,14 @@ impl Next {
     pub fn next_try_at(&self) -> Option<Timestamp> {
         match self {
             Self::RetryAt(at) | Self::Amend { at, .. } => Some(*at),
-            Self::Requeue | Self::Hold | Self::End(_) | Self::EndTruncated => None,
+            Self::Requeue | Self::Hold | Self::End(_) | Self::EndPutAside => None,
         }
     }
 
     /// Whether the job has ended.
     #[must_use]
     pub fn is_end(&self) -> bool {
-        matches!(self, Self::End(_) | Self::EndTruncated)
+        matches!(self, Self::End(_) | Self::EndPutAside)
     }
 }
 
@@ -257,7 +288,7 @@ pub struct AttemptRow {
     pub http_status: Option<u16>,
     /// `error.type`.
     pub error_type: Option<String>,
-    /// What the API or the network said.
+    /// What the API or the network said; of a success what was altered in it, if anything was.
     pub message: Option<String>,
     /// The API's request id.
     pub request_id: Option<String>,
@@ -269,6 +300,13 @@ pub struct AttemptRow {
     pub tokens: Tokens,
     /// What it cost.
     pub cost: Cost,
+    /// What the cost rests on, if not on the answer's usage at the price of its model.
+    pub cost_basis: Option<CostBasis>,
+    /// The row of the price table that the cost was made with, if it is known.
+    pub price_row: Option<String>,
+    /// The most that its request allows, if it may have been billed or told no usage, and if anything
+    /// bounds it.
+    pub at_most: Option<Pico>,
     /// It may have been billed although no answer says so.
     pub maybe_billed: bool,
     /// Time on the wire.
@@ -298,10 +336,17 @@ pub struct ResultRow {
     pub tokens: Tokens,
     /// What all its attempts cost together.
     pub cost: Cost,
+    /// What the cost of one of them rests on, if not on its usage at the price of its model; where
+    /// several differ, what is the worst.
+    pub cost_basis: Option<CostBasis>,
     /// Time on the wire of the last attempt.
     pub latency: Option<Duration>,
     /// The input line's `metadata`, as raw JSON.
     pub metadata: Option<String>,
+    /// What is to be said of the message: that it was altered to be valid, say.
+    pub note: Option<String>,
+    /// Which of its texts is not what was stored, and how that shows. It is left out above.
+    pub damaged: Option<String>,
 }
 
 /// Attempts of one hour of the day, over all days.
@@ -383,10 +428,18 @@ pub struct AttemptGroup {
     pub is_result: bool,
     /// The price of their model is not known.
     pub unknown_price: bool,
+    /// What their cost rests on, if not on the answers' usage at the price of their model.
+    pub cost_basis: Option<CostBasis>,
+    /// The row of the price table that their cost was made with, if it is known.
+    pub price_row: Option<String>,
     /// How many.
     pub attempts: u64,
     /// What they used together.
     pub tokens: Tokens,
     /// What they cost together.
     pub cost: Cost,
+    /// If they may have been billed: the most that those which something bounds may have cost.
+    pub at_most: Pico,
+    /// If they may have been billed: those that nothing bounds.
+    pub unbounded: u64,
 }

@@ -106,7 +106,7 @@ fn an_address_where_nobody_listens_halts_as_unreachable() {
 fn a_host_that_does_not_exist_halts_as_unreachable() {
     let desk = Desk::new();
     desk.write("jobs.jsonl", plain_jobs(2));
-    let url = ["--base-url", "http://no-such-host.invalid"];
+    let url = ["--base-url", "https://no-such-host.invalid"];
     let submit = ["submit", "jobs.jsonl", "--retry-scale", "0.02"];
     desk.run(&[&submit[..], &url].concat()).expect(4);
     assert_halted(&desk, "unreachable");

@@ -170,8 +170,11 @@ fn a_key_in_place_of_its_variable_s_name_is_refused_and_not_repeated() {
         "base_url = 'https://h.test'\napi_key = 'PLANTED'",
         "api_key_env = 'OTHER_API_KEY'",
     ] {
-        desk.write("claude-run.toml", format!("[fallback.endpoint]\n{line}\n"));
-        let output = desk.run(&["config"]).expect(2).clear_error();
+        desk.write("named.toml", format!("[fallback.endpoint]\n{line}\n"));
+        let output = desk
+            .run(&["config", "--config", "named.toml"])
+            .expect(2)
+            .clear_error();
         assert!(!output.stderr.contains(MARK), "{output}");
     }
 }

@@ -239,8 +239,9 @@ fn a_status_page_that_quotes_the_key_does_not_get_it_kept() {
         "scheduled_maintenances": [],
     });
     let page = serve(move |_| http("200 OK", "", "application/json", &summary.to_string()));
-    let desk = desk();
-    desk.write("claude-run.toml", format!("[status]\nurl = \"{page}\"\n"));
+    let mut desk = desk();
+    desk.write("named.toml", format!("[status]\nurl = \"{page}\"\n"));
+    desk.set("CLAUDE_RUN_CONFIG", "named.toml");
     desk.write(
         "jobs.jsonl",
         jobs((0..30).map(|n| format!("{n} [[sim: 529, ok]]"))),
@@ -267,6 +268,7 @@ fn a_proxy_s_password_is_shown_and_kept_nowhere() {
             desk.set(name, proxy);
         }
         desk.set("ANTHROPIC_BASE_URL", "http://api.invalid");
+        desk.set("CLAUDE_RUN_INSECURE_HTTP", "1");
         desk.write("jobs.jsonl", jobs(["Hello"]));
         submit_and_look(&desk, &BRIEFLY);
     }

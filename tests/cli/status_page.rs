@@ -7,12 +7,13 @@ use crate::harness::{Desk, jobs};
 
 /// Jobs that overload the API for a while, so that the circuit opens, and are answered then.
 fn outage(page: &StatusPage, config: &str) -> Desk {
-    let desk = Desk::with(SimulatorSettings {
+    let mut desk = Desk::with(SimulatorSettings {
         status_page: page.clone(),
         ..SimulatorSettings::default()
     });
     let base = desk.simulator.base_url();
-    desk.write("claude-run.toml", config.replace("PAGE", &base));
+    desk.write("named.toml", config.replace("PAGE", &base));
+    desk.set("CLAUDE_RUN_CONFIG", "named.toml");
     desk.write(
         "jobs.jsonl",
         jobs((0..30).map(|n| format!("{n} [[sim: 529, ok]]"))),

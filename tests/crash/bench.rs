@@ -21,6 +21,8 @@ pub struct Bench {
     pub simulator: Simulator,
     runtime: Runtime,
     folder: TempDir,
+    /// Apart from the store, whose folder is watched and counted.
+    home: TempDir,
 }
 
 impl Bench {
@@ -31,6 +33,7 @@ impl Bench {
             simulator,
             runtime,
             folder: TempDir::new().unwrap(),
+            home: TempDir::new().unwrap(),
         }
     }
 
@@ -86,7 +89,7 @@ impl Bench {
             .arg(self.store())
             .current_dir(self.folder.path())
             .env_clear()
-            .env("HOME", self.folder.path())
+            .env("HOME", self.home.path())
             .env("ANTHROPIC_API_KEY", "sk-ant-dummy")
             .stdout(Stdio::null());
         command

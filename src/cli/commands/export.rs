@@ -36,7 +36,31 @@ pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
         () = signals.next() => return Ok(Exit::Interrupted),
     };
     tell(ctx, &run, &args, &counts);
+    if counts.damaged > 0 {
+        return Err(damaged(&counts));
+    }
     Ok(Exit::Success)
+}
+
+/// Everything else is written: a job with a damaged text keeps no other back, but a script must hear of it.
+fn damaged(counts: &ExportCounts) -> Failure {
+    let mut named: Vec<_> = counts
+        .damaged_jobs
+        .iter()
+        .map(|job| format!("{} (line {}): {}", job.custom_id, job.line, job.why))
+        .collect();
+    let others = counts.damaged - counts.damaged_jobs.len() as u64;
+    if others > 0 {
+        named.push(format!("and {others} more"));
+    }
+    Failure::internal(
+        format!(
+            "{} not written: what is stored of them is damaged",
+            plural(counts.damaged, "result")
+        ),
+        "keep a copy of the store, and see with `claude-run verify` what else is damaged; restore a backup, or submit these lines anew with --new-run. All other results are written",
+    )
+    .because(named.join("; "))
 }
 
 async fn write(
@@ -75,6 +99,7 @@ fn tell(ctx: &Context, run: &Run, args: &ExportArgs, counts: &ExportCounts) {
         succeeded,
         failed,
         canceled,
+        ..
     } = counts;
     ctx.console.note(format!(
         "{} of run {} written to {to}: {succeeded} succeeded, {failed} failed, {canceled} cancelled",

@@ -22,6 +22,9 @@ pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
     drop(opened);
     let session = Session::open(path)?;
     let ended = go_on(ctx, &session, &latest, &args).await;
+    if ended.is_ok() {
+        select::tell_of_spool(ctx);
+    }
     session.close(&ctx.console, &ended).await;
     ended
 }
@@ -36,17 +39,39 @@ async fn go_on(
     if args.run.is_some() {
         return resume_one(ctx, session, latest, args).await;
     }
-    let (mut seen, mut most_urgent) = (HashSet::new(), None);
+    refuse_one_budget_for_many(session, args).await?;
+    let (mut seen, mut told, mut most_urgent) = (HashSet::new(), HashSet::new(), None);
     // Asked anew each time: another process may have stored more meanwhile.
     while let Some(run) = next_unfinished(session, &seen).await? {
         seen.insert(run.id);
-        let exit = resume_one(ctx, session, &run, args).await?;
+        let exit = match resume_one(ctx, session, &run, args).await {
+            // What one run is refused for (a host that nobody named, say) holds back no other.
+            Err(failure) if failure.exit == Exit::Usage => {
+                if told.insert(failure.to_string()) {
+                    ctx.console.error(&failure);
+                }
+                failure.exit
+            }
+            ended => ended?,
+        };
         most_urgent = most_urgent.max(Some((urgency(exit), exit)));
         if exit == Exit::Interrupted {
             break;
         }
     }
     Ok(most_urgent.map_or_else(|| already_ended(ctx, latest), |(_, exit)| exit))
+}
+
+/// A budget is one run's: given to each of several it would be as many times as much.
+async fn refuse_one_budget_for_many(session: &Session, args: &ResumeArgs) -> Result<(), Failure> {
+    let unfinished = select::unfinished(&session.reader()?).await?.len();
+    if unfinished < 2 || args.dispatch.budget_usd.is_none() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("--budget-usd is the budget of one run, and {unfinished} runs are unfinished"),
+        "name the run that it is for, `claude-run resume RUN --budget-usd X`; `claude-run status` lists them",
+    ))
 }
 
 async fn resume_one(

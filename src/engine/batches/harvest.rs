@@ -276,7 +276,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     }
 
     /// Records these ends in one transaction, then tells of them.
-    async fn record(&mut self, taken: Vec<(Taken, OpenItem)>) -> Result<()> {
+    async fn record(&mut self, mut taken: Vec<(Taken, OpenItem)>) -> Result<()> {
         if taken.is_empty() {
             return Ok(());
         }
@@ -284,7 +284,16 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             .iter()
             .map(|(taken, _)| (taken.finish.clone(), taken.lane))
             .collect();
-        self.hands.store.harvest(self.hands.run, finishes).await?;
+        let lesser = self.hands.store.harvest(self.hands.run, finishes).await?;
+        for instead in lesser {
+            let attempt = instead.record.attempt;
+            let refused = taken
+                .iter_mut()
+                .find(|(_, item)| item.job.attempt == attempt);
+            if let Some((taken, _)) = refused {
+                taken.finish = instead;
+            }
+        }
         self.done.lines.recorded += taken.len() as u64;
         let (mut events, mut for_live): (Vec<Event>, bool) = (Vec::new(), false);
         let mut recorded = Recorded::new(self.row.id);

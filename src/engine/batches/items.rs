@@ -101,6 +101,7 @@ pub(super) fn refused(
         evidence,
         message: None,
         partial: None,
+        unsent: false,
     };
     decided(around, item, Err(Box::new(failure)), lane, rng)
 }
@@ -114,6 +115,7 @@ fn failure(class: ErrorClass, message: String) -> Box<Failure> {
         },
         message: None,
         partial: None,
+        unsent: false,
     })
 }
 
@@ -145,6 +147,7 @@ fn decided(
         &item.job,
         reply,
         outcome::Surroundings {
+            lane: Lane::Batch,
             standing,
             ever_answered: true,
             outage: false,
@@ -215,6 +218,9 @@ fn bare_record(
         endpoint: None,
         usage: Usage::default(),
         cost: Cost::default(),
+        cost_basis: None,
+        price_row: None,
+        at_most: None,
         maybe_billed: false,
         latency: None,
     }

@@ -18,9 +18,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{ExportCounts, next_page};
-use crate::model::{Cost, ErrorClass, JobState, Pico, RunId};
+use crate::model::{ErrorClass, JobState, RunId};
 use crate::report::error::{ReportError, Result};
 use crate::report::shape::millis;
+use crate::report::usd::known_cost;
 use crate::store::{Only, Reader, ResultBody, ResultRow};
 
 const HEADING: [&str; COLUMNS] = [
@@ -71,7 +72,7 @@ pub async fn write_csv<R: Reader>(
     let mut counts = ExportCounts::default();
     let mut after_line = 0;
     writer.write_record(HEADING).map_err(output_error)?;
-    while let Some(page) = next_page(reader, run, only, &mut after_line).await? {
+    while let Some(page) = next_page(reader, run, only, &mut after_line, &mut counts).await? {
         for row in &page {
             let cells = record(row)?.map(|cell| if fit.safe { safe(cell) } else { cell });
             writer.write_record(cells).map_err(output_error)?;
@@ -118,7 +119,7 @@ fn record(row: &ResultRow) -> Result<[String; COLUMNS]> {
         tokens.output.to_string(),
         tokens.cache_read.to_string(),
         cache_writes.to_string(),
-        cost(&row.cost),
+        known_cost(&row.cost).map_or(String::new(), |usd| usd.to_string()),
         row.latency
             .map_or(String::new(), |latency| millis(latency).to_string()),
         row.line.to_string(),
@@ -143,13 +144,6 @@ fn status(state: JobState) -> &'static str {
         JobState::Canceled => "canceled",
         _ => "failed",
     }
-}
-
-fn cost(cost: &Cost) -> String {
-    if cost.unknown_price && cost.total == Pico::ZERO {
-        return String::new();
-    }
-    cost.total.to_string()
 }
 
 /// What the columns show of a message.

@@ -8,9 +8,13 @@ use rusqlite::params;
 
 use super::amend::{self, PackedAmended};
 use super::blob::pack;
+use super::ended::Ended;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
-use crate::model::{AttemptId, AttemptRecord, ErrorClass, JobHistory, JobState, Lane, Pico, RunId};
+use crate::model::{
+    AttemptId, AttemptRecord, CostBasis, ErrorClass, JobHistory, JobState, Lane, Pico, RunId,
+    Tokens,
+};
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
 /// A finish with its result packed beforehand, off the writer's thread.
@@ -52,9 +56,9 @@ impl PackedFinish {
         state_after(&self.next)
     }
 
-    /// What the attempt cost.
+    /// What the attempt cost, as it is kept.
     pub(super) fn cost(&self) -> Pico {
-        self.record.cost.total
+        Pico(self.record.cost.total.0.clamp(0, Pico::MOST.0))
     }
 }
 
@@ -76,7 +80,7 @@ pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Resu
         if let Some(ends) = end_attempt(tx, finish)? {
             move_job(tx, run, finish, ends)?;
             keep_result(tx, finish)?;
-            ended.push(&finish.record);
+            ended.push(finish);
             if let Ends::InBatch(batch) = ends {
                 *ended_in_batch.entry(batch).or_default() += 1;
             }
@@ -109,15 +113,19 @@ impl Ends {
     }
 }
 
-/// What the run as a whole knows of its attempts.
-fn add_to_run(tx: &Tx, run: i64, ended: &[&AttemptRecord]) -> Result<()> {
+/// What the run as a whole knows of its attempts. Its cost is kept in two parts, so that no sum of
+/// attempts is too large for it.
+fn add_to_run(tx: &Tx, run: i64, ended: &[&PackedFinish]) -> Result<()> {
     let answered = ended
         .iter()
-        .any(|record| record.evidence.http_status.is_some());
-    let cost: Pico = ended.iter().map(|record| record.cost.total).sum();
+        .any(|finish| finish.record.evidence.http_status.is_some());
+    let cost: Pico = ended.iter().map(|finish| finish.cost()).sum();
+    let (millions, rest) = (cost.0 / Pico::MOST.0, cost.0 % Pico::MOST.0);
     tx.execute(
-        "UPDATE runs SET answered = max(answered, ?2), cost_pico = cost_pico + ?3 WHERE id = ?1",
-        params![run, answered, pico(cost.0)?],
+        "UPDATE runs SET answered = max(answered, ?2),
+           cost_millions = cost_millions + ?3 + (cost_pico + ?4) / ?5, cost_pico = (cost_pico + ?4) % ?5
+         WHERE id = ?1",
+        params![run, answered, within(millions), within(rest), within(Pico::MOST.0)],
     )?;
     Ok(())
 }
@@ -152,14 +160,23 @@ fn open_attempt(tx: &Tx, AttemptId { job, n }: AttemptId) -> Result<Option<Ends>
 fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
     let PackedFinish { record, next, .. } = finish;
     let AttemptId { job, n } = record.attempt;
-    let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
+    let (evidence, cost) = (&record.evidence, &record.cost);
+    let tokens = kept_tokens(&record.usage.tokens);
+    let searches = record.usage.web_searches.min(MOST_COUNTED);
+    let money = [
+        within(finish.cost().0),
+        saved(cost.saved_by_batch),
+        saved(cost.saved_by_cache),
+    ];
+    let sum = Ended::of(record, &tokens, searches, money).sum()?;
     tx.execute(
         "UPDATE attempts SET ended_at_ms = max(?3, started_at_ms), outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
-           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25
+           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25,
+           cost_basis = ?26, price_row = ?27, at_most_pico = ?28, sum_blob = ?29
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![
             job.0,
@@ -179,14 +196,18 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
             tokens.cache_read,
             tokens.cache_write_5m,
             tokens.cache_write_1h,
-            record.usage.web_searches,
-            pico(cost.total.0)?,
-            pico(cost.saved_by_batch.0)?,
-            pico(cost.saved_by_cache.0)?,
+            searches,
+            money[0],
+            money[1],
+            money[2],
             cost.unknown_price,
             record.maybe_billed,
             record.latency.map(millis),
             record.endpoint,
+            basis_of(record).map(CostBasis::as_str),
+            record.price_row,
+            record.at_most.map(|most| within(most.0)),
+            sum,
         ],
     )?;
     Ok(())
@@ -198,8 +219,11 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     let goes_again = matches!(to, JobState::Queued | JobState::Held);
     let AttemptId { job, n } = finish.record.attempt;
     let class = match finish.next {
-        Next::EndTruncated => Some(ErrorClass::Truncated),
-        _ => finish.record.error_class,
+        Next::EndPutAside => amend::mark_of_what_was_put_aside(tx, job.0)?,
+        _ => finish
+            .record
+            .error_class
+            .map(|class| class.as_str().to_owned()),
     };
     let illegal = || {
         StoreError::IllegalTransition(format!(
@@ -220,7 +244,7 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
                 .next
                 .next_try_at()
                 .map_or(0, Timestamp::as_millisecond),
-            class.map(ErrorClass::as_str),
+            class,
             history.counted,
             history.faults_in_row,
             history.rate_limits_in_row,
@@ -244,9 +268,9 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     if let Some(packed) = &finish.amended {
         amend::keep(tx, (run, job.0, n), (model, route), packed)?;
     }
-    let truncated = matches!(finish.next, Next::EndTruncated);
-    if truncated || (amended && finish.next.is_end()) {
-        amend::settle(tx, job.0, truncated)?;
+    let put_aside = matches!(finish.next, Next::EndPutAside);
+    if put_aside || (amended && finish.next.is_end()) {
+        amend::settle(tx, job.0, put_aside)?;
     }
     Ok(())
 }
@@ -268,17 +292,44 @@ fn state_after(next: &Next) -> JobState {
         Next::RetryAt(_) | Next::Requeue | Next::Amend { .. } => JobState::Queued,
         Next::Hold => JobState::Held,
         Next::End(JobEnd { state, .. }) => *state,
-        Next::EndTruncated => JobState::Succeeded,
+        Next::EndPutAside => JobState::Succeeded,
     }
 }
 
-fn millis(duration: std::time::Duration) -> i64 {
+pub(super) fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// SQLite's integers hold nine million dollars an attempt; more is a bug, not a bill.
-fn pico(amount: i128) -> Result<i64> {
-    i64::try_from(amount).map_err(|_| {
-        StoreError::IllegalTransition(format!("{amount} pico-USD is no cost of one attempt"))
-    })
+/// More of anything than any answer has; so many attempts have it that their sum still fits.
+const MOST_COUNTED: u64 = 1_000_000_000;
+
+/// What the answer of an attempt used, as far as the store's integers hold it. A receipt is never a
+/// reason not to record the answer that it came with.
+fn kept_tokens(told: &Tokens) -> Tokens {
+    Tokens {
+        input: told.input.min(MOST_COUNTED),
+        output: told.output.min(MOST_COUNTED),
+        cache_read: told.cache_read.min(MOST_COUNTED),
+        cache_write_5m: told.cache_write_5m.min(MOST_COUNTED),
+        cache_write_1h: told.cache_write_1h.min(MOST_COUNTED),
+    }
+}
+
+/// Why the cost is what it is: also that it was too large to be kept.
+fn basis_of(record: &AttemptRecord) -> Option<CostBasis> {
+    let too_large =
+        record.cost.total > Pico::MOST || kept_tokens(&record.usage.tokens) != record.usage.tokens;
+    if too_large {
+        return Some(CostBasis::Saturated);
+    }
+    record.cost_basis
+}
+
+fn saved(amount: Pico) -> i64 {
+    within(amount.0.clamp(-Pico::MOST.0, Pico::MOST.0))
+}
+
+/// The nearest of SQLite's integers.
+fn within(amount: i128) -> i64 {
+    i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX })
 }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schemas/sqlite/0004_batches.sql"),
     include_str!("../../../schemas/sqlite/0005_estimates.sql"),
     include_str!("../../../schemas/sqlite/0006_second_endpoint.sql"),
+    include_str!("../../../schemas/sqlite/0007_trust.sql"),
 ];
 
 /// The version that this program reads and writes.

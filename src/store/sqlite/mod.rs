@@ -11,13 +11,19 @@
 //! ```text
 //! schema          ../../../schemas/sqlite/*.sql, applied by migrate
 //! open            what must be true of a file, pragmas
+//! identity, lock  which file a store is, whatever its name, and who dispatches from it
 //! backup          a copy before the schema changes
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
 //! claim, finish   the life of an attempt; finish serves both lanes
+//! ended           what an ended attempt says, and the sum over it
 //! amend           what its next attempt asks differently
 //! control         start, pulse, leave, cancel, retry
+//! record          ends of attempts, and what becomes of one that the store cannot hold
+//! bounds          what attempts may have cost that may have been billed
 //! spool, replay   where answers go that the store does not take, and how they come back
+//! spool_files     which spools are a store's
+//! kept            answers that have no place in the store
 //! tally           what is counted, and the two queues
 //! batch_store     the verbs of the batch lane, which are
 //! queue           ... the queue for batches
@@ -37,9 +43,11 @@ mod backup;
 mod batch_store;
 mod batches;
 mod blob;
+mod bounds;
 mod claim;
 mod control;
 mod dissolve;
+mod ended;
 mod errors;
 mod estimates;
 mod file_system;
@@ -49,17 +57,22 @@ mod fold;
 mod groups;
 mod harvest;
 mod health;
+mod identity;
+mod kept;
 mod load;
+mod load_lock;
 mod lock;
 mod migrate;
 mod open;
 mod queue;
 mod reader;
+mod record;
 mod replay;
 mod requests;
 mod rows;
 mod slices;
 mod spool;
+mod spool_files;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -73,18 +86,21 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, RequestBody, RunId,
+    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, Pico, RequestBody, RunId,
 };
 use crate::store::{
-    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
-    RetryFilter, StatusChange, Store, StoreError,
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse, Recovered,
+    Result, RetryFilter, StatusChange, Store, Unbounded,
 };
 
 pub use health::place_of;
-pub use lock::{DispatchLock, LoadLock};
+pub use load_lock::LoadLock;
+pub use lock::DispatchLock;
 pub use reader::SqliteReader;
-pub use spool::spooled;
+pub use spool_files::{Aside, aside, spooled};
 
+use identity::StoreFile;
+use kept::Kept;
 use spool::Spool;
 use tx::Tx;
 use writer::Writer;
@@ -94,6 +110,8 @@ use writer::Writer;
 pub struct SqliteStore {
     writer: Writer,
     spool: Arc<Spool>,
+    kept: Arc<Kept>,
+    file: StoreFile,
 }
 
 impl SqliteStore {
@@ -101,13 +119,17 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Every [`StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
+    /// Every [`crate::store::StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
     /// network file system, or locked.
     pub fn open(path: &Path) -> Result<Self> {
-        let tx = Tx::new(path, open::open_writer(path)?);
+        let opened = open::open_writer(path)?;
+        let file = opened.file.clone();
+        let id = spool_files::id_of(&opened.connection, path)?;
         Ok(Self {
-            writer: Writer::spawn(tx)?,
-            spool: Arc::new(Spool::beside(path, true)),
+            writer: Writer::spawn(Tx::new(opened))?,
+            spool: Arc::new(Spool::beside(&file.path, id, true)),
+            kept: Arc::new(Kept::beside(&file.path, true)),
+            file,
         })
     }
 
@@ -123,13 +145,18 @@ impl SqliteStore {
     /// The same store without the writer's thread: every call works on the caller's thread, so
     /// that a test on virtual time never waits in real time. Nothing is synced to the disk.
     pub fn open_inline(path: &Path) -> Result<Self> {
-        let connection = open::open_writer(path)?;
-        connection
+        let opened = open::open_writer(path)?;
+        opened
+            .connection
             .pragma_update(None, "synchronous", "OFF")
             .map_err(|error| errors::explain(path, &error))?;
+        let file = opened.file.clone();
+        let id = spool_files::id_of(&opened.connection, path)?;
         Ok(Self {
-            writer: Writer::inline(Tx::new(path, connection)),
-            spool: Arc::new(Spool::beside(path, false)),
+            writer: Writer::inline(Tx::new(opened)),
+            spool: Arc::new(Spool::beside(&file.path, id, false)),
+            kept: Arc::new(Kept::beside(&file.path, false)),
+            file,
         })
     }
 
@@ -163,6 +190,12 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn finish_load_once(&self, run: RunId, fingerprint: [u8; 32]) -> Result<Option<RunId>> {
+        self.writer
+            .call(move |tx| load::finish_once(tx, run, &fingerprint))
+            .await
+    }
+
     async fn sweep_load(&self, run: RunId) -> Result<bool> {
         self.writer.call(move |tx| load::sweep(tx, run)).await
     }
@@ -184,10 +217,18 @@ impl Store for SqliteStore {
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
         let model = claim.model.clone();
+        let run = claim.run;
         let claims = self.writer.call(move |tx| claim::claim(tx, &claim)).await?;
-        let unpack = |packed| unpack_claim(&model, packed);
+        let mut jobs = Vec::with_capacity(claims.jobs.len());
+        for packed in claims.jobs {
+            let (attempt, at) = (packed.attempt, time(packed.started_at_ms));
+            match unpack_claim(&model, packed) {
+                Ok(job) => jobs.push(job),
+                Err(why) => self.fail_damaged(run, attempt, at, &why).await?,
+            }
+        }
         Ok(Claimed {
-            jobs: claims.jobs.into_iter().map(unpack).collect::<Result<_>>()?,
+            jobs,
             next_due: claims
                 .next_due_ms
                 .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
@@ -195,14 +236,10 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
+    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         fail::fail_point!("store-finish");
-        let pack = |finish| finish::PackedFinish::new(finish, Lane::Live);
-        let packed: Vec<_> = finishes.into_iter().map(pack).collect::<Result<_>>()?;
-        self.writer
-            .call(move |tx| finish::finish(tx, run, &packed))
-            .await
-            .map(drop)
+        let live = finishes.into_iter().map(|finish| (finish, Lane::Live));
+        self.record(run, live.collect()).await
     }
 
     async fn reserve_spool(&self, slots: u32) -> Result<()> {
@@ -223,6 +260,26 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn without_bound(&self, run: RunId, after: Option<AttemptId>) -> Result<Vec<Unbounded>> {
+        let page = self
+            .writer
+            .call(move |tx| bounds::without_bound(tx, run, after))
+            .await?;
+        Ok(page.into_iter().map(bounds::Packed::unpack).collect())
+    }
+
+    async fn keep_bounds(&self, run: RunId, bounds: Vec<(AttemptId, Pico)>) -> Result<()> {
+        self.writer
+            .call(move |tx| bounds::keep(tx, run, &bounds))
+            .await
+    }
+
+    async fn maybe_billed(&self, run: RunId) -> Result<MaybeBilled> {
+        self.writer
+            .call(move |tx| bounds::maybe_billed(tx, run))
+            .await
+    }
+
     async fn keep_options(&self, run: RunId, options: DispatchOptions) -> Result<()> {
         self.writer
             .call(move |tx| control::keep_options(tx, run, &options))
@@ -230,7 +287,9 @@ impl Store for SqliteStore {
     }
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
-        self.writer.call(move |tx| control::pulse(tx, run)).await
+        let pulse = self.writer.call(move |tx| control::pulse(tx, run)).await?;
+        lock::renew(&self.file)?;
+        Ok(pulse)
     }
 
     async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
@@ -263,16 +322,19 @@ impl Store for SqliteStore {
         filter: RetryFilter,
         after_line: u64,
     ) -> Result<(u64, Option<u64>)> {
+        let kept = self.kept.jobs_of(run);
         self.writer
-            .call(move |tx| control::retry(tx, run, &filter, after_line))
+            .call(move |tx| control::retry(tx, run, &filter, after_line, &kept))
             .await
     }
 }
 
-/// A claimed job with its body unpacked.
-fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
-    let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
-    let body = RequestBody::from_json(body);
+/// A claimed job with its body unpacked, or why that cannot be.
+fn unpack_claim(
+    model: &str,
+    packed: claim::PackedClaim,
+) -> std::result::Result<ClaimedJob, String> {
+    let body = RequestBody::from_json(blob::unpack(&packed.body)?);
     let (body, amendment) = match packed.amendment {
         Some(amendment) => amend::unpack(&amendment, &body)?,
         None => (body, None),
@@ -285,6 +347,7 @@ fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
         amendment,
         history: packed.history,
         last_class: packed.last_class,
+        last_message: packed.last_message,
         started_at: time(packed.started_at_ms),
         first_started_at: time(packed.first_started_at_ms),
         previous_ended_at: packed.previous_ended_at_ms.map(time),

@@ -43,7 +43,7 @@ const FILES: [&str; 40] = [
     "[limits]\nonly_between = \"22:00-06:00@Mars\"\n",
     "[limits]\nbudget_usd = \"ten\"\n",
     "[fallback]\nmodels = [\"a b\"]\n",
-    "[fallback.endpoint]\napi_key_env = \"A\"\n",
+    "[fallback.endpoint]\napi_key_env = \"A_KEY\"\n",
     "[fallback.endpoint]\nbase_url = \"host\"\n",
     "[fallback.endpoint]\nbase_url = \"https://host\"\nmodels = [\"a\"]\n",
     "[api]\nbase_url = \"ftp://host\"\n",
@@ -54,7 +54,8 @@ const FILES: [&str; 40] = [
 
 #[test]
 fn a_mistake_in_the_config_file_is_told_with_its_place() {
-    let desk = Desk::new();
+    let mut desk = Desk::new();
+    desk.set("CLAUDE_RUN_CONFIG", "./claude-run.toml");
     let mut told = Told::at(&desk);
     for text in FILES {
         desk.write("claude-run.toml", text);
@@ -125,12 +126,47 @@ fn a_mistake_in_the_price_table_is_told_with_its_place() {
     insta::assert_snapshot!(told.text());
 }
 
+/// What a file may not say that was merely found: everything here is right in a file of the user's own.
+#[test]
+fn what_a_found_file_may_not_say_is_told_with_its_place() {
+    let desk = Desk::new();
+    let mut told = Told::at(&desk);
+    for text in [
+        "[api]\nbase_url = \"https://gate.test\"\n",
+        "[api]\nheaders = { x-gate = \"a\" }\n",
+        "[api.headers]\nx-gate = \"a\"\n",
+        "[api]\nca_bundle = \"ca.pem\"\n",
+        "[api]\nworkspace_id = \"wrkspc_1\"\n",
+        "[api]\ninsecure_http = true\n",
+        "[fallback.endpoint]\nbase_url = \"https://gate.test\"\napi_key_env = \"OTHER_API_KEY\"\n",
+        "[fallback.endpoint]\napi_key_env = \"AWS_SECRET_ACCESS_KEY\"\nallow_foreign_key_env = true\n",
+        "[fallback]\nendpoint.after = \"1s\"\n",
+        "[status]\nurl = \"https://gate.test\"\n",
+        "[store]\npath = \"/tmp/claude-run.db\"\n",
+        "[store]\npath = \"../claude-run.db\"\n",
+    ] {
+        desk.write("claude-run.toml", text);
+        let args = ["config"];
+        told.case(&shown(text.as_bytes()), &args, 2, desk.run(&args));
+    }
+    insta::assert_snapshot!(told.text());
+}
+
 #[test]
 fn a_second_endpoint_without_its_key_is_told() {
-    let desk = Desk::new();
+    let mut desk = Desk::new();
+    desk.set("CLAUDE_RUN_CONFIG", "./claude-run.toml");
     desk.write("jobs.jsonl", plain_jobs(1));
     let mut told = Told::at(&desk);
-    for name in ["UNSET_KEY", "lower_case", "sk-ant-hidden"] {
+    for name in [
+        "UNSET_KEY",
+        "lower_case",
+        "sk-ant-hidden",
+        "PGPASSWORD",
+        "AWS_SECRET_ACCESS_KEY",
+        "GITHUB_TOKEN",
+        "OPENAI_API_KEY",
+    ] {
         let text =
             format!("[fallback.endpoint]\nbase_url = \"https://host\"\napi_key_env = \"{name}\"\n");
         desk.write("claude-run.toml", text);

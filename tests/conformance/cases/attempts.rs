@@ -1,7 +1,7 @@
 //! The life of a live attempt: claimed, ended once, given back, interrupted.
 
 use claude_run::model::{AttemptId, AttemptOutcome, ErrorClass, JobId, JobState, Pico};
-use claude_run::store::{Recovered, ResultBody, Store, StoreError};
+use claude_run::store::{MaybeBilled, Recovered, ResultBody, Store, StoreError};
 
 use super::{Bench, Case, lines};
 use crate::fixture::Fixture;
@@ -59,9 +59,21 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
             "what was put aside becomes the result if nothing better came",
             |bench| Box::pin(put_aside(bench)),
         ),
+        (
+            "what was put aside of a turn that paused keeps its mark",
+            |bench| Box::pin(parts_put_aside(bench)),
+        ),
+        (
+            "a claim tells what was wrong with the answer before",
+            |bench| Box::pin(bad_answer_before(bench)),
+        ),
         ("nobody succeeds with what was not put aside", |bench| {
             Box::pin(nothing_was_put_aside(bench))
         }),
+        (
+            "what may have been billed is bounded by its request, also what a crash left open",
+            |bench| Box::pin(bounds(bench)),
+        ),
         ("the cost of a run is that of its attempts", |bench| {
             Box::pin(costs(bench))
         }),
@@ -221,6 +233,41 @@ async fn clock_back<F: Fixture>(bench: Bench<F>) {
     bench.sound();
 }
 
+async fn bounds<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(3).await;
+    let claimed = bench.claim(3, at(1)).await;
+    bench.end(End::MoreRoom, &claimed.jobs[0], at(2)).await;
+    bench.end(End::Requeue, &claimed.jobs[1], at(2)).await;
+    let amended = bench.claim_one(at(100)).await;
+    let store = &bench.store;
+    let open = store.without_bound(bench.run, None).await.unwrap();
+    let ids: Vec<_> = open.iter().map(|attempt| attempt.attempt).collect();
+    assert_eq!(ids, [amended.attempt, claimed.jobs[2].attempt]);
+    assert_eq!(open[0].body, Some(amended.body.clone()), "as it was sent");
+    let rest = store.without_bound(bench.run, Some(ids[0])).await.unwrap();
+    assert_eq!(rest, open[1..]);
+    let told = vec![(ids[0], Pico(40))];
+    store.keep_bounds(bench.run, told.clone()).await.unwrap();
+    store.keep_bounds(bench.run, told).await.unwrap();
+    bench.start(at(200)).await;
+    let sums = store.maybe_billed(bench.run).await.unwrap();
+    let row = bench
+        .ledger()
+        .await
+        .into_iter()
+        .find(|row| row.attempt == claimed.jobs[1].attempt);
+    let expected = MaybeBilled {
+        attempts: 3,
+        unbounded: 1,
+        at_most: Pico(9_000_040),
+        counted: row.unwrap().cost.total,
+    };
+    assert_eq!(sums, expected);
+    let left = store.without_bound(bench.run, None).await.unwrap();
+    assert_eq!(left, open[1..], "closed, and still without a bound");
+    bench.sound();
+}
+
 async fn interrupted_too_often<F: Fixture>(bench: Bench<F>) {
     bench.with_jobs(1).await;
     for round in 1..=3 {
@@ -277,9 +324,18 @@ async fn amended<F: Fixture>(bench: Bench<F>) {
 }
 
 async fn put_aside<F: Fixture>(bench: Bench<F>) {
+    ends_with_what_was_put_aside(bench, ErrorClass::Truncated).await;
+}
+
+async fn parts_put_aside<F: Fixture>(bench: Bench<F>) {
+    ends_with_what_was_put_aside(bench, ErrorClass::Paused).await;
+}
+
+async fn ends_with_what_was_put_aside<F: Fixture>(bench: Bench<F>, mark: ErrorClass) {
     bench.with_jobs(1).await;
     let job = bench.claim_one(at(1)).await;
     let mut first = finish(End::OtherModel { puts_aside: true }, &job, at(2));
+    first.record.error_class = Some(mark);
     if let claude_run::store::Next::Amend { amended, .. } = &mut first.next {
         amended.amendment.model = None;
         amended.put_aside = Some(r#"{"cut":1}"#.to_owned());
@@ -292,9 +348,30 @@ async fn put_aside<F: Fixture>(bench: Bench<F>) {
         result.result,
         ResultBody::Message(r#"{"cut":1}"#.to_owned())
     );
-    assert_eq!(result.error_class, Some(ErrorClass::Truncated));
+    assert_eq!(result.error_class, Some(mark));
     assert_eq!((result.state, result.attempts), (JobState::Succeeded, 2));
     bench.sound();
+}
+
+async fn bad_answer_before<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let mut now = 1;
+    for (class, told) in [
+        (ErrorClass::BadResponse, true),
+        (ErrorClass::StreamCut, true),
+        (ErrorClass::Overloaded, false),
+    ] {
+        let job = bench.claim_one(at(now)).await;
+        let mut end = finish(End::Retry(1), &job, at(now));
+        end.record.error_class = Some(class);
+        end.record.evidence.message = Some(format!("{class}!"));
+        bench.store.finish(bench.run, vec![end]).await.unwrap();
+        let again = bench.claim_one(at(now + 10)).await;
+        let said = told.then(|| format!("{class}!"));
+        assert_eq!(again.last_message, said, "{class}");
+        bench.end(End::Retry(1), &again, at(now + 10)).await;
+        now += 20;
+    }
 }
 
 async fn nothing_was_put_aside<F: Fixture>(bench: Bench<F>) {

@@ -1,12 +1,12 @@
 //! The verbs of a loader and of a dispatcher.
 
 use claude_run::model::{
-    AttemptId, BatchState, ClaimedJob, Cost, DispatchOptions, Endpoint, Halt, JobState, Lane,
-    NewJob, Pico, Run, RunId, RunState, Tokens,
+    AttemptId, BatchState, ClaimedJob, Cost, DispatchOptions, Endpoint, ErrorClass, Halt, JobState,
+    Lane, NewJob, Pico, Run, RunId, RunState, Tokens,
 };
 use claude_run::store::{
-    AttemptRow, Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered,
-    Result, RetryFilter, StatusChange, Store,
+    AttemptRow, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse,
+    Recovered, Result, RetryFilter, StatusChange, Store, Unbounded,
 };
 use jiff::Timestamp;
 
@@ -51,6 +51,26 @@ impl Store for Memory {
                 Err(refused("it is not loading"))
             }
         })
+    }
+
+    async fn finish_load_once(&self, run: RunId, fingerprint: [u8; 32]) -> Result<Option<RunId>> {
+        let known = self.write(|state| {
+            let own = state.run_mut(run)?.run.clone();
+            let known = state.runs.iter().rev().find(|stored| {
+                own.state == RunState::Loading
+                    && stored.run.state != RunState::Loading
+                    && stored.fingerprint == Some(fingerprint)
+                    && stored
+                        .run
+                        .ended_at
+                        .is_none_or(|ended| ended >= own.created_at)
+            });
+            Ok(known.map(|stored| stored.run.id))
+        })?;
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.finish_load(run, fingerprint).await.map(|()| None),
+        }
     }
 
     async fn sweep_load(&self, run: RunId) -> Result<bool> {
@@ -126,10 +146,12 @@ impl Store for Memory {
         })
     }
 
-    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
+    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         self.write(|state| {
             let mut finishes = finishes.into_iter();
-            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))
+            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))?;
+            // It can hold whatever there is.
+            Ok(Vec::new())
         })
     }
 
@@ -157,6 +179,55 @@ impl Store for Memory {
                 }
             }
             Ok(())
+        })
+    }
+
+    async fn without_bound(&self, run: RunId, after: Option<AttemptId>) -> Result<Vec<Unbounded>> {
+        self.read(|state| {
+            let mut found = Vec::new();
+            for job in state.run(run)?.jobs.values() {
+                for row in job.attempts.iter().map(|it| &it.row) {
+                    let id = (row.attempt.job, row.attempt.n);
+                    let is_open = row.ended_at.is_none() && row.lane == Lane::Live;
+                    let is_wanted = row.at_most.is_none() && (row.maybe_billed || is_open);
+                    if is_wanted && after.is_none_or(|after| id > (after.job, after.n)) {
+                        found.push(without_bound(job, row));
+                    }
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    async fn keep_bounds(&self, run: RunId, bounds: Vec<(AttemptId, Pico)>) -> Result<()> {
+        self.write(|state| {
+            for job in state.run_mut(run)?.jobs.values_mut() {
+                for row in job.attempts.iter_mut().map(|it| &mut it.row) {
+                    let bound = bounds.iter().find(|(id, _)| *id == row.attempt);
+                    let bound = bound.filter(|_| row.ended_at.is_none() || row.maybe_billed);
+                    row.at_most = bound.map(|(_, most)| *most).or(row.at_most);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn maybe_billed(&self, run: RunId) -> Result<MaybeBilled> {
+        self.read(|state| {
+            let mut sums = MaybeBilled::default();
+            let jobs = state.run(run)?.jobs.values();
+            let rows = jobs.flat_map(|job| job.attempts.iter().map(|it| &it.row));
+            for row in rows.filter(|row| row.maybe_billed && row.ended_at.is_some()) {
+                sums.attempts += 1;
+                match row.at_most {
+                    None => sums.unbounded += 1,
+                    Some(most) => {
+                        sums.at_most += most;
+                        sums.counted += row.cost.total;
+                    }
+                }
+            }
+            Ok(sums)
         })
     }
 
@@ -339,10 +410,28 @@ pub fn begin_attempt(job: &mut Job, lane: Lane, now: Timestamp) {
         next_try_at: None,
         tokens: Tokens::default(),
         cost: Cost::default(),
+        cost_basis: None,
+        price_row: None,
+        at_most: None,
         maybe_billed: false,
         latency: None,
     };
     job.attempts.push(Attempt { row, batch: None });
+}
+
+fn without_bound(job: &Job, row: &AttemptRow) -> Unbounded {
+    let amendment = job.amendment.as_ref();
+    let body = match amendment.filter(|_| row.lane == Lane::Live) {
+        Some(amendment) => amendment.applied_to(&job.new.body).unwrap(),
+        None => job.new.body.clone(),
+    };
+    Unbounded {
+        attempt: row.attempt,
+        model: row.model.clone(),
+        lane: row.lane,
+        started_at: row.started_at,
+        body: Some(body),
+    }
 }
 
 fn start_attempt(job: &mut Job, now: Timestamp) -> ClaimedJob {
@@ -368,6 +457,12 @@ pub fn as_claimed(job: &Job) -> ClaimedJob {
         amendment: None,
         history: job.history,
         last_class: before.and_then(|row| row.error_class),
+        last_message: before
+            .filter(|row| {
+                let bad = [ErrorClass::BadResponse, ErrorClass::StreamCut];
+                row.error_class.is_some_and(|class| bad.contains(&class))
+            })
+            .and_then(|row| row.message.clone()),
         started_at: last.row.started_at,
         first_started_at: job.attempts[job.fresh_since].row.started_at,
         previous_ended_at: before.and_then(|row| row.ended_at),
