@@ -56,9 +56,7 @@ pub fn main() -> ExitCode {
 pub fn run(args: impl IntoIterator<Item = OsString>, env: Environment) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => {
-            return told_by_clap(&error);
-        }
+        Err(error) => return told_by_clap(&error),
     };
     let console = early_console(&cli, &env);
     let ended = match cli.command {
