@@ -174,7 +174,7 @@ fn the_second_signal_ends_a_process_whose_standard_error_nobody_reads() {
     for args in [
         &["submit", "jobs.jsonl"][..],
         &["submit", "jobs.jsonl", "-vvv"],
-        &["submit", "jobs.jsonl", "--quiet", "-v"],
+        &["submit", "jobs.jsonl", "--quiet"],
     ] {
         let desk = Desk::new();
         desk.write("jobs.jsonl", stuck_jobs(2));

@@ -238,13 +238,13 @@ mod tests {
             canceled(5),
         ];
         insta::assert_snapshot!(csv(rows).await, @r#"
-        custom_id,status,error_class,text,stop_reason,model,lane,attempts,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd,latency_ms
+        custom_id,status,error_class,text,stop_reason,model,lane,attempts,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd,latency_ms,line,error_message,metadata
         a-1,succeeded,,"He said ""hi"",
-        then left; naïve 日本 🦀",end_turn,claude-haiku-4-5,live,1,10,5,0,0,0.000035,1234
-        "a,""2""",succeeded,truncated,plain,end_turn,claude-haiku-4-5,live,1,10,5,7,7,0.000035,1234
-        a-3,failed,overloaded,,,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234
-        a-4,failed,refused,,refusal,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234
-        a-5,canceled,canceled,,,claude-haiku-4-5,live,0,0,0,0,0,0.00,
+        then left; naïve 日本 🦀",end_turn,claude-haiku-4-5,live,1,10,5,0,0,0.000035,1234,1,,
+        "a,""2""",succeeded,truncated,plain,end_turn,claude-haiku-4-5,live,1,10,5,7,7,0.000035,1234,2,,
+        a-3,failed,overloaded,,,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234,3,busy,
+        a-4,failed,refused,,refusal,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234,4,The model declined,
+        a-5,canceled,canceled,,,claude-haiku-4-5,live,0,0,0,0,0,0.00,,5,,
         "#);
     }
 
