@@ -26,6 +26,8 @@ mod cache_prefix;
 mod class_table;
 #[path = "cli/daily.rs"]
 mod daily;
+#[path = "cli/damage.rs"]
+mod damage;
 #[path = "cli/disks.rs"]
 mod disks;
 #[path = "cli/endpoint.rs"]
@@ -42,6 +44,8 @@ mod kept;
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/onlookers.rs"]
+mod onlookers;
 #[path = "cli/panics.rs"]
 mod panics;
 #[path = "cli/program.rs"]
@@ -64,8 +68,12 @@ mod secrets;
 mod signals;
 #[path = "cli/status_page.rs"]
 mod status_page;
+#[path = "cli/stops.rs"]
+mod stops;
 #[path = "cli/store_files.rs"]
 mod store_files;
+#[path = "cli/store_identity.rs"]
+mod store_identity;
 #[path = "cli/streamed.rs"]
 mod streamed;
 #[path = "cli/streams.rs"]

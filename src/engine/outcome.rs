@@ -224,8 +224,8 @@ fn failure_record(
         unsent,
     } = failure;
     let is_whole = message.is_some();
-    let may_be = class.info().maybe_billed && !is_whole && !unsent;
-    let maybe_billed = partial.is_some() || may_be;
+    let is_open = class.info().maybe_billed && !is_whole && !unsent;
+    let maybe_billed = partial.is_some() || is_open;
     let (answered_by, usage) = used(message, partial);
     let told = usage.as_ref().map(|usage| (answered_by.as_deref(), usage));
     let Charge { priced, at_most } = match told {

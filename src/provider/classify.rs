@@ -158,8 +158,8 @@ impl Answer<'_> {
     }
 
     fn success(&self, wire: WireMessage) -> Result<Message, Box<Failure>> {
-        let refusal = refusal(&wire);
-        let message = Message {
+        let (refusal, is_free) = (refusal(&wire), is_free(&wire.usage));
+        let mut message = Message {
             mark: mark(wire.stop_reason.as_deref()),
             usage: read_usage(&wire.usage),
             request_id: self.request_id(None),
@@ -172,8 +172,7 @@ impl Answer<'_> {
             return Ok(message);
         }
         // What was refused before any output is not billed, and its receipt says so.
-        let mut message = message;
-        message.usage.missing &= !is_free(&wire.usage);
+        message.usage.missing &= !is_free;
         let mut failure = self.failure(ErrorClass::Refused, &refusal);
         failure.evidence.error_type = Some("refused".to_owned());
         failure.message = Some(message);

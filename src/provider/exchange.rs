@@ -25,7 +25,7 @@ use super::{
     BaseUrl, ClientError, ClientSettings, Failure, HeaderView, Message, Redactor,
     classify_transport, rate_limits,
 };
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::model::duration::format_duration;
 use crate::model::{ErrorClass, RateLimits};
 
@@ -150,7 +150,7 @@ impl ApiClient {
             let response = self.open(request, terms, seen).await?;
             self.drain(response, terms, seen).await
         };
-        let broken = match tokio::time::timeout(limit, both).await {
+        let broken = match clock::timeout(limit, both).await {
             Ok(ended) => ended.err(),
             Err(_) => Some((Broken::Timeout, timeout_words(limit))),
         };
@@ -289,7 +289,7 @@ pub(super) async fn within<T>(
     step: impl Future<Output = Result<T, reqwest::Error>>,
     words: fn(Duration) -> String,
 ) -> Result<T, Break> {
-    match tokio::time::timeout(limit, step).await {
+    match clock::timeout(limit, step).await {
         Ok(done) => done.map_err(|error| describe_transport(&error)),
         Err(_) => Err((Broken::Timeout, words(limit))),
     }

@@ -12,6 +12,7 @@
 mod base_url;
 mod batches;
 mod classify;
+mod connect_limit;
 mod credentials;
 mod exchange;
 mod fold;

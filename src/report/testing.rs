@@ -170,6 +170,7 @@ pub(super) fn succeeded(line: u64, message: &str) -> ResultRow {
         latency: Some(Duration::from_millis(1_234)),
         metadata: None,
         note: None,
+        damaged: None,
     }
 }
 

@@ -54,8 +54,9 @@ pub struct Unbounded {
     pub lane: Lane,
     /// When it was claimed.
     pub started_at: Timestamp,
-    /// Its request, with what the job asks differently by now laid over it.
-    pub body: RequestBody,
+    /// Its request, with what the job asks differently by now laid over it. None if the store's text
+    /// of it is damaged: then nothing bounds what it cost.
+    pub body: Option<RequestBody>,
 }
 
 /// What attempts of a run that may have been billed may have cost.
@@ -344,6 +345,8 @@ pub struct ResultRow {
     pub metadata: Option<String>,
     /// What is to be said of the message: that it was altered to be valid, say.
     pub note: Option<String>,
+    /// Which of its texts is not what was stored, and how that shows. It is left out above.
+    pub damaged: Option<String>,
 }
 
 /// Attempts of one hour of the day, over all days.

@@ -170,6 +170,7 @@ impl Provider for Greedy {
 
 fn message(body: &Value, usage: Usage) -> Message {
     Message {
+        note: None,
         raw: r#"{"id":"msg_1","type":"message"}"#.to_owned(),
         model: body["model"].as_str().map(str::to_owned),
         stop_reason: Some("end_turn".to_owned()),
@@ -181,6 +182,7 @@ fn message(body: &Value, usage: Usage) -> Message {
 
 fn failure(class: ErrorClass, http_status: Option<u16>) -> Box<Failure> {
     Box::new(Failure {
+        unsent: false,
         class,
         evidence: Evidence {
             http_status,

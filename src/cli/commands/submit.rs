@@ -26,7 +26,9 @@ use crate::store::{NewRun, Reader, Store, StoreError};
 pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     let source = load::open(&args.file)?;
     let path = ctx.settings.store.value.clone();
-    if let Some(events) = &args.dispatch.events {
+    if let Some(events) = &args.dispatch.events
+        && events != Path::new("-")
+    {
         targets::refuse_ours(events, "--events", &path, Some(&args.file))?;
     }
     if !args.dispatch.simulate {

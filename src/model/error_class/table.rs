@@ -542,7 +542,7 @@ pub(super) const TABLE: &[ClassInfo] = &[
         budget: Budget::Interruptions,
         maybe_billed: true,
         meaning: "claude-run ended before the answer was recorded; the request may have been billed.",
-        evidence: "An attempt that was open when claude-run ended or its time after Ctrl-C was over.",
+        evidence: "An attempt that was open when claude-run ended or its time after Ctrl-C was over, or whose answer was lost in a bug of claude-run.",
         causes: "A kill, a crash, a power cut, too little memory, or a --grace that was too short.",
         remedy: "Nothing: claude-run tries again. If it repeats, find out what kills the process.",
     },

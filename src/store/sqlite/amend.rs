@@ -36,14 +36,13 @@ impl PackedAmended {
     }
 }
 
-/// An amendment as it was packed, and the request with it laid over.
+/// An amendment as it was packed, and the request with it laid over, or why that cannot be.
 pub(super) fn unpack(
     packed: &[u8],
     body: &RequestBody,
-) -> Result<(RequestBody, Option<Box<Amendment>>)> {
-    let text = blob::unpack(packed).map_err(StoreError::IllegalTransition)?;
-    let damaged =
-        |why: &dyn std::fmt::Display| StoreError::IllegalTransition(format!("an amendment: {why}"));
+) -> std::result::Result<(RequestBody, Option<Box<Amendment>>), String> {
+    let damaged = |why: &dyn std::fmt::Display| format!("an amendment: {why}");
+    let text = blob::unpack(packed).map_err(|why| damaged(&why))?;
     let amendment: Amendment = serde_json::from_str(&text).map_err(|why| damaged(&why))?;
     let body = amendment.applied_to(body).map_err(|why| damaged(&why))?;
     Ok((body, Some(Box::new(amendment))))

@@ -1,5 +1,7 @@
 //! Taking up, watching, leaving, cancelling and retrying whole runs.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use rusqlite::{params, params_from_iter, types::Value};
 
@@ -9,7 +11,7 @@ use super::dissolve;
 use super::load::json;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
-use crate::model::{DispatchOptions, ErrorClass, Halt, JobState, RunId, error_object};
+use crate::model::{DispatchOptions, ErrorClass, Halt, JobId, JobState, RunId, error_object};
 use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter, StatusChange};
 
 /// Rows that one call changes, so that a running dispatcher never waits long for the lock.
@@ -314,15 +316,20 @@ pub(super) fn cancel(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<bool> {
     Ok(more_in_batches || canceled >= PAGE as usize)
 }
 
-/// Puts a page of failed or cancelled jobs back; see [`crate::store::Store::retry`].
+/// Puts a page of failed or cancelled jobs back; see [`crate::store::Store::retry`]. The answers of
+/// some are kept aside: they are paid for, so those stay as they are.
 pub(super) fn retry(
     tx: &mut Tx,
     run: RunId,
     filter: &RetryFilter,
     after_line: u64,
+    kept: &HashSet<JobId>,
 ) -> Result<(u64, Option<u64>)> {
     let row = tx.run_row(run)?;
-    let page = ended_page(tx, row, filter, after_line)?;
+    let mut page = ended_page(tx, row, filter, after_line)?;
+    let next = page.last().filter(|_| page.len() == PAGE as usize);
+    let next = next.map(|ended| line_of(ended.job));
+    page.retain(|ended| !kept.contains(&JobId(ended.job)));
     for Ended {
         job,
         model,
@@ -350,13 +357,11 @@ pub(super) fn retry(
     }
     if !page.is_empty() {
         tx.execute(
-            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), ended_at_ms = NULL, cancel_requested = 0
-             WHERE id = ?1",
+            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), cancel_requested = 0 WHERE id = ?1",
             [row],
         )?;
     }
-    let next = page.last().filter(|_| page.len() == PAGE as usize);
-    Ok((page.len() as u64, next.map(|ended| line_of(ended.job))))
+    Ok((page.len() as u64, next))
 }
 
 /// The wait that a cancel cut short is over: the job goes again when it is its turn.

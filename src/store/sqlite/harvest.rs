@@ -10,7 +10,7 @@ use super::fill::read_attempt;
 use super::time;
 use super::tx::Tx;
 use crate::model::{AttemptId, BatchId, ClaimedJob, Endpoint, JobHistory, RequestBody};
-use crate::store::{OpenItem, Result, StoreError};
+use crate::store::{OpenItem, Result};
 
 /// Attempts that are listed at once.
 const PAGE: u32 = 1_000;
@@ -36,11 +36,12 @@ pub(super) struct PackedItem {
 }
 
 impl PackedItem {
-    pub(super) fn unpack(self) -> Result<OpenItem> {
-        let body = blob::unpack(&self.body).map_err(StoreError::IllegalTransition)?;
+    /// Its result is here and paid for: a damaged request is no reason not to take it.
+    pub(super) fn unpack(self) -> OpenItem {
+        let body = blob::unpack(&self.body).unwrap_or_else(|_| "{}".to_owned());
         let mut item = self.item;
         item.job.body = RequestBody::from_json(body);
-        Ok(item)
+        item
     }
 }
 

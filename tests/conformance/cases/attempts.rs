@@ -243,7 +243,7 @@ async fn bounds<F: Fixture>(bench: Bench<F>) {
     let open = store.without_bound(bench.run, None).await.unwrap();
     let ids: Vec<_> = open.iter().map(|attempt| attempt.attempt).collect();
     assert_eq!(ids, [amended.attempt, claimed.jobs[2].attempt]);
-    assert_eq!(open[0].body, amended.body, "as it was sent");
+    assert_eq!(open[0].body, Some(amended.body.clone()), "as it was sent");
     let rest = store.without_bound(bench.run, Some(ids[0])).await.unwrap();
     assert_eq!(rest, open[1..]);
     let told = vec![(ids[0], Pico(40))];

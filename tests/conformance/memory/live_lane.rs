@@ -146,10 +146,12 @@ impl Store for Memory {
         })
     }
 
-    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
+    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         self.write(|state| {
             let mut finishes = finishes.into_iter();
-            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))
+            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))?;
+            // It can hold whatever there is.
+            Ok(Vec::new())
         })
     }
 
@@ -316,7 +318,6 @@ impl Store for Memory {
                 if stored.run.state == RunState::Ended {
                     stored.run.state = RunState::Ready;
                 }
-                stored.run.ended_at = None;
                 stored.run.cancel_requested = false;
             }
             Ok((count, None))
@@ -429,7 +430,7 @@ fn without_bound(job: &Job, row: &AttemptRow) -> Unbounded {
         model: row.model.clone(),
         lane: row.lane,
         started_at: row.started_at,
-        body,
+        body: Some(body),
     }
 }
 

@@ -186,6 +186,7 @@ fn result_row(job: &Job) -> ResultRow {
         note: row
             .filter(|row| row.outcome == Some(AttemptOutcome::Succeeded))
             .and_then(|row| row.message.clone()),
+        damaged: None,
     }
 }
 
