@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response};
-use tokio::time::Instant;
 
 use super::classify::{Answer, is_event_stream, is_success};
 use super::http::{build_client, redactor_of, request_headers};
@@ -112,8 +111,8 @@ impl ApiClient {
     ) -> Result<(), Break> {
         let mut patience = Patience::new(self.idle(terms.timeout));
         while !seen.payload.is_decided() {
-            let until = patience.until(&seen.payload, seen.is_stream);
-            let chunk = match wait_until(until, response.chunk()).await {
+            let limit = patience.limit(&seen.payload, seen.is_stream);
+            let chunk = match at_most(limit, response.chunk()).await {
                 Some(chunk) => chunk.map_err(|error| describe_transport(&error))?,
                 None if seen.payload.is_whole() => return Ok(()),
                 None if seen.payload.events().is_some() || seen.is_stream => {
@@ -300,10 +299,10 @@ fn timeout_words(timeout: Duration) -> String {
     format!("no complete answer came within {limit}")
 }
 
-/// Waits for something, if there is a time until then; none when that is over.
-async fn wait_until<T>(until: Option<Instant>, step: impl Future<Output = T>) -> Option<T> {
-    match until {
-        Some(until) => tokio::time::timeout_at(until, step).await.ok(),
+/// Waits for something, if there is a limit no longer than that; none when it is over.
+async fn at_most<T>(limit: Option<Duration>, step: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => clock::timeout(limit, step).await.ok(),
         None => Some(step.await),
     }
 }

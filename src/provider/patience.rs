@@ -19,7 +19,8 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// answer may be silent.
 const PINGS_ALONE: u32 = 5;
 
-/// What has come of an answer, and when.
+/// What has come of an answer, and when. Time in which the process stood still counts for no more than
+/// one silence: `clock::timeout`, which waits, knows better.
 #[derive(Debug)]
 pub(super) struct Patience {
     /// The longest silence of a stream.
@@ -27,8 +28,8 @@ pub(super) struct Patience {
     /// Bytes came last.
     heard: Instant,
     taken: usize,
-    /// Something was told last: anything but a ping.
-    told: Instant,
+    /// So long nothing was told: anything but pings.
+    untold: Duration,
     life: u64,
     /// A plain answer of that length was not whole.
     not_whole: Option<usize>,
@@ -37,12 +38,11 @@ pub(super) struct Patience {
 impl Patience {
     /// Of an answer that begins now.
     pub(super) fn new(idle: Duration) -> Self {
-        let now = Instant::now();
         Self {
             idle,
-            heard: now,
+            heard: Instant::now(),
             taken: 0,
-            told: now,
+            untold: Duration::ZERO,
             life: 0,
             not_whole: None,
         }
@@ -50,11 +50,12 @@ impl Patience {
 
     /// Bytes have come.
     pub(super) fn heard(&mut self, payload: &Payload) {
+        self.untold += self.heard.elapsed().min(self.idle);
         self.heard = Instant::now();
         self.taken = payload.taken();
         let life = payload.events().map_or(0, EventStream::life);
         if life != self.life {
-            (self.told, self.life) = (self.heard, life);
+            (self.untold, self.life) = (Duration::ZERO, life);
         }
     }
 
@@ -63,23 +64,30 @@ impl Patience {
         self.not_whole = Some(self.taken);
     }
 
-    /// When to wait no longer for the next piece; none while only the timeout of the whole counts.
+    /// How long to wait for the next piece; none while only the timeout of the whole counts.
     /// `announced`: events were announced, whatever has come of them.
-    pub(super) fn until(&self, payload: &Payload, announced: bool) -> Option<Instant> {
-        let silence = self.heard + self.idle;
+    pub(super) fn limit(&self, payload: &Payload, announced: bool) -> Option<Duration> {
         match payload.events() {
-            Some(stream) if stream.is_whole() => Some(self.told + SETTLED.min(self.idle)),
-            Some(stream) if stream.is_thinking() => Some(silence),
-            Some(_) => Some(silence.min(self.told + self.idle.saturating_mul(PINGS_ALONE))),
-            None if announced => Some(silence),
+            Some(stream) if stream.is_whole() => {
+                Some(SETTLED.min(self.idle).saturating_sub(self.untold))
+            }
+            Some(stream) if stream.is_thinking() => Some(self.idle),
+            Some(_) => Some(self.idle.min(self.pings_left())),
+            None if announced => Some(self.idle),
             None if self.not_whole == Some(self.taken) => None,
-            None => Some(self.heard + SETTLED),
+            None => Some(SETTLED),
         }
+    }
+
+    /// How much longer pings alone are taken.
+    fn pings_left(&self) -> Duration {
+        let alone = self.idle.saturating_mul(PINGS_ALONE);
+        alone.saturating_sub(self.untold)
     }
 
     /// What to say of a stream that is waited for no longer.
     pub(super) fn words(&self) -> String {
-        if self.heard.elapsed() >= self.idle {
+        if self.pings_left() >= self.idle {
             return format!("the stream was silent for {}", format_duration(self.idle));
         }
         let alone = format_duration(self.idle.saturating_mul(PINGS_ALONE));
@@ -109,8 +117,8 @@ mod tests {
             payload.take(piece.as_bytes());
             patience.heard(&payload);
         }
-        let until = patience.until(&payload, form == Form::Events);
-        until.map(|until| until - begun)
+        let limit = patience.limit(&payload, form == Form::Events);
+        limit.map(|limit| begun.elapsed() + limit)
     }
 
     #[tokio::test(start_paused = true)]
@@ -134,12 +142,9 @@ mod tests {
                 ],
                 12 * half + IDLE,
             ),
-            // Whole but for its end.
+            // Whole but for its end, which pings do not put off.
             (&[START, REASON], 2 * half + SETTLED),
-            (
-                &[START, THINKING, STOPPED, REASON, PING, PING],
-                4 * half + SETTLED,
-            ),
+            (&[START, THINKING, STOPPED, REASON, PING, PING], 6 * half),
         ];
         for (pieces, expected) in cases {
             assert_eq!(
@@ -158,6 +163,6 @@ mod tests {
         }
         let (payload, mut patience) = (Payload::new(Form::Plain, 9), Patience::new(IDLE));
         patience.not_whole();
-        assert_eq!(patience.until(&payload, false), None);
+        assert_eq!(patience.limit(&payload, false), None);
     }
 }
