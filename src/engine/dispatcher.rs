@@ -6,6 +6,7 @@
 
 mod claiming;
 mod exchanges;
+mod jumps;
 mod lanes;
 mod recording;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
@@ -104,7 +105,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
-        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.truncated,
+        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.put_aside,
         failed: run.jobs.failed + recovered.failed,
         canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,
@@ -146,6 +147,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         trouble: None,
         abandon_at: None,
         grace_is_over: false,
+        wall_behind: SignedDuration::ZERO,
         largest_stall: Duration::ZERO,
         lookout,
     };
@@ -195,6 +197,8 @@ struct Dispatcher<'a, S, P> {
     /// When requests that are still in flight are given up, once the run is stopped.
     abandon_at: Option<Timestamp>,
     grace_is_over: bool,
+    /// How far behind the wall was found, when that was told last.
+    wall_behind: SignedDuration,
     /// The longest time in which this loop listened to nothing.
     largest_stall: Duration,
     lookout: Lookout,
@@ -246,15 +250,20 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 return self.leave(leave).await;
             }
             self.note_stall_since(heard);
+            let since = self.clock.now();
             let happening = self.next(&mut pulse, &mut tick).await;
             heard = Instant::now();
+            self.notice_standstill(since);
             match happening {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(_)) => self.on_lost_call(),
                 Happening::Status(status) => self.on_status(status),
                 Happening::News(news) => self.on_news(news),
-                Happening::PulseIsDue => self.pulse(),
+                Happening::PulseIsDue => {
+                    self.follow_wall();
+                    self.pulse();
+                }
                 Happening::TickIsDue(due) => {
                     self.note_stall_since(due);
                     self.observer.tick(self.clock.now());

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::{BudgetRule, Purse};
 use crate::engine::batch_money::{Item, Spent};
-use crate::model::{BatchId, JobId, Pico, Tokens};
-use crate::policy::{Estimator, PriceTable, Prompt};
+use crate::model::{
+    AttemptId, BatchId, ClaimedJob, Endpoint, JobHistory, JobId, Pico, RequestBody, Tokens,
+};
+use crate::policy::{Estimator, PriceTable, Prompt, Room};
 
 const A: BatchId = BatchId(1);
 const B: BatchId = BatchId(2);
@@ -101,4 +103,110 @@ fn what_an_earlier_dispatch_put_into_a_batch_is_held_whether_it_fits_or_not() {
         purse.settle(A, &spent(job, cents(1)));
     }
     assert_eq!(purse.spend.left(), cents(2));
+}
+
+fn claimed(job: i64) -> ClaimedJob {
+    ClaimedJob {
+        attempt: AttemptId {
+            job: JobId(job),
+            n: 1,
+        },
+        custom_id: format!("j-{job}"),
+        model: "claude-haiku-4-5".to_owned(),
+        body: RequestBody::from_json("{}"),
+        amendment: None,
+        history: JobHistory::default(),
+        last_class: None,
+        last_message: None,
+        started_at: now(),
+        first_started_at: now(),
+        previous_ended_at: None,
+        endpoint: Endpoint::First,
+    }
+}
+
+/// Asks for room for a request with 10,000 tokens of answer: 5.5 cents of haiku, 27.5 of opus.
+fn room(purse: &mut Purse, job: &ClaimedJob, models: &[&str]) -> Room {
+    let body = r#"{"max_tokens":10000,"messages":[{"role":"user","content":"x"}]}"#;
+    let prompt = Prompt::read_with_bounds(&RequestBody::from_json(body));
+    purse.room(job, models.iter().copied(), &prompt, now())
+}
+
+#[test]
+fn a_request_holds_for_the_dearest_of_the_models_that_may_answer_it() {
+    let both = ["claude-haiku-4-5", "claude-opus-4-6"];
+    for (budget, models, expected) in [
+        (6, &both[..1], Room::Now),
+        (6, &both[..], Room::Never),
+        (29, &both[..], Room::Now),
+    ] {
+        let mut purse = purse(cents(budget));
+        assert_eq!(
+            room(&mut purse, &claimed(1), models),
+            expected,
+            "{models:?}"
+        );
+    }
+}
+
+#[test]
+fn what_may_have_been_billed_is_kept_until_the_run_ends() {
+    let (mut purse, model) = (purse(cents(12)), ["claude-haiku-4-5"]);
+    assert_eq!(room(&mut purse, &claimed(1), &model), Room::Now);
+    purse.started(JobId(1));
+    // A stream that broke told a cent of it.
+    purse.ended(JobId(1), cents(1), true);
+    assert!(purse.holds_nothing());
+    assert_eq!(room(&mut purse, &claimed(2), &model), Room::Now);
+    purse.started(JobId(2));
+    purse.ended(JobId(2), cents(5), false);
+    assert_eq!(room(&mut purse, &claimed(3), &model), Room::Never);
+    let halt = purse.used_up(now()).unwrap();
+    assert!(halt.is_own_budget(), "{}", halt.message);
+    assert!(
+        halt.message.contains("is kept for attempts"),
+        "{}",
+        halt.message
+    );
+}
+
+#[test]
+fn no_more_is_claimed_than_there_is_room_for() {
+    let (mut purse, model) = (purse(cents(18)), ["claude-haiku-4-5"]);
+    // Before any price is known: the one that tells it.
+    assert_eq!(purse.worth(), 1);
+    assert_eq!(room(&mut purse, &claimed(1), &model), Room::Now);
+    assert_eq!(purse.worth(), 3);
+    for job in 1..=3 {
+        assert_eq!(room(&mut purse, &claimed(job), &model), Room::Now);
+        purse.started(JobId(job));
+    }
+    // Something in flight may free some.
+    assert_eq!(purse.worth(), 0);
+    assert_eq!(purse.tight().map(|tight| tight.open), Some(3));
+    for job in 1..=3 {
+        purse.ended(JobId(job), cents(6), false);
+    }
+    // Nothing is: one finds out.
+    assert_eq!(purse.worth(), 1);
+    assert_eq!(room(&mut purse, &claimed(4), &model), Room::Never);
+}
+
+#[test]
+fn a_request_that_nothing_bounds_halts_the_run_with_the_way_out() {
+    let mut purse = purse(cents(1_000));
+    let body = r#"{"max_tokens":9,"tools":[{"type":"web_search_20250305","name":"web_search"}]}"#;
+    let prompt = Prompt::read_with_bounds(&RequestBody::from_json(body));
+    let job = claimed(7);
+    let found = purse.room(&job, ["claude-haiku-4-5"].into_iter(), &prompt, now());
+    assert_eq!(found, Room::Never);
+    let message = purse.used_up(now()).unwrap().message;
+    for words in [
+        "`j-7`",
+        "max_uses",
+        "--budget-assume-searches",
+        "cancel --job",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
 }

@@ -367,7 +367,7 @@ pub struct Run {
     pub created_at: Timestamp,
     /// When its first dispatch began.
     pub started_at: Option<Timestamp>,
-    /// When its last job ended.
+    /// When its last job ended; it stays when jobs are put back, until the run is taken up.
     pub ended_at: Option<Timestamp>,
     /// What shapes its requests.
     pub shaping: Shaping,

@@ -35,7 +35,7 @@ pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, DIFFERENT_JOBS, speaks_of_the_lane};
 pub use concurrency::{Concurrency, Signal};
 pub use estimate::{Estimator, Prefix, Prompt, estimate};
-pub use forecast::{Expected, Forecast};
+pub use forecast::{Expected, Forecast, money_times};
 pub use hours::{Hours, HoursError};
 pub use model_classes::ModelClasses;
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, Priced, TokenPrices};
@@ -43,7 +43,7 @@ pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
 pub use retry::{
     Others, RetrySettings, Standing, Step, Verdict, decide, decide_after_panic, no_more_retries,
-    probe_wait,
+    probe_wait, same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use spend::{Room, Spend, batch_reservation};

@@ -298,7 +298,7 @@ pub trait BatchStore: Send + Sync + 'static {
         &self,
         run: RunId,
         items: Vec<(Finish, Lane)>,
-    ) -> impl Future<Output = Result<()>> + Send;
+    ) -> impl Future<Output = Result<Vec<Finish>>> + Send;
 
     /// How these jobs stand; those that there are not are left out.
     fn warmers(

@@ -97,7 +97,7 @@ impl<S: BatchStore> BatchStore for Flaky<S> {
         self.batch(self.store.missing_items(batch)).await
     }
 
-    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
+    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<Vec<Finish>> {
         self.batch(self.store.harvest(run, items)).await
     }
 

@@ -484,6 +484,7 @@ fn message(entry: &Entry) -> Message {
             ..Usage::default()
         },
         request_id: None,
+        note: None,
     }
 }
 
@@ -499,6 +500,7 @@ fn failure(class: ErrorClass, http_status: Option<u16>, message: &str) -> Box<Fa
         },
         message: None,
         partial: None,
+        unsent: false,
     })
 }
 

@@ -124,7 +124,7 @@ pub struct DispatchArgs {
     /// Seed of every random choice, to repeat a run
     #[arg(long, value_name = "N", value_parser = parse::natural, help_heading = "Dispatch")]
     pub seed: Option<u64>,
-    /// Write every event to this file, one JSON object per line
+    /// Append every event to this file, one JSON object per line; `-` is standard output
     #[arg(long, value_name = "FILE", help_heading = "Dispatch")]
     pub events: Option<PathBuf>,
     /// Lane: auto (by deadline), live or batch (half the price) [default: auto]

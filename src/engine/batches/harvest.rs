@@ -15,6 +15,7 @@ use super::items::{Surroundings, Taken, refused, take, without_line};
 use super::lane::News;
 use super::tasks::{Context, Hands};
 use super::ways::Ways;
+use crate::clock;
 use crate::engine::batch_money::Recorded;
 use crate::model::batch::parse_item_id;
 use crate::model::{AttemptId, BatchState, CancelReason, ErrorClass, Event, Lane};
@@ -195,7 +196,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             }
         };
         // A slow download does not keep what has come from being recorded.
-        let _ = tokio::time::timeout(GROUP_WAITS, more).await;
+        let _ = clock::timeout(GROUP_WAITS, more).await;
         Some(group)
     }
 
@@ -275,7 +276,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     }
 
     /// Records these ends in one transaction, then tells of them.
-    async fn record(&mut self, taken: Vec<(Taken, OpenItem)>) -> Result<()> {
+    async fn record(&mut self, mut taken: Vec<(Taken, OpenItem)>) -> Result<()> {
         if taken.is_empty() {
             return Ok(());
         }
@@ -283,7 +284,16 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             .iter()
             .map(|(taken, _)| (taken.finish.clone(), taken.lane))
             .collect();
-        self.hands.store.harvest(self.hands.run, finishes).await?;
+        let lesser = self.hands.store.harvest(self.hands.run, finishes).await?;
+        for instead in lesser {
+            let attempt = instead.record.attempt;
+            let refused = taken
+                .iter_mut()
+                .find(|(_, item)| item.job.attempt == attempt);
+            if let Some((taken, _)) = refused {
+                taken.finish = instead;
+            }
+        }
         self.done.lines.recorded += taken.len() as u64;
         let (mut events, mut for_live): (Vec<Event>, bool) = (Vec::new(), false);
         let mut recorded = Recorded::new(self.row.id);

@@ -101,6 +101,7 @@ pub(super) fn refused(
         evidence,
         message: None,
         partial: None,
+        unsent: false,
     };
     decided(around, item, Err(Box::new(failure)), lane, rng)
 }
@@ -114,6 +115,7 @@ fn failure(class: ErrorClass, message: String) -> Box<Failure> {
         },
         message: None,
         partial: None,
+        unsent: false,
     })
 }
 

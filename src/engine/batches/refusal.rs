@@ -75,6 +75,7 @@ mod tests {
             },
             message: None,
             partial: None,
+            unsent: false,
         }
     }
 

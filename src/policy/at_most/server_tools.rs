@@ -52,6 +52,13 @@ impl ServerTools {
     }
 
     /// The loop that they allow.
+    /// Searches that are likely: one, where they are allowed at all. Most answers need none or one.
+    pub(super) fn likely_searches(&self) -> u64 {
+        let searches = self.tools.iter().filter(|tool| tool.kind == Kind::Search);
+        let most: u64 = searches.map(|tool| tool.max_uses.unwrap_or(1)).sum();
+        most.min(1)
+    }
+
     pub(super) fn rounds(
         &self,
         lane: Lane,
