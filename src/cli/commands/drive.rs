@@ -34,11 +34,7 @@ pub(super) async fn drive(
     let settings = ctx.settings_for(&run.options)?;
     refuse_unpriced_fallbacks(&settings, &prices(&settings)?)?;
     // Before anything is kept: a host that is refused is not stored with the run either.
-    let endpoint = if run.simulated {
-        Endpoint::simulator(&settings, session.clock)?
-    } else {
-        Endpoint::api(ctx, &settings, session.clock)?
-    };
+    let endpoint = Endpoint::of_run(ctx, &settings, run, session.clock)?;
     let run = &keep_options(ctx, session, run).await?;
     let mut engine = engine_settings(&settings, run, &endpoint)?;
     engine.batch.no_wait = args.no_wait;
