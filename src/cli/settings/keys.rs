@@ -265,6 +265,7 @@ pub const SHORT_FOR: Key = Key {
     name: "batch.short_for",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "How long results of an ended batch that come short are asked for again before the run halts",
     rows: |s| one(&s.batch.short_for, duration),
 };
