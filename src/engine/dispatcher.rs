@@ -90,9 +90,8 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
 ) -> Result<Ending, EngineError> {
     store.reserve_spool(settings.concurrency).await?;
     keep_bounds(&*store, run.id, settings.terms()).await?;
-    let recovered = store
-        .start_run(run.id, clock.now(), settings.retry.max_interruptions)
-        .await?;
+    let most = settings.retry.max_interruptions;
+    let recovered = store.start_run(run.id, clock.now(), most).await?;
     let run = &caught_up(run, &recovered.replayed);
     let mut batches = match providers.batches {
         Some(api) => {
