@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use claude_run::simulator::{FaultRate, Latency, OutputLength, Simulator, SimulatorSettings};
 use serde_json::Value;
-use support::{ask_claude_run, claude_run, number, runtime, write_input};
+use support::{ask_claude_run, at_home, claude_run, number, runtime, write_input};
 
 const CONCURRENCY: &str = "256";
 /// The part of the time that is left for faults, starts and what the machine needs.
@@ -246,6 +246,7 @@ impl Sample {
 fn quiet(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claude-run"));
     command.current_dir(folder).args(args);
+    at_home(&mut command, folder);
     command.env("ANTHROPIC_API_KEY", "durable");
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command

@@ -44,6 +44,8 @@ mod money;
 mod network;
 #[path = "cli/paid_results.rs"]
 mod paid_results;
+#[path = "cli/panics.rs"]
+mod panics;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/proxy.rs"]

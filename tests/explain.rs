@@ -17,6 +17,8 @@ fn explain(args: &[&str], input: &[u8]) -> Output {
         .current_dir(folder.path())
         .env("HOME", folder.path())
         .env_remove("XDG_CONFIG_HOME")
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("CLAUDE_RUN_CONFIG")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -20,6 +20,10 @@ mod amended;
 mod batches;
 #[path = "simulation/budget.rs"]
 mod budget;
+#[path = "simulation/greedy.rs"]
+mod greedy;
+#[path = "simulation/interrupted.rs"]
+mod interrupted;
 #[path = "simulation/limits.rs"]
 mod limits;
 #[path = "simulation/long_outages.rs"]

@@ -98,11 +98,20 @@ pub(crate) fn measure(command: &mut Command) -> Cost {
     }
 }
 
+/// Its home is this folder, so that nothing of the user's own is read or written.
+pub(crate) fn at_home(command: &mut Command, folder: &Path) {
+    command.env("HOME", folder);
+    for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "CLAUDE_RUN_CONFIG"] {
+        command.env_remove(variable);
+    }
+}
+
 /// Runs claude-run in that folder, with its words thrown away.
 pub(crate) fn claude_run(folder: &Path, args: &[&str]) -> Cost {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claude-run"));
     command.current_dir(folder).args(args);
     command.env("ANTHROPIC_API_KEY", "durable");
+    at_home(&mut command, folder);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     measure(&mut command)
 }
@@ -112,6 +121,7 @@ pub(crate) fn claude_run_for(time: Duration, folder: &Path, args: &[&str]) -> f6
     let mut command = Command::new(env!("CARGO_BIN_EXE_claude-run"));
     command.current_dir(folder).args(args);
     command.env("ANTHROPIC_API_KEY", "durable");
+    at_home(&mut command, folder);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     std::thread::sleep(time);
@@ -125,6 +135,7 @@ pub(crate) fn claude_run_for(time: Duration, folder: &Path, args: &[&str]) -> f6
 /// What claude-run prints, as JSON.
 pub(crate) fn ask_claude_run(folder: &Path, args: &[&str]) -> serde_json::Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claude-run"));
+    at_home(&mut command, folder);
     let output = command.current_dir(folder).args(args).output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -116,6 +116,11 @@ impl Console {
         }
     }
 
+    /// Tells what the user must not miss: a note that is dropped only if its caller says so.
+    pub fn insist(&self, text: impl Display) {
+        self.write(NOTE, "note", &text);
+    }
+
     /// Writes lines as they are (a summary, say); dropped by `--quiet`.
     pub fn plain(&self, text: impl Display) {
         if !self.quiet {

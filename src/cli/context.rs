@@ -4,6 +4,7 @@ use super::console::Console;
 use super::credentials::Credentials;
 use super::failure::Failure;
 use super::settings::{Layers, Settings};
+use super::trust::Gate;
 use crate::model::DispatchOptions;
 
 /// Settings with their layers, and the way to standard error.
@@ -16,6 +17,8 @@ pub struct Context {
     pub settings: Settings,
     /// Notes, warnings and errors.
     pub console: Console,
+    /// What must be passed before keys and prompts go anywhere.
+    pub gate: Gate,
 }
 
 impl Context {

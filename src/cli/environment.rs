@@ -14,6 +14,10 @@ use super::failure::Failure;
 
 /// Where the store is.
 pub const STORE: &str = "CLAUDE_RUN_STORE";
+/// The config file.
+pub const CONFIG: &str = "CLAUDE_RUN_CONFIG";
+/// Whether requests may go unencrypted to another machine.
+pub const INSECURE_HTTP: &str = "CLAUDE_RUN_INSECURE_HTTP";
 /// The API key.
 pub const API_KEY: &str = "ANTHROPIC_API_KEY";
 /// The bearer token.
@@ -38,8 +42,10 @@ pub const PROXIES: [&str; 8] = [
     "no_proxy",
 ];
 
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 14] = [
     STORE,
+    CONFIG,
+    INSECURE_HTTP,
     API_KEY,
     AUTH_TOKEN,
     BASE_URL,
@@ -47,8 +53,10 @@ const OTHERS: [&str; 10] = [
     WORKSPACE_ID,
     NO_COLOR,
     "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
     "HOME",
     "APPDATA",
+    "LOCALAPPDATA",
 ];
 
 /// The variables that are set and not empty.
@@ -116,13 +124,43 @@ impl Environment {
     /// `~/.config`.
     #[must_use]
     pub fn config_folder(&self) -> Option<PathBuf> {
-        // The XDG specification says to ignore a relative path.
-        let xdg = self
-            .path("XDG_CONFIG_HOME")
-            .filter(|path| path.is_absolute());
-        let roaming = self.path("APPDATA").filter(|_| cfg!(windows));
-        let home = self.path("HOME").map(|home| home.join(".config"));
-        xdg.or(roaming).or(home)
+        self.user_folder("XDG_CONFIG_HOME", "APPDATA", ".config")
+    }
+
+    /// The folder for what programs remember for this user: `XDG_STATE_HOME`, or `%LOCALAPPDATA%` on
+    /// Windows, or `~/.local/state`.
+    #[must_use]
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        self.user_folder("XDG_STATE_HOME", "LOCALAPPDATA", ".local/state")
+    }
+
+    fn user_folder(&self, xdg: &str, windows: &str, below_home: &str) -> Option<PathBuf> {
+        // The XDG specification says to ignore a relative path. A relative home would make a found
+        // folder the user's own.
+        let absolute = |name: &str| self.path(name).filter(|path| path.is_absolute());
+        let of_windows = absolute(windows).filter(|_| cfg!(windows));
+        let home = absolute("HOME").map(|home| home.join(below_home));
+        absolute(xdg).or(of_windows).or(home)
+    }
+
+    /// The variable as yes or no.
+    ///
+    /// # Errors
+    ///
+    /// It is neither.
+    pub fn switch(&self, name: &str) -> Result<Option<bool>, Failure> {
+        let Some(text) = self.text(name)? else {
+            return Ok(None);
+        };
+        match text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Ok(Some(true)),
+            "0" | "false" | "no" | "off" => Ok(Some(false)),
+            _ => Err(Failure::usage(
+                format!("the environment variable {name} cannot be used"),
+                format!("set {name} to 1 or 0, or unset it"),
+            )
+            .because("it must be 1 (true, yes, on) or 0 (false, no, off)")),
+        }
     }
 }
 
@@ -179,6 +217,40 @@ mod tests {
                 folder.map(PathBuf::from)
             );
         }
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn the_state_folder_is_xdg_s_or_in_the_home_and_never_a_relative_one() {
+        let home = ("HOME", "/home/me");
+        for (variables, folder) in [
+            (vec![home, ("XDG_STATE_HOME", "/var/me")], Some("/var/me")),
+            (
+                vec![home, ("XDG_STATE_HOME", "state")],
+                Some("/home/me/.local/state"),
+            ),
+            (vec![("HOME", ".")], None),
+            (vec![], None),
+        ] {
+            let found = environment(&variables).state_folder();
+            assert_eq!(found, folder.map(PathBuf::from));
+        }
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_and_nothing_else() {
+        for (text, expected) in [
+            ("1", Some(true)),
+            ("TRUE", Some(true)),
+            ("0", Some(false)),
+            ("off", Some(false)),
+            ("", None),
+        ] {
+            let switch = environment(&[(INSECURE_HTTP, text)]).switch(INSECURE_HTTP);
+            assert_eq!(switch, Ok(expected), "{text}");
+        }
+        let failure = environment(&[(INSECURE_HTTP, "please")]).switch(INSECURE_HTTP);
+        assert!(failure.unwrap_err().what.contains(INSECURE_HTTP));
     }
 
     #[test]

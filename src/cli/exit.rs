@@ -16,7 +16,7 @@ pub enum Exit {
     JobsFailed = 3,
     /// The run was halted before its end, or its store is held by another process; `resume` goes on.
     Halted = 4,
-    /// Interrupted by Ctrl-C or SIGTERM; `resume` goes on.
+    /// Interrupted by Ctrl-C, SIGTERM, SIGHUP or another wish to stop; `resume` goes on.
     Interrupted = 130,
 }
 

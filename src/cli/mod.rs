@@ -18,6 +18,8 @@ pub mod logging;
 pub mod output;
 pub mod panic;
 pub mod settings;
+pub mod signals;
+pub mod trust;
 pub mod values;
 
 use std::ffi::OsString;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, ConfigAction, ConfigArgs};
 use console::{Console, Stderr, wants_color};
 use context::Context;
 use environment::Environment;
@@ -34,6 +36,7 @@ use exit::Exit;
 use failure::Failure;
 use output::Out;
 use settings::Layers;
+use trust::Gate;
 
 /// Runs the command line of this process.
 ///
@@ -65,6 +68,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Environment) -> Exit {
     let console = early_console(&cli, &env);
     let ended = match cli.command {
         Command::Completions(args) => commands::completions::run(&args, Out::stdout()),
+        // Before the file is read as configuration: it may be refused until it is trusted.
+        Command::Config(ConfigArgs {
+            action: Some(ConfigAction::Trust(args)),
+            ..
+        }) => commands::trust(&args, &env, &console),
         _ => match (prepare(&cli, env), &cli.command) {
             (Err(failure), Command::Doctor(args)) => {
                 commands::doctor_without_settings(args, &failure)
@@ -97,6 +105,7 @@ fn prepare(cli: &Cli, env: Environment) -> Result<Context, Failure> {
     let console = Console::new(Stderr::system(), color, output.quiet.value);
     logging::install(output.verbosity.value, color, console.stderr().clone());
     Ok(Context {
+        gate: Gate::of(&layers.env),
         layers,
         settings,
         console,
@@ -126,6 +135,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<Exit, Failure> {
 }
 
 async fn command_future(ctx: &Context, command: Command) -> Result<Exit, Failure> {
+    signals::survive_file_limit();
     match command {
         Command::Submit(args) => commands::submit(ctx, *args).await,
         Command::Resume(args) => commands::resume(ctx, *args).await,

@@ -144,16 +144,19 @@ pub fn header_name(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// The name of an environment variable, in capitals as is the custom: what is no such name may be a
-/// key that was written in its place.
-pub fn variable_name(text: &str) -> Result<String, String> {
+/// The name of an environment variable that holds a key: in capitals as is the custom, since what
+/// is no such name may be a key that was written in its place; and named as keys are, so that no
+/// other variable's value is sent by mistake.
+pub fn key_variable(text: &str) -> Result<String, String> {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     let begins_well = text.starts_with(|c: char| !c.is_ascii_digit());
-    if begins_well && text.bytes().all(fits) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be the name of an environment variable in capitals, such as OTHER_API_KEY, and not the key itself".to_owned())
+    if !begins_well || !text.bytes().all(fits) {
+        return Err("must be the name of an environment variable in capitals, such as OTHER_API_KEY, and not the key itself".to_owned());
     }
+    if !["_KEY", "_TOKEN"].iter().any(|end| text.ends_with(end)) {
+        return Err("must be a name that ends in _KEY or _TOKEN, such as OTHER_API_KEY, so that no other variable is sent by mistake".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// The root of the API. Shows itself without user info and query, which may hold credentials.
@@ -229,12 +232,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_variable_is_no_key() {
-        for name in ["OTHER_API_KEY", "_A", "A1"] {
-            assert_eq!(variable_name(name).as_deref(), Ok(name));
+    fn a_variable_that_holds_a_key_is_named_so_and_is_no_key() {
+        for name in ["OTHER_API_KEY", "_KEY", "A1_TOKEN"] {
+            assert_eq!(key_variable(name).as_deref(), Ok(name));
         }
-        for text in ["", "1A", "sk-ant-hidden", "a_key", "A KEY", "$KEY", "A=B"] {
-            let why = variable_name(text).unwrap_err();
+        for text in [
+            "",
+            "1A_KEY",
+            "sk-ant-hidden",
+            "a_key",
+            "A KEY",
+            "$A_KEY",
+            "A=B_KEY",
+            "HOME",
+            "PGPASSWORD",
+            "TOKENS",
+            "A_KEYS",
+            "A_KEY_ID",
+        ] {
+            let why = key_variable(text).unwrap_err();
             assert!(text.is_empty() || !why.contains(text), "{why}");
         }
     }

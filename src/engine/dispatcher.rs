@@ -5,6 +5,7 @@
 //! the scheduler's state.
 
 mod claiming;
+mod exchanges;
 mod lanes;
 mod recording;
 
@@ -19,31 +20,24 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
 use super::batches::{BatchLane, News};
 use super::beside::{caught_up, news_of};
+use super::bounds::keep_bounds;
 use super::events::EventMaker;
 use super::live_rate::LiveRate;
-use super::outcome::{abandoned, outcome};
 use super::providers::Providers;
-use super::scheduler::{Effect, LaneChange, Leave, Scheduler};
+use super::scheduler::{Effect, Leave, Scheduler};
 use super::settings::EngineSettings;
 use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
 use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
-use crate::policy::{Marker, Prompt, max_tokens_of, streams};
-use crate::provider::{BatchApi, Provider, Reply, Request};
+use crate::policy::{Marker, Prompt};
+use crate::provider::{BatchApi, Provider, Reply};
 use crate::store::{BatchStore, Claimed, Finish, Pulse, StatusChange, Store, StoreError};
 
 /// Control changes by other processes are seen within this time.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
 /// How often those who watch are told the time.
 const TICK_EVERY: Duration = Duration::from_millis(200);
-/// Answers that are taken up together, at most.
-const MAX_GROUP: usize = 256;
-/// While many requests are open, the loop lets answers gather for so long before it takes them up:
-/// waking for each one costs more than handling it.
-const GATHER: Duration = Duration::from_millis(1);
-/// From so many open requests on; with fewer a free slot is worth more than the CPU time.
-const MANY: u32 = 32;
 
 /// Why the dispatcher left a run that it did not break off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +88,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     stop: StopSignal,
 ) -> Result<Ending, EngineError> {
     store.reserve_spool(settings.concurrency).await?;
+    keep_bounds(&*store, run.id, settings.terms()).await?;
     let recovered = store
         .start_run(run.id, clock.now(), settings.retry.max_interruptions)
         .await?;
@@ -118,9 +113,14 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     };
     observer.observe(&events.make(clock.now(), started));
     let mut scheduler = Scheduler::new(run, &settings, pulse, clock.now());
-    let found = batches.as_mut().map(BatchLane::take_found);
-    for (batch, items) in found.into_iter().flatten() {
-        scheduler.on_found_batch(batch, &items, clock.now());
+    if settings.limits.budget.is_some() {
+        scheduler.on_maybe_billed(store.maybe_billed(run.id).await?);
+    }
+    if let Some(found) = batches.as_mut().map(BatchLane::take_found) {
+        scheduler.on_answer_costs(&found.costs);
+        for (batch, items) in found.batches {
+            scheduler.on_found_batch(batch, &items, clock.now());
+        }
     }
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
@@ -326,25 +326,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         None
     }
 
-    fn start(&mut self, job: ClaimedJob, now: Timestamp) {
-        self.observer.observe(&self.events.started(now, &job));
-        let provider = Arc::clone(&self.provider);
-        let (body, last) = (job.body.clone(), job.last_class);
-        let (timeout, mode) = (self.settings.timeout, self.settings.stream);
-        let endpoint = job.endpoint;
-        // Looking into a large body takes a while, so the task does it and not this loop.
-        let task = self.requests.spawn(async move {
-            let request = Request {
-                stream: streams(mode, max_tokens_of(&body), last),
-                body,
-                timeout,
-                endpoint,
-            };
-            provider.send(request).await
-        });
-        self.on_wire.insert(task.id(), job);
-    }
-
     fn call<F>(&mut self, call: impl FnOnce(Arc<S>) -> F)
     where
         F: Future<Output = Called> + Send + 'static,
@@ -359,56 +340,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     fn ask_for_pulse(&mut self) {
         let run = self.run.id;
         self.call(move |store| async move { Called::Pulsed(store.pulse(run).await) });
-    }
-
-    /// Takes the answer, and every other one that has come meanwhile, and records them together.
-    fn on_answers(&mut self, first: Answer) {
-        let mut group = Vec::new();
-        let mut next = Some(first);
-        while let Some(answer) = next {
-            group.extend(self.on_answer(answer));
-            next = (group.len() < MAX_GROUP)
-                .then(|| self.requests.try_join_next_with_id())
-                .flatten()
-                .map(|answer| answer.map(Box::new));
-        }
-        if self.scheduler.on_wire() >= MANY && group.len() < MAX_GROUP {
-            self.listen_at = Instant::now() + GATHER;
-        }
-        self.gathered.append(&mut group);
-        self.record();
-    }
-
-    fn on_answer(&mut self, answer: Answer) -> Option<(ClaimedJob, Finish)> {
-        let now = self.clock.now();
-        match answer {
-            Ok(answered) => {
-                let (id, reply) = *answered;
-                let job = self.on_wire.remove(&id)?;
-                let around = self.scheduler.surroundings(&job, now);
-                let limits = reply.limits;
-                let rng = &mut self.rng;
-                let outcome = outcome(&self.settings, &job, reply, around, now, rng);
-                self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
-                let change = self.scheduler.on_answer(&job, &outcome, now, rng);
-                self.tell_change(&job, change);
-                Some((job, outcome.finish))
-            }
-            // The task panicked or was given up: nobody knows whether the request was served.
-            Err(lost) => {
-                let job = self.on_wire.remove(&lost.id())?;
-                self.scheduler.on_abandoned(&job, now);
-                let finish = abandoned(&self.settings, &job, now);
-                Some((job, finish))
-            }
-        }
-    }
-
-    fn tell_change(&mut self, job: &ClaimedJob, change: LaneChange) {
-        let now = self.clock.now();
-        if let Some(event) = self.events.lane_change(now, &job.model, change) {
-            self.observer.observe(&event);
-        }
     }
 
     fn on_called(&mut self, called: Called) {
@@ -452,12 +383,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
-    /// What the call panicked with was told when it happened; it may quote what is secret.
     fn on_lost_call(&mut self) {
         self.scheduler.on_store_failed();
-        self.trouble.get_or_insert_with(|| {
-            StoreError::IllegalTransition("a call of the store was lost".to_owned())
-        });
+        self.trouble.get_or_insert_with(recording::lost_call);
         // It may have been the group under way; the next one must not wait for it.
         self.finishing = false;
         self.record();
@@ -533,6 +461,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         if !sums.is_empty() {
             self.store.note_estimates(run, sums).await?;
         }
+        keep_bounds(&*self.store, run, self.settings.terms()).await?;
         self.store.leave_run(run, now, halt).await?;
         Ok(ending)
     }

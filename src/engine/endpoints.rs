@@ -4,6 +4,7 @@
 //! been open for a set time, the second takes the requests, and one probe at a time still goes to
 //! the first: its first success turns everything back. Pure: time is an argument.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,6 +22,8 @@ pub struct SecondEndpoint {
     /// How long a model's circuit at the first endpoint must have been open before its requests go
     /// to this one. Not scaled.
     pub after: Duration,
+    /// Ids of models in the requests, and what it calls them, where that is something else.
+    pub models: BTreeMap<String, String>,
 }
 
 /// One model's way to one endpoint.

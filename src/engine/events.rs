@@ -67,7 +67,8 @@ impl EventMaker {
                 .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
             input_tokens: record.usage.tokens.prompt(),
             output_tokens: record.usage.tokens.output,
-            cost_usd: record.cost.total.to_string(),
+            cost_usd: (!record.cost.unknown_price).then(|| record.cost.total.to_string()),
+            cost_basis: record.cost_basis,
         };
         let job_ended = match &finish.next {
             Next::End(end) => Some(EventKind::JobEnded {

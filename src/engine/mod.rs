@@ -10,6 +10,8 @@
 //! reach        whether the endpoint answers at all
 //! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
+//! charge       pure: what an attempt cost, and what it may have cost at most
+//! bounds       the same of attempts that a crash left open
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! again        pure: whether the next attempt asks differently
 //! error_result the result of a job that failed
@@ -31,10 +33,13 @@ mod again;
 mod batch_money;
 mod batches;
 mod beside;
+mod bounds;
+mod charge;
 mod dispatcher;
 mod endpoints;
 mod error_result;
 mod events;
+mod interrupted;
 mod lane;
 mod live_rate;
 mod outcome;
@@ -48,10 +53,12 @@ mod stop;
 mod throttle;
 mod throttles;
 
+pub use bounds::keep_bounds;
+pub use charge::Terms;
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use endpoints::SecondEndpoint;
 pub use providers::{NoBatches, Providers};
 pub use settings::{BatchOptions, EngineSettings};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
-pub use throttle::LimitSettings;
+pub use throttle::{BudgetRule, LimitSettings};

@@ -6,12 +6,13 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::again;
+use super::charge::{self, Charge};
 use super::error_result::error_result;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, Endpoint, ErrorClass, Evidence, Halt,
-    JobHistory, JobState, Usage,
+    AttemptOutcome, AttemptRecord, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt, JobHistory,
+    JobState, Lane, Usage,
 };
 use crate::policy::{Standing, Step, decide};
 use crate::provider::{Failure, Message, Partial, Reply};
@@ -48,6 +49,8 @@ pub(super) struct Unfit {
 /// What surrounds a job when an answer of it comes in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings {
+    /// The lane that its request took.
+    pub(super) lane: Lane,
     /// How it stands in its lane.
     pub(super) standing: Standing,
     /// The endpoint has answered before in this run.
@@ -67,7 +70,7 @@ pub(super) fn outcome(
 ) -> Outcome {
     let latency = Some(reply.latency);
     match reply.result {
-        Ok(message) => succeeded(settings, job, message, now, latency),
+        Ok(message) => succeeded(settings, job, message, around.lane, now, latency),
         Err(failure) => {
             let mut outcome = failed(settings, job, *failure, around, now, rng);
             outcome.finish.record.latency = latency;
@@ -83,11 +86,14 @@ fn succeeded(
     settings: &EngineSettings,
     job: &ClaimedJob,
     message: Message,
+    lane: Lane,
     now: Timestamp,
     latency: Option<Duration>,
 ) -> Outcome {
-    let cost = cost(settings, job, message.model.as_deref(), &message.usage, now);
-    let (next, history) = again::after_message(settings, job, &message, cost.total, now);
+    let told = (message.model.as_deref(), &message.usage);
+    let charge = charge::of_answer(settings, job, lane, told, now);
+    let cost = charge.priced.cost.total;
+    let (next, history) = again::after_message(settings, job, &message, cost, now);
     let record = AttemptRecord {
         attempt: job.attempt,
         ended_at: now,
@@ -98,7 +104,10 @@ fn succeeded(
             request_id: message.request_id,
             ..Evidence::default()
         },
-        cost,
+        cost: charge.priced.cost,
+        cost_basis: charge.priced.basis,
+        price_row: charge.priced.row,
+        at_most: charge.at_most,
         endpoint: endpoint_of(settings, job),
         answered_by: message.model,
         usage: message.usage,
@@ -143,7 +152,7 @@ fn failed(
     if unfit.is_some() {
         verdict.step = Step::Requeue;
     } else if let Some(next) = again::after_failure(settings, job, class, &verdict, around, now) {
-        let record = failure_record(settings, job, failure, now);
+        let record = failure_record(settings, job, failure, around.lane, now);
         return without_consequences(record, next);
     }
     again::tell_what_was_paid(job, verdict.step, &mut failure.evidence);
@@ -163,7 +172,7 @@ fn failed(
     Outcome {
         answered: evidence.http_status.is_some(),
         finish: Finish {
-            record: failure_record(settings, job, failure, now),
+            record: failure_record(settings, job, failure, around.lane, now),
             next,
             history: verdict.history,
         },
@@ -193,6 +202,7 @@ fn failure_record(
     settings: &EngineSettings,
     job: &ClaimedJob,
     failure: Failure,
+    lane: Lane,
     now: Timestamp,
 ) -> AttemptRecord {
     let Failure {
@@ -201,17 +211,25 @@ fn failure_record(
         message,
         partial,
     } = failure;
-    let maybe_billed = partial.is_some() || (class.info().maybe_billed && message.is_none());
+    let is_whole = message.is_some();
+    let maybe_billed = partial.is_some() || (class.info().maybe_billed && !is_whole);
     let (answered_by, usage) = used(message, partial);
+    let told = usage.as_ref().map(|usage| (answered_by.as_deref(), usage));
+    let Charge { priced, at_most } = match told {
+        Some(told) if is_whole => charge::of_answer(settings, job, lane, told, now),
+        told if maybe_billed => charge::of_partial(settings, job, lane, told, now),
+        _ => Charge::default(),
+    };
     AttemptRecord {
         attempt: job.attempt,
         ended_at: now,
         outcome: AttemptOutcome::Errored,
         error_class: Some(class),
         evidence,
-        cost: usage.as_ref().map_or_else(Cost::default, |usage| {
-            cost(settings, job, answered_by.as_deref(), usage, now)
-        }),
+        cost: priced.cost,
+        cost_basis: priced.basis,
+        price_row: priced.row,
+        at_most,
         endpoint: endpoint_of(settings, job),
         answered_by,
         maybe_billed,
@@ -239,7 +257,7 @@ fn unfit(
 }
 
 /// What the ledger says of the endpoint: nothing of the first.
-fn endpoint_of(settings: &EngineSettings, job: &ClaimedJob) -> Option<String> {
+pub(super) fn endpoint_of(settings: &EngineSettings, job: &ClaimedJob) -> Option<String> {
     let second = settings.second.as_ref();
     let second = second.filter(|_| job.endpoint == Endpoint::Second)?;
     Some(second.shown.clone())
@@ -253,31 +271,6 @@ fn used(message: Option<Message>, partial: Option<Partial>) -> (Option<String>, 
     let told = whole.or(partial.map(|partial| (partial.model, partial.usage)));
     let (model, usage) = told.unzip();
     (model.flatten(), usage)
-}
-
-/// The record of an attempt that was abandoned when the run was stopped.
-pub(super) fn abandoned(settings: &EngineSettings, job: &ClaimedJob, now: Timestamp) -> Finish {
-    let class = ErrorClass::Interrupted;
-    Finish {
-        record: AttemptRecord {
-            attempt: job.attempt,
-            ended_at: now,
-            outcome: AttemptOutcome::Interrupted,
-            error_class: Some(class),
-            evidence: Evidence {
-                message: Some("claude-run was stopped before the answer came".to_owned()),
-                ..Evidence::default()
-            },
-            endpoint: endpoint_of(settings, job),
-            answered_by: None,
-            usage: Usage::default(),
-            cost: Cost::default(),
-            maybe_billed: true,
-            latency: None,
-        },
-        next: Next::Requeue,
-        history: job.history,
-    }
 }
 
 /// Why the run halts, in the words of whoever said so.
@@ -319,16 +312,4 @@ fn spare_until_first_answer(settings: &EngineSettings, finish: &mut Finish, now:
         let wait = WAIT_FOR_FIRST_ANSWER.mul_f64(settings.retry.scale);
         finish.next = Next::RetryAt(add(now, wait));
     }
-}
-
-fn cost(
-    settings: &EngineSettings,
-    job: &ClaimedJob,
-    model: Option<&str>,
-    usage: &Usage,
-    now: Timestamp,
-) -> Cost {
-    settings
-        .prices
-        .cost(model.unwrap_or(&job.model), usage, now)
 }

@@ -10,24 +10,40 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::batch_money::{Item, Spent};
+use super::throttle::BudgetRule;
 use crate::model::{BatchId, ClaimedJob, ErrorClass, EventKind, Halt, JobId, Lane, Pico};
 use crate::policy::{
-    Estimator, Prefix, PriceTable, Prompt, Room, Spend, batch_reservation, reservation,
+    BatchCosts, Estimator, PriceTable, Prompt, Room, SHORTER, Spend, Unbounded, at_most,
+    batch_reservation,
 };
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Purse {
     spend: Spend,
+    rule: BudgetRule,
     prices: Arc<PriceTable>,
     /// What is held for each request on the wire.
     held: HashMap<JobId, Pico>,
     /// What is held for each job of a remote batch.
     in_batches: HashMap<BatchId, HashMap<JobId, Held>>,
-    /// What the last request was taken to cost.
-    last: Pico,
+    /// What answers have cost.
+    costs: BatchCosts,
+    /// The request that was asked about last, and the most that it can cost.
+    last: (Option<JobId>, Pico),
+    /// Requests wait for money, and not for anything else; what there is to tell about it.
+    tight: Option<Tight>,
     /// Why nothing more can be started.
     used_up: Option<String>,
+}
+
+/// How few requests the budget allows to be open at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tight {
+    /// So many like the next one.
+    pub(super) open: u32,
+    /// With so small a `max_tokens`, so many.
+    pub(super) shorter: Option<(u64, u32)>,
 }
 
 /// What is held for a job of a batch.
@@ -40,30 +56,93 @@ struct Held {
 }
 
 impl Purse {
-    pub(super) fn new(budget: Pico, spent: Pico, prices: Arc<PriceTable>) -> Self {
+    pub(super) fn new(
+        (budget, rule): (Pico, BudgetRule),
+        spent: Pico,
+        prices: Arc<PriceTable>,
+    ) -> Self {
         Self {
             spend: Spend::new(budget, spent),
+            rule,
             prices,
             held: HashMap::new(),
             in_batches: HashMap::new(),
-            last: Pico::ZERO,
+            costs: BatchCosts::default(),
+            last: (None, Pico::ZERO),
+            tight: None,
             used_up: None,
         }
     }
 
-    /// Whether this job may start. If it never may, the budget is used up.
-    pub(super) fn room(
+    /// So much of the run may have been billed already without anybody knowing.
+    pub(super) fn keep(&mut self, amount: Pico) {
+        self.spend.keep(amount);
+    }
+
+    /// Whether this job may start, asking for one of these models. If it never may, the budget is used
+    /// up.
+    pub(super) fn room<'a>(
         &mut self,
         job: &ClaimedJob,
+        models: impl Iterator<Item = &'a str>,
         prompt: &Prompt,
-        (estimator, is_warm): (&Estimator, impl Fn(&Prefix) -> bool),
         now: Timestamp,
     ) -> Room {
-        let way = (Lane::Live, now);
-        let price = reservation(&self.prices, estimator, &job.model, prompt, is_warm, way);
-        let room = self.room_at(price, &job.model);
-        self.last = price.unwrap_or(self.last);
+        let price = match self.at_most(models, prompt, now) {
+            Ok(price) => price,
+            Err(unbounded) => {
+                let budget = self.spend.budget();
+                let message = Halt::no_bound_for_budget(&job.custom_id, &unbounded, budget);
+                self.used_up = Some(message);
+                return Room::Never;
+            }
+        };
+        // It may be asked about for both endpoints before it starts, at one of them.
+        let price = match self.last {
+            (Some(last), dearer) if last == job.job() => price.max(dearer),
+            _ => price,
+        };
+        self.last = (Some(job.job()), price);
+        let room = self.room_at(Some(price), &job.model);
+        // Whether or not it starts, one more like it does not.
+        let was_the_last = room == Room::Now && self.spend.left() - price < price;
+        let is_tight = was_the_last || room == Room::AfterAnAnswer;
+        self.tight = is_tight.then(|| self.tighter(job, prompt, now)).flatten();
         room
+    }
+
+    /// The most that a request can cost which is answered by one of these models.
+    fn at_most<'a>(
+        &self,
+        models: impl Iterator<Item = &'a str>,
+        prompt: &Prompt,
+        now: Timestamp,
+    ) -> Result<Pico, Unbounded> {
+        let bounds = prompt.bounds.as_deref().ok_or(Unbounded::Unreadable)?;
+        let (way, searches) = ((Lane::Live, now), self.rule.assume_searches);
+        let price = |model| at_most(&self.prices, model, bounds, way, searches);
+        let prices = models.map(price).collect::<Result<Vec<_>, _>>()?;
+        prices.into_iter().max().ok_or(Unbounded::Unreadable)
+    }
+
+    /// That requests wait for money, told when it begins.
+    fn tighter(&self, job: &ClaimedJob, prompt: &Prompt, now: Timestamp) -> Option<Tight> {
+        let (bounds, (_, each)) = (prompt.bounds.as_deref()?, self.last);
+        let open = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        let max_tokens = bounds.max_tokens()?;
+        let fewer = SHORTER.into_iter().find(|shorter| *shorter < max_tokens);
+        let shorter = fewer.and_then(|max_tokens| {
+            let bounds = bounds.with_max_tokens(max_tokens);
+            let (way, searches) = ((Lane::Live, now), self.rule.assume_searches);
+            let each = at_most(&self.prices, &job.model, &bounds, way, searches).ok()?;
+            Some((max_tokens, each))
+        });
+        let room = self.spend.left().0.max(0) + self.spend.held().0;
+        let allows = |each: Pico| u32::try_from(room / each.0.max(1)).unwrap_or(u32::MAX);
+        Some(Tight {
+            open: open.max(allows(each)),
+            shorter: shorter.map(|(max_tokens, each)| (max_tokens, allows(each))),
+        })
     }
 
     fn room_at(&mut self, price: Option<Pico>, model: &str) -> Room {
@@ -73,22 +152,42 @@ impl Purse {
         };
         let room = self.spend.room_for(price);
         if room == Room::Never {
-            let (budget, spent) = (self.spend.budget(), self.spend.spent());
-            self.used_up = Some(Halt::budget_used_up(budget, spent, price));
+            self.used_up = Some(self.too_little_for(price));
         }
         room
     }
 
-    /// The job that was asked about last starts.
-    pub(super) fn started(&mut self, job: JobId) {
-        self.spend.hold(self.last);
-        self.held.insert(job, self.last);
+    fn too_little_for(&self, next: Pico) -> String {
+        let (spent, kept) = (self.spend.spent(), self.spend.kept());
+        Halt::budget_used_up(self.spend.budget(), (spent, kept), next)
     }
 
-    /// A request came to its end, and cost so much.
-    pub(super) fn ended(&mut self, job: JobId, cost: Pico) {
+    /// The job that was asked about last starts.
+    pub(super) fn started(&mut self, job: JobId) {
+        let (_, price) = std::mem::take(&mut self.last);
+        self.last = (None, price);
+        self.spend.hold(price);
+        self.held.insert(job, price);
+    }
+
+    /// A request came to its end, and cost so much. If it may have been billed for more, what was held
+    /// for it is kept until the run ends.
+    pub(super) fn ended(&mut self, job: JobId, cost: Pico, maybe_billed: bool) {
         let held = self.held.remove(&job).unwrap_or_default();
         self.spend.settle(held, cost);
+        if maybe_billed {
+            self.spend.keep(held - cost);
+        }
+    }
+
+    /// That requests wait for money, if that is news.
+    pub(super) fn tight(&mut self) -> Option<Tight> {
+        self.tight.take()
+    }
+
+    /// So many answers to requests for this model cost that much together.
+    pub(super) fn learn(&mut self, model: &str, answers: u64, cost: Pico) {
+        self.costs.observe(model, answers, cost);
     }
 
     /// How many of these jobs, from the first one on, fit into a batch. They are held for `batch`,
@@ -97,13 +196,19 @@ impl Purse {
         &mut self,
         batch: Option<BatchId>,
         items: &[Item],
-        estimator: &Estimator,
         now: Timestamp,
     ) -> usize {
         let fits = |item: &&Item| {
-            let price = self.price_in_batch(batch, item, estimator, now);
-            let has_room = self.room_at(price, &item.model) == Room::Now;
-            if let (true, Some(price), Some(batch)) = (has_room, price, batch) {
+            let price = match self.price_in_batch(item, now) {
+                Ok(price) => price,
+                Err(unbounded) => {
+                    let budget = self.spend.budget();
+                    self.used_up = Some(Halt::no_bound_in_batch(&unbounded, budget));
+                    return false;
+                }
+            };
+            let has_room = self.room_at(Some(price), &item.model) == Room::Now;
+            if let (true, Some(batch)) = (has_room, batch) {
                 self.hold(batch, item, price);
             }
             has_room
@@ -111,7 +216,8 @@ impl Purse {
         items.iter().take_while(fits).count()
     }
 
-    /// Jobs that were in a batch before this dispatch: they are held whether they fit or not.
+    /// Jobs that were in a batch before this dispatch: they are held whether they fit or not. What
+    /// has no bound is held at what it is likely to cost.
     pub(super) fn found(
         &mut self,
         batch: BatchId,
@@ -119,23 +225,26 @@ impl Purse {
         estimator: &Estimator,
         now: Timestamp,
     ) {
-        for item in items {
-            let price = self.price_in_batch(Some(batch), item, estimator, now);
-            self.hold(batch, item, price.unwrap_or_default());
+        for (nth, item) in (1..).zip(items) {
+            let price = self.price_in_batch(item, now).ok();
+            let (prices, prompt) = (&self.prices, &item.prompt);
+            let likely = || batch_reservation(prices, estimator, &item.model, prompt, nth, now);
+            let price = price.or_else(likely).unwrap_or_default();
+            self.hold(batch, item, price);
         }
     }
 
-    fn price_in_batch(
-        &self,
-        batch: Option<BatchId>,
-        item: &Item,
-        estimator: &Estimator,
-        now: Timestamp,
-    ) -> Option<Pico> {
-        let in_it = batch.and_then(|batch| self.in_batches.get(&batch));
-        let nth = 1 + u32::try_from(in_it.map_or(0, HashMap::len)).unwrap_or(u32::MAX - 1);
-        let (prices, prompt) = (&self.prices, &item.prompt);
-        batch_reservation(prices, estimator, &item.model, prompt, nth, now)
+    /// What is held for a job of a batch: all that it can cost, or, once enough answers were seen, what
+    /// they cost and a margin.
+    fn price_in_batch(&self, item: &Item, now: Timestamp) -> Result<Pico, Unbounded> {
+        let bounds = item.prompt.bounds.as_deref().ok_or(Unbounded::Unreadable)?;
+        let (way, searches) = ((Lane::Batch, now), self.rule.assume_searches);
+        let most = at_most(&self.prices, &item.model, bounds, way, searches)?;
+        Ok(if self.rule.strict {
+            most
+        } else {
+            self.costs.reservation(&item.model, most)
+        })
     }
 
     fn hold(&mut self, batch: BatchId, item: &Item, price: Pico) {
@@ -148,11 +257,17 @@ impl Purse {
     }
 
     /// The result of a job in a batch is recorded. Tells what its prompt was counted as.
-    pub(super) fn settle(&mut self, batch: BatchId, spent: &Spent) -> Option<f64> {
+    pub(super) fn settle(&mut self, batch: BatchId, model: &str, spent: &Spent) -> Option<f64> {
         let in_it = self.in_batches.get_mut(&batch);
         let held = in_it.and_then(|in_it| in_it.remove(&spent.job));
         let price = held.map(|held| held.price).unwrap_or_default();
         self.spend.settle(price, spent.cost);
+        if spent.maybe_billed {
+            self.spend.keep(price - spent.cost);
+        }
+        if spent.cost > Pico::ZERO {
+            self.learn(model, 1, spent.cost);
+        }
         held.map(|held| held.tokens)
     }
 
@@ -173,17 +288,29 @@ impl Purse {
         }
     }
 
+    /// Nothing more comes of a batch in this dispatch, but it may be billed: what is held for it stays
+    /// out of reach.
+    pub(super) fn keep_batch(&mut self, batch: BatchId) {
+        let left = self.in_batches.remove(&batch).unwrap_or_default();
+        for held in left.into_values() {
+            self.spend.settle(held.price, Pico::ZERO);
+            self.spend.keep(held.price);
+        }
+    }
+
     /// Nothing in flight, on either lane, could free anything.
     pub(super) fn holds_nothing(&self) -> bool {
         self.spend.held() == Pico::ZERO
     }
 
-    /// How many requests like the last one the budget still has room for; at least the one that
-    /// finds out that there is none.
+    /// How many requests like the last one the budget still has room for, and before any the one that
+    /// tells. Not more, since what a crash leaves claimed is held until the run ends. While nothing is
+    /// in flight at least the one that finds out that there is no room.
     pub(super) fn worth(&self) -> u32 {
         let left = self.spend.left().0.max(0);
-        let worth = left.checked_div(self.last.0).unwrap_or(i128::MAX);
-        u32::try_from(worth).unwrap_or(u32::MAX).max(1)
+        let worth = left.checked_div(self.last.1.0).unwrap_or(1);
+        let least = u32::from(self.holds_nothing());
+        u32::try_from(worth).unwrap_or(u32::MAX).max(least)
     }
 
     /// A warning that is due.

@@ -204,6 +204,7 @@ impl Scheduler {
         let mut others = self.lanes.iter().filter(|lane| lane.model != job.model);
         let elsewhere = others.any(Lane::has_jobs_left);
         Surroundings {
+            lane: crate::model::Lane::Live,
             standing: lane.map_or(
                 Standing {
                     others: Others::Succeed,
@@ -384,6 +385,7 @@ impl Scheduler {
                 self.plan_starts(&mut effects, now, rng);
             }
             self.check_budget(now);
+            self.tell_tight_budget(&mut effects);
             if !held_back {
                 self.plan_claims(&mut effects, now);
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::charge::Terms;
 use super::endpoints::SecondEndpoint;
 use super::status::StatusProbe;
 use super::throttle::LimitSettings;
@@ -63,6 +64,16 @@ pub struct BatchOptions {
 }
 
 impl EngineSettings {
+    /// What the bound of a request's cost rests on.
+    #[must_use]
+    pub fn terms(&self) -> Terms<'_> {
+        Terms {
+            prices: &self.prices,
+            prefixes: &self.limits.cache_prefixes,
+            assume_searches: self.limits.budget_rule.assume_searches,
+        }
+    }
+
     /// How long an endpoint may stay silent before it is called unreachable.
     #[must_use]
     pub fn unreachable_after(&self) -> Duration {

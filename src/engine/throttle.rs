@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::policy::{
     CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
-    Known, ModelClasses, Prefix, Prompt, Ramp, RateBudget, Room, Signal, Ticket,
+    Known, ModelClasses, Prompt, Ramp, RateBudget, Room, Signal, Ticket,
 };
 use crate::store::{EstimateKind, EstimateSums};
 
@@ -44,6 +44,18 @@ pub struct LimitSettings {
     pub cache_prefixes: Arc<[SharedPrefix]>,
     /// The run may cost so much, with what earlier dispatches spent.
     pub budget: Option<Pico>,
+    /// How what may still be spent is held.
+    pub budget_rule: BudgetRule,
+}
+
+/// How a budget is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BudgetRule {
+    /// A batch holds all that its requests can cost, as single requests do, and not what they are
+    /// likely to cost together.
+    pub strict: bool,
+    /// Searches that a request is taken to make where its search tool names no bound.
+    pub assume_searches: Option<u32>,
 }
 
 /// Whether a claimed job may be sent now.
@@ -178,10 +190,12 @@ impl Throttle {
         worth.max(1).min(ramp_room).saturating_sub(waiting)
     }
 
-    /// Whether this claimed job may be sent now.
+    /// Whether this claimed job may be sent now; `theirs` is what its endpoint calls its model, if that
+    /// is another one that has a price.
     pub(super) fn verdict(
         &mut self,
         job: &ClaimedJob,
+        theirs: Option<&str>,
         purse: Option<&mut Purse>,
         now: Timestamp,
     ) -> Verdict {
@@ -200,7 +214,7 @@ impl Throttle {
             self.wake(until);
             return Verdict::Pass;
         }
-        if purse.is_some_and(|purse| !self.affords(purse, job, now)) {
+        if purse.is_some_and(|purse| !self.affords(purse, job, theirs, now)) {
             self.first_in_line.entry(None).or_insert(id);
             return Verdict::Wait;
         }
@@ -217,13 +231,18 @@ impl Throttle {
     }
 
     /// Whether the budget has room for this job now.
-    fn affords(&self, purse: &mut Purse, job: &ClaimedJob, now: Timestamp) -> bool {
-        let Some(prompt) = self.claimed.get(&job.job()) else {
-            return true;
-        };
-        let warmer = self.warmer.as_ref();
-        let warm = |prefix: &Prefix| warmer.is_some_and(|warmer| warmer.is_warm(prefix, now));
-        purse.room(job, prompt, (&self.estimator, warm), now) == Room::Now
+    fn affords(
+        &self,
+        purse: &mut Purse,
+        job: &ClaimedJob,
+        theirs: Option<&str>,
+        now: Timestamp,
+    ) -> bool {
+        // One that was not counted has no bounds, and is refused.
+        let uncounted = Prompt::default();
+        let prompt = self.claimed.get(&job.job()).unwrap_or(&uncounted);
+        let models = std::iter::once(job.model.as_str()).chain(theirs);
+        purse.room(job, models, prompt, now) == Room::Now
     }
 
     /// Another job came first and still waits.

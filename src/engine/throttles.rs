@@ -2,6 +2,7 @@
 //!
 //! Which endpoint a job goes to is settled when it is sent. Until then it is claimed at both.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -13,7 +14,8 @@ use super::purse::Purse;
 use super::settings::EngineSettings;
 use super::throttle::{Throttle, Verdict};
 use crate::model::{BatchId, ClaimedJob, Endpoint, EventKind, Halt, JobId, Pico, RateLimits};
-use crate::policy::Prompt;
+use crate::policy::{PriceTable, Prompt};
+use crate::store::AnswerCosts;
 use crate::store::EstimateSums;
 
 /// One endpoint: its throttle, and how much is on the wire to it.
@@ -30,13 +32,19 @@ pub(super) struct Throttles {
     second: Option<Box<Gate>>,
     /// What the run may spend at both together; none is without a bound.
     purse: Option<Purse>,
+    prices: Arc<PriceTable>,
+    /// What the second endpoint calls models.
+    second_models: BTreeMap<String, String>,
+    /// How few requests the budget allowed to be open when that was told last.
+    told_tight: Option<u32>,
 }
 
 impl Throttles {
     /// For a run that has spent so much already.
     pub(super) fn new(settings: &EngineSettings, spent: Pico, now: Timestamp) -> Self {
         let with_second = settings.second.is_some();
-        let purse = |budget| Purse::new(budget, spent, Arc::clone(&settings.prices));
+        let rule = settings.limits.budget_rule;
+        let purse = |budget| Purse::new((budget, rule), spent, Arc::clone(&settings.prices));
         let gate = || Gate {
             throttle: Throttle::new(&settings.limits, settings.concurrency, now),
             on_wire: 0,
@@ -45,6 +53,13 @@ impl Throttles {
             first: gate(),
             second: with_second.then(|| Box::new(gate())),
             purse: settings.limits.budget.map(purse),
+            prices: Arc::clone(&settings.prices),
+            second_models: settings
+                .second
+                .as_ref()
+                .map(|second| second.models.clone())
+                .unwrap_or_default(),
+            told_tight: None,
         }
     }
 
@@ -128,7 +143,35 @@ impl Throttles {
         if gate.on_wire >= gate.throttle.ceiling() {
             return Verdict::Wait;
         }
-        gate.throttle.verdict(job, self.purse.as_mut(), now)
+        let theirs = match endpoint {
+            Endpoint::First => None,
+            Endpoint::Second => self.second_models.get(&job.model).map(String::as_str),
+        };
+        let theirs = theirs.filter(|theirs| self.prices.model(theirs).is_some());
+        let purse = self.purse.as_mut();
+        gate.throttle.verdict(job, theirs, purse, now)
+    }
+
+    /// So much of the run may have been billed already without anybody knowing.
+    pub(super) fn keep(&mut self, amount: Pico) {
+        if let Some(purse) = &mut self.purse {
+            purse.keep(amount);
+        }
+    }
+
+    /// The budget, and nothing else, keeps requests from being open.
+    pub(super) fn budget_is_tight(&mut self) -> Option<EventKind> {
+        let (told, tight) = (self.told_tight, self.purse.as_mut()?.tight()?);
+        if told.is_some_and(|told| tight.open >= told.div_ceil(2)) {
+            return None;
+        }
+        self.told_tight = Some(tight.open);
+        let shorter = tight.shorter.filter(|(_, open)| *open > tight.open);
+        Some(EventKind::BudgetTight {
+            open: tight.open,
+            shorter_max_tokens: shorter.map(|(max_tokens, _)| max_tokens),
+            shorter_open: shorter.map(|(_, open)| open),
+        })
     }
 
     /// How many more jobs the budget has room for, where `ready` have been claimed already.
@@ -149,9 +192,9 @@ impl Throttles {
 
     /// The batch lane asks for room in the budget.
     pub(super) fn answer(&mut self, wish: Wish, now: Timestamp) {
-        let (items, estimator) = (&wish.items, self.first.throttle.estimator());
+        let items = &wish.items;
         let fits = match &mut self.purse {
-            Some(purse) => purse.grant(wish.batch, items, estimator, now),
+            Some(purse) => purse.grant(wish.batch, items, now),
             None => items.len(),
         };
         // Whoever does not wait for the answer any more fills no batch.
@@ -172,7 +215,7 @@ impl Throttles {
             return;
         };
         for (model, spent) in &recorded.spent {
-            if let Some(tokens) = purse.settle(recorded.batch, spent) {
+            if let Some(tokens) = purse.settle(recorded.batch, model, spent) {
                 self.first.throttle.learn(model, tokens, &spent.used);
             }
         }
@@ -192,14 +235,30 @@ impl Throttles {
         }
     }
 
+    /// What answers of the run have cost until now.
+    pub(super) fn answer_costs(&mut self, costs: &[AnswerCosts]) {
+        if let Some(purse) = &mut self.purse {
+            for of_model in costs {
+                purse.learn(&of_model.model, of_model.answers, of_model.cost);
+            }
+        }
+    }
+
+    /// Nothing more comes of a batch, but it may be billed.
+    pub(super) fn keep_batch(&mut self, batch: BatchId) {
+        if let Some(purse) = &mut self.purse {
+            purse.keep_batch(batch);
+        }
+    }
+
     /// Nothing in flight holds any money.
     pub(super) fn holds_nothing(&self) -> bool {
         self.purse.as_ref().is_none_or(Purse::holds_nothing)
     }
 
-    fn pay(&mut self, job: &ClaimedJob, cost: Pico) {
+    fn pay(&mut self, job: &ClaimedJob, cost: Pico, maybe_billed: bool) {
         if let Some(purse) = &mut self.purse {
-            purse.ended(job.job(), cost);
+            purse.ended(job.job(), cost, maybe_billed);
         }
     }
 
@@ -222,7 +281,7 @@ impl Throttles {
 
     /// A request was abandoned: nobody knows what it used.
     pub(super) fn abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
-        self.pay(job, Pico::ZERO);
+        self.pay(job, Pico::ZERO, true);
         self.to(job.endpoint).abandoned(job, now);
     }
 
@@ -235,7 +294,8 @@ impl Throttles {
         outage: bool,
         now: Timestamp,
     ) -> bool {
-        self.pay(job, outcome.finish.record.cost.total);
+        let record = &outcome.finish.record;
+        self.pay(job, record.cost.total, record.maybe_billed);
         let throttle = self.to(job.endpoint);
         throttle.answered(job, outcome, limits, outage, now)
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error_class::ErrorClass;
 use super::evidence::Evidence;
 use super::ids::AttemptId;
-use super::money::Cost;
+use super::money::{Cost, CostBasis, Pico};
 use super::usage::Usage;
 
 /// How an attempt ended.
@@ -83,6 +83,16 @@ pub struct AttemptRecord {
     pub usage: Usage,
     /// What it cost.
     pub cost: Cost,
+    /// What the cost rests on, if not on the answer's usage at the price of its model.
+    #[serde(default)]
+    pub cost_basis: Option<CostBasis>,
+    /// The row of the price table that the cost was made with.
+    #[serde(default)]
+    pub price_row: Option<String>,
+    /// If it may have been billed, or told no usage: the most that its request allows. None if nothing
+    /// bounds it, and for every other attempt.
+    #[serde(default)]
+    pub at_most: Option<Pico>,
     /// It may have been billed although we hold no whole answer that says so; usage and cost are
     /// what a broken stream told, else zero.
     pub maybe_billed: bool,

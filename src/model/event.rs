@@ -9,6 +9,7 @@ use super::attempt::AttemptOutcome;
 use super::batch::{CancelReason, RemoteStatus, RequestCounts};
 use super::error_class::ErrorClass;
 use super::job::Lane;
+use super::money::CostBasis;
 use super::status_page::PageStatus;
 
 /// One thing that happened; one line of `--events FILE`.
@@ -83,8 +84,11 @@ pub enum EventKind {
         input_tokens: u64,
         /// Output tokens.
         output_tokens: u64,
-        /// What it cost, as a decimal string.
-        cost_usd: String,
+        /// What it cost, as a decimal string; null where no price is known.
+        cost_usd: Option<String>,
+        /// What the cost rests on, if not on the answer's usage at the price of its model.
+        #[serde(default)]
+        cost_basis: Option<CostBasis>,
     },
     /// A job ended, and its result is stored.
     JobEnded {
@@ -276,6 +280,16 @@ pub enum EventKind {
         spent_usd: String,
         /// The budget, as a decimal string.
         budget_usd: String,
+    },
+    /// The budget, and not the concurrency, keeps more requests from being open: all that each can cost
+    /// is held. Told when it begins, and when it gets much tighter.
+    BudgetTight {
+        /// So many requests like the next one may be open at once.
+        open: u32,
+        /// A smaller `max_tokens` with which more could be; none where that would not help.
+        shorter_max_tokens: Option<u64>,
+        /// So many then.
+        shorter_open: Option<u32>,
     },
     /// The run was asked to stop; what is in flight is finished.
     Draining {

@@ -45,7 +45,7 @@ pub use evidence::{Evidence, Limit, RateLimits};
 pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use lane_choice::LaneChoice;
-pub use money::{Cost, Pico};
+pub use money::{Cost, CostBasis, Pico};
 pub use observer::Observer;
 pub use run::{
     DispatchOptions, Halt, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping, is_own_budget,

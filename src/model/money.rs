@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 pub struct Pico(pub i128);
 
 impl Pico {
+    /// The largest cost of one attempt that is counted: a million dollars. A receipt that tells more
+    /// is broken, and its cost would not fit the store's integers.
+    pub const MOST: Self = Self(1_000_000 * Self::USD.0);
     /// No money.
     pub const ZERO: Self = Self(0);
     /// One dollar.
@@ -125,6 +128,51 @@ pub struct Cost {
     pub saved_by_cache: Pico,
     /// The model has no known price: `total` is not zero dollars but unknown.
     pub unknown_price: bool,
+}
+
+/// What the cost of an attempt rests on, where that is not the usage which the answer told, at the
+/// price of the model that gave it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CostBasis {
+    /// The answer told no usage that can be read: the cost is the most that the request allows.
+    AtMost,
+    /// The answer told more than can be: the cost is the largest that is counted.
+    Saturated,
+    /// The model that answered has no known price: the price of the model that was asked.
+    AskedModel,
+}
+
+impl CostBasis {
+    const ALL: [Self; 3] = [Self::AtMost, Self::Saturated, Self::AskedModel];
+
+    /// The name used in the store and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AtMost => "at_most",
+            Self::Saturated => "saturated",
+            Self::AskedModel => "asked_model",
+        }
+    }
+
+    /// The basis of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|basis| basis.as_str() == name)
+    }
 }
 
 #[cfg(test)]

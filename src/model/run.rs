@@ -1,5 +1,6 @@
 //! Runs: one submitted input each, with what shapes its requests and how they are dispatched.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -173,6 +174,10 @@ pub struct DispatchOptions {
     pub cache_prefixes: Option<Vec<SharedPrefix>>,
     /// What the run may cost, over all its dispatches.
     pub budget_usd: Option<Pico>,
+    /// Whether a batch holds all that its requests can cost against the budget.
+    pub budget_strict: Option<bool>,
+    /// Searches that a request is taken to make where its search tool names no bound.
+    pub budget_assume_searches: Option<u32>,
     /// Attempts of one job that may fail before it fails.
     pub max_attempts: Option<u32>,
     /// Multiplies every wait before a retry.
@@ -220,6 +225,8 @@ impl DispatchOptions {
             cache_prefix: newer.cache_prefix.or(self.cache_prefix),
             cache_prefixes: newer.cache_prefixes.or(self.cache_prefixes),
             budget_usd: newer.budget_usd.or(self.budget_usd),
+            budget_strict: newer.budget_strict.or(self.budget_strict),
+            budget_assume_searches: newer.budget_assume_searches.or(self.budget_assume_searches),
             max_attempts: newer.max_attempts.or(self.max_attempts),
             retry_scale: newer.retry_scale.or(self.retry_scale),
             give_up_after: newer.give_up_after.or(self.give_up_after),
@@ -254,12 +261,37 @@ pub struct Halt {
 const OWN_BUDGET: &str = "this run's own budget";
 
 impl Halt {
-    /// The message of a run of whose budget so much is spent that the next request, which may cost
-    /// `next`, does not fit.
+    /// The message of a run of whose budget so much is spent, and so much kept for attempts that may
+    /// have been billed, that the next request, which may cost `next`, does not fit.
     #[must_use]
-    pub fn budget_used_up(budget: Pico, spent: Pico, next: Pico) -> String {
+    pub fn budget_used_up(budget: Pico, (spent, kept): (Pico, Pico), next: Pico) -> String {
+        let kept = match kept {
+            Pico::ZERO => String::new(),
+            kept => format!(", ${kept} is kept for attempts that may have been billed"),
+        };
         format!(
-            "{OWN_BUDGET} of ${budget} is used up: ${spent} is spent, and the next request may cost up to ${next}; `claude-run resume --budget-usd` with a larger amount goes on"
+            "{OWN_BUDGET} of ${budget} is used up: ${spent} is spent{kept}, and the next request may cost up to ${next}; `claude-run resume --budget-usd` with a larger amount goes on"
+        )
+    }
+
+    /// The message of a run with a budget and a request whose cost nothing bounds: why, and what to
+    /// do after a semicolon.
+    #[must_use]
+    pub fn no_bound_for_budget(
+        custom_id: &str,
+        unbounded: &dyn fmt::Display,
+        budget: Pico,
+    ) -> String {
+        format!(
+            "{OWN_BUDGET} of ${budget} cannot be kept for job `{custom_id}`: {unbounded}, then submit it anew; `claude-run cancel --job` leaves it out"
+        )
+    }
+
+    /// The message of a run with a budget and a job of a batch that can cost anything.
+    #[must_use]
+    pub fn no_bound_in_batch(unbounded: &dyn fmt::Display, budget: Pico) -> String {
+        format!(
+            "{OWN_BUDGET} of ${budget} cannot be kept for a job of the batch lane: {unbounded}, then submit it anew; `claude-run check --budget-usd` names the line"
         )
     }
 

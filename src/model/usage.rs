@@ -1,7 +1,8 @@
 //! What an answer used, as the API reports it.
 //!
 //! Source: the Messages API's `usage` object. All counts but `input_tokens` and `output_tokens`
-//! may be missing; missing means zero.
+//! may be missing; missing means zero. Without those two there is no receipt at all, which is not the
+//! same as one over nothing ([`Usage::missing`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -69,4 +70,10 @@ pub struct Usage {
     pub us_geo: bool,
     /// `speed` was `fast`.
     pub fast: bool,
+    /// The answer told no usage, or none that can be true: all counts here are worth nothing.
+    #[serde(default)]
+    pub missing: bool,
+    /// The answer told more of something than any answer can have used; here it is cut to that.
+    #[serde(default)]
+    pub saturated: bool,
 }

@@ -6,7 +6,9 @@
 //! arguments, so every decision can be repeated. `engine` acts on what is decided here.
 
 pub mod amend;
+pub mod at_most;
 pub mod batch;
+mod batch_costs;
 pub mod cache_prefix;
 pub mod cache_warm;
 pub mod circuit;
@@ -21,12 +23,15 @@ pub mod ramp;
 pub mod rate_budget;
 pub mod retry;
 pub mod routing;
+mod spelling;
 pub mod spend;
 pub mod stream;
 pub mod waits;
 
 pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
+pub use at_most::{Bounds, SHORTER, Unbounded, at_most};
 pub use batch::BatchSettings;
+pub use batch_costs::BatchCosts;
 pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, DIFFERENT_JOBS, speaks_of_the_lane};
@@ -35,13 +40,14 @@ pub use estimate::{Estimator, Prefix, Prompt, estimate};
 pub use forecast::{Expected, Forecast};
 pub use hours::{Hours, HoursError};
 pub use model_classes::ModelClasses;
-pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, TokenPrices};
+pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, Priced, TokenPrices};
 pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
 pub use retry::{
-    Others, RetrySettings, Standing, Step, Verdict, decide, no_more_retries, probe_wait,
+    Others, RetrySettings, Standing, Step, Verdict, decide, decide_after_panic, no_more_retries,
+    probe_wait,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
-pub use spend::{Room, Spend, batch_reservation, reservation};
+pub use spend::{Room, Spend, batch_reservation};
 pub use stream::{LONGEST_PLAIN_OUTPUT, max_tokens_of, streams};
 pub use waits::{Waits, WaitsError};

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::spelling;
+
 const EMBEDDED: &str = include_str!("model_classes.toml");
 /// Digits of the date at the end of a dated model id.
 const DATE_DIGITS: usize = 8;
@@ -74,16 +76,24 @@ impl ModelClasses {
     /// The class whose limits this model draws on: itself, if it is not known.
     #[must_use]
     pub fn class_of<'a>(&'a self, model: &'a str) -> &'a str {
-        self.classes
-            .get(plain_id(model))
-            .map_or(model, String::as_str)
+        let class = known(&self.classes, model);
+        class.map_or(model, String::as_str)
     }
 
     /// How many times as many tokens its tokenizer makes of a text as the plain one.
     #[must_use]
     pub fn tokenizer_factor(&self, model: &str) -> f64 {
-        self.tokenizers.get(plain_id(model)).copied().unwrap_or(1.0)
+        known(&self.tokenizers, model).copied().unwrap_or(1.0)
     }
+}
+
+/// What a table says of a model: by its id, or as gateways and clouds spell it.
+fn known<'a, T>(table: &'a HashMap<String, T>, model: &str) -> Option<&'a T> {
+    let by_id = table.get(plain_id(model));
+    by_id.or_else(|| {
+        let meant = spelling::read(model)?;
+        table.get(&spelling::shape(&meant.name)?.id())
+    })
 }
 
 /// The id without the date or the `-latest` at its end.
@@ -114,6 +124,8 @@ mod tests {
             ("claude-sonnet-4-5", "sonnet-4"),
             ("claude-fable-5-2", "fable-5"),
             ("claude-haiku-4-5-latest", "haiku-4-5"),
+            ("anthropic/claude-opus-4.5", "opus-4"),
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "haiku-4-5"),
             ("my-gateway/model-7", "my-gateway/model-7"),
             ("", ""),
         ] {

@@ -136,6 +136,37 @@ pub fn decide(
     Verdict { step, history }
 }
 
+/// Decides after a bug of our own lost the answer to an attempt. It always counts, both as an
+/// interruption and towards the attempt limit: no server is in trouble that could be waited for, no
+/// neighbour can tell whose fault it is, and every further try may be paid for.
+#[must_use]
+pub fn decide_after_panic(
+    settings: &RetrySettings,
+    history: JobHistory,
+    age: Duration,
+    rng: &mut Rng,
+) -> Verdict {
+    let class = ErrorClass::Interrupted;
+    let mut history = counted(Budget::Interruptions, history, true);
+    history.counted = history.counted.saturating_add(1);
+    let is_over = history.counted >= settings.max_attempts
+        || interrupted_too_often(settings, class, &history)
+        || no_more_retries(settings, age);
+    let step = if is_over {
+        Step::Fail
+    } else {
+        // Interruptions have no schedule; an answer lost on its way here is the nearest to one.
+        let like = ErrorClass::ConnectionCut;
+        Step::RetryIn(probe_wait(
+            settings,
+            like,
+            history.interruptions_in_row,
+            rng,
+        ))
+    };
+    Verdict { step, history }
+}
+
 /// The class whose rules hold. The server's `x-should-retry: true` turns a failure that we would
 /// not retry into an ordinary server failure.
 ///

@@ -1,20 +1,19 @@
 //! Whether a run may spend what its next request could cost, given the budget that the user has set.
 //!
-//! It owns the account of one run: money spent, and money held for what is in flight. A request
-//! starts only while both together with its own reservation stay within the budget; its end gives
-//! the reservation back and charges what it really cost. So the budget is overrun by no more than
-//! what requests in flight cost beyond their reservations. Work of a remote batch is held in the
-//! same way: all its jobs when it is created, each one given back with its result.
+//! It owns the account of one run: money spent, money held for what is in flight, and money kept for
+//! what may have been billed although no answer came. A request starts only while all three together
+//! with what it can cost itself stay within the budget; its end gives that back and charges what it
+//! really cost. Work of a remote batch is held in the same way: all its jobs when it is created, each
+//! one given back with its result.
 //!
-//! What a request is taken to cost is the price of tokens that it hardly exceeds
-//! ([`Estimator::ceiling`]): before any answer its whole `max_tokens`, with every answer nearer to
-//! what answers have needed. So a run with a budget begins with few requests.
+//! On the live lane a request holds the most that it can cost ([`super::at_most`]), whatever answers
+//! before it have cost: so the budget is never overrun there.
 //!
 //! Pure. What it does not do: find out what was spent (the store sums that up), or stop anything.
 
 use jiff::Timestamp;
 
-use super::estimate::{Estimator, Prefix, Prompt};
+use super::estimate::{Estimator, Prompt};
 use super::prices::PriceTable;
 use crate::model::{Lane, Pico, Tokens, Usage};
 
@@ -41,6 +40,8 @@ pub struct Spend {
     budget: Pico,
     spent: Pico,
     held: Pico,
+    /// For what may have been billed, beyond what is known to be.
+    kept: Pico,
     warned: u8,
 }
 
@@ -52,6 +53,7 @@ impl Spend {
             budget,
             spent,
             held: Pico::ZERO,
+            kept: Pico::ZERO,
             warned: 0,
         }
     }
@@ -74,10 +76,16 @@ impl Spend {
         self.held
     }
 
+    /// What is kept for what may have been billed.
+    #[must_use]
+    pub fn kept(&self) -> Pico {
+        self.kept
+    }
+
     /// What may still be held for something new. Negative when the budget is overrun.
     #[must_use]
     pub fn left(&self) -> Pico {
-        self.budget - self.spent - self.held
+        self.budget - self.spent - self.held - self.kept
     }
 
     /// Whether so much more may be held.
@@ -104,9 +112,20 @@ impl Spend {
         self.spent += cost;
     }
 
+    /// So much may have been billed without anybody knowing: it stays out of reach as long as the run
+    /// lasts.
+    pub fn keep(&mut self, amount: Pico) {
+        self.kept += Pico(amount.0.max(0));
+    }
+
     /// The part of the budget, in per cent, that was passed since this was asked last and that the
     /// user is to be warned of. Only the highest one is told.
+    ///
+    /// That the budget is overrun is told as the part that is spent, each time that this has grown.
     pub fn warning(&mut self) -> Option<u8> {
+        if self.spent > self.budget {
+            return self.overrun();
+        }
         let passed = |percent: &u8| {
             let (spent, budget) = (self.spent.0, self.budget.0);
             spent.saturating_mul(100) >= budget.saturating_mul(i128::from(*percent))
@@ -118,22 +137,15 @@ impl Spend {
     }
 }
 
-/// What such a request may cost on that lane at that time, hardly more. None if its model has no
-/// known price. `is_warm` tells what of it is thought to be read from the cache; what else is marked
-/// for the cache is taken to be written. Web searches are not foreseen.
-///
-#[must_use]
-pub fn reservation(
-    prices: &PriceTable,
-    estimator: &Estimator,
-    model: &str,
-    prompt: &Prompt,
-    is_warm: impl Fn(&Prefix) -> bool,
-    (lane, at): (Lane, Timestamp),
-) -> Option<Pico> {
-    let bound = bound(prices, model, prompt);
-    let tokens = estimator.ceiling(model, prompt, bound, is_warm);
-    price_of(prices, model, prompt, tokens, (lane, at))
+impl Spend {
+    fn overrun(&mut self) -> Option<u8> {
+        let percent = self.spent.0.saturating_mul(100) / self.budget.0.max(1);
+        // More than the budget, however little more.
+        let percent = u8::try_from(percent.max(101)).unwrap_or(u8::MAX);
+        let is_news = percent > self.warned;
+        self.warned = self.warned.max(percent);
+        is_news.then_some(percent)
+    }
 }
 
 /// What the `nth` (from 1) request of a remote batch adds to what the whole batch hardly exceeds.
@@ -182,9 +194,9 @@ fn price_of(
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Room, Spend, batch_reservation, reservation};
-    use crate::model::{Lane, Pico, Tokens};
-    use crate::policy::{Estimator, Prefix, PriceTable, Prompt};
+    use super::{Room, Spend, batch_reservation};
+    use crate::model::{Pico, Tokens};
+    use crate::policy::{Estimator, PriceTable, Prompt};
 
     const CENT: i128 = Pico::USD.0 / 100;
 
@@ -238,52 +250,6 @@ mod tests {
         }
     }
 
-    fn held_for(estimator: &Estimator, model: &str, prompt: &Prompt, lane: Lane) -> Option<Pico> {
-        let prices = PriceTable::embedded();
-        reservation(&prices, estimator, model, prompt, |_| false, (lane, at()))
-    }
-
-    #[test]
-    fn before_any_answer_the_whole_of_max_tokens_is_held() {
-        let cold = Estimator::default();
-        let held = held_for(&cold, "claude-opus-4-6", &prompt(0.0, 4_000), Lane::Live);
-        // 4,000 output tokens at 25 USD per million.
-        assert_eq!(held, Some(cents(10)));
-    }
-
-    #[test]
-    fn answers_bring_the_reservation_down_to_what_they_need_but_never_below() {
-        let mut estimator = Estimator::default();
-        let (model, asked) = ("claude-opus-4-6", prompt(1_000.0, 4_000));
-        let mut before = held_for(&estimator, model, &asked, Lane::Live).unwrap();
-        for _ in 0..500 {
-            let used = Tokens {
-                input: 1_000,
-                output: 100,
-                ..Tokens::default()
-            };
-            estimator.observe(model, &asked, &used);
-            let now = held_for(&estimator, model, &asked, Lane::Live).unwrap();
-            assert!(now <= before, "{now} > {before}");
-            before = now;
-        }
-        // 1,000 in at 5 USD and 100 out at 25 USD per million.
-        let needed = Pico(7_500 * 1_000_000);
-        assert!(
-            before >= needed && before.0 < needed.0 * 12 / 10,
-            "{before}"
-        );
-    }
-
-    #[test]
-    fn a_batch_holds_half_and_a_model_without_a_price_nothing() {
-        let (cold, asked) = (Estimator::default(), prompt(1_000.0, 1_000));
-        let live = held_for(&cold, "claude-haiku-4-5", &asked, Lane::Live).unwrap();
-        let batch = held_for(&cold, "claude-haiku-4-5", &asked, Lane::Batch).unwrap();
-        assert_eq!(live.0, batch.0 * 2);
-        assert_eq!(held_for(&cold, "someone-elses", &asked, Lane::Live), None);
-    }
-
     #[test]
     fn many_requests_of_a_batch_hold_less_than_each_alone_and_before_any_answer_the_same() {
         let mut estimator = Estimator::default();
@@ -292,8 +258,8 @@ mod tests {
         let nth = |estimator: &Estimator, nth| {
             batch_reservation(&prices, estimator, model, &asked, nth, at()).unwrap()
         };
-        let alone = |estimator: &Estimator| held_for(estimator, model, &asked, Lane::Batch);
-        assert_eq!(Some(nth(&estimator, 500)), alone(&estimator));
+        // Before any answer each holds all of its answer, at half of 25 USD per million.
+        assert!(nth(&estimator, 500).0 >= 4_000 * 12_500_000);
         for n in 0..4_000 {
             let used = Tokens {
                 input: 1_000,
@@ -308,29 +274,22 @@ mod tests {
         let each = Pico(held.0 / 1_000);
         assert!(each > mean, "{each} for {mean}");
         assert!(each.0 * 100 < mean.0 * 125, "{each} for {mean}");
-        assert!(Some(each) < alone(&estimator), "{each}");
         assert!(nth(&estimator, 1) > nth(&estimator, 2));
     }
 
     #[test]
-    fn what_is_warm_is_held_at_the_price_of_a_read_and_what_is_not_at_that_of_a_write() {
-        let asked = Prompt {
-            prefixes: vec![Prefix {
-                hash: 1,
-                tokens: 100_000.0,
-                in_last_turn: false,
-                for_an_hour: true,
-            }],
-            ..prompt(100_000.0, 1)
-        };
-        let (prices, cold) = (PriceTable::embedded(), Estimator::default());
-        let held = |warm| {
-            let way = (Lane::Live, at());
-            reservation(&prices, &cold, "claude-opus-4-6", &asked, |_| warm, way).unwrap()
-        };
-        // An hour's write costs twice the input, a read a tenth of it.
-        let ratio = held(false).0 / held(true).0;
-        assert!((19..=20).contains(&ratio), "{ratio}");
+    fn what_may_have_been_billed_stays_out_of_reach() {
+        let mut spend = Spend::new(cents(100), Pico::ZERO);
+        spend.hold(cents(40));
+        // It broke: five cents are known to be billed, and all that was held may be.
+        spend.settle(cents(40), cents(5));
+        spend.keep(cents(35));
+        assert_eq!((spend.left(), spend.held()), (cents(60), Pico::ZERO));
+        assert_eq!(spend.room_for(cents(60)), Room::Now);
+        // Nothing is in flight that could free it.
+        assert_eq!(spend.room_for(cents(61)), Room::Never);
+        spend.keep(cents(-9));
+        assert_eq!(spend.kept(), cents(35));
     }
 
     proptest! {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::numbers::{dollars, plural, rate, short_duration, thousands};
+use super::numbers::{
+    allowed_at_once, dollars_or_unknown, plural, rate, short_duration, thousands,
+};
 use super::tally::{Phase, Tally, Wait};
 
 /// Stands before everything that was not answered by the real API.
@@ -35,7 +37,7 @@ pub(super) fn plain(tally: &Tally, now: Timestamp) -> String {
         parts.push(format!("{} waiting ({reason})", thousands(tally.waiting())));
     }
     parts.extend(pace(tally, now));
-    parts.push(dollars(tally.cost));
+    parts.push(dollars_or_unknown(tally.cost, tally.unknown_price));
     format!("{}{}", mark(tally), parts.join(", "))
 }
 
@@ -48,6 +50,7 @@ pub(super) fn panel(tally: &Tally, now: Timestamp) -> String {
     lines.extend(wait.map(|wait| format!("waiting: {}", reason(&wait, now))));
     lines.extend(limits(tally));
     lines.extend(budget(tally));
+    lines.extend(tight(tally));
     lines.extend(phase(tally));
     lines.extend(endpoint_off(tally));
     lines.extend(page(tally).filter(|_| !tally.outages.is_empty()));
@@ -107,6 +110,13 @@ pub(super) fn phase(tally: &Tally) -> Option<String> {
 pub(super) fn budget(tally: &Tally) -> Option<String> {
     let (percent, budget) = tally.budget.as_ref()?;
     Some(format!("budget: {percent}% of ${budget} is spent"))
+}
+
+/// That the budget, and nothing else, keeps more requests from being open.
+pub(super) fn tight(tally: &Tally) -> Option<String> {
+    let (open, shorter) = tally.tight?;
+    let shorter = shorter.map(|(max_tokens, open)| (max_tokens, u64::from(open)));
+    Some(allowed_at_once(u64::from(open), shorter))
 }
 
 /// Until when nothing is sent, for the hours that the user has set.
@@ -188,7 +198,7 @@ fn spending(tally: &Tally) -> String {
         "tokens {} in, {} out · {}",
         thousands(tally.input_tokens),
         thousands(tally.output_tokens),
-        dollars(tally.cost)
+        dollars_or_unknown(tally.cost, tally.unknown_price)
     )
 }
 

@@ -26,7 +26,7 @@ pub use batches::BatchTally;
 pub use events_file::EventsFile;
 pub use log::Log;
 pub use log_writer::LogWriter;
-pub use numbers::{dollars, plural, short_duration, thousands};
+pub use numbers::{allowed_at_once, dollars, plural, short_duration, thousands};
 pub use plain::Plain;
 pub use silent::Silent;
 pub use summary::{EndReason, RunSummary};

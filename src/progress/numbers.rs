@@ -31,6 +31,17 @@ pub fn dollars(amount: Pico) -> String {
     format!("${amount}")
 }
 
+/// A sum that leaves something out, if so many attempts have no known price: what was billed is
+/// never called zero.
+#[must_use]
+pub(super) fn dollars_or_unknown(sum: Pico, unknown: u64) -> String {
+    match (unknown, sum) {
+        (0, _) => dollars(sum),
+        (_, Pico::ZERO) => "unknown".to_owned(),
+        _ => format!("{} + unknown", dollars(sum)),
+    }
+}
+
 /// The two largest units of a duration, cut off rather than rounded: `450ms`, `4.2s`, `13s`,
 /// `2m05s`, `1h02m`, `3d04h`.
 #[must_use]
@@ -60,6 +71,19 @@ pub(super) fn rate(per_second: f64) -> String {
 /// A count for arithmetic on rates, where more than `u32::MAX` is just "very many".
 pub(super) fn approximate(n: u64) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+/// How few requests a budget allows to be open at once, and how many it would with a smaller
+/// `max_tokens`.
+#[must_use]
+pub fn allowed_at_once(open: u64, shorter: Option<(u64, u64)>) -> String {
+    let allows = format!("the budget allows {open} open at once");
+    match shorter {
+        Some((max_tokens, more)) => {
+            format!("{allows}; `--max-tokens` {max_tokens} would allow {more}")
+        }
+        None => allows,
+    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,11 @@ impl<W: Write + Send> Observer for Plain<W> {
                     self.say(line);
                 }
             }
+            EventKind::BudgetTight { .. } => {
+                if let Some(line) = lines::tight(&self.tally) {
+                    self.say(line);
+                }
+            }
             EventKind::StatusPage { .. } => {
                 if let Some(line) = lines::page(&self.tally) {
                     self.say(line);

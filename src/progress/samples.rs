@@ -87,7 +87,8 @@ fn attempt_ended(ms: i64, id: &str, n: u32, class: Option<ErrorClass>, next: Opt
         latency_ms: Some(800),
         input_tokens: if failed { 0 } else { 120 },
         output_tokens: if failed { 0 } else { 45 },
-        cost_usd: if failed { "0.00" } else { "0.0000345" }.to_owned(),
+        cost_usd: Some(if failed { "0.00" } else { "0.0000345" }.to_owned()),
+        cost_basis: None,
     };
     event(ms, kind)
 }

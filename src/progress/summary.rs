@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::lines::one_line;
-use super::numbers::{dollars, plural, short_duration, thousands};
+use super::numbers::{dollars, dollars_or_unknown, plural, short_duration, thousands};
 use crate::model::{ErrorClass, Halt, JobCounts, Pico, RunId, Treatment};
 
 /// Why the dispatcher left the run.
@@ -42,6 +42,14 @@ pub struct RunSummary {
     pub unknown_price: u64,
     /// Attempts that may have been billed without an answer that says so.
     pub maybe_billed: u64,
+    /// The most that those may have cost together, if something bounds it.
+    pub maybe_billed_at_most: Option<Pico>,
+    /// Attempts that are counted at the most that their requests allow, as their answers told no
+    /// usage that can be.
+    pub at_most: u64,
+    /// Attempts that are counted at the price of the model that was asked, as they were answered
+    /// under a name without a known price.
+    pub asked_model: u64,
     /// How long this dispatch took.
     pub duration: Duration,
     /// Where the store is, as it is shown to the user.
@@ -129,7 +137,22 @@ impl RunSummary {
 
     fn write_cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let made_up = if self.simulated { " (SIMULATED)" } else { "" };
-        writeln!(f, "  cost: {}{made_up}", dollars(self.cost_total))?;
+        let cost = dollars_or_unknown(self.cost_total, self.unknown_price);
+        writeln!(f, "  cost: {cost}{made_up}")?;
+        if self.at_most > 0 {
+            writeln!(
+                f,
+                "    {} told no usage: counted at the most that the request allows",
+                plural(self.at_most, "answer")
+            )?;
+        }
+        if self.asked_model > 0 {
+            writeln!(
+                f,
+                "    {} under a name without a known price: counted at the price of the model that was asked",
+                plural(self.asked_model, "answer")
+            )?;
+        }
         if self.unknown_price > 0 {
             writeln!(
                 f,
@@ -140,8 +163,10 @@ impl RunSummary {
         if self.maybe_billed > 0 {
             writeln!(
                 f,
-                "    not counted: {} that may have been billed although no answer came",
-                plural(self.maybe_billed, "attempt")
+                "    not counted: {} that may have been billed although no answer came{}",
+                plural(self.maybe_billed, "attempt"),
+                self.maybe_billed_at_most
+                    .map_or(String::new(), |most| format!(", at most {}", dollars(most)))
             )?;
         }
         Ok(())
@@ -251,6 +276,9 @@ mod tests {
             cost_total: Pico(12_345_600_000),
             unknown_price: 0,
             maybe_billed: 0,
+            maybe_billed_at_most: None,
+            at_most: 0,
+            asked_model: 0,
             duration: Duration::from_millis(125_400),
             store_path: "./claude-run.db".to_owned(),
             store_flag: None,
@@ -308,6 +336,9 @@ mod tests {
             ],
             unknown_price: 1,
             maybe_billed: 2,
+            maybe_billed_at_most: Some(Pico(1_500_000_000)),
+            at_most: 3,
+            asked_model: 1,
             ..summary()
         };
         insta::assert_snapshot!(summary, @r"
@@ -323,9 +354,11 @@ mod tests {
               Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
             1 canceled: Cancelled before it was processed.
               `claude-run retry` puts it back.
-          cost: $0.0123456
+          cost: $0.0123456 + unknown
+            3 answers told no usage: counted at the most that the request allows
+            1 answer under a name without a known price: counted at the price of the model that was asked
             not counted: 1 attempt at models without a known price; give it with `[prices] file`
-            not counted: 2 attempts that may have been billed although no answer came
+            not counted: 2 attempts that may have been billed although no answer came, at most $0.0015
         Results are kept in ./claude-run.db. Next:
           claude-run export -o results.jsonl                    # write the results to a file
           claude-run report                                     # costs and errors in detail

@@ -87,6 +87,8 @@ pub struct Tally {
     pub output_tokens: u64,
     /// Money spent on the run, earlier dispatches included.
     pub cost: Pico,
+    /// Attempts of this dispatch without a known price: their cost is in no sum.
+    pub unknown_price: u64,
     /// Attempts of this dispatch that brought no message, by class.
     pub errors: BTreeMap<ErrorClass, u64>,
     /// The run is against the simulator.
@@ -105,6 +107,9 @@ pub struct Tally {
     pub closed_until: Option<Timestamp>,
     /// The last warning: so many per cent of a budget of so many dollars are spent.
     pub budget: Option<(u8, String)>,
+    /// How few requests the budget allows to be open, and with what `max_tokens` how many, if it is
+    /// what keeps more from being open.
+    pub tight: Option<(u32, Option<(u64, u32)>)>,
     /// Requests that may be open at once, once that has been told.
     pub ceiling: Option<u32>,
     /// What is known of the limits of each class of models: per minute, in words.
@@ -182,6 +187,11 @@ impl Tally {
                 budget_usd,
                 ..
             } => self.budget = Some((*percent, budget_usd.clone())),
+            EventKind::BudgetTight {
+                open,
+                shorter_max_tokens,
+                shorter_open,
+            } => self.tight = Some((*open, shorter_max_tokens.zip(*shorter_open))),
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
             of_batch => self.batches.observe(of_batch),
@@ -293,7 +303,10 @@ impl Tally {
         self.in_flight.remove(custom_id.as_str());
         self.input_tokens = self.input_tokens.saturating_add(*input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(*output_tokens);
-        self.cost += parse_cost(cost_usd);
+        match cost_usd {
+            Some(cost) => self.cost += parse_cost(cost),
+            None => self.unknown_price += 1,
+        }
         if let Some(class) = error_class
             && *outcome != AttemptOutcome::Succeeded
         {

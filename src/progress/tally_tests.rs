@@ -129,7 +129,7 @@ fn rate_and_eta_follow_the_last_ten_seconds() {
 fn an_unreadable_sum_is_left_out() {
     let mut odd = answered(10, "a", 1);
     if let EventKind::AttemptEnded { cost_usd, .. } = &mut odd.kind {
-        *cost_usd = "a lot".to_owned();
+        *cost_usd = Some("a lot".to_owned());
     }
     assert_eq!(tally_of(&[run_started(1), odd]).cost, Pico::ZERO);
 }

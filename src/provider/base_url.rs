@@ -88,16 +88,34 @@ impl BaseUrl {
         self.root.host_str() == Some(FIRST_PARTY_HOST)
     }
 
-    /// Whether the host is this machine.
+    /// Whether requests go to Anthropic's own API, encrypted and at its own port.
+    #[must_use]
+    pub fn is_the_api(&self) -> bool {
+        self.is_first_party() && self.is_https() && self.root.port().is_none()
+    }
+
+    /// Host, port if it is not the scheme's own, and path: where requests go, in short.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        let text = self.as_str();
+        text.split_once("://").map_or(text, |(_, place)| place)
+    }
+
+    /// Whether the host is this machine. A name that says so is never asked of a name server.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let (host, _) = self.host_and_port();
-        host == "localhost"
-            || host.ends_with(".localhost")
+        is_local_name(host)
             || host
                 .parse::<std::net::IpAddr>()
                 .is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
+}
+
+/// Names of this machine (RFC 6761). A dot at the end says that nothing is to be added to a name.
+pub(super) fn is_local_name(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host == "localhost" || host.ends_with(".localhost")
 }
 
 /// The path without slashes at its end and without the API's own part, and whether that was there.
@@ -176,6 +194,48 @@ mod tests {
     }
 
     #[test]
+    fn the_api_itself_is_its_host_encrypted_and_at_its_own_port() {
+        for (text, is_the_api, place) in [
+            ("https://api.anthropic.com", true, "api.anthropic.com"),
+            (
+                "HTTPS://API.Anthropic.com:443/v1/",
+                true,
+                "api.anthropic.com",
+            ),
+            ("http://api.anthropic.com", false, "api.anthropic.com"),
+            (
+                "https://api.anthropic.com:8443",
+                false,
+                "api.anthropic.com:8443",
+            ),
+            ("https://api.anthropic.com.", false, "api.anthropic.com."),
+            (
+                "https://api.anthropic.com.evil.test",
+                false,
+                "api.anthropic.com.evil.test",
+            ),
+            // A Cyrillic letter.
+            (
+                "https://\u{430}pi.anthropic.com",
+                false,
+                "xn--pi-7kc.anthropic.com",
+            ),
+            (
+                "https://gate.test/customer/7/",
+                false,
+                "gate.test/customer/7",
+            ),
+        ] {
+            let base = BaseUrl::parse(text).unwrap();
+            assert_eq!(
+                (base.is_the_api(), base.place()),
+                (is_the_api, place),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn a_stripped_v1_is_told() {
         let base = BaseUrl::parse("https://host/anthropic/v1").unwrap();
         assert!(
@@ -215,6 +275,15 @@ mod tests {
             "http://127.9.9.9",
             "http://[::1]:8",
             "http://[::ffff:127.0.0.1]",
+            "http://localhost.",
+            "http://LOCALHOST:8080/path",
+            "http://2130706433",
+            "http://0x7f.1",
+            "http://127.1",
+            "http://0177.0.0.1",
+            "http://127.0.0.1.",
+            // The backslash begins the path.
+            r"http://127.0.0.1\@gate.test",
         ] {
             assert!(BaseUrl::parse(text).unwrap().is_loopback(), "{text}");
         }
@@ -222,6 +291,16 @@ mod tests {
             "http://10.0.0.1",
             "https://localhost.example",
             "http://[::2]",
+            "http://localhost.evil.test",
+            "http://evil-localhost",
+            "http://127.0.0.1.evil.test",
+            "http://0.0.0.0",
+            "http://[::]",
+            "http://[::ffff:10.0.0.1]",
+            "http://2130706434.evil.test",
+            "http://128.0.0.1",
+            "http://host.docker.internal",
+            "http://169.254.169.254",
         ] {
             assert!(!BaseUrl::parse(text).unwrap().is_loopback(), "{text}");
         }

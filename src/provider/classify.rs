@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::text::{describe_body, is_html, one_line};
 use super::transport::Broken;
-use super::usage::read_usage;
+use super::usage::{is_free, read_usage};
 use super::wire::{Body, WireError, WireMessage, read_body};
 use super::{ErrorFacts, Failure, HeaderView, Message, Redactor, retry_after, rules, should_retry};
 use crate::model::{ErrorClass, Evidence, Treatment};
@@ -149,6 +149,9 @@ impl Answer<'_> {
         if wire.stop_reason.as_deref() != Some("refusal") {
             return Ok(message);
         }
+        // What was refused before any output is not billed, and its receipt says so.
+        let mut message = message;
+        message.usage.missing &= !is_free(&wire.usage);
         let mut failure = self.failure(ErrorClass::Refused, &refusal(wire));
         failure.evidence.error_type = Some("refused".to_owned());
         failure.message = Some(message);

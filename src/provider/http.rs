@@ -3,6 +3,7 @@
 //! Owns the choices about connections: no retries and no redirects of the client's own (every
 //! request on the wire is an attempt of the ledger), bounded pools, proxies never for this machine.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use reqwest::{Certificate, Client, ClientBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::base_url::is_local_name;
 use super::transport::causes_of;
 use super::{BaseUrl, ClientError, ClientSettings, Http, Redactor, clean_secret};
 
@@ -78,7 +80,8 @@ fn build(
 ) -> Result<Client, ClientError> {
     let builder = || {
         let builder = builder();
-        if local { builder.no_proxy() } else { builder }
+        let builder = if local { builder.no_proxy() } else { builder };
+        at_home(builder, base)
     };
     let bundle = match ca_bundle {
         Some(path) => read_bundle(path)?,
@@ -95,6 +98,19 @@ fn build(
         }
         built => built,
     }
+}
+
+/// A name of this machine leads to this machine, whatever a name server makes of it.
+fn at_home(builder: ClientBuilder, base: &BaseUrl) -> ClientBuilder {
+    let (host, port) = base.host_and_port();
+    if !is_local_name(host) {
+        return builder;
+    }
+    let addresses: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    builder.resolve_to_addrs(
+        host,
+        &addresses.map(|address| SocketAddr::new(address, port)),
+    )
 }
 
 /// What holds for every client.

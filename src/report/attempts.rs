@@ -10,8 +10,8 @@ use super::error::{ReportError, Result};
 use super::shape::{self, millis};
 use super::summary::TokenCounts;
 use super::table::{Align, Table, clip, plain};
-use super::usd::Usd;
-use crate::model::{AttemptOutcome, ErrorClass, Lane, RunId};
+use super::usd::{Usd, known_cost};
+use crate::model::{AttemptOutcome, CostBasis, ErrorClass, Lane, RunId};
 use crate::store::{AttemptRow, Reader};
 
 /// An attempt as `attempts --json` shows it: one object per line, ordered by input line, then `n`.
@@ -60,10 +60,19 @@ pub struct AttemptLine {
     pub next_try_at: Option<Timestamp>,
     /// What it used.
     pub tokens: TokenCounts,
-    /// What it cost, as far as prices are known.
-    pub cost_usd: Usd,
-    /// Its model has no known price: `cost_usd` leaves it out.
+    /// What it cost; null where no price is known.
+    pub cost_usd: Option<Usd>,
+    /// Its cost is not known: its model has no known price, or its answer told no usage and nothing
+    /// bounds its request.
     pub unknown_price: bool,
+    /// What the cost rests on, if not on the answer's usage at the price of its model.
+    pub cost_basis: Option<CostBasis>,
+    /// The row of the price table that the cost was made with, by its id; of an answer of several
+    /// models all of theirs.
+    pub price_row: Option<String>,
+    /// The most that its request allows, if it may have been billed or told no usage; null if nothing
+    /// bounds it, and for any other.
+    pub at_most_usd: Option<Usd>,
     /// It may have been billed although no answer says so; `cost_usd` holds what a broken stream
     /// told, and else nothing.
     pub maybe_billed: bool,
@@ -92,8 +101,11 @@ impl From<AttemptRow> for AttemptLine {
             retry_after_ms: row.retry_after.map(millis),
             next_try_at: row.next_try_at,
             tokens: row.tokens.into(),
-            cost_usd: Usd(row.cost.total),
+            cost_usd: known_cost(&row.cost),
             unknown_price: row.cost.unknown_price,
+            cost_basis: row.cost_basis,
+            price_row: row.price_row,
+            at_most_usd: row.at_most.map(Usd),
             maybe_billed: row.maybe_billed,
             latency_ms: row.latency.map(millis),
         }
@@ -191,11 +203,9 @@ const MESSAGE_WIDTH: usize = 160;
 fn ledger_row(line: &AttemptLine) -> Vec<String> {
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let outcome = line.outcome.map_or("open", AttemptOutcome::as_str);
-    let cost = if line.unknown_price {
-        "unknown".to_owned()
-    } else {
-        line.cost_usd.to_string()
-    };
+    let cost = line
+        .cost_usd
+        .map_or("unknown".to_owned(), |usd| usd.to_string());
     vec![
         line.line.to_string(),
         clip(&plain(&line.custom_id), ID_WIDTH).into_owned(),
@@ -229,10 +239,20 @@ fn said(line: &AttemptLine) -> Option<String> {
     let next = line
         .next_try_at
         .map(|at| format!("next try {}", shape::rfc3339(at)));
-    let billed = line.maybe_billed.then(|| "may have been billed".to_owned());
+    let billed = line.maybe_billed.then(|| match line.at_most_usd {
+        Some(most) => format!("may have been billed, at most ${most}"),
+        None => "may have been billed".to_owned(),
+    });
+    let basis = line.cost_basis.map(|basis| match basis {
+        CostBasis::AtMost => "told no usage: counted at the most that it allows".to_owned(),
+        CostBasis::Saturated => {
+            "told a usage that cannot be: counted at the most that it allows".to_owned()
+        }
+        CostBasis::AskedModel => "counted at the price of the model that was asked".to_owned(),
+    });
     let second = line.endpoint.as_deref().map(plain);
     let second = second.map(|endpoint| format!("sent to {endpoint}"));
-    let parts: Vec<_> = [message, second, next, billed]
+    let parts: Vec<_> = [message, second, next, billed, basis]
         .into_iter()
         .flatten()
         .collect();
@@ -294,8 +314,8 @@ mod tests {
     #[tokio::test]
     async fn a_line_has_every_key_of_the_contract() {
         let lines = json(&ledger(), None).await;
-        insta::assert_snapshot!(lines[0], @r#"{"custom_id":"a-1","line":1,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":null,"started_at":"2026-03-01T12:00:00.000Z","ended_at":"2026-03-01T12:00:01.500Z","outcome":"errored","error_class":"overloaded","http_status":529,"error_type":"overloaded_error","message":"Overloaded","request_id":"req_1","retry_after_ms":2000,"next_try_at":"2026-03-01T12:00:03.500Z","tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","unknown_price":false,"maybe_billed":false,"latency_ms":1500}"#);
-        insta::assert_snapshot!(lines[5], @r#"{"custom_id":"an id\nof two lines","line":20,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":"claude-haiku-4-5-20251001","started_at":"2026-03-01T12:00:00.000Z","ended_at":null,"outcome":null,"error_class":null,"http_status":null,"error_type":null,"message":null,"request_id":null,"retry_after_ms":null,"next_try_at":null,"tokens":{"input":10,"output":5,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.000035","unknown_price":false,"maybe_billed":false,"latency_ms":1500}"#);
+        insta::assert_snapshot!(lines[0], @r#"{"custom_id":"a-1","line":1,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":null,"started_at":"2026-03-01T12:00:00.000Z","ended_at":"2026-03-01T12:00:01.500Z","outcome":"errored","error_class":"overloaded","http_status":529,"error_type":"overloaded_error","message":"Overloaded","request_id":"req_1","retry_after_ms":2000,"next_try_at":"2026-03-01T12:00:03.500Z","tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","unknown_price":false,"cost_basis":null,"price_row":null,"at_most_usd":null,"maybe_billed":false,"latency_ms":1500}"#);
+        insta::assert_snapshot!(lines[5], @r#"{"custom_id":"an id\nof two lines","line":20,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":"claude-haiku-4-5-20251001","started_at":"2026-03-01T12:00:00.000Z","ended_at":null,"outcome":null,"error_class":null,"http_status":null,"error_type":null,"message":null,"request_id":null,"retry_after_ms":null,"next_try_at":null,"tokens":{"input":10,"output":5,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.000035","unknown_price":false,"cost_basis":null,"price_row":null,"at_most_usd":null,"maybe_billed":false,"latency_ms":1500}"#);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! Nothing is priced here; every attempt carries its cost since it ended, so that a later price
 //! table does not change what was reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use super::summary::{
     StatusLook, TokenCounts,
 };
 use super::usd::Usd;
-use crate::model::{AttemptOutcome, ErrorClass, Lane, Pico, Run, Tokens};
+use crate::model::{AttemptOutcome, CostBasis, ErrorClass, Lane, Pico, Run, Tokens};
 use crate::store::{AttemptGroup, Reader};
 
 /// Reads and sums up what a run did. `price_table_version` names the prices in use;
@@ -83,7 +83,18 @@ pub(super) fn cost_sums(groups: &[AttemptGroup]) -> CostSums {
         wasted_on_retries: Usd(wasted(groups)),
         wasted_on_refusals: Usd(refused(groups)),
         unknown_price_attempts: all.unknown_price,
+        at_most_attempts: based_on(groups, CostBasis::AtMost),
+        saturated_attempts: based_on(groups, CostBasis::Saturated),
+        asked_model_attempts: based_on(groups, CostBasis::AskedModel),
     }
+}
+
+/// How many attempts have a cost that rests on that.
+fn based_on(groups: &[AttemptGroup], basis: CostBasis) -> u64 {
+    let based = groups
+        .iter()
+        .filter(|group| group.cost_basis == Some(basis));
+    based.map(|group| group.attempts).sum()
 }
 
 /// The tokens of any set of attempts.
@@ -127,6 +138,7 @@ impl Sums {
 
 fn attempt_sums(groups: &[AttemptGroup]) -> AttemptSums {
     let mut sums = AttemptSums::default();
+    let mut at_most = Pico::ZERO;
     for group in groups {
         let n = group.attempts;
         let if_so = |so: bool| if so { n } else { 0 };
@@ -135,6 +147,8 @@ fn attempt_sums(groups: &[AttemptGroup]) -> AttemptSums {
         sums.results += if_so(group.is_result);
         sums.interrupted += if_so(group.outcome == Some(AttemptOutcome::Interrupted));
         sums.maybe_billed += if_so(group.maybe_billed);
+        sums.maybe_billed_unbounded += group.unbounded;
+        at_most += group.at_most;
         let Some(class) = group.error_class else {
             continue;
         };
@@ -143,6 +157,7 @@ fn attempt_sums(groups: &[AttemptGroup]) -> AttemptSums {
             *sums.results_by_class.entry(class).or_default() += n;
         }
     }
+    sums.maybe_billed_usd_at_most = (sums.maybe_billed_unbounded == 0).then_some(Usd(at_most));
     sums
 }
 
@@ -181,12 +196,14 @@ fn is_of_use(group: &AttemptGroup) -> bool {
 }
 
 fn by_model(groups: &[AttemptGroup]) -> Vec<ModelSums> {
-    let mut models: BTreeMap<&str, Sums> = BTreeMap::new();
+    let mut models: BTreeMap<&str, (Sums, BTreeSet<&str>)> = BTreeMap::new();
     for group in groups {
         let model = group.answered_by.as_ref().unwrap_or(&group.model);
-        models.entry(model).or_default().add(group);
+        let (sums, rows) = models.entry(model).or_default();
+        sums.add(group);
+        rows.extend(group.price_row.as_deref());
     }
-    let shown = models.into_iter().map(|(model, sums)| ModelSums {
+    let shown = models.into_iter().map(|(model, (sums, rows))| ModelSums {
         model: model.to_owned(),
         attempts: sums.attempts,
         succeeded: sums.succeeded,
@@ -194,6 +211,7 @@ fn by_model(groups: &[AttemptGroup]) -> Vec<ModelSums> {
         cost_usd: Usd(sums.cost),
         saved_by_cache: Usd(sums.saved_by_cache),
         unknown_price_attempts: sums.unknown_price,
+        price_row: (!rows.is_empty()).then(|| Vec::from_iter(rows).join(", ")),
     });
     shown.collect()
 }
@@ -289,6 +307,10 @@ mod tests {
                 maybe_billed: flags.0,
                 is_result: flags.1,
                 unknown_price: flags.2,
+                cost_basis: None,
+                price_row: None,
+                at_most: Pico::ZERO,
+                unbounded: 0,
                 attempts: flags.3,
                 tokens: used.0,
                 cost: used.1,
@@ -393,6 +415,10 @@ mod tests {
             maybe_billed: false,
             is_result: true,
             unknown_price: false,
+            cost_basis: None,
+            price_row: None,
+            at_most: Pico::ZERO,
+            unbounded: 0,
             attempts: 1,
             tokens: Tokens::default(),
             cost: Cost::default(),
@@ -475,6 +501,6 @@ What the status page said
 ";
         assert!(text.contains(shown), "{text}");
         assert_eq!(report.attempts.total, 1);
-        insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"interrupted","simulated":false,"jobs":{"total":2,"succeeded":2,"failed":0,"canceled":0,"pending":0,"in_flight":0,"in_batch":0},"attempts":{"total":1,"open":0,"results":1,"by_class":{},"results_by_class":{},"interrupted":0,"maybe_billed":0},"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":{"total":"0.00","live":"0.00","batch":"0.00","saved_by_batch":"0.00","saved_by_cache":"0.00","wasted_on_retries":"0.00","wasted_on_refusals":"0.00","unknown_price_attempts":0},"budget_usd":null,"over_budget_usd":null,"cache_hit_rate":null,"by_model":[{"model":"asked","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","saved_by_cache":"0.00","unknown_price_attempts":0}],"by_lane":[{"lane":"live","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00"}],"by_hour":[{"hour":14,"attempts":3,"service_failures":1}],"status_page":[{"at":"2026-03-01T14:05:00.000Z","indicator":"critical","incident":"Elevated errors","component":null}],"estimates":[{"model":"asked","kind":"input","count":1,"mean_ratio":1.25,"error_p50":0.175,"error_p90":0.195}],"duration_s":null,"price_table":{"version":"2026-03"}}"#);
+        insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"interrupted","simulated":false,"jobs":{"total":2,"succeeded":2,"failed":0,"canceled":0,"pending":0,"in_flight":0,"in_batch":0},"attempts":{"total":1,"open":0,"results":1,"by_class":{},"results_by_class":{},"interrupted":0,"maybe_billed":0,"maybe_billed_usd_at_most":"0.00","maybe_billed_unbounded":0},"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":{"total":"0.00","live":"0.00","batch":"0.00","saved_by_batch":"0.00","saved_by_cache":"0.00","wasted_on_retries":"0.00","wasted_on_refusals":"0.00","unknown_price_attempts":0,"at_most_attempts":0,"saturated_attempts":0,"asked_model_attempts":0},"budget_usd":null,"over_budget_usd":null,"cache_hit_rate":null,"by_model":[{"model":"asked","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","saved_by_cache":"0.00","unknown_price_attempts":0,"price_row":null}],"by_lane":[{"lane":"live","attempts":1,"succeeded":1,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00"}],"by_hour":[{"hour":14,"attempts":3,"service_failures":1}],"status_page":[{"at":"2026-03-01T14:05:00.000Z","indicator":"critical","incident":"Elevated errors","component":null}],"estimates":[{"model":"asked","kind":"input","count":1,"mean_ratio":1.25,"error_p50":0.175,"error_p90":0.195}],"duration_s":null,"price_table":{"version":"2026-03"}}"#);
     }
 }

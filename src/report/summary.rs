@@ -169,6 +169,12 @@ pub struct AttemptSums {
     /// Those that may have been billed although no answer says so. The sums of money hold what
     /// broken streams told, and else nothing of them.
     pub maybe_billed: u64,
+    /// The most that those may have cost together, by all that their requests allow; null if for one
+    /// of them nothing bounds it.
+    pub maybe_billed_usd_at_most: Option<Usd>,
+    /// Those of `maybe_billed` that nothing bounds, as their model has no known price or their
+    /// request no limit.
+    pub maybe_billed_unbounded: u64,
 }
 
 /// Tokens by kind. The whole prompt is `input + cache_read + cache_write_5m + cache_write_1h`.
@@ -220,6 +226,13 @@ pub struct CostSums {
     /// Attempts by models without a known price. Their cost is not zero but unknown, and in no
     /// sum here.
     pub unknown_price_attempts: u64,
+    /// Attempts whose answers told no usage: each is counted at the most that its request allows.
+    pub at_most_attempts: u64,
+    /// Attempts whose answers told more than any can have used: counted in the same way.
+    pub saturated_attempts: u64,
+    /// Attempts that were answered under a name without a known price: counted at the price of the
+    /// model that was asked.
+    pub asked_model_attempts: u64,
 }
 
 /// The sums of one model.
@@ -240,6 +253,9 @@ pub struct ModelSums {
     pub saved_by_cache: Usd,
     /// Those without a known price.
     pub unknown_price_attempts: u64,
+    /// The row of the price table that its cost was made with, by its id; null where none is known.
+    /// Several, if the table was changed meanwhile or an answer had several models.
+    pub price_row: Option<String>,
 }
 
 /// The sums of one lane.

@@ -166,6 +166,7 @@ pub(super) fn succeeded(line: u64, message: &str) -> ResultRow {
             total: Pico(35_000_000),
             ..Cost::default()
         },
+        cost_basis: None,
         latency: Some(Duration::from_millis(1_234)),
         metadata: None,
     }
@@ -235,6 +236,9 @@ pub(super) fn attempt(line: u64, n: u32) -> AttemptRow {
             total: Pico(35_000_000),
             ..Cost::default()
         },
+        cost_basis: None,
+        price_row: None,
+        at_most: None,
         maybe_billed: false,
         latency: Some(Duration::from_millis(1_500)),
     }

@@ -12,7 +12,7 @@ use super::{
     AttemptLine, ExportFormat, Report, ResultLine, StatusLine, summarise, write_attempts_json,
     write_attempts_text, write_results,
 };
-use crate::model::{AttemptOutcome, ErrorClass, Halt, RunState};
+use crate::model::{AttemptOutcome, ErrorClass, Halt, Pico, RunState};
 use crate::store::{AttemptGroup, AttemptRow, Only};
 
 /// A writer whose reader has gone away after so many bytes.
@@ -149,6 +149,10 @@ fn reports_fit_their_schema() {
         maybe_billed: false,
         is_result: false,
         unknown_price: false,
+        cost_basis: None,
+        price_row: None,
+        at_most: Pico::ZERO,
+        unbounded: 0,
         attempts: 3,
         tokens: row.tokens,
         cost: row.cost,

@@ -225,10 +225,7 @@ fn money(report: &Report) -> String {
 
 fn cost_rows(report: &Report) -> Vec<Vec<String>> {
     let cost: &CostSums = &report.cost_usd;
-    let total = match cost.unknown_price_attempts {
-        0 => cost.total.to_string(),
-        _ => format!("{} + UNKNOWN", cost.total),
-    };
+    let total = or_unknown(cost.total, cost.unknown_price_attempts);
     let unless_zero = |what: &str, usd: Usd| {
         let shown = usd.0 != Pico::ZERO;
         shown.then(|| vec![what.to_owned(), usd.to_string()])
@@ -249,6 +246,15 @@ fn cost_rows(report: &Report) -> Vec<Vec<String>> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// A sum that may leave something out: nothing that was billed is called zero.
+pub(super) fn or_unknown(sum: Usd, unknown: u64) -> String {
+    match (unknown, sum.0) {
+        (0, _) => sum.to_string(),
+        (_, Pico::ZERO) => "UNKNOWN".to_owned(),
+        _ => format!("{sum} + UNKNOWN"),
+    }
 }
 
 fn cache_row(saved: Usd) -> Option<Vec<String>> {
@@ -278,7 +284,8 @@ fn models(models: &[ModelSums]) -> String {
                         + model.tokens.cache_write_1h,
                 ),
                 grouped(model.tokens.output),
-                model_cost(model),
+                or_unknown(model.cost_usd, model.unknown_price_attempts),
+                model.price_row.as_deref().map_or("-".into(), plain).into(),
             ]
         })
         .collect();
@@ -289,21 +296,22 @@ fn models(models: &[ModelSums]) -> String {
         ("PROMPT TOKENS", Align::Right),
         ("OUTPUT TOKENS", Align::Right),
         ("USD", Align::Point),
+        ("PRICED AS", Align::Left),
     ]);
     table.draw("  ", &rows)
 }
 
-fn model_cost(model: &ModelSums) -> String {
-    match model.unknown_price_attempts {
-        0 => model.cost_usd.to_string(),
-        n if n == model.attempts => "UNKNOWN".to_owned(),
-        _ => format!("{} + UNKNOWN", model.cost_usd),
-    }
-}
-
 /// What the total does not say.
 fn warnings(report: &Report) -> String {
-    unknown_prices(report).unwrap_or_default() + &maybe_billed(report).unwrap_or_default()
+    let notes = [
+        unknown_prices,
+        no_usage,
+        saturated,
+        asked_models,
+        maybe_billed,
+    ];
+    let notes = notes.into_iter().filter_map(|note| note(report));
+    notes.map(|note| format!("\n{note}\n")).collect()
 }
 
 fn unknown_prices(report: &Report) -> Option<String> {
@@ -314,7 +322,7 @@ fn unknown_prices(report: &Report) -> Option<String> {
         .collect();
     (!unpriced.is_empty()).then(|| {
         format!(
-            "\nPRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out {} by {}.\n",
+            "PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out {} by {}.",
             count(
                 report.cost_usd.unknown_price_attempts,
                 "attempt",
@@ -326,21 +334,57 @@ fn unknown_prices(report: &Report) -> Option<String> {
 }
 
 fn maybe_billed(report: &Report) -> Option<String> {
-    let (were, they) = match report.attempts.maybe_billed {
+    let sums = &report.attempts;
+    let these = match sums.maybe_billed {
         0 => return None,
-        1 => ("attempt was", "it may have been billed for more"),
-        _ => ("attempts were", "they may have been billed for more"),
+        n => count(n, "attempt", "attempts"),
     };
-    let n = grouped(report.attempts.maybe_billed);
+    let bound = match (sums.maybe_billed_usd_at_most, sums.maybe_billed_unbounded) {
+        (Some(most), _) => format!("at most ${most}"),
+        (None, n) if n == sums.maybe_billed => "nothing bounds for how much".to_owned(),
+        (None, n) => format!("for {} of them nothing bounds for how much", grouped(n)),
+    };
     Some(format!(
-        "\n{n} {were} cut off; {they} than the total counts.\n"
+        "{these} may have been billed: {bound}. No answer says so; the total counts what broken streams told."
     ))
+}
+
+fn no_usage(report: &Report) -> Option<String> {
+    let n = report.cost_usd.at_most_attempts;
+    (n > 0).then(|| {
+        format!(
+            "{} told no usage: counted at the most that the request allows.",
+            count(n, "answer", "answers")
+        )
+    })
+}
+
+fn saturated(report: &Report) -> Option<String> {
+    let n = report.cost_usd.saturated_attempts;
+    (n > 0).then(|| {
+        format!(
+            "{} told a usage that cannot be: counted at the most that the request allows.",
+            count(n, "answer", "answers")
+        )
+    })
+}
+
+fn asked_models(report: &Report) -> Option<String> {
+    let n = report.cost_usd.asked_model_attempts;
+    (n > 0).then(|| {
+        format!(
+            "{} came under a name without a known price: counted at the price of the model that was asked. `[prices]` can name another.",
+            count(n, "answer", "answers")
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{readable_duration, report_text};
-    use crate::model::{AttemptOutcome, Cost, ErrorClass, JobState, Lane, Pico, RunState, Tokens};
+    use crate::model::{
+        AttemptOutcome, Cost, CostBasis, ErrorClass, JobState, Lane, Pico, RunState, Tokens,
+    };
     use crate::report::summarise;
     use crate::report::testing::{run, tokens};
     use crate::store::AttemptGroup;
@@ -355,6 +399,10 @@ mod tests {
             maybe_billed: false,
             is_result: true,
             unknown_price: false,
+            cost_basis: None,
+            price_row: Some("claude-haiku-4-5-20251001".to_owned()),
+            at_most: Pico::ZERO,
+            unbounded: 0,
             attempts,
             tokens: tokens(1_000 * attempts, 200 * attempts),
             cost: Cost {
@@ -392,10 +440,13 @@ mod tests {
         let mut unknown = group(2, 0);
         unknown.model = "claude-next".to_owned();
         unknown.unknown_price = true;
+        unknown.price_row = None;
         let mut truncated = group(7, 70_000_000);
         truncated.error_class = Some(ErrorClass::Truncated);
+        truncated.cost_basis = Some(CostBasis::AtMost);
         let mut cut = errored(ErrorClass::StreamCut, 3);
         cut.maybe_billed = true;
+        cut.at_most = Pico(420_000_000_000);
         let groups = [
             group(993, 1_250_000_000_000),
             cached,
@@ -449,13 +500,15 @@ mod tests {
           lost by the cache (written, hardly read)  0.000003
           read from the cache: 57.0 % of all prompt tokens
 
-          MODEL             ATTEMPTS  SUCCEEDED  PROMPT TOKENS  OUTPUT TOKENS                 USD
-          claude-haiku-4-5     1,627      1,500      3,504,000        300,000        1.6625700005
-          claude-next              2          2          2,000            400  UNKNOWN
+          MODEL             ATTEMPTS  SUCCEEDED  PROMPT TOKENS  OUTPUT TOKENS                 USD  PRICED AS
+          claude-haiku-4-5     1,627      1,500      3,504,000        300,000        1.6625700005  claude-haiku-4-5-20251001
+          claude-next              2          2          2,000            400  UNKNOWN             -
 
         PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out 2 attempts by claude-next.
 
-        3 attempts were cut off; they may have been billed for more than the total counts.
+        7 answers told no usage: counted at the most that the request allows.
+
+        3 attempts may have been billed: at most $0.42. No answer says so; the total counts what broken streams told.
 
         Prices: table 2026-03-01
         ");

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::cost::{cost_sums, token_sums};
 use super::summary::{CostSums, EstimateQuality, TokenCounts};
 use super::table::{Align, Table, grouped, plain};
+use super::text::or_unknown;
 use crate::model::Run;
 use crate::store::{AttemptGroup, EstimateSums, Reader};
 
@@ -176,10 +177,7 @@ fn cells(row: &TotalsRow) -> Vec<String> {
     if row.simulated {
         key += " SIMULATED";
     }
-    let total = match cost.unknown_price_attempts {
-        0 => cost.total.to_string(),
-        _ => format!("{} + UNKNOWN", cost.total),
-    };
+    let total = or_unknown(cost.total, cost.unknown_price_attempts);
     let wasted = cost.wasted_on_retries.0 + cost.wasted_on_refusals.0;
     vec![
         key,
@@ -213,6 +211,10 @@ mod tests {
                 maybe_billed: false,
                 is_result,
                 unknown_price: false,
+                cost_basis: None,
+                price_row: None,
+                at_most: Pico::ZERO,
+                unbounded: 0,
                 attempts: 2,
                 tokens: Tokens::default(),
                 cost: Cost {

@@ -10,11 +10,17 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::Pico;
+use crate::model::{Cost, Pico};
 
 /// An amount of US dollars, in JSON a decimal string such as `"0.0000055"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Usd(pub Pico);
+
+/// What is known of a cost. None if nothing is: what was billed is never called zero.
+pub(super) fn known_cost(cost: &Cost) -> Option<Usd> {
+    let is_unknown = cost.unknown_price && cost.total == Pico::ZERO;
+    (!is_unknown).then_some(Usd(cost.total))
+}
 
 /// Digits after the point that a [`Pico`] can have.
 const DECIMALS: usize = 12;

@@ -14,6 +14,7 @@ use super::message::{Block, CacheCreation, Message, OutputDetails, ServerToolUse
 use super::models::{Model, Thinking};
 use super::request::Ask;
 use super::schema;
+use super::server_tools;
 use super::settings::OutputLength;
 use super::tokens;
 
@@ -91,6 +92,7 @@ struct Draft<'a> {
     stop_details: Option<Value>,
     thinking_tokens: u32,
     output_tokens: u32,
+    searches: u32,
 }
 
 impl<'a> Draft<'a> {
@@ -111,6 +113,7 @@ impl<'a> Draft<'a> {
             stop_details: None,
             thinking_tokens: 0,
             output_tokens: 0,
+            searches: 0,
         }
     }
 
@@ -123,6 +126,7 @@ impl<'a> Draft<'a> {
             self.stop_reason = "max_tokens";
             return;
         }
+        self.search();
         let drawn = self.dice.below(THINKING_EVERY) == 0;
         if thinks || (drawn && may_think(self.ask())) {
             self.think();
@@ -130,6 +134,17 @@ impl<'a> Draft<'a> {
         self.say();
         if self.stop_reason == "end_turn" {
             self.call_tool();
+        }
+    }
+
+    /// Uses the web as often as it may.
+    fn search(&mut self) {
+        if tools_are_off(self.ask()) {
+            return;
+        }
+        self.searches = server_tools::searches(self.ask());
+        for _ in 0..self.searches {
+            self.content.extend(server_tools::blocks(&mut self.dice));
         }
     }
 
@@ -248,6 +263,7 @@ impl<'a> Draft<'a> {
     }
 
     fn fill_up_to(&mut self, tokens: u32, reason: &'static str) {
+        self.search();
         let wanted = bytes_of(tokens).min(MAX_TEXT);
         let mut text = String::from("This simulated answer is too long:");
         self.pad(&mut text, wanted);
@@ -258,6 +274,7 @@ impl<'a> Draft<'a> {
     }
 
     fn pause(&mut self) {
+        self.search();
         self.say();
         self.stop_reason = "pause_turn";
         self.content.push(Block::ServerToolUse {
@@ -284,17 +301,24 @@ impl<'a> Draft<'a> {
             stop_reason: Some(self.stop_reason),
             stop_sequence: self.stop_sequence,
             stop_details: self.stop_details,
-            usage: usage(question, self.output_tokens, self.thinking_tokens),
+            usage: usage(
+                question,
+                (self.output_tokens, self.thinking_tokens),
+                self.searches,
+            ),
         }
     }
 }
 
-fn usage(question: &Question<'_>, output_tokens: u32, thinking_tokens: u32) -> Usage {
-    let cached = question.cached;
+fn usage(
+    question: &Question<'_>,
+    (output_tokens, thinking_tokens): (u32, u32),
+    searches: u32,
+) -> Usage {
+    let (cached, window) = (question.cached, question.ask.model.context);
+    let input = server_tools::input_tokens(question.prompt_tokens, searches, window);
     Usage {
-        input_tokens: question
-            .prompt_tokens
-            .saturating_sub(cached.read + cached.written()),
+        input_tokens: input.saturating_sub(cached.read + cached.written()),
         cache_creation_input_tokens: cached.written(),
         cache_read_input_tokens: cached.read,
         cache_creation: CacheCreation {
@@ -303,7 +327,10 @@ fn usage(question: &Question<'_>, output_tokens: u32, thinking_tokens: u32) -> U
         },
         output_tokens,
         output_tokens_details: OutputDetails { thinking_tokens },
-        server_tool_use: ServerToolUse::default(),
+        server_tool_use: ServerToolUse {
+            web_search_requests: searches,
+            ..ServerToolUse::default()
+        },
         service_tier: question.service_tier,
         inference_geo: geography(question.ask),
     }

@@ -102,6 +102,8 @@ pub struct LedgerRow {
     pub cache_write_5m_tokens: u64,
     /// Tokens written for one hour.
     pub cache_write_1h_tokens: u64,
+    /// Web searches.
+    pub web_searches: u64,
 }
 
 impl LedgerRow {
@@ -112,6 +114,7 @@ impl LedgerRow {
         self.cache_read_tokens += u64::from(usage.cache_read_input_tokens);
         self.cache_write_5m_tokens += u64::from(usage.cache_creation.ephemeral_5m_input_tokens);
         self.cache_write_1h_tokens += u64::from(usage.cache_creation.ephemeral_1h_input_tokens);
+        self.web_searches += u64::from(usage.server_tool_use.web_search_requests);
     }
 }
 

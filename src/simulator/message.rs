@@ -43,6 +43,10 @@ pub(super) enum Block {
         name: String,
         input: Value,
     },
+    WebSearchToolResult {
+        tool_use_id: String,
+        content: Value,
+    },
 }
 
 /// The usage object.

@@ -52,6 +52,7 @@ mod request_limit;
 mod routes;
 mod schema;
 mod server;
+mod server_tools;
 mod settings;
 mod sse;
 mod status_page;

@@ -158,6 +158,7 @@ fn delta_of(message: &Message) -> Bytes {
             "cache_read_input_tokens": usage.cache_read_input_tokens,
             "output_tokens": usage.output_tokens,
             "output_tokens_details": usage.output_tokens_details,
+            "server_tool_use": usage.server_tool_use,
         }}),
     )
 }
@@ -198,6 +199,8 @@ fn block_events(events: &mut Vec<Bytes>, index: usize, block: &Block) {
             },
             input_deltas(input),
         ),
+        // It comes whole.
+        Block::WebSearchToolResult { .. } => (block.clone(), Vec::new()),
     };
     let before = format!("\"type\":\"content_block_start\",\"index\":{index},\"content_block\"");
     events.push(frame("content_block_start", &with_part(&before, &opening)));

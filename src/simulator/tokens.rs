@@ -3,6 +3,7 @@
 //! Pictures and documents get a flat figure, since their size in bytes says little.
 
 use super::request::{Ask, Block, Content};
+use super::server_tools;
 
 /// What every request costs beyond its texts.
 const REQUEST_OVERHEAD: u32 = 8;
@@ -12,6 +13,8 @@ const TURN_OVERHEAD: u32 = 4;
 const IMAGE: u32 = 1_600;
 /// A document of about one page.
 const DOCUMENT: u32 = 3_000;
+/// A document that stands elsewhere: a long one, and nothing in the request tells so.
+const DOCUMENT_ELSEWHERE: u32 = 150_000;
 
 /// Tokens of so many bytes.
 pub(super) fn of_bytes(bytes: usize) -> u32 {
@@ -43,8 +46,18 @@ fn of_content(content: &Content<'_>) -> u32 {
 pub(super) fn of_block(block: &Block<'_>) -> u32 {
     match (block.known.kind.as_ref(), &block.known.text) {
         ("image", _) => IMAGE,
+        ("document", _) if stands_elsewhere(block) => DOCUMENT_ELSEWHERE,
         ("document", _) => DOCUMENT,
+        ("web_search_tool_result", _) => server_tools::RESULTS,
         (_, Some(text)) => of_bytes(text.len()),
         (_, None) => of_bytes(block.raw.len()),
     }
+}
+
+fn stands_elsewhere(document: &Block<'_>) -> bool {
+    let document: serde_json::Value = serde_json::from_str(document.raw).unwrap_or_default();
+    let kind = document
+        .pointer("/source/type")
+        .and_then(|kind| kind.as_str());
+    matches!(kind, Some("url" | "file"))
 }

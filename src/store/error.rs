@@ -119,6 +119,50 @@ pub enum StoreError {
         /// Which one.
         kind: String,
     },
+    /// It was deleted, moved away or replaced while it was open.
+    #[error(
+        "the store {path} is no longer the one that this process works on: {what} was {how}. Nothing more is sent. Put the file back under its name, with its -wal and .spool, then `claude-run resume`; what the store does not have is asked for again, and billed twice"
+    )]
+    Gone {
+        /// The store's file.
+        path: PathBuf,
+        /// The file that is not there any more: the store's own, or its log.
+        what: PathBuf,
+        /// What happened to it, as far as can be seen.
+        how: &'static str,
+    },
+    /// It is a hard link of a store whose log lies under another name.
+    #[error(
+        "{path} is a second name (a hard link) of the store {other}, which is in use or was left by a crash: its log lies under that name, and would be lost here. Use --store {other}, and copy a store with `sqlite3 {other} \".backup COPY\"`, not with a link"
+    )]
+    SecondName {
+        /// The name that was used.
+        path: PathBuf,
+        /// The name that has the log.
+        other: PathBuf,
+    },
+    /// The store works, and cannot hold this one value.
+    #[error(
+        "the store {path} cannot hold a value: {why}. This is a bug in claude-run: please report it"
+    )]
+    Refused {
+        /// The store's file.
+        path: PathBuf,
+        /// What SQLite said.
+        why: String,
+    },
+    /// A stored text is not what was stored.
+    #[error(
+        "the store {path} is damaged: {what}: {why}. `claude-run verify` tells what else is; restore a backup, or go on without it: the other jobs are not touched"
+    )]
+    Damaged {
+        /// The store's file.
+        path: PathBuf,
+        /// Which text.
+        what: String,
+        /// How it shows.
+        why: String,
+    },
     /// Another process dispatches from it.
     #[error(
         "another claude-run (pid {pid}) is at work on {path}. Wait for it, stop it, or use another store; `status`, `attempts`, `export` and `report` work meanwhile"
@@ -174,6 +218,10 @@ impl StoreError {
             | Self::TooOld { path, .. }
             | Self::TooOldInUse { path, .. }
             | Self::NetworkFileSystem { path, .. }
+            | Self::Gone { path, .. }
+            | Self::SecondName { path, .. }
+            | Self::Refused { path, .. }
+            | Self::Damaged { path, .. }
             | Self::Held { path, .. }
             | Self::Busy { path, .. }
             | Self::Other { path, .. } => Some(path),

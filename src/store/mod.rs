@@ -17,18 +17,18 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use crate::model::{AttemptId, DispatchOptions, JobId, Run, RunId};
+use crate::model::{AttemptId, DispatchOptions, JobId, Pico, Run, RunId};
 
 pub use batches::{
-    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
     RESULTS_KEPT_FOR, RouteRule, Routed, Unroute, Warmer,
 };
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
     AttemptGroup, AttemptRow, Claim, Claimed, DayGroup, DuplicateId, EstimateKind, EstimateSums,
-    Finish, HourOfDay, JobEnd, LaneLoad, NewRun, Next, Only, OpenRequest, Pulse, Recovered,
-    Replayed, ResultBody, ResultRow, RetryFilter, StatusChange,
+    Finish, HourOfDay, JobEnd, LaneLoad, MaybeBilled, NewRun, Next, Only, OpenRequest, Pulse,
+    Recovered, Replayed, ResultBody, ResultRow, RetryFilter, StatusChange, Unbounded,
 };
 
 pub use verify::{Check, Verification};
@@ -56,6 +56,15 @@ pub trait Store: Send + Sync + 'static {
         run: RunId,
         fingerprint: [u8; 32],
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// As [`Store::finish_load`], unless a run of the same fingerprint is there which is unfinished, or
+    /// has ended since this load began: that one is returned, and nothing is changed. Looking and
+    /// finishing are one step, so of several that are loaded at once one becomes visible.
+    fn finish_load_once(
+        &self,
+        run: RunId,
+        fingerprint: [u8; 32],
+    ) -> impl Future<Output = Result<Option<RunId>>> + Send;
 
     /// Deletes at most one page of a run that was never finished loading; true while there is more.
     fn sweep_load(&self, run: RunId) -> impl Future<Output = Result<bool>> + Send;
@@ -101,6 +110,27 @@ pub trait Store: Send + Sync + 'static {
         run: RunId,
         attempts: Vec<AttemptId>,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// A page of attempts of the run that may have been billed without an answer, and of which it is
+    /// not known how much they may have cost at most: ended ones, and live ones without an end, which
+    /// the next [`Store::start_run`] closes. In the order of job and `n`, after the given one; empty
+    /// at the end. Pages are bounded in attempts and bytes, but one is given whatever its size.
+    fn without_bound(
+        &self,
+        run: RunId,
+        after: Option<AttemptId>,
+    ) -> impl Future<Output = Result<Vec<Unbounded>>> + Send;
+
+    /// Writes down how much attempts may have cost at most. Whoever ends such an attempt with an
+    /// answer takes that back.
+    fn keep_bounds(
+        &self,
+        run: RunId,
+        bounds: Vec<(AttemptId, Pico)>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// What attempts of the run that have ended and may have been billed may have cost.
+    fn maybe_billed(&self, run: RunId) -> impl Future<Output = Result<MaybeBilled>> + Send;
 
     /// Keeps other dispatch options with the run.
     fn keep_options(

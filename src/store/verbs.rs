@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, EstimateErrors, JobCounts, JobHistory, JobId, JobState, Lane, PageStatus, Pico,
-    RequestBody, RunId, Shaping, Tokens,
+    Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, CostBasis,
+    DispatchOptions, ErrorClass, EstimateErrors, JobCounts, JobHistory, JobId, JobState, Lane,
+    PageStatus, Pico, RequestBody, RunId, Shaping, Tokens,
 };
 
 /// A run that is about to be loaded.
@@ -40,6 +40,35 @@ pub struct OpenRequest {
     pub model: String,
     /// The request of its input line.
     pub body: RequestBody,
+}
+
+/// An attempt that may have been billed without an answer, and of which it is not written down how
+/// much it may have cost at most.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unbounded {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The model that it asked.
+    pub model: String,
+    /// The road it took.
+    pub lane: Lane,
+    /// When it was claimed.
+    pub started_at: Timestamp,
+    /// Its request, with what the job asks differently by now laid over it.
+    pub body: RequestBody,
+}
+
+/// What attempts of a run that may have been billed may have cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MaybeBilled {
+    /// How many they are.
+    pub attempts: u64,
+    /// Those of them that nothing bounds.
+    pub unbounded: u64,
+    /// The most that the others may have cost, together.
+    pub at_most: Pico,
+    /// What of that is in the run's cost already: what broken streams told.
+    pub counted: Pico,
 }
 
 /// An input line whose `custom_id` the run already has.
@@ -269,6 +298,13 @@ pub struct AttemptRow {
     pub tokens: Tokens,
     /// What it cost.
     pub cost: Cost,
+    /// What the cost rests on, if not on the answer's usage at the price of its model.
+    pub cost_basis: Option<CostBasis>,
+    /// The row of the price table that the cost was made with, if it is known.
+    pub price_row: Option<String>,
+    /// The most that its request allows, if it may have been billed or told no usage, and if anything
+    /// bounds it.
+    pub at_most: Option<Pico>,
     /// It may have been billed although no answer says so.
     pub maybe_billed: bool,
     /// Time on the wire.
@@ -298,6 +334,9 @@ pub struct ResultRow {
     pub tokens: Tokens,
     /// What all its attempts cost together.
     pub cost: Cost,
+    /// What the cost of one of them rests on, if not on its usage at the price of its model; where
+    /// several differ, what is the worst.
+    pub cost_basis: Option<CostBasis>,
     /// Time on the wire of the last attempt.
     pub latency: Option<Duration>,
     /// The input line's `metadata`, as raw JSON.
@@ -383,10 +422,18 @@ pub struct AttemptGroup {
     pub is_result: bool,
     /// The price of their model is not known.
     pub unknown_price: bool,
+    /// What their cost rests on, if not on the answers' usage at the price of their model.
+    pub cost_basis: Option<CostBasis>,
+    /// The row of the price table that their cost was made with, if it is known.
+    pub price_row: Option<String>,
     /// How many.
     pub attempts: u64,
     /// What they used together.
     pub tokens: Tokens,
     /// What they cost together.
     pub cost: Cost,
+    /// If they may have been billed: the most that those which something bounds may have cost.
+    pub at_most: Pico,
+    /// If they may have been billed: those that nothing bounds.
+    pub unbounded: u64,
 }

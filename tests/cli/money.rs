@@ -24,6 +24,7 @@ pub(crate) fn bill(desk: &Desk) -> Pico {
     let costs = live.chain(batch).map(|((model, row), batch_tier)| {
         let usage = Usage {
             tokens: tokens(row),
+            web_searches: row.web_searches,
             batch_tier,
             ..Usage::default()
         };

@@ -17,6 +17,7 @@ pub enum Call {
     BeginLoad(NewRun),
     AddJobs(RunId, Vec<NewJob>),
     FinishLoad(RunId, [u8; 32]),
+    FinishLoadOnce(RunId, [u8; 32]),
     SweepLoad(RunId),
     StartRun(RunId, Timestamp, u32),
     Claim(Claim),
@@ -51,6 +52,7 @@ pub enum Answer {
     Batch(BatchId),
     Filled(Filled),
     Stands(BatchState),
+    Known(Option<RunId>),
     Refused,
 }
 
@@ -79,6 +81,9 @@ impl Call {
             Self::BeginLoad(run) => nothing(store.begin_load(run).await),
             Self::AddJobs(run, jobs) => store.add_jobs(run, jobs).await.map(Answer::Duplicates),
             Self::FinishLoad(run, print) => nothing(store.finish_load(run, print).await),
+            Self::FinishLoadOnce(run, print) => {
+                store.finish_load_once(run, print).await.map(Answer::Known)
+            }
             Self::SweepLoad(run) => sweep(store, run).await,
             Self::StartRun(run, now, most) => {
                 store.start_run(run, now, most).await.map(Answer::Recovered)

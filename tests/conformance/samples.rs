@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use claude_run::model::{
-    Amended, Amendment, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions,
-    ErrorClass, Evidence, JobHistory, JobState, Lane, NewJob, Pico, RemoteBatch, RemoteStatus,
-    RequestBody, RequestCounts, RunId, Shaping, Tokens, Usage,
+    Amended, Amendment, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, CostBasis,
+    DispatchOptions, ErrorClass, Evidence, JobHistory, JobState, Lane, NewJob, Pico, RemoteBatch,
+    RemoteStatus, RequestBody, RequestCounts, RunId, Shaping, Tokens, Usage,
 };
 use claude_run::store::{Finish, JobEnd, NewRun, Next, ResultBody};
 use jiff::Timestamp;
@@ -211,6 +211,9 @@ pub fn finish(end: End, job: &ClaimedJob, now: Timestamp) -> Finish {
             unknown_price: matches!(end, End::Refusal),
             ..Cost::default()
         },
+        cost_basis: matches!(end, End::Marked).then_some(CostBasis::AtMost),
+        price_row: answered.then(|| format!("row of {}", job.model)),
+        at_most: matches!(end, End::Marked | End::Requeue).then_some(Pico(9_000_000)),
         maybe_billed: matches!(end, End::Requeue),
         latency: Some(Duration::from_millis(900 + number)),
     };

@@ -33,6 +33,7 @@ pub enum Verb {
     Begin,
     Add(Vec<u64>),
     FinishLoad,
+    FinishLoadOnce,
     Sweep,
     Start {
         run: usize,
@@ -119,6 +120,7 @@ fn loading() -> impl Strategy<Value = Verb> {
         1 => Just(Verb::Begin),
         2 => prop::collection::vec(1..=JOBS, 1..5).prop_map(Verb::Add),
         2 => Just(Verb::FinishLoad),
+        1 => Just(Verb::FinishLoadOnce),
         1 => Just(Verb::Sweep),
     ]
 }
@@ -362,6 +364,8 @@ impl<F: Fixture> Pair<F> {
                 )
             }
             Verb::FinishLoad => (third, Call::FinishLoad(third, [9; 32])),
+            // The content of the first run, which may have ended.
+            Verb::FinishLoadOnce => (third, Call::FinishLoadOnce(third, [0; 32])),
             Verb::Sweep => (third, Call::SweepLoad(third)),
             verb => {
                 let chosen = match self.of_run(verb)? {

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, RunId};
+use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, Pico, RunId};
 use claude_run::store::{
-    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
-    RetryFilter, StatusChange, Store, StoreError,
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse, Recovered,
+    Result, RetryFilter, StatusChange, Store, StoreError, Unbounded,
 };
 use jiff::Timestamp;
 
@@ -157,6 +157,11 @@ impl<S: Store> Store for Flaky<S> {
         self.live(self.store.finish_load(run, fingerprint)).await
     }
 
+    async fn finish_load_once(&self, run: RunId, fingerprint: [u8; 32]) -> Result<Option<RunId>> {
+        self.live(self.store.finish_load_once(run, fingerprint))
+            .await
+    }
+
     async fn sweep_load(&self, run: RunId) -> Result<bool> {
         self.live(self.store.sweep_load(run)).await
     }
@@ -207,6 +212,18 @@ impl<S: Store> Store for Flaky<S> {
         self.live(self.store.release(run, attempts)).await?;
         self.open.fetch_sub(released, Ordering::Relaxed);
         Ok(())
+    }
+
+    async fn without_bound(&self, run: RunId, after: Option<AttemptId>) -> Result<Vec<Unbounded>> {
+        self.live(self.store.without_bound(run, after)).await
+    }
+
+    async fn keep_bounds(&self, run: RunId, bounds: Vec<(AttemptId, Pico)>) -> Result<()> {
+        self.live(self.store.keep_bounds(run, bounds)).await
+    }
+
+    async fn maybe_billed(&self, run: RunId) -> Result<MaybeBilled> {
+        self.live(self.store.maybe_billed(run)).await
     }
 
     async fn keep_options(&self, run: RunId, options: DispatchOptions) -> Result<()> {

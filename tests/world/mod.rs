@@ -298,6 +298,7 @@ impl World {
             second: self.plan.second_after.map(|after| SecondEndpoint {
                 shown: SECOND.to_owned(),
                 after,
+                models: BTreeMap::new(),
             }),
             status: self
                 .plan

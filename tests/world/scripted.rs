@@ -29,6 +29,8 @@ pub enum Answer {
     /// A stream that breaks after it has told of half its usage.
     Cut,
     Hint(ErrorClass, Duration),
+    /// Paid for, and then our own code panics over it.
+    Panic,
 }
 
 #[derive(Default)]
@@ -281,6 +283,7 @@ impl Provider for Scripted {
             Answer::Error(class) => Err(failure(class, None)),
             Answer::Cut => Err(cut(model)),
             Answer::Hint(class, hint) => Err(failure(class, Some(hint))),
+            Answer::Panic => panic!("as it was told to"),
         };
         Reply {
             result,
@@ -292,7 +295,10 @@ impl Provider for Scripted {
 
 impl Answer {
     fn is_message(self) -> bool {
-        matches!(self, Self::Message | Self::Truncated | Self::Paused)
+        matches!(
+            self,
+            Self::Message | Self::Truncated | Self::Paused | Self::Panic
+        )
     }
 }
 

@@ -67,7 +67,8 @@ pub struct ResumeArgs {
     pub dispatch: DispatchArgs,
 }
 
-/// How a run is dispatched. All but `--no-wait`, `--simulate` and `--events` are stored with the run.
+/// How a run is dispatched. All but `--no-wait`, `--simulate`, `--events` and
+/// `--insecure-http` are stored with the run.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DispatchArgs {
     /// Requests open at the same time, 1 to 10000 [default: 64]
@@ -91,6 +92,20 @@ pub struct DispatchArgs {
     /// What the run may cost in all: it halts before it costs more
     #[arg(long, value_name = "X", value_parser = parse::budget, help_heading = "Limits")]
     pub budget_usd: Option<Pico>,
+    /// Hold for batches all they can cost, not what is likely
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        help_heading = "Limits"
+    )]
+    pub budget_strict: Option<bool>,
+    /// Searches to hold for where a tool has no max_uses
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Limits")]
+    pub budget_assume_searches: Option<u32>,
     /// Let one request warm a shared prompt cache first [default: auto]
     #[arg(long, value_name = "auto|off", value_parser = auto_or_off, help_heading = "Limits")]
     pub cache_warm: Option<AutoOrOff>,
@@ -159,6 +174,13 @@ pub struct DispatchArgs {
     /// Trust the certificates of this PEM file too
     #[arg(long, value_name = "FILE", help_heading = "Endpoint")]
     pub ca_bundle: Option<PathBuf>,
+    /// Whether keys and prompts may go unencrypted to another machine.
+    #[arg(
+        long,
+        help_heading = "Endpoint",
+        help = "Allow http:// beyond this machine [env: CLAUDE_RUN_INSECURE_HTTP]"
+    )]
+    pub insecure_http: bool,
     /// Run against a simulator in this process: no key, no cost, no real answers
     #[arg(long, conflicts_with = "base_url", help_heading = "Endpoint")]
     pub simulate: bool,

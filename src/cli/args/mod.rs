@@ -5,6 +5,7 @@
 //! would be lost.
 
 mod batches;
+mod config;
 mod dispatch;
 mod input;
 mod parse;
@@ -16,12 +17,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 pub use batches::{AdoptArgs, BatchesAction, BatchesArgs, ForgetArgs};
+pub use config::{ConfigAction, ConfigArgs, TrustArgs};
 pub use dispatch::{DispatchArgs, ResumeArgs, SubmitArgs};
 pub use input::{CheckArgs, ShapingArgs};
 pub use reading::{
-    AttemptsArgs, CancelArgs, CompletionsArgs, ConfigArgs, DoctorArgs, ExplainArgs, ExportArgs,
-    ExportFormat, ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs,
-    TotalsKey, VerifyArgs,
+    AttemptsArgs, CancelArgs, CompletionsArgs, DoctorArgs, ExplainArgs, ExportArgs, ExportFormat,
+    ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs, TotalsKey,
+    VerifyArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -63,8 +65,13 @@ pub struct GlobalArgs {
         help = "File with runs and results [default: ./claude-run.db] [env: CLAUDE_RUN_STORE]"
     )]
     pub store: Option<PathBuf>,
-    /// Config file [default: ./claude-run.toml, else the one in your config folder]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The config file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "Config file [default: ./claude-run.toml] [env: CLAUDE_RUN_CONFIG]"
+    )]
     pub config: Option<PathBuf>,
     /// Print results and errors only
     #[arg(long, global = true, conflicts_with = "verbose")]
@@ -138,7 +145,7 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Say what an error means and what to do
     Explain(ExplainArgs),
-    /// Show every setting, its value and where it came from
+    /// Show every setting, its value and where it came from; trust a config file
     Config(ConfigArgs),
     /// Write a completion script for a shell
     Completions(CompletionsArgs),
@@ -154,6 +161,7 @@ impl Command {
             Self::Doctor(args) => DispatchArgs {
                 base_url: args.base_url.clone(),
                 ca_bundle: args.ca_bundle.clone(),
+                insecure_http: args.insecure_http,
                 ..DispatchArgs::default()
             },
             Self::Check(args) => DispatchArgs {

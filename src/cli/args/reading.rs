@@ -236,14 +236,6 @@ pub struct ExplainArgs {
     pub json: bool,
 }
 
-/// `claude-run config`.
-#[derive(Args, Clone, Debug)]
-pub struct ConfigArgs {
-    /// Print a JSON array of {key, value, origin}
-    #[arg(long)]
-    pub json: bool,
-}
-
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
   claude-run doctor                        what is in order, what is not, and what to do about it
@@ -275,6 +267,12 @@ pub struct DoctorArgs {
     /// Trust the certificates of this PEM file too
     #[arg(long, value_name = "FILE")]
     pub ca_bundle: Option<PathBuf>,
+    /// Whether the key may go unencrypted to another machine.
+    #[arg(
+        long,
+        help = "Allow http:// beyond this machine [env: CLAUDE_RUN_INSECURE_HTTP]"
+    )]
+    pub insecure_http: bool,
 }
 
 /// `claude-run completions`.

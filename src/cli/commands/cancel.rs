@@ -5,11 +5,13 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::clock::Clock;
+use crate::engine::{Terms, keep_bounds};
 use crate::model::{Run, RunState};
 use crate::policy::RetrySettings;
 use crate::store::sqlite::{DispatchLock, SqliteStore};
 use crate::store::{BatchStore, Store, StoreError};
 
+use super::endpoint::prices;
 use super::select;
 
 /// Cancels every job of a run that has not ended.
@@ -26,7 +28,7 @@ pub async fn cancel(ctx: &Context, args: CancelArgs) -> Result<Exit, Failure> {
     let (store, clock) = (SqliteStore::open(path)?, Clock::system());
     match DispatchLock::acquire(path) {
         Ok(_lock) => {
-            cancel_all(&store, clock, &run).await?;
+            cancel_all(ctx, &store, clock, &run).await?;
             let note = match at_the_api(&store, &run).await? {
                 None => format!(
                     "run {} is cancelled; `claude-run retry` would put its jobs back",
@@ -82,9 +84,21 @@ async fn at_the_api(store: &SqliteStore, run: &Run) -> Result<Option<String>, St
 }
 
 /// With nobody at work on it: what a crash left open is closed first, so that it is cancelled too.
-async fn cancel_all(store: &SqliteStore, clock: Clock, run: &Run) -> Result<(), StoreError> {
+async fn cancel_all(
+    ctx: &Context,
+    store: &SqliteStore,
+    clock: Clock,
+    run: &Run,
+) -> Result<(), Failure> {
     let limit = RetrySettings::default().max_interruptions;
+    let terms = Terms {
+        prices: &prices(&ctx.settings)?,
+        prefixes: run.options.cache_prefixes.as_deref().unwrap_or_default(),
+        assume_searches: ctx.settings.limits.budget_assume_searches.value,
+    };
+    keep_bounds(store, run.id, terms).await?;
     store.start_run(run.id, clock.now(), limit).await?;
     while store.cancel(run.id, clock.now()).await? {}
-    store.leave_run(run.id, clock.now(), None).await
+    store.leave_run(run.id, clock.now(), None).await?;
+    Ok(())
 }

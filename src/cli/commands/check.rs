@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::budget::Budgeted;
 use super::endpoint::{self, Endpoint};
 use super::estimates::{Estimates, count};
 use super::lanes::{Lanes, Told};
-use super::load;
+use super::load::{self, Judge};
 use super::sample::Sample;
 use crate::cli::args::CheckArgs;
 use crate::cli::context::Context;
@@ -70,6 +71,8 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let now = Clock::system().now();
     let lanes = Lanes::of(&ctx.settings, false, now);
     let prices = endpoint::prices(&ctx.settings)?;
+    let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
+    let judge = Judge { lanes, budget };
     let gathered = Gathered {
         census: Census::new(prices.clone(), now),
         forecast: Forecast::new(prices, now),
@@ -81,7 +84,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     } else {
         None
     };
-    let reading = tokio::task::spawn_blocking(move || read(source, &shaping, lanes, now, gathered));
+    let reading = tokio::task::spawn_blocking(move || read(source, &shaping, judge, now, gathered));
     let (mut checked, problems, gathered) = reading.await.map_err(|_| load::lost_reader())??;
     checked.file = args.file.display().to_string();
     let Gathered {
@@ -147,7 +150,7 @@ async fn estimate(
 fn read(
     source: Source,
     shaping: &Shaping,
-    lanes: Lanes,
+    mut judge: Judge,
     now: Timestamp,
     mut gathered: Gathered,
 ) -> Result<(CheckReport, Problems, Gathered), Failure> {
@@ -166,7 +169,7 @@ fn read(
             problems.push(LineError::duplicate_id(job.line, &job.custom_id, first));
             continue;
         }
-        if let Some(refused) = load::remark(lanes, &job, &about, &mut notes) {
+        if let Some(refused) = load::remark(&mut judge, &job, &about, &mut notes) {
             problems.push(refused);
             continue;
         }

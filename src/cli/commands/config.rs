@@ -21,6 +21,7 @@ fn run(ctx: &Context, args: &ConfigArgs, mut out: Out) -> Result<Exit, Failure> 
     let mut rows = ctx.settings.rows();
     rows.extend(credential_rows(&ctx.credentials()?));
     rows.extend(proxy_rows(&ctx.layers.env));
+    rows.extend(trust_rows(ctx));
     if args.json {
         let rows: Vec<_> = rows.iter().map(as_json).collect();
         out.json(&rows)?;
@@ -82,6 +83,27 @@ pub(super) fn proxy_rows(env: &Environment) -> Vec<Row> {
     rows
 }
 
+/// How far the config file is believed, and where it is remembered whom the user trusts.
+fn trust_rows(ctx: &Context) -> [Row; 2] {
+    let file = ctx.layers.file.as_ref();
+    let folder = ctx.gate.memory().folder();
+    let row = |key: &str, value: Value| Row {
+        key: key.to_owned(),
+        value,
+        origin: Origin::Default,
+    };
+    [
+        row(
+            "trust.config",
+            json!(file.map(|file| file.standing.as_words())),
+        ),
+        row(
+            "trust.folder",
+            json!(folder.map(|folder| folder.display().to_string())),
+        ),
+    ]
+}
+
 /// Three columns. The last is not padded, so no line ends in blanks.
 fn aligned(rows: &[Row]) -> Vec<String> {
     let cells: Vec<_> = rows
@@ -122,7 +144,7 @@ mod tests {
     fn printed(given: &Given<'_>, json: bool) -> String {
         let captured = Captured::default();
         let out = Out::to(Box::new(captured.clone()));
-        let exit = run(&given.context(), &ConfigArgs { json }, out).unwrap();
+        let exit = run(&given.context(), &ConfigArgs { json, action: None }, out).unwrap();
         assert_eq!(exit, Exit::Success);
         captured.text()
     }
@@ -142,60 +164,66 @@ mod tests {
     #[test]
     fn every_setting_is_shown_with_value_and_origin() {
         insta::assert_snapshot!(printed(&GIVEN, false), @r#"
-        config                         c.toml                   default
-        store.path                     s.db                     flag --store
-        dispatch.concurrency           8                        file c.toml:2
-        dispatch.stagger               0s                       default
-        dispatch.timeout               10m                      default
-        dispatch.stream                auto                     default
-        dispatch.idle_timeout          2m                       default
-        dispatch.grace                 30s                      default
-        dispatch.on_halt               exit                     default
-        dispatch.on_truncated          keep                     default
-        dispatch.lane                  auto                     default
-        deadline                       -                        default
-        dispatch.seed                  -                        default
-        batch.size                     100000                   default
-        batch.poll_min                 10s                      default
-        batch.poll_max                 5m                       default
-        batch.uncertain_for            2m                       default
-        batch.not_found_for            10m                      default
-        batch.short_for                6h                       default
-        batch.spill_after              -                        default
-        batch.min_jobs                 20                       default
-        batch.queue_limit              200000                   default
-        retry.max_attempts             8                        default
-        retry.scale                    1.0                      default
-        retry.give_up_after            -                        default
-        retry.overloaded.waits         2s, 1m                   file c.toml:4
-        fallback.models                -                        default
-        limits.rpm                     -                        default
-        limits.itpm                    -                        default
-        limits.otpm                    -                        default
-        limits.budget_usd              -                        default
-        limits.only_between            -                        default
-        limits.cache_warm              auto                     default
-        limits.cache_prefix            off                      default
-        api.base_url                   https://h.test/v         environment ANTHROPIC_BASE_URL
-        api.version                    2023-06-01               default
-        api.beta                       a, b                     file c.toml:6
-        api.workspace_id               -                        default
-        api.headers                    X-Gate                   environment ANTHROPIC_CUSTOM_HEADERS
-        api.ca_bundle                  -                        default
-        fallback.endpoint.base_url     -                        default
-        fallback.endpoint.api_key_env  -                        default
-        fallback.endpoint.headers      -                        default
-        fallback.endpoint.after        5m                       default
-        fallback.endpoint.models       -                        default
-        status.enabled                 true                     default
-        status.url                     -                        default
-        prices.file                    -                        default
-        output.color                   never                    environment NO_COLOR
-        output.quiet                   false                    default
-        verbose                        1                        flag -v
-        credentials.api_key            set (ANTHROPIC_API_KEY)  environment ANTHROPIC_API_KEY
-        credentials.auth_token         not set                  default
-        proxy.https                    http://proxy:3128        environment https_proxy
+        config                                   c.toml                   default
+        store.path                               s.db                     flag --store
+        dispatch.concurrency                     8                        file c.toml:2
+        dispatch.stagger                         0s                       default
+        dispatch.timeout                         10m                      default
+        dispatch.stream                          auto                     default
+        dispatch.idle_timeout                    2m                       default
+        dispatch.grace                           30s                      default
+        dispatch.on_halt                         exit                     default
+        dispatch.on_truncated                    keep                     default
+        dispatch.lane                            auto                     default
+        deadline                                 -                        default
+        dispatch.seed                            -                        default
+        batch.size                               100000                   default
+        batch.poll_min                           10s                      default
+        batch.poll_max                           5m                       default
+        batch.uncertain_for                      2m                       default
+        batch.not_found_for                      10m                      default
+        batch.short_for                          6h                       default
+        batch.spill_after                        -                        default
+        batch.min_jobs                           20                       default
+        batch.queue_limit                        200000                   default
+        retry.max_attempts                       8                        default
+        retry.scale                              1.0                      default
+        retry.give_up_after                      -                        default
+        retry.overloaded.waits                   2s, 1m                   file c.toml:4
+        fallback.models                          -                        default
+        limits.rpm                               -                        default
+        limits.itpm                              -                        default
+        limits.otpm                              -                        default
+        limits.budget_usd                        -                        default
+        limits.budget_strict                     false                    default
+        limits.budget_assume_searches            -                        default
+        limits.only_between                      -                        default
+        limits.cache_warm                        auto                     default
+        limits.cache_prefix                      off                      default
+        api.base_url                             https://h.test/v         environment ANTHROPIC_BASE_URL
+        api.version                              2023-06-01               default
+        api.beta                                 a, b                     file c.toml:6
+        api.workspace_id                         -                        default
+        api.headers                              X-Gate                   environment ANTHROPIC_CUSTOM_HEADERS
+        api.ca_bundle                            -                        default
+        api.insecure_http                        false                    default
+        fallback.endpoint.base_url               -                        default
+        fallback.endpoint.api_key_env            -                        default
+        fallback.endpoint.allow_foreign_key_env  false                    default
+        fallback.endpoint.headers                -                        default
+        fallback.endpoint.after                  5m                       default
+        fallback.endpoint.models                 -                        default
+        status.enabled                           true                     default
+        status.url                               -                        default
+        prices.file                              -                        default
+        output.color                             never                    environment NO_COLOR
+        output.quiet                             false                    default
+        verbose                                  1                        flag -v
+        credentials.api_key                      set (ANTHROPIC_API_KEY)  environment ANTHROPIC_API_KEY
+        credentials.auth_token                   not set                  default
+        proxy.https                              http://proxy:3128        environment https_proxy
+        trust.config                             named                    default
+        trust.folder                             -                        default
         "#);
     }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::refuse_unpriced_fallbacks;
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
 use super::prefixes::prefixes;
-use super::session::{Session, Signals};
+use super::session::Session;
 use super::targets;
 use crate::cli::args::DispatchArgs;
 use crate::cli::console::Console;
@@ -15,6 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::Origin;
+use crate::cli::signals::Signals;
 use crate::engine::{Ending, Providers, Stop, Stopper, dispatch};
 use crate::model::{JobCounts, Observer, Run};
 use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary, plural, thousands};
@@ -29,12 +31,14 @@ pub(super) async fn drive(
     args: &DispatchArgs,
 ) -> Result<Exit, Failure> {
     let settings = ctx.settings_for(&run.options)?;
-    let run = &keep_options(ctx, session, run).await?;
+    refuse_unpriced_fallbacks(&settings, &prices(&settings)?)?;
+    // Before anything is kept: a host that is refused is not stored with the run either.
     let endpoint = if run.simulated {
         Endpoint::simulator(&settings, session.clock)?
     } else {
         Endpoint::api(ctx, &settings, session.clock)?
     };
+    let run = &keep_options(ctx, session, run).await?;
     let mut engine = engine_settings(&settings, run, &endpoint)?;
     engine.batch.no_wait = args.no_wait;
     if run.started_at.is_some() {
@@ -83,7 +87,15 @@ pub(super) async fn drive(
         return Ok(Exit::Interrupted);
     }
     let jobs = summarise(ctx, session, run, &ending, took).await?;
-    Ok(exit_of(&ending, &jobs))
+    let exit = exit_of(&ending, &jobs);
+    if exit == Exit::Halted && jobs.open() > 0 && ending == Ending::Completed {
+        ctx.console.warn(format!(
+            "{} left to do that came at the last moment: `claude-run resume {}` goes on",
+            plural(jobs.open(), "job"),
+            run.id
+        ));
+    }
+    Ok(exit)
 }
 
 /// What the user says now holds for later resumes too. The run with it.
@@ -106,6 +118,8 @@ pub(super) fn exit_of_ended(run: &Run) -> Exit {
 
 fn exit_of(ending: &Ending, jobs: &JobCounts) -> Exit {
     match ending {
+        // Put back by somebody at the last moment, say: whatever the run ended like, it is not done.
+        Ending::Completed if jobs.open() > 0 => Exit::Halted,
         Ending::Completed if jobs.failed + jobs.canceled > 0 => Exit::JobsFailed,
         // With --no-wait, creating the batches was everything that was asked for.
         Ending::Completed | Ending::LeftInBatches => Exit::Success,
@@ -131,8 +145,9 @@ fn tell_simulated(console: &Console, scaled: bool) {
 
 async fn stop_on_signals(mut signals: Signals, stopper: Stopper, console: Console) {
     signals.next().await;
-    console.note("stopping: no new request starts; those in flight are finished and recorded (once more to leave at once)");
+    // Before it is told: there may be nobody who reads it.
     stopper.escalate();
+    console.note("stopping: no new request starts; those in flight are finished and recorded (once more to leave at once)");
     signals.next().await;
     stopper.escalate();
 }
@@ -214,6 +229,9 @@ async fn summarise(
         cost_total: report.cost_usd.total.0,
         unknown_price: report.cost_usd.unknown_price_attempts,
         maybe_billed: report.attempts.maybe_billed,
+        maybe_billed_at_most: report.attempts.maybe_billed_usd_at_most.map(|usd| usd.0),
+        at_most: report.cost_usd.at_most_attempts + report.cost_usd.saturated_attempts,
+        asked_model: report.cost_usd.asked_model_attempts,
         duration: took,
         store_path: session.path.display().to_string(),
         store_flag: store_flag(ctx),
@@ -226,4 +244,32 @@ async fn summarise(
 fn store_flag(ctx: &Context) -> Option<String> {
     let store = &ctx.settings.store;
     matches!(store.origin, Origin::Flag(_)).then(|| store.value.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ending, Exit, exit_of};
+    use crate::model::JobCounts;
+
+    #[test]
+    fn no_success_is_told_while_jobs_are_open() {
+        let counts = |pending, failed| JobCounts {
+            total: 9,
+            pending,
+            failed,
+            succeeded: 9 - pending - failed,
+            ..JobCounts::default()
+        };
+        for (pending, failed, exit) in [
+            (0, 0, Exit::Success),
+            (0, 1, Exit::JobsFailed),
+            (1, 0, Exit::Halted),
+            (1, 1, Exit::Halted),
+        ] {
+            let jobs = counts(pending, failed);
+            assert_eq!(exit_of(&Ending::Completed, &jobs), exit, "{jobs:?}");
+        }
+        let in_batches = exit_of(&Ending::LeftInBatches, &counts(3, 0));
+        assert_eq!(in_batches, Exit::Success, "--no-wait asked for no more");
+    }
 }

@@ -8,8 +8,11 @@ use super::second::second_client;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::{Origin, Settings};
+use crate::cli::trust::{Passage, gate};
 use crate::clock::Clock;
-use crate::engine::{BatchOptions, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe};
+use crate::engine::{
+    BatchOptions, BudgetRule, EngineSettings, LimitSettings, SecondEndpoint, StatusProbe,
+};
 use crate::model::{AutoOrOff, Run, RunState};
 use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
@@ -34,25 +37,33 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The API at the base URL in force.
+    /// The API at the base URL in force. Says where requests go, if that is not the API itself.
     ///
     /// # Errors
     ///
-    /// There is no key, or the settings make no client (exit code 2).
+    /// Keys and prompts may not go there, there is no key, or the settings make no client (exit
+    /// code 2).
     pub(super) fn api(ctx: &Context, settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        let made_from = api_settings(ctx, settings, clock)?;
+        let passage = gate::first(ctx, settings)?;
+        let made_from = api_settings(ctx, settings, clock, &passage)?;
         let client = MessagesClient::new(&made_from)?;
-        if let Some(note) = client.base_url().note() {
-            ctx.console.note(note);
-        }
+        let note = client.base_url().note();
         let pair = Pair::alone(client);
         let (pair, second) = match second_client(ctx, settings, clock)? {
-            Some((client, second)) => {
+            Some(made) => {
                 let models = settings.fallback.endpoint.models.value.clone();
-                (pair.with_second(client, models), Some(second))
+                passage.announce(ctx);
+                made.passage.announce(ctx);
+                (pair.with_second(made.client, models), Some(made.second))
             }
-            None => (pair, None),
+            None => {
+                passage.announce(ctx);
+                (pair, None)
+            }
         };
+        if let Some(note) = note {
+            ctx.console.note(note);
+        }
         Ok(Self {
             batches: Arc::new(BatchesClient::new(&made_from)?),
             provider: Arc::new(pair),
@@ -72,7 +83,8 @@ impl Endpoint {
             .because(error.to_string())
         })?;
         let credentials = Credentials::new(Some(SIMULATED_KEY), None)?;
-        let mut client = client_settings(settings, credentials, clock);
+        let passage = Passage::within_this_process();
+        let mut client = client_settings(settings, credentials, clock, &passage);
         client.base_url = simulator.base_url();
         Ok(Self {
             batches: Arc::new(BatchesClient::new(&client)?),
@@ -101,6 +113,29 @@ impl Endpoint {
     }
 }
 
+/// Whether a run with these settings could be sent: better to miss the key, or to learn that a host
+/// is refused, before a million lines are read.
+///
+/// # Errors
+///
+/// As [`Endpoint::api`] has.
+pub(super) fn ready(ctx: &Context, settings: &Settings, clock: Clock) -> Result<(), Failure> {
+    let passage = gate::first(ctx, settings)?;
+    MessagesClient::new(&api_settings(ctx, settings, clock, &passage)?)?;
+    second_client(ctx, settings, clock)?;
+    Ok(())
+}
+
+/// Remembers what the user has named for a run that is to be stored, so that it may go on with that.
+///
+/// # Errors
+///
+/// Keys and prompts may not go there (exit code 2).
+pub(super) fn remember(ctx: &Context, settings: &Settings) -> Result<(), Failure> {
+    gate::first(ctx, settings)?.remember(ctx);
+    Ok(())
+}
+
 /// What a client of the API is made from.
 ///
 /// # Errors
@@ -110,6 +145,7 @@ fn api_settings(
     ctx: &Context,
     settings: &Settings,
     clock: Clock,
+    passage: &Passage,
 ) -> Result<ClientSettings, Failure> {
     let credentials = ctx.credentials()?;
     let credentials = if carries_credentials(settings) {
@@ -121,20 +157,23 @@ fn api_settings(
         api_key: credentials.api_key,
         auth_token: credentials.auth_token,
     };
-    Ok(client_settings(settings, given, clock))
+    Ok(client_settings(settings, given, clock, passage))
 }
 
 /// A client of the Batches API at the base URL in force.
 ///
 /// # Errors
 ///
-/// There is no key, or the settings make no client (exit code 2).
+/// Keys may not go there, there is no key, or the settings make no client (exit code 2).
 pub(super) fn batches_client(
     ctx: &Context,
     settings: &Settings,
     clock: Clock,
 ) -> Result<BatchesClient, Failure> {
-    Ok(BatchesClient::new(&api_settings(ctx, settings, clock)?)?)
+    let passage = gate::first(ctx, settings)?;
+    let client = BatchesClient::new(&api_settings(ctx, settings, clock, &passage)?)?;
+    passage.announce(ctx);
+    Ok(client)
 }
 
 /// A gateway's own header may take the place of the key.
@@ -146,10 +185,12 @@ pub(super) fn carries_credentials(settings: &Settings) -> bool {
         .any(|header| names.contains(&header.name.to_ascii_lowercase().as_str()))
 }
 
+/// What any client is made from. Whoever has passed the gate may ask for it.
 pub(super) fn client_settings(
     settings: &Settings,
     credentials: Credentials,
     clock: Clock,
+    _passed: &Passage,
 ) -> ClientSettings {
     let api = &settings.api;
     let headers = api.headers.value.iter();
@@ -223,6 +264,10 @@ pub(super) fn engine_settings(
                 otpm: settings.limits.otpm.value,
             },
             budget: settings.limits.budget_usd.value,
+            budget_rule: BudgetRule {
+                strict: settings.limits.budget_strict.value,
+                assume_searches: settings.limits.budget_assume_searches.value,
+            },
             only_between: settings.limits.only_between.value.clone(),
             cache_warm: settings.limits.cache_warm.value == AutoOrOff::Auto,
             // Whoever dispatches chooses them.

@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
+use crate::cli::signals::Signals;
 use crate::model::Run;
 use crate::progress::plural;
 use crate::report::{self, ExportCounts, export_to_file, write_results};
@@ -14,7 +15,6 @@ use crate::store::Only;
 use crate::store::sqlite::SqliteReader;
 
 use super::select;
-use super::session::Signals;
 use super::targets;
 
 /// Writes the results of a run to a file, or to standard output for `-`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
+use super::budget::Budgeted;
 use super::lanes::{Lanes, Remark, Told};
 use super::session::Session;
 use crate::cli::failure::Failure;
@@ -29,6 +30,14 @@ pub(super) struct Loaded {
     pub(super) content_hash: [u8; 32],
     /// What the jobs are expected to need.
     pub(super) forecast: Box<Forecast>,
+    /// How they fit into the budget, if there is one.
+    pub(super) budget: Option<Budgeted>,
+}
+
+/// What is said of good lines: for their lane, and for the budget.
+pub(super) struct Judge {
+    pub(super) lanes: Lanes,
+    pub(super) budget: Option<Budgeted>,
 }
 
 /// Reads `source` to its end into a new run that is still invisible: [`finish`] makes it visible,
@@ -38,7 +47,7 @@ pub(super) async fn load(
     session: &Session,
     run: NewRun,
     source: Source,
-    lanes: Lanes,
+    judge: Judge,
     forecast: Box<Forecast>,
 ) -> Result<Loaded, Failure> {
     let (id, shaping, submitted_at) = (run.id, run.shaping.clone(), run.created_at);
@@ -50,7 +59,7 @@ pub(super) async fn load(
             read(
                 JobReader::new(source, &shaping, submitted_at),
                 &shaping,
-                lanes,
+                judge,
                 forecast,
                 &sender,
             )
@@ -89,7 +98,7 @@ pub(super) async fn discard(session: &Session, run: RunId, lock: LoadLock) -> Re
 fn read(
     mut reader: JobReader,
     shaping: &Shaping,
-    lanes: Lanes,
+    mut judge: Judge,
     mut forecast: Box<Forecast>,
     sender: &mpsc::Sender<Vec<NewJob>>,
 ) -> Result<Loaded, Failure> {
@@ -100,7 +109,7 @@ fn read(
         match item.map_err(|error| unreadable(&error))? {
             Item::Bad(error) => problems.push(error),
             Item::Job { job, notes: about } => {
-                if let Some(refused) = remark(lanes, &job, &about, &mut notes) {
+                if let Some(refused) = remark(&mut judge, &job, &about, &mut notes) {
                     problems.push(refused);
                 } else if problems.is_empty() || shaping.skip_invalid {
                     forecast.add(&job.model, &job.body);
@@ -120,23 +129,27 @@ fn read(
         notes,
         content_hash,
         forecast,
+        budget: judge.budget,
     })
 }
 
 /// Counts what is to be told of a line; why it cannot be carried out, if it cannot.
 pub(super) fn remark(
-    lanes: Lanes,
+    judge: &mut Judge,
     job: &NewJob,
     about: &[LineNote],
     told: &mut BTreeMap<Told, u64>,
 ) -> Option<LineError> {
     let (mut tell, mut refused) = (Vec::new(), None);
     for note in about {
-        match lanes.judge(job, note) {
+        match judge.lanes.judge(job, note) {
             Remark::Refuse(error) => refused = refused.or(Some(error)),
             Remark::Tell(what) => tell.push(what),
             Remark::Nothing => {}
         }
+    }
+    if let (None, Some(budget)) = (&refused, &mut judge.budget) {
+        refused = budget.judge(job);
     }
     if refused.is_none() {
         for what in tell {
@@ -214,8 +227,7 @@ pub(super) fn lost_reader() -> Failure {
 
 /// Takes the lock that keeps the load from being swept away while this process lives.
 pub(super) fn lock(session: &Session, run: RunId) -> Result<LoadLock, Failure> {
-    LoadLock::acquire(&session.path, run)?
-        .ok_or_else(|| Failure::internal("a new run is locked already", "submit the file again"))
+    Ok(LoadLock::acquire(&session.path, run)?)
 }
 
 /// Shared by submit and check.

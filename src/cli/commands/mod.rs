@@ -4,6 +4,7 @@
 //! submit, resume        change the queue and run it
 //!   load                an input file into the store
 //!   lanes               what a line's lane means for what is remarked about it
+//!   budget              whether a budget can be kept for the lines
 //!   session             what a dispatching process holds: store, lock, signals
 //!   drive               one run under dispatch: provider, engine, progress, summary
 //!   endpoint            where requests go: the API, or a simulator inside the process
@@ -13,10 +14,12 @@
 //! doctor                what is in order, and what is not
 //! verify                the invariants of the store
 //! simulate, explain, config, completions
+//!   trust               which config files and hosts the user trusts
 //! ```
 
 mod attempts;
 mod batches;
+mod budget;
 mod cancel;
 mod check;
 pub(crate) mod completions;
@@ -41,6 +44,7 @@ mod simulate;
 mod status;
 mod submit;
 mod targets;
+mod trust;
 mod verify;
 
 pub use attempts::attempts;
@@ -58,4 +62,5 @@ pub use retry::retry;
 pub use simulate::simulate;
 pub use status::status;
 pub use submit::submit;
+pub use trust::trust;
 pub use verify::{Invariant, RunInvariants, VerifyReport, verify};

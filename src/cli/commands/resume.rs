@@ -36,6 +36,7 @@ async fn go_on(
     if args.run.is_some() {
         return resume_one(ctx, session, latest, args).await;
     }
+    refuse_one_budget_for_many(session, args).await?;
     let (mut seen, mut most_urgent) = (HashSet::new(), None);
     // Asked anew each time: another process may have stored more meanwhile.
     while let Some(run) = next_unfinished(session, &seen).await? {
@@ -47,6 +48,18 @@ async fn go_on(
         }
     }
     Ok(most_urgent.map_or_else(|| already_ended(ctx, latest), |(_, exit)| exit))
+}
+
+/// A budget is one run's: given to each of several it would be as many times as much.
+async fn refuse_one_budget_for_many(session: &Session, args: &ResumeArgs) -> Result<(), Failure> {
+    let unfinished = select::unfinished(&session.reader()?).await?.len();
+    if unfinished < 2 || args.dispatch.budget_usd.is_none() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("--budget-usd is the budget of one run, and {unfinished} runs are unfinished"),
+        "name the run that it is for, `claude-run resume RUN --budget-usd X`; `claude-run status` lists them",
+    ))
 }
 
 async fn resume_one(

@@ -6,23 +6,34 @@ use super::endpoint::client_settings;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Settings;
+use crate::cli::trust::{Passage, gate};
 use crate::clock::Clock;
 use crate::engine::SecondEndpoint;
 use crate::provider::{ClientSettings, Credentials, MessagesClient, clean_secret};
 
-/// A client of the second endpoint, if there is one, and what the engine must know of it. It has
-/// the certificates, version and betas of the first, and headers and key of its own.
+/// What is made of the settings of a second endpoint.
+pub(super) struct Second {
+    pub(super) client: MessagesClient,
+    /// What the engine must know of it.
+    pub(super) second: SecondEndpoint,
+    /// The way to it.
+    pub(super) passage: Passage,
+}
+
+/// A client of the second endpoint, if there is one. It has the certificates, version and betas of
+/// the first, and headers and key of its own.
 ///
 /// # Errors
 ///
-/// Its key is not there, or the settings make no client (exit code 2).
+/// Keys and prompts may not go there, its key is not there, or the settings make no client (exit code 2).
 pub(super) fn second_client(
     ctx: &Context,
     settings: &Settings,
     clock: Clock,
-) -> Result<Option<(MessagesClient, SecondEndpoint)>, Failure> {
+) -> Result<Option<Second>, Failure> {
     let fallback = &settings.fallback.endpoint;
-    let Some(base_url) = &fallback.base_url.value else {
+    let (Some(base_url), Some(passage)) = (&fallback.base_url.value, gate::second(ctx, settings)?)
+    else {
         return Ok(None);
     };
     let credentials = Credentials {
@@ -36,13 +47,18 @@ pub(super) fn second_client(
             .map(|header| (header.name.clone(), header.value.expose_secret().to_owned()))
             .collect(),
         workspace_id: None,
-        ..client_settings(settings, credentials, clock)
+        ..client_settings(settings, credentials, clock, &passage)
     })?;
     let second = SecondEndpoint {
         shown: base_url.to_string(),
         after: fallback.after.value,
+        models: fallback.models.value.clone(),
     };
-    Ok(Some((client, second)))
+    Ok(Some(Second {
+        client,
+        second,
+        passage,
+    }))
 }
 
 /// The key in the variable that the config file names, if it names one.

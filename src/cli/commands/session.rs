@@ -1,4 +1,4 @@
-//! What a dispatching process holds: the store, its lock, and an ear for signals.
+//! What a dispatching process holds: the store and its lock.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::signals::Signals;
 use crate::clock::Clock;
 use crate::store::sqlite::{DispatchLock, LoadLock, SqliteReader, SqliteStore};
 use crate::store::{Store, StoreError};
@@ -84,58 +85,4 @@ async fn sweep_broken_loads(store: Arc<SqliteStore>, path: PathBuf) {
             while store.sweep_load(run).await.unwrap_or(false) {}
         }
     }
-}
-
-/// Ctrl-C and SIGTERM.
-pub(super) struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    /// From now on the signals no longer end the process by themselves.
-    #[cfg(unix)]
-    pub(super) fn listen() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| signal(kind).map_err(|error| cannot_listen(&error));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for the next of them.
-    #[cfg(unix)]
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-
-    /// From now on Ctrl-C no longer ends the process by itself.
-    #[cfg(not(unix))]
-    #[expect(clippy::unnecessary_wraps, reason = "listening can fail elsewhere")]
-    pub(super) fn listen() -> Result<Self, Failure> {
-        Ok(Self {})
-    }
-
-    /// Waits for the next Ctrl-C.
-    #[cfg(not(unix))]
-    pub(super) async fn next(&mut self) {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!("{}", cannot_listen(&error));
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn cannot_listen(error: &std::io::Error) -> Failure {
-    Failure::internal(
-        "the process cannot listen for signals",
-        "raise the limit of open files (ulimit -n), then try again",
-    )
-    .because(error.to_string())
 }

@@ -7,11 +7,10 @@ use crate::cli::args::SimulateArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::signals::Signals;
 use crate::simulator::{
     BatchSettings, Case, ClassLimits, FaultRate, Latency, RateLimits, Simulator, SimulatorSettings,
 };
-
-use super::session::Signals;
 
 /// Serves until it is told to stop.
 pub async fn simulate(ctx: &Context, args: SimulateArgs) -> Result<Exit, Failure> {

@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
-use super::drive::drive;
-use super::endpoint::{Endpoint, prices};
+use super::budget::Budgeted;
+use super::drive::{drive, exit_of_ended};
+use super::endpoint::{self, prices};
 use super::estimates::Estimates;
 use super::lanes::Lanes;
-use super::load::{self, Loaded};
-use super::session::{Session, Signals};
+use super::load::{self, Judge, Loaded};
+use super::session::Session;
 use super::targets;
 use crate::cli::args::SubmitArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::signals::Signals;
 use crate::input::{Source, fingerprint, hash_only};
 use crate::model::{Run, RunId, RunState, Shaping};
 use crate::policy::Forecast;
@@ -27,9 +29,11 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     if let Some(events) = &args.dispatch.events {
         targets::refuse_ours(events, "--events", &path, Some(&args.file))?;
     }
+    if !args.dispatch.simulate {
+        endpoint::remember(ctx, &ctx.settings)?;
+    }
     if !args.no_run && !args.dispatch.simulate {
-        // Better to miss the key now than after a million lines.
-        Endpoint::api(ctx, &ctx.settings, crate::clock::Clock::system())?;
+        endpoint::ready(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
     let session = Session::open(path)?;
     let ended = store_and_run(ctx, &session, &args, source).await;
@@ -50,6 +54,8 @@ async fn store_and_run(
     };
     match (run, lock) {
         (None, _) => Ok(Exit::Interrupted),
+        // Another process was quicker with the same content.
+        (Some(run), _) if run.state == RunState::Ended => Ok(exit_of_ended(&run)),
         (Some(run), None) => Ok(stored_only(ctx, &run)),
         (Some(run), Some(Ok(_lock))) => drive(ctx, session, &run, &args.dispatch).await,
         (Some(run), Some(Err(held @ StoreError::Held { .. }))) => stored_beside(ctx, &run, held),
@@ -128,11 +134,13 @@ async fn store(
         shaping: shaping(args),
         options: ctx.settings.dispatch_options_given_by_flags(),
     };
-    let lanes = Lanes::of(&ctx.settings, new_run.simulated, new_run.created_at);
-    let forecast = Box::new(Forecast::new(prices(&ctx.settings)?, new_run.created_at));
+    let (prices, now) = (prices(&ctx.settings)?, new_run.created_at);
+    let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
+    let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
+    let forecast = Box::new(Forecast::new(prices, now));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
-        loaded = load::load(session, new_run, source, lanes, forecast) => loaded,
+        loaded = load::load(session, new_run, source, Judge { lanes, budget }, forecast) => loaded,
         () = signals.next() => {
             ctx.console.note("stopped: nothing is stored");
             load::discard(session, id, lock).await?;
@@ -156,6 +164,10 @@ async fn store(
 
 /// Why what was read cannot be stored as it is.
 fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
+    let budget = loaded.budget.as_ref();
+    if let Some(failure) = budget.and_then(|it| it.nothing_fits(loaded.problems.count())) {
+        return Some(failure);
+    }
     if !loaded.problems.is_empty() && !args.skip_invalid {
         let next =
             "correct the input, or give --skip-invalid to store its good lines; nothing was stored";
@@ -171,7 +183,8 @@ fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
     Some(Failure::usage(loaded.problems.to_string(), next))
 }
 
-/// Makes the run visible, unless an unfinished one of the same content is there already.
+/// Makes the run visible, unless one of the same content is there already that is unfinished, or that
+/// another process stored and ran meanwhile.
 async fn finish(
     ctx: &Context,
     session: &Session,
@@ -182,21 +195,30 @@ async fn finish(
 ) -> Result<Run, Failure> {
     let fingerprint = run_fingerprint(&loaded.content_hash, &shaping(args), args);
     let reader = session.reader()?;
-    if !args.new_run
-        && let Some(run) = reader.unfinished_run(&fingerprint).await?
-    {
+    let known = if args.new_run {
+        session.store.finish_load(id, fingerprint).await?;
+        None
+    } else {
+        session.store.finish_load_once(id, fingerprint).await?
+    };
+    if let Some(known) = known {
         load::discard(session, id, lock).await?;
+        let run = super::select::one(&reader, Some(&known.to_string())).await?;
         tell_known(ctx, &run);
         return Ok(run);
     }
-    session.store.finish_load(id, fingerprint).await?;
     tell_loaded(ctx, id, loaded);
     super::select::one(&reader, Some(&id.to_string())).await
 }
 
 fn tell_known(ctx: &Context, run: &Run) {
+    let how = if run.state == RunState::Ended {
+        "which another process has run meanwhile"
+    } else {
+        "which is unfinished: going on with it"
+    };
     ctx.console.note(format!(
-        "the same content is stored already as run {}, which is unfinished: going on with it (--new-run makes a second one)",
+        "the same content is stored already as run {}, {how} (--new-run makes a second one)",
         run.id
     ));
 }
@@ -213,6 +235,9 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));
     let estimates = Estimates::new(&loaded.forecast, &ctx.settings, None);
     ctx.console.note(estimates.summary());
+    if let Some(allows) = loaded.budget.as_ref().and_then(Budgeted::allows) {
+        ctx.console.note(allows);
+    }
 }
 
 fn shaping(args: &SubmitArgs) -> Shaping {

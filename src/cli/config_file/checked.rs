@@ -83,10 +83,10 @@ pub struct BaseUrlText(pub BaseUrl);
 #[serde(try_from = "String")]
 pub struct HeaderText(pub String);
 
-/// The name of an environment variable.
+/// The name of an environment variable that holds a key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct VariableName(pub String);
+pub struct KeyVariable(pub String);
 
 /// The id of a model.
 #[derive(Clone, Debug, Deserialize)]
@@ -190,10 +190,10 @@ impl TryFrom<String> for HeaderText {
     }
 }
 
-impl TryFrom<String> for VariableName {
+impl TryFrom<String> for KeyVariable {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        values::variable_name(&text).map(Self)
+        values::key_variable(&text).map(Self)
     }
 }
 
@@ -375,15 +375,15 @@ impl JsonSchema for HeaderText {
     }
 }
 
-impl JsonSchema for VariableName {
+impl JsonSchema for KeyVariable {
     fn inline_schema() -> bool {
         true
     }
     fn schema_name() -> Cow<'static, str> {
-        "VariableName".into()
+        "KeyVariable".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Z_][A-Z0-9_]*$" })
+        json_schema!({ "type": "string", "pattern": "^[A-Z_][A-Z0-9_]*_(KEY|TOKEN)$" })
     }
 }
 

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::ConfigFile;
+use super::foreign_keys::is_foreign;
 use super::position::{Problem, line_and_column};
 use super::walk::Walk;
-use crate::cli::environment::Environment;
+use super::{ConfigFile, Standing};
+use crate::cli::environment::{self, Environment};
 use crate::cli::failure::{Failure, in_plain_words as in_plain_words_of_io};
 use crate::cli::settings::Origin;
+use crate::cli::trust::{self, Memory};
 use crate::model::toml_kinds;
 
 /// Far above any config file: what is longer is another file given by mistake.
@@ -22,6 +24,8 @@ const MAX_BYTES: u64 = 1024 * 1024;
 pub struct LoadedFile {
     /// Where it is.
     pub path: PathBuf,
+    /// How far it is believed.
+    pub standing: Standing,
     /// What it says.
     pub values: ConfigFile,
     lines: BTreeMap<String, usize>,
@@ -36,34 +40,47 @@ impl LoadedFile {
     }
 }
 
-/// Reads the file given with `--config`, or else `claude-run.toml` in `folder`, or else
-/// `claude-run/config.toml` in the user's config folder. None if there is none.
+/// Reads the file given with `--config`, or the one that `CLAUDE_RUN_CONFIG` names, or else
+/// `claude-run.toml` in `folder`, or else `claude-run/config.toml` in the user's config folder. None
+/// if there is none.
 ///
 /// # Errors
 ///
-/// The file given is missing; the file found cannot be read or is wrong (exit code 2).
+/// The file given is missing; the file found cannot be read, is wrong, or says what a file that was
+/// merely found may not say (exit code 2).
 pub fn load(
     explicit: Option<&Path>,
     env: &Environment,
     folder: &Path,
 ) -> Result<Option<LoadedFile>, Failure> {
-    if let Some(path) = explicit {
-        return read(path).and_then(|text| parse(path, &text)).map(Some);
+    let by_variable = env.path(environment::CONFIG);
+    if let Some(path) = explicit.or(by_variable.as_deref()) {
+        let text = read(path)?;
+        return parse_as(path, &text, Standing::Named).map(Some);
     }
-    let beside = folder.join("claude-run.toml");
-    let of_user = env
+    let beside = folder.join(FILE_NAME);
+    if beside.exists() {
+        let text = read(&beside)?;
+        let standing = trust::standing(&Memory::of(env), &beside, &text);
+        return parse_as(&beside, &text, standing).map(Some);
+    }
+    let own = env
         .config_folder()
-        .map(|folder| folder.join("claude-run").join("config.toml"));
-    let found = [Some(beside), of_user]
-        .into_iter()
-        .flatten()
-        .find(|path| path.exists());
-    found
-        .map(|path| read(&path).and_then(|text| parse(&path, &text)))
+        .map(|folder| folder.join("claude-run").join("config.toml"))
+        .filter(|path| path.exists());
+    own.map(|path| read(&path).and_then(|text| parse_as(&path, &text, Standing::Own)))
         .transpose()
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+/// The config file that is looked for in the working folder.
+pub const FILE_NAME: &str = "claude-run.toml";
+
+/// The text of a config file.
+///
+/// # Errors
+///
+/// It cannot be read, is no text, or is far too long (exit code 2).
+pub fn read(path: &Path) -> Result<String, Failure> {
     let unreadable = |why: String| {
         Failure::usage(
             format!("the config file {} cannot be read", path.display()),
@@ -82,28 +99,58 @@ fn read(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Reads the text of a config file.
+/// Reads the text of a config file that the user named.
 ///
 /// # Errors
 ///
 /// Tells the first mistake with path, line, column and what is allowed.
 pub fn parse(path: &Path, text: &str) -> Result<LoadedFile, Failure> {
+    parse_as(path, text, Standing::Named)
+}
+
+/// Reads the text of a config file that stands like this.
+///
+/// # Errors
+///
+/// Tells the first mistake with path, line, column and what is allowed.
+pub fn parse_as(path: &Path, text: &str, standing: Standing) -> Result<LoadedFile, Failure> {
     let table =
         DeTable::parse(text).map_err(|error| syntax_problem(&error).into_failure(path, text))?;
-    let walk = Walk::over(table.get_ref());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let walk = Walk::over(table.get_ref(), standing, folder);
     if let Some(problem) = walk.problems.iter().min_by_key(|problem| problem.at) {
         return Err(problem.clone().into_failure(path, text));
     }
-    let values = toml::from_str(text)
+    let values: ConfigFile = toml::from_str(text)
         .map_err(|error| value_problem(&error, &walk).into_failure(path, text))?;
+    if let Some(problem) = foreign_key(&values, &walk) {
+        return Err(problem.into_failure(path, text));
+    }
     let lines = walk
         .places
         .iter()
         .map(|(key, place)| (key.clone(), line_and_column(text, place.key.start).0));
     Ok(LoadedFile {
         path: path.to_owned(),
+        standing,
         values,
         lines: lines.collect(),
+    })
+}
+
+/// A variable of another service in the place of the endpoint's key.
+fn foreign_key(values: &ConfigFile, walk: &Walk) -> Option<Problem> {
+    const KEY: &str = "fallback.endpoint.api_key_env";
+    let endpoint = &values.fallback.endpoint;
+    let name = &endpoint.api_key_env.as_ref()?.0;
+    if endpoint.allow_foreign_key_env == Some(true) || !is_foreign(name) {
+        return None;
+    }
+    Some(Problem {
+        at: walk.places.get(KEY).map_or(0, |place| place.value.start),
+        what: format!("`{KEY}` names {name}, which holds another service's secret"),
+        why: Some("its value would be sent to the second endpoint".to_owned()),
+        next: "name the variable of that endpoint's own key, such as OTHER_API_KEY; if it is meant, write allow_foreign_key_env = true beside it".to_owned(),
     })
 }
 

@@ -5,9 +5,11 @@
 //! are also what `schemas/config.schema.json` is generated from.
 
 mod checked;
+mod foreign_keys;
 mod load;
 mod position;
 mod retry;
+mod standing;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -21,10 +23,11 @@ use crate::model::{AutoOrOff, LaneChoice, OnHalt, OnTruncated, StreamMode};
 
 pub use checked::{
     AtLeastOne, BaseUrlText, BatchSize, BudgetUsd, Concurrency, HeaderTable, HeaderText, HoursText,
-    ModelId, PerMinute, PositiveWait, Scale, VariableName, Wait, Waits,
+    KeyVariable, ModelId, PerMinute, PositiveWait, Scale, Wait, Waits,
 };
-pub use load::{LoadedFile, load, parse};
+pub use load::{FILE_NAME, LoadedFile, load, parse, parse_as, read};
 pub use retry::{ClassTable, RetryTable};
+pub use standing::Standing;
 
 /// What a config file may hold. Every key is optional.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -115,6 +118,12 @@ pub struct LimitsTable {
     pub otpm: Option<PerMinute>,
     /// What a run may cost in all, in dollars: it halts before it costs more.
     pub budget_usd: Option<BudgetUsd>,
+    /// For a batch all that its requests can cost is held against the budget, not what they are likely
+    /// to cost.
+    pub budget_strict: Option<bool>,
+    /// Searches that a request is taken to make, under a budget, where its search tool names no
+    /// `max_uses`.
+    pub budget_assume_searches: Option<AtLeastOne>,
     /// Hours in which requests are sent, such as `18:00-08:00@America/Los_Angeles`.
     pub only_between: Option<HoursText>,
     /// `auto`: one of the requests that share a cached beginning goes first, the rest after its answer.
@@ -149,6 +158,8 @@ pub struct ApiTable {
     pub workspace_id: Option<HeaderText>,
     /// PEM file of further certificates to trust; relative to this file's folder.
     pub ca_bundle: Option<PathBuf>,
+    /// Let keys and prompts go unencrypted (`http://`) to another machine.
+    pub insecure_http: Option<bool>,
     /// Headers added to every request. Credentials belong into the environment.
     pub headers: Option<HeaderTable>,
 }
@@ -159,8 +170,10 @@ pub struct ApiTable {
 pub struct SecondEndpointTable {
     /// Root of the second endpoint's API; without it there is none.
     pub base_url: Option<BaseUrlText>,
-    /// Name of the environment variable that holds its key.
-    pub api_key_env: Option<VariableName>,
+    /// Name of the environment variable that holds its key; it ends in `_KEY` or `_TOKEN`.
+    pub api_key_env: Option<KeyVariable>,
+    /// Let `api_key_env` name a variable that is known to hold another service's secret.
+    pub allow_foreign_key_env: Option<bool>,
     /// Headers added to every request to it. Credentials belong into the environment.
     pub headers: Option<HeaderTable>,
     /// How long a model must have failed at the first endpoint before this one is used.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{LoadedFile, load, parse};
+use super::{LoadedFile, Standing, load, parse, parse_as};
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::settings::{Origin, keys};
+use crate::cli::settings::{InFile, Origin, keys};
 
 fn read(text: &str) -> Result<LoadedFile, Failure> {
     parse(Path::new("c.toml"), text)
@@ -54,6 +54,8 @@ rpm = 100
 itpm = 1000
 otpm = 10
 budget_usd = 2.50
+budget_strict = true
+budget_assume_searches = 5
 only_between = "18:00-08:00@UTC"
 cache_warm = "off"
 cache_prefix = "auto"
@@ -63,11 +65,13 @@ version = "2026-10-21"
 beta = ["a", "b"]
 workspace_id = "wrkspc_1"
 ca_bundle = "ca.pem"
+insecure_http = true
 [api.headers]
 X-Team = "red"
 [fallback.endpoint]
 base_url = "https://other.test"
 api_key_env = "OTHER_KEY"
+allow_foreign_key_env = true
 after = "10m"
 models = { "claude-haiku-5-5" = "their-haiku" }
 [fallback.endpoint.headers]
@@ -94,11 +98,11 @@ fn a_complete_file_is_read_with_its_lines() {
         ("retry.scale", 24),
         ("retry.overloaded.waits", 27),
         ("fallback.models", 29),
-        ("limits.only_between", 35),
-        ("api.headers", 44),
-        ("fallback.endpoint.headers", 51),
-        ("status.url", 57),
-        ("output.quiet", 62),
+        ("limits.only_between", 37),
+        ("api.headers", 47),
+        ("fallback.endpoint.headers", 55),
+        ("status.url", 61),
+        ("output.quiet", 66),
     ] {
         assert_eq!(
             file.origin(key),
@@ -377,4 +381,140 @@ proptest::proptest! {
             proptest::prop_assert!(failure.what.starts_with("c.toml:"));
         }
     }
+}
+
+/// The problem of a file that was merely found in this folder.
+fn found(folder: &Path, text: &str) -> Result<LoadedFile, Failure> {
+    parse_as(&folder.join("c.toml"), text, Standing::Found)
+}
+
+/// The keys of the complete file as a file of one key each.
+fn single_keys() -> Vec<(&'static keys::Key, String)> {
+    let table: toml::Table = COMPLETE.parse().unwrap();
+    let in_file = keys::ALL.iter().filter(|key| key.is_in_file());
+    in_file
+        .map(|key| {
+            let name = key.name.replace("<class>", "overloaded");
+            let found = name
+                .split('.')
+                .try_fold(&toml::Value::Table(table.clone()), |value, part| {
+                    value.get(part)
+                })
+                .cloned();
+            let value = found.unwrap_or_else(|| panic!("{name} is not in the complete file"));
+            (*key, format!("{name} = {value}\n"))
+        })
+        .collect()
+}
+
+#[test]
+fn a_found_file_may_set_every_key_but_those_that_say_where_secrets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    for (key, text) in single_keys() {
+        match (key.file, found(folder.path(), &text)) {
+            (InFile::Trusted, Err(failure)) => {
+                assert_eq!(failure.exit, Exit::Usage);
+                let column = key.name.rfind('.').unwrap() + 2;
+                let place = format!("c.toml:1:{column}: `{}`", key.name);
+                assert!(failure.what.contains(&place), "{place}: {failure}");
+                assert!(failure.next.contains("config trust"), "{failure}");
+            }
+            (InFile::Trusted, Ok(_)) => panic!("{} is taken from a found file", key.name),
+            (_, read) => {
+                read.unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_guarded_key_is_found_in_every_form_that_toml_has() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, place) in [
+        ("[api]\nbase_url = \"https://h\"\n", "2:1"),
+        ("api.base_url = \"https://h\"\n", "1:5"),
+        ("api = { base_url = \"https://h\" }\n", "1:9"),
+        ("[api]\n\"base_url\" = \"https://h\"\n", "2:1"),
+        ("[\"api\"]\n'base_url' = 'https://h'\n", "2:1"),
+        ("[api.headers]\nx-gate = \"a\"\n", "1:6"),
+        ("[api]\nheaders.x-gate = \"a\"\n", "2:1"),
+        (
+            "[fallback]\nendpoint = { base_url = \"https://h\" }\n",
+            "2:14",
+        ),
+        // A value of the wrong kind is no way around.
+        ("[api]\nbase_url = 3\n", "2:1"),
+        ("[api]\nheaders = []\n", "2:1"),
+    ] {
+        let failure = found(folder.path(), text).unwrap_err();
+        assert!(
+            failure.what.contains(&format!("c.toml:{place}: ")),
+            "{text}: {failure}"
+        );
+        assert!(failure.what.contains("merely found"), "{text}: {failure}");
+    }
+    // The example with nothing in it switched on.
+    found(
+        folder.path(),
+        "[api.headers]\n[fallback.endpoint]\n[fallback.endpoint.models]\n",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_found_file_keeps_its_store_in_its_own_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    std::fs::create_dir(root.join("data")).unwrap();
+    let mut refused = vec![
+        "../s.db".to_owned(),
+        "data/../../s.db".to_owned(),
+        outside.path().join("s.db").display().to_string(),
+    ];
+    #[cfg(unix)]
+    {
+        let link = |target: &Path, name: &str| {
+            std::os::unix::fs::symlink(target, root.join(name)).unwrap()
+        };
+        link(outside.path(), "linked");
+        link(&outside.path().join("later.db"), "dangling.db");
+        refused.extend([
+            "linked/s.db".to_owned(),
+            "linked/new/s.db".to_owned(),
+            "dangling.db".to_owned(),
+        ]);
+    }
+    for path in ["s.db", "./s.db", "data/s.db", "data/new/s.db"] {
+        found(root, &format!("[store]\npath = {path:?}\n")).unwrap();
+    }
+    for path in refused {
+        let text = format!("[store]\npath = {path:?}\n");
+        let failure = found(root, &text).unwrap_err();
+        assert!(
+            failure.what.contains("c.toml:2:1: `store.path` leads out"),
+            "{path}: {failure}"
+        );
+        parse_as(&root.join("c.toml"), &text, Standing::Trusted).unwrap();
+    }
+}
+
+#[test]
+fn a_foreign_secret_is_named_only_with_a_word_beside_it() {
+    let text = |more: &str| {
+        format!(
+            "[fallback.endpoint]\nbase_url = \"https://h\"\napi_key_env = \"AWS_SECRET_ACCESS_KEY\"\n{more}"
+        )
+    };
+    for more in ["", "allow_foreign_key_env = false\n"] {
+        let said = mistake(&text(more));
+        assert!(
+            said.contains(
+                "c.toml:3:15: `fallback.endpoint.api_key_env` names AWS_SECRET_ACCESS_KEY"
+            ),
+            "{said}"
+        );
+        assert!(said.contains("allow_foreign_key_env = true"), "{said}");
+    }
+    read(&text("allow_foreign_key_env = true\n")).unwrap();
 }

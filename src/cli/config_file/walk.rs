@@ -1,12 +1,15 @@
 //! A walk over the keys of the file before its values are read: unknown keys and credentials are
-//! found here, with better words than a deserialiser has, and the lines of all others are noted.
+//! found here, and what a file that was merely found may not say, with better words than a deserialiser
+//! has, and the lines of all others are noted.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use clap::CommandFactory;
 use toml::de::{DeTable, DeValue};
 
+use super::Standing;
 use super::position::Problem;
 use super::retry::has_waits;
 use crate::cli::settings::keys;
@@ -41,15 +44,23 @@ pub(super) struct Place {
 }
 
 /// What the walk found: places by dotted key, and mistakes.
-#[derive(Debug, Default)]
-pub(super) struct Walk {
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
     pub(super) places: BTreeMap<String, Place>,
     pub(super) problems: Vec<Problem>,
+    standing: Standing,
+    folder: &'a Path,
 }
 
-impl Walk {
-    pub(super) fn over(table: &DeTable<'_>) -> Self {
-        let mut walk = Self::default();
+impl<'a> Walk<'a> {
+    /// Over a file in `folder` that stands like this.
+    pub(super) fn over(table: &DeTable<'_>, standing: Standing, folder: &'a Path) -> Self {
+        let mut walk = Self {
+            places: BTreeMap::new(),
+            problems: Vec::new(),
+            standing,
+            folder,
+        };
         walk.table("", table);
         walk
     }
@@ -61,6 +72,10 @@ impl Walk {
         found
             .max_by_key(|(key, _)| key.matches('.').count())
             .map(|(key, _)| key.as_str())
+    }
+
+    fn untrusted(&self, path: &str, at: usize, value: &DeValue<'_>) -> Option<Problem> {
+        self.standing.problem(self.folder, path, at, value)
     }
 
     fn table(&mut self, area: &str, table: &DeTable<'_>) {
@@ -78,6 +93,8 @@ impl Walk {
             } else if is_secret(name, value.get_ref()) {
                 self.problems.push(secret(at, &format!("`{name}`")));
             } else if let Some(problem) = misplaced(at, area, name, &path) {
+                self.problems.push(problem);
+            } else if let Some(problem) = self.untrusted(&path, at, value.get_ref()) {
                 self.problems.push(problem);
             } else if let DeValue::Table(inner) = value.get_ref() {
                 self.table(&path, inner);

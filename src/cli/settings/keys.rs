@@ -1,24 +1,55 @@
 //! Every setting, in one table: its key in the config file, its flag, its variable, what it means,
 //! and how it is shown. `config` prints this table and the documentation is written from it.
 
+mod endpoint;
+mod limits;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use limits::{
+    BUDGET_ASSUME_SEARCHES, BUDGET_STRICT, BUDGET_USD, CACHE_PREFIX, CACHE_WARM, ITPM,
+    ONLY_BETWEEN, OTPM, RPM,
+};
+
 use super::{Origin, Setting, Settings};
 use crate::cli::environment;
 use crate::model::duration::format_duration;
 
+pub use endpoint::{
+    BASE_URL, BETA, CA_BUNDLE, HEADERS, INSECURE_HTTP, SECOND_AFTER, SECOND_ALLOW_FOREIGN_KEY_ENV,
+    SECOND_API_KEY_ENV, SECOND_BASE_URL, SECOND_HEADERS, SECOND_MODELS, STATUS_ENABLED, STATUS_URL,
+    VERSION, WORKSPACE_ID,
+};
+
+/// Which config files may set a key. A file that was merely found lies in a folder that somebody
+/// else may have made: what says where keys, prompts and answers go is not taken from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InFile {
+    /// None: there is only the flag or the variable.
+    Never,
+    /// Any, a merely found one too.
+    Any,
+    /// A merely found one only with a path that stays in its own folder.
+    Inside,
+    /// Only one that the user named, that lies in the user's own config folder, or that
+    /// `config trust` has accepted.
+    Trusted,
+}
+
 /// One setting.
 #[derive(Debug)]
 pub struct Key {
-    /// Its dotted name. With a dot it is a key of the config file; without, there is only the flag.
+    /// Its dotted name; without a dot it is no key of the config file.
     pub name: &'static str,
     /// Its flag.
     pub flag: Option<&'static str>,
     /// Its environment variable.
     pub env: Option<&'static str>,
+    /// Which config files may set it.
+    pub file: InFile,
     /// What it means, in one line.
     pub about: &'static str,
     rows: fn(&Settings) -> Vec<Row>,
@@ -49,7 +80,7 @@ impl Key {
     /// Whether the config file may set it.
     #[must_use]
     pub fn is_in_file(&self) -> bool {
-        self.name.contains('.')
+        self.file != InFile::Never
     }
 }
 
@@ -77,7 +108,8 @@ fn path(value: &Option<PathBuf>) -> Value {
 pub const CONFIG: Key = Key {
     name: "config",
     flag: Some("--config"),
-    env: None,
+    env: Some(environment::CONFIG),
+    file: InFile::Never,
     about: "Config file in use",
     rows: |s| one(&s.config, path),
 };
@@ -86,6 +118,7 @@ pub const STORE: Key = Key {
     name: "store.path",
     flag: Some("--store"),
     env: Some(environment::STORE),
+    file: InFile::Inside,
     about: "File that holds runs, jobs and results",
     rows: |s| one(&s.store, |path| json!(path.display().to_string())),
 };
@@ -94,6 +127,7 @@ pub const CONCURRENCY: Key = Key {
     name: "dispatch.concurrency",
     flag: Some("--concurrency"),
     env: None,
+    file: InFile::Any,
     about: "Requests open at the same time, 1 to 10000",
     rows: |s| one(&s.dispatch.concurrency, |n| json!(n)),
 };
@@ -102,6 +136,7 @@ pub const STAGGER: Key = Key {
     name: "dispatch.stagger",
     flag: Some("--stagger"),
     env: None,
+    file: InFile::Any,
     about: "Least time between two starts",
     rows: |s| one(&s.dispatch.stagger, duration),
 };
@@ -110,6 +145,7 @@ pub const TIMEOUT: Key = Key {
     name: "dispatch.timeout",
     flag: Some("--timeout"),
     env: None,
+    file: InFile::Any,
     about: "Time for one request before it counts as failed; a stream may take six times as long",
     rows: |s| one(&s.dispatch.timeout, duration),
 };
@@ -118,6 +154,7 @@ pub const STREAM: Key = Key {
     name: "dispatch.stream",
     flag: Some("--stream"),
     env: None,
+    file: InFile::Any,
     about: "Stream answers: auto (those that may take long), always or never",
     rows: |s| one(&s.dispatch.stream, |mode| json!(mode)),
 };
@@ -126,6 +163,7 @@ pub const IDLE_TIMEOUT: Key = Key {
     name: "dispatch.idle_timeout",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "Longest silence within a streamed answer; at most the timeout counts",
     rows: |s| one(&s.dispatch.idle_timeout, duration),
 };
@@ -134,6 +172,7 @@ pub const GRACE: Key = Key {
     name: "dispatch.grace",
     flag: Some("--grace"),
     env: None,
+    file: InFile::Any,
     about: "Time for requests in flight to finish after Ctrl-C",
     rows: |s| one(&s.dispatch.grace, duration),
 };
@@ -142,6 +181,7 @@ pub const SEED: Key = Key {
     name: "dispatch.seed",
     flag: Some("--seed"),
     env: None,
+    file: InFile::Any,
     about: "Seed of every random choice",
     rows: |s| one(&s.dispatch.seed, |n| json!(n)),
 };
@@ -150,6 +190,7 @@ pub const ON_HALT: Key = Key {
     name: "dispatch.on_halt",
     flag: Some("--on-halt"),
     env: None,
+    file: InFile::Any,
     about: "When no job can succeed: exit, or wait and try again now and then",
     rows: |s| one(&s.dispatch.on_halt, |on_halt| json!(on_halt.as_str())),
 };
@@ -158,6 +199,7 @@ pub const LANE: Key = Key {
     name: "dispatch.lane",
     flag: Some("--lane"),
     env: None,
+    file: InFile::Any,
     about: "Lane of jobs whose line names none: auto (the cheapest that keeps the deadline), live or batch",
     rows: |s| one(&s.dispatch.lane, |lane| json!(lane)),
 };
@@ -166,6 +208,7 @@ pub const DEADLINE: Key = Key {
     name: "deadline",
     flag: Some("--deadline"),
     env: None,
+    file: InFile::Never,
     about: "When the answers are wanted, for jobs whose line does not say it",
     rows: |s| {
         one(&s.dispatch.deadline, |at| {
@@ -178,6 +221,7 @@ pub const BATCH_SIZE: Key = Key {
     name: "batch.size",
     flag: Some("--batch-size"),
     env: None,
+    file: InFile::Any,
     about: "Most requests in one batch, 1 to 100000",
     rows: |s| one(&s.batch.size, |n| json!(n)),
 };
@@ -186,6 +230,7 @@ pub const POLL_MIN: Key = Key {
     name: "batch.poll_min",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "Time before the first look at a batch; looks grow rarer up to poll_max",
     rows: |s| one(&s.batch.poll_min, duration),
 };
@@ -194,6 +239,7 @@ pub const POLL_MAX: Key = Key {
     name: "batch.poll_max",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "Longest time between two looks at a batch",
     rows: |s| one(&s.batch.poll_max, duration),
 };
@@ -202,6 +248,7 @@ pub const UNCERTAIN_FOR: Key = Key {
     name: "batch.uncertain_for",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "How long a batch whose create answer was lost is looked for before it is created again",
     rows: |s| one(&s.batch.uncertain_for, duration),
 };
@@ -210,6 +257,7 @@ pub const NOT_FOUND_FOR: Key = Key {
     name: "batch.not_found_for",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "How long a created batch that the API does not find is asked for again",
     rows: |s| one(&s.batch.not_found_for, duration),
 };
@@ -226,6 +274,7 @@ pub const SPILL_AFTER: Key = Key {
     name: "batch.spill_after",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "When the live lane has been down so long, jobs whose deadline allows it go to batches",
     rows: |s| {
         one(&s.batch.spill_after, |wait| {
@@ -238,6 +287,7 @@ pub const MIN_JOBS: Key = Key {
     name: "batch.min_jobs",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "Fewer jobs than this go live instead, unless the batch lane is forced",
     rows: |s| one(&s.batch.min_jobs, |n| json!(n)),
 };
@@ -246,6 +296,7 @@ pub const QUEUE_LIMIT: Key = Key {
     name: "batch.queue_limit",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "Requests that may wait in the API's processing queue at once (a limit of your tier)",
     rows: |s| one(&s.batch.queue_limit, |n| json!(n)),
 };
@@ -254,6 +305,7 @@ pub const ON_TRUNCATED: Key = Key {
     name: "dispatch.on_truncated",
     flag: Some("--on-truncated"),
     env: None,
+    file: InFile::Any,
     about: "An answer cut at max_tokens: keep it, or raise max_tokens and try once more",
     rows: |s| one(&s.dispatch.on_truncated, |choice| json!(choice.as_str())),
 };
@@ -262,78 +314,16 @@ pub const FALLBACK_MODELS: Key = Key {
     name: "fallback.models",
     flag: Some("--fallback-model"),
     env: None,
+    file: InFile::Any,
     about: "Models to ask, in this order, when a job's own refuses or is overloaded twice",
     rows: |s| one(&s.fallback.models, |models| json!(models)),
-};
-/// Our own ceiling of requests.
-pub const RPM: Key = Key {
-    name: "limits.rpm",
-    flag: Some("--rpm"),
-    env: None,
-    about: "Requests per minute, at most, over the whole run",
-    rows: |s| one(&s.limits.rpm, |n| json!(n)),
-};
-/// Our own ceiling of input tokens.
-pub const ITPM: Key = Key {
-    name: "limits.itpm",
-    flag: Some("--itpm"),
-    env: None,
-    about: "Input tokens per minute, at most; cache reads do not count",
-    rows: |s| one(&s.limits.itpm, |n| json!(n)),
-};
-/// Our own ceiling of output tokens.
-pub const OTPM: Key = Key {
-    name: "limits.otpm",
-    flag: Some("--otpm"),
-    env: None,
-    about: "Output tokens per minute, at most",
-    rows: |s| one(&s.limits.otpm, |n| json!(n)),
-};
-/// What a run may cost.
-pub const BUDGET_USD: Key = Key {
-    name: "limits.budget_usd",
-    flag: Some("--budget-usd"),
-    env: None,
-    about: "What a run may cost in all, in dollars; it halts before it costs more",
-    rows: |s| {
-        one(&s.limits.budget_usd, |amount| {
-            json!(amount.map(|amount| amount.to_string()))
-        })
-    },
-};
-/// Hours in which requests are sent.
-pub const ONLY_BETWEEN: Key = Key {
-    name: "limits.only_between",
-    flag: Some("--only-between"),
-    env: None,
-    about: "Hours in which requests are sent, with their time zone",
-    rows: |s| {
-        one(&s.limits.only_between, |hours| {
-            json!(hours.as_ref().map(ToString::to_string))
-        })
-    },
-};
-/// Whether one request warms the cache for others.
-pub const CACHE_WARM: Key = Key {
-    name: "limits.cache_warm",
-    flag: Some("--cache-warm"),
-    env: None,
-    about: "Let one request warm a shared prompt cache before the rest: auto or off",
-    rows: |s| one(&s.limits.cache_warm, |warm| json!(warm.as_str())),
-};
-/// Whether shared beginnings are marked for the cache.
-pub const CACHE_PREFIX: Key = Key {
-    name: "limits.cache_prefix",
-    flag: Some("--cache-prefix"),
-    env: None,
-    about: "Mark long beginnings that many requests share for the prompt cache: auto or off",
-    rows: |s| one(&s.limits.cache_prefix, |prefix| json!(prefix.as_str())),
 };
 /// Failed attempts after which a job fails.
 pub const MAX_ATTEMPTS: Key = Key {
     name: "retry.max_attempts",
     flag: Some("--max-attempts"),
     env: None,
+    file: InFile::Any,
     about: "Failed attempts after which a job fails",
     rows: |s| one(&s.retry.max_attempts, |n| json!(n)),
 };
@@ -342,6 +332,7 @@ pub const RETRY_SCALE: Key = Key {
     name: "retry.scale",
     flag: Some("--retry-scale"),
     env: None,
+    file: InFile::Any,
     about: "Multiplies every wait before a retry",
     rows: |s| one(&s.retry.scale, |x| json!(x)),
 };
@@ -350,6 +341,7 @@ pub const GIVE_UP_AFTER: Key = Key {
     name: "retry.give_up_after",
     flag: Some("--give-up-after"),
     env: None,
+    file: InFile::Any,
     about: "Time since its first attempt after which a failure ends a job",
     rows: |s| {
         one(&s.retry.give_up_after, |limit| {
@@ -362,6 +354,7 @@ pub const WAITS: Key = Key {
     name: "retry.<class>.waits",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "Waits before the first, second, ... retry after this error class; the last one repeats",
     rows: |s| {
         let shown = |waits: &Vec<Duration>| waits.iter().map(duration).collect();
@@ -373,138 +366,12 @@ pub const WAITS: Key = Key {
         rows.collect()
     },
 };
-/// Root of the API.
-pub const BASE_URL: Key = Key {
-    name: "api.base_url",
-    flag: Some("--base-url"),
-    env: Some(environment::BASE_URL),
-    about: "Root of the API",
-    rows: |s| one(&s.api.base_url, |url| json!(url.to_string())),
-};
-/// Version of the API.
-pub const VERSION: Key = Key {
-    name: "api.version",
-    flag: None,
-    env: None,
-    about: "Version of the API that requests are written for (header anthropic-version)",
-    rows: |s| one(&s.api.version, |text| json!(text)),
-};
-/// Betas.
-pub const BETA: Key = Key {
-    name: "api.beta",
-    flag: None,
-    env: None,
-    about: "Beta features to ask for (header anthropic-beta)",
-    rows: |s| one(&s.api.betas, |names| json!(names)),
-};
-/// Workspace.
-pub const WORKSPACE_ID: Key = Key {
-    name: "api.workspace_id",
-    flag: None,
-    env: Some(environment::WORKSPACE_ID),
-    about: "Workspace, for keys that span several (header anthropic-workspace-id)",
-    rows: |s| one(&s.api.workspace_id, |id| json!(id)),
-};
-/// Further headers; their values are never shown.
-pub const HEADERS: Key = Key {
-    name: "api.headers",
-    flag: None,
-    env: Some(environment::CUSTOM_HEADERS),
-    about: "Headers added to every request; only their names are shown",
-    rows: |s| {
-        one(&s.api.headers, |headers| {
-            headers.iter().map(|header| json!(header.name)).collect()
-        })
-    },
-};
-/// Certificates to trust.
-pub const CA_BUNDLE: Key = Key {
-    name: "api.ca_bundle",
-    flag: Some("--ca-bundle"),
-    env: None,
-    about: "PEM file of further certificates to trust",
-    rows: |s| one(&s.api.ca_bundle, path),
-};
-/// Root of the second endpoint.
-pub const SECOND_BASE_URL: Key = Key {
-    name: "fallback.endpoint.base_url",
-    flag: None,
-    env: None,
-    about: "Root of a second endpoint, used while the first does not work",
-    rows: |s| {
-        one(&s.fallback.endpoint.base_url, |url| {
-            json!(url.as_ref().map(ToString::to_string))
-        })
-    },
-};
-/// The variable that holds the second endpoint's key; the key is never shown.
-pub const SECOND_API_KEY_ENV: Key = Key {
-    name: "fallback.endpoint.api_key_env",
-    flag: None,
-    env: None,
-    about: "Name of the environment variable that holds the second endpoint's key",
-    rows: |s| one(&s.fallback.endpoint.api_key_env, |name| json!(name)),
-};
-/// Headers for the second endpoint; their values are never shown.
-pub const SECOND_HEADERS: Key = Key {
-    name: "fallback.endpoint.headers",
-    flag: None,
-    env: None,
-    about: "Headers added to requests to the second endpoint; only their names are shown",
-    rows: |s| {
-        one(&s.fallback.endpoint.headers, |headers| {
-            headers.iter().map(|header| json!(header.name)).collect()
-        })
-    },
-};
-/// When the second endpoint is used.
-pub const SECOND_AFTER: Key = Key {
-    name: "fallback.endpoint.after",
-    flag: None,
-    env: None,
-    about: "How long a model must have failed at the first endpoint before the second is used",
-    rows: |s| one(&s.fallback.endpoint.after, duration),
-};
-/// What the second endpoint calls the models.
-pub const SECOND_MODELS: Key = Key {
-    name: "fallback.endpoint.models",
-    flag: None,
-    env: None,
-    about: "Ids of models here, and what the second endpoint calls them",
-    rows: |s| {
-        one(&s.fallback.endpoint.models, |models| {
-            let pairs = models.iter();
-            pairs
-                .map(|(ours, theirs)| json!(format!("{ours} = {theirs}")))
-                .collect()
-        })
-    },
-};
-/// Whether the status page is asked.
-pub const STATUS_ENABLED: Key = Key {
-    name: "status.enabled",
-    flag: None,
-    env: None,
-    about: "Whether the API's status page is asked",
-    rows: |s| one(&s.status.enabled, |on| json!(on)),
-};
-/// Root of the status page.
-pub const STATUS_URL: Key = Key {
-    name: "status.url",
-    flag: None,
-    env: None,
-    about: "Root of the status page; by default the first-party API's, for that API alone",
-    rows: |s| {
-        one(&s.status.url, |url| {
-            json!(url.as_ref().map(ToString::to_string))
-        })
-    },
-};
 /// Price table.
 pub const PRICES: Key = Key {
     name: "prices.file",
     flag: None,
     env: None,
+    file: InFile::Any,
     about: "Price table laid over the built-in one, model by model",
     rows: |s| one(&s.prices, path),
 };
@@ -513,6 +380,7 @@ pub const COLOR: Key = Key {
     name: "output.color",
     flag: Some("--color"),
     env: Some(environment::NO_COLOR),
+    file: InFile::Any,
     about: "Colour on standard error: auto, always or never",
     rows: |s| one(&s.output.color, |color| json!(color)),
 };
@@ -521,6 +389,7 @@ pub const QUIET: Key = Key {
     name: "output.quiet",
     flag: Some("--quiet"),
     env: None,
+    file: InFile::Any,
     about: "Print results and errors only",
     rows: |s| one(&s.output.quiet, |on| json!(on)),
 };
@@ -529,12 +398,13 @@ pub const VERBOSITY: Key = Key {
     name: "verbose",
     flag: Some("-v"),
     env: None,
+    file: InFile::Never,
     about: "How much is logged to standard error, 0 to 3",
     rows: |s| one(&s.output.verbosity, |n| json!(n)),
 };
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 51] = [
+pub const ALL: [&Key; 55] = [
     &CONFIG,
     &STORE,
     &CONCURRENCY,
@@ -566,6 +436,8 @@ pub const ALL: [&Key; 51] = [
     &ITPM,
     &OTPM,
     &BUDGET_USD,
+    &BUDGET_STRICT,
+    &BUDGET_ASSUME_SEARCHES,
     &ONLY_BETWEEN,
     &CACHE_WARM,
     &CACHE_PREFIX,
@@ -575,8 +447,10 @@ pub const ALL: [&Key; 51] = [
     &WORKSPACE_ID,
     &HEADERS,
     &CA_BUNDLE,
+    &INSECURE_HTTP,
     &SECOND_BASE_URL,
     &SECOND_API_KEY_ENV,
+    &SECOND_ALLOW_FOREIGN_KEY_ENV,
     &SECOND_HEADERS,
     &SECOND_AFTER,
     &SECOND_MODELS,
@@ -587,3 +461,6 @@ pub const ALL: [&Key; 51] = [
     &QUIET,
     &VERBOSITY,
 ];
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ use crate::policy::Hours;
 
 pub use batch::BatchLaneSettings;
 pub use headers::{CustomHeader, parse_headers};
-pub use keys::{Key, Row};
+pub use keys::{InFile, Key, Row};
 pub use layers::Layers;
 pub use origin::{Origin, Setting};
 
@@ -118,6 +118,10 @@ pub struct LimitSettings {
     pub otpm: Setting<Option<u64>>,
     /// What a run may cost in all.
     pub budget_usd: Setting<Option<Pico>>,
+    /// Whether a batch holds all that its requests can cost.
+    pub budget_strict: Setting<bool>,
+    /// Searches of a request whose search tool names no bound.
+    pub budget_assume_searches: Setting<Option<u32>>,
     /// Hours in which requests are sent.
     pub only_between: Setting<Option<Hours>>,
     /// Whether one request warms the cache for those that share its beginning.
@@ -141,6 +145,8 @@ pub struct ApiSettings {
     pub headers: Setting<Vec<CustomHeader>>,
     /// PEM file of further certificates to trust.
     pub ca_bundle: Setting<Option<PathBuf>>,
+    /// Whether requests may go unencrypted to another machine.
+    pub insecure_http: Setting<bool>,
 }
 
 /// The second endpoint.
@@ -150,6 +156,8 @@ pub struct SecondEndpointSettings {
     pub base_url: Setting<Option<BaseUrl>>,
     /// Name of the environment variable that holds its key.
     pub api_key_env: Setting<Option<String>>,
+    /// Whether that may be a variable that is known to hold another service's secret.
+    pub allow_foreign_key_env: Setting<bool>,
     /// Headers for it alone.
     pub headers: Setting<Vec<CustomHeader>>,
     /// How long a model must have failed at the first endpoint.
@@ -187,6 +195,7 @@ impl Settings {
         let ca_bundle = self.api.ca_bundle.given_by_flag().and_then(Option::as_ref);
         let hours = self.limits.only_between.given_by_flag();
         let hours = hours.and_then(Option::as_ref);
+        let searches = self.limits.budget_assume_searches.given_by_flag();
         DispatchOptions {
             concurrency: self.dispatch.concurrency.given_by_flag().copied(),
             stagger: self.dispatch.stagger.given_by_flag().copied(),
@@ -194,6 +203,8 @@ impl Settings {
             itpm: self.limits.itpm.given_by_flag().copied().flatten(),
             otpm: self.limits.otpm.given_by_flag().copied().flatten(),
             budget_usd: self.limits.budget_usd.given_by_flag().copied().flatten(),
+            budget_strict: self.limits.budget_strict.given_by_flag().copied(),
+            budget_assume_searches: searches.copied().flatten(),
             only_between: hours.map(ToString::to_string),
             cache_warm: self.limits.cache_warm.given_by_flag().copied(),
             cache_prefix: self.limits.cache_prefix.given_by_flag().copied(),

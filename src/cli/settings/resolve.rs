@@ -12,7 +12,7 @@ use super::{
     ApiSettings, CustomHeader, DispatchSettings, FallbackSettings, LimitSettings, OutputSettings,
     RetrySettings, Setting, StatusSettings, keys, parse_headers,
 };
-use crate::cli::config_file::{ConfigFile, PerMinute};
+use crate::cli::config_file::{ConfigFile, LimitsTable, PerMinute};
 use crate::cli::environment;
 use crate::cli::failure::Failure;
 use crate::cli::values::{self, BaseUrl};
@@ -137,6 +137,8 @@ impl Layers {
                     ..By::nobody()
                 },
             ),
+            budget_strict: self.budget_strict(file, run),
+            budget_assume_searches: self.budget_assume_searches(file, run),
             only_between: self.pick(
                 &keys::ONLY_BETWEEN,
                 None,
@@ -168,6 +170,30 @@ impl Layers {
                 },
             ),
         }
+    }
+
+    fn budget_strict(&self, file: &LimitsTable, run: &DispatchOptions) -> Setting<bool> {
+        let by = By {
+            file: file.budget_strict,
+            run: run.budget_strict,
+            flag: self.dispatch.budget_strict,
+            ..By::nobody()
+        };
+        self.pick(&keys::BUDGET_STRICT, false, by)
+    }
+
+    fn budget_assume_searches(
+        &self,
+        file: &LimitsTable,
+        run: &DispatchOptions,
+    ) -> Setting<Option<u32>> {
+        let by = By {
+            file: file.budget_assume_searches.map(|n| Some(n.0)),
+            run: run.budget_assume_searches.map(Some),
+            flag: self.dispatch.budget_assume_searches.map(Some),
+            ..By::nobody()
+        };
+        self.pick(&keys::BUDGET_ASSUME_SEARCHES, None, by)
     }
 
     pub(super) fn fallback_settings(
@@ -291,7 +317,19 @@ impl Layers {
             workspace_id: self.workspace_id(file)?,
             headers: self.headers(file)?,
             ca_bundle: self.ca_bundle(file, run),
+            insecure_http: self.insecure_http(file)?,
         })
+    }
+
+    fn insecure_http(&self, file: &ConfigFile) -> Result<Setting<bool>, Failure> {
+        // No layer of a run: a store that somebody else made must not say it.
+        let by = By {
+            file: file.api.insecure_http,
+            env: self.env.switch(environment::INSECURE_HTTP)?,
+            flag: self.dispatch.insecure_http.then_some(true),
+            ..By::nobody()
+        };
+        Ok(self.pick(&keys::INSECURE_HTTP, false, by))
     }
 
     pub(super) fn output_settings(&self, file: &ConfigFile) -> OutputSettings {
@@ -352,17 +390,21 @@ impl Layers {
 
     pub(super) fn config(&self) -> Setting<Option<PathBuf>> {
         let found = self.file.as_ref().map(|file| Some(file.path.clone()));
-        if self.global.config.is_none() {
-            return Setting::default_of(found.flatten());
-        }
-        self.pick(
-            &keys::CONFIG,
-            None,
-            By {
+        if self.global.config.is_some() {
+            let by = By {
                 flag: found,
                 ..By::nobody()
-            },
-        )
+            };
+            return self.pick(&keys::CONFIG, None, by);
+        }
+        if self.env.is_set(environment::CONFIG) {
+            let by = By {
+                env: found,
+                ..By::nobody()
+            };
+            return self.pick(&keys::CONFIG, None, by);
+        }
+        Setting::default_of(found.flatten())
     }
 
     pub(super) fn store(&self, file: &ConfigFile) -> Setting<PathBuf> {

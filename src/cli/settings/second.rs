@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::keys::{
-    SECOND_AFTER, SECOND_API_KEY_ENV, SECOND_BASE_URL, SECOND_HEADERS, SECOND_MODELS,
+    SECOND_AFTER, SECOND_ALLOW_FOREIGN_KEY_ENV, SECOND_API_KEY_ENV, SECOND_BASE_URL,
+    SECOND_HEADERS, SECOND_MODELS,
 };
 use super::layers::{By, Layers};
 use super::{Key, SecondEndpointSettings, Setting};
@@ -21,6 +22,7 @@ impl Layers {
     ) -> Result<SecondEndpointSettings, Failure> {
         let table = &file.fallback.endpoint;
         let only_with_a_url = table.api_key_env.is_some()
+            || table.allow_foreign_key_env.is_some()
             || table.headers.is_some()
             || table.after.is_some()
             || table.models.is_some();
@@ -38,6 +40,11 @@ impl Layers {
         Ok(SecondEndpointSettings {
             base_url: self.of_file(&SECOND_BASE_URL, None, base_url),
             api_key_env: self.of_file(&SECOND_API_KEY_ENV, None, api_key_env),
+            allow_foreign_key_env: self.of_file(
+                &SECOND_ALLOW_FOREIGN_KEY_ENV,
+                false,
+                table.allow_foreign_key_env,
+            ),
             headers: self.of_file(&SECOND_HEADERS, Vec::new(), headers),
             after: self.of_file(&SECOND_AFTER, DEFAULT_AFTER, after),
             models: self.of_file(&SECOND_MODELS, BTreeMap::new(), table.models.clone()),

@@ -15,6 +15,7 @@ use crate::cli::credentials::Credentials;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::trust::Gate;
 use crate::model::{AutoOrOff, DispatchOptions, ErrorClass, LaneChoice, Pico, StreamMode};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
@@ -53,6 +54,7 @@ impl Given<'_> {
 
     pub(crate) fn context(&self) -> Context {
         Context {
+            gate: Gate::of(&self.layers().env),
             layers: self.layers(),
             settings: self.settings().unwrap(),
             console: Console::new(Stderr::to(Box::new(Captured::default())), false, false),
@@ -73,6 +75,11 @@ const LAYERED: &[(&keys::Key, [&str; 5])] = &[
     (&keys::ITPM, ["null", "2", "2", "3", "4"]),
     (&keys::OTPM, ["null", "2", "2", "3", "4"]),
     (&keys::BUDGET_USD, ["null", "2.00", "2.00", "3.00", "4.00"]),
+    (
+        &keys::BUDGET_STRICT,
+        ["false", "true", "true", "false", "true"],
+    ),
+    (&keys::BUDGET_ASSUME_SEARCHES, ["null", "2", "2", "3", "4"]),
     (
         &keys::ONLY_BETWEEN,
         [
@@ -127,6 +134,8 @@ rpm = 2
 itpm = 2
 otpm = 2
 budget_usd = 2
+budget_strict = true
+budget_assume_searches = 2
 only_between = \"02:00-03:00@UTC\"
 cache_warm = \"off\"
 cache_prefix = \"auto\"
@@ -137,7 +146,7 @@ ca_bundle = \"/file.pem\"
 
 const LAYERED_FLAGS: &str = "submit f --concurrency 4 --stagger 4s --timeout 4s --stream auto --grace 4s --seed 4 --lane auto --batch-size 4 \
                  --max-attempts 4 --retry-scale 4 --base-url http://flag.test --ca-bundle /flag.pem --rpm 4 --itpm 4 --otpm 4 \
-                 --budget-usd 4 --only-between 04:00-05:00@UTC --cache-warm auto --cache-prefix off";
+                 --budget-usd 4 --budget-strict --budget-assume-searches 4 --only-between 04:00-05:00@UTC --cache-warm auto --cache-prefix off";
 
 /// What is stored with the run.
 fn layered_options() -> DispatchOptions {
@@ -158,6 +167,8 @@ fn layered_options() -> DispatchOptions {
         itpm: Some(3),
         otpm: Some(3),
         budget_usd: Some(Pico(3 * Pico::USD.0)),
+        budget_strict: Some(false),
+        budget_assume_searches: Some(3),
         only_between: Some("03:00-04:00@UTC".to_owned()),
         cache_warm: Some(AutoOrOff::Off),
         cache_prefix: Some(AutoOrOff::Auto),

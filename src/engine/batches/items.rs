@@ -142,6 +142,7 @@ fn decided(
         &item.job,
         reply,
         outcome::Surroundings {
+            lane: Lane::Batch,
             standing,
             ever_answered: true,
             outage: false,
@@ -238,6 +239,9 @@ fn bare_record(
         endpoint: None,
         usage: Usage::default(),
         cost: Cost::default(),
+        cost_basis: None,
+        price_row: None,
+        at_most: None,
         maybe_billed: false,
         latency: None,
     }

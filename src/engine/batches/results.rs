@@ -136,6 +136,7 @@ impl Planner {
             track.given_up = true;
         }
         let at = now;
+        self.ready.push(Effect::Kept(batch));
         self.ready.push(Effect::Held(Halt { class, message, at }));
     }
 

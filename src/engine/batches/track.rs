@@ -229,6 +229,11 @@ impl Track {
         }
     }
 
+    /// It was taken apart although its requests may have been served.
+    pub(super) fn is_lost(&self) -> bool {
+        self.apart.is_some_and(|(_, keep_attempts)| keep_attempts)
+    }
+
     /// Its results came short, and are asked for again.
     pub(super) fn awaits_results(&self) -> bool {
         self.row.state == BatchState::Ended && self.row.short.is_some() && !self.given_up

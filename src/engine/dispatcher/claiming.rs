@@ -9,6 +9,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     /// Claims jobs, marks in them what is to be cached, and counts them.
     pub(super) fn claim(&mut self, claim: Claim) {
         let marker = self.marker.clone();
+        let has_budget = self.settings.limits.budget.is_some();
         self.call(move |store| async move {
             let model = claim.model.clone();
             let mut result = store.claim(claim).await;
@@ -18,7 +19,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 if !marker.is_idle() {
                     job.body = marker.marked(&job.body, Keep::FiveMinutes);
                 }
-                Prompt::read(&job.body)
+                if has_budget {
+                    Prompt::read_with_bounds(&job.body)
+                } else {
+                    Prompt::read(&job.body)
+                }
             });
             Called::Claimed {
                 model,

@@ -1,5 +1,9 @@
 //! How ends of attempts get into the store, or into its spool.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+
 use super::{Called, Dispatcher, EngineError, Group, NotRecorded};
 use crate::model::{AttemptOutcome, Lane, RunId};
 use crate::provider::Provider;
@@ -16,7 +20,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let (run, group) = (self.run.id, std::mem::take(&mut self.gathered));
         self.call(move |store| async move {
             let ends = || -> Vec<_> { group.iter().map(|(_, finish)| finish.clone()).collect() };
-            let result = match store.finish(run, ends()).await {
+            // Caught, because the answers in it are paid for and the spool may still take them.
+            let finishing = AssertUnwindSafe(store.finish(run, ends())).catch_unwind();
+            let result = match finishing.await.unwrap_or_else(|_| Err(lost_call())) {
                 Ok(()) => Ok(()),
                 // At once: the process may not live until it leaves in order.
                 Err(error) => Err(put_aside(&*store, run, ends(), error).await),
@@ -71,6 +77,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             lost,
         }
     }
+}
+
+/// What a call of the store panicked with was told when it happened; it may quote what is secret.
+pub(super) fn lost_call() -> StoreError {
+    StoreError::IllegalTransition("a call of the store was lost".to_owned())
 }
 
 async fn put_aside<S: Store>(

@@ -7,7 +7,7 @@ use super::{Effect, Leave, Scheduler};
 use crate::clock::add;
 use crate::engine::outcome::Outcome;
 use crate::model::{ClaimedJob, EventKind, RateLimits};
-use crate::store::{EstimateSums, Next};
+use crate::store::{EstimateSums, MaybeBilled, Next};
 
 /// A hint is spread by up to this part of itself, upwards only.
 const HINT_JITTER: f64 = 0.1;
@@ -62,6 +62,18 @@ impl Scheduler {
             Some(opens_at) => EventKind::HoursClosed { opens_at },
             None => EventKind::HoursOpened {},
         }));
+    }
+
+    /// What attempts of earlier dispatches may have cost beyond what is known of it is kept out of reach.
+    pub(in crate::engine) fn on_maybe_billed(&mut self, maybe: MaybeBilled) {
+        self.throttles.keep(maybe.at_most - maybe.counted);
+    }
+
+    /// Tells that jobs wait for the budget although a slot is free.
+    pub(super) fn tell_tight_budget(&mut self, effects: &mut Vec<Effect>) {
+        if self.free_slots() > 0 && !(self.nothing_is_left() && self.ready() == 0) {
+            effects.extend(self.throttles.budget_is_tight().map(Effect::Tell));
+        }
     }
 
     /// Leaves the run when its budget is used up. Waiting would not help: only a larger one does.

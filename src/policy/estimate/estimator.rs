@@ -69,55 +69,28 @@ impl Estimator {
         }
     }
 
-    /// Tokens that such a request hardly exceeds, by kind: what `is_warm` tells is read from the
-    /// cache, what else is marked for it is written. The answer has at most `bound` tokens. Nobody
-    /// has seen an answer yet: then it has them all, and the prompt may be half as large again.
-    #[must_use]
-    pub fn ceiling(
-        &self,
-        model: &str,
-        prompt: &Prompt,
-        bound: u64,
-        is_warm: impl Fn(&super::Prefix) -> bool,
-    ) -> Tokens {
-        let seen = self.models.get(model);
-        let output = seen.map_or(bound, |seen| seen.outputs.ceiling(bound));
-        self.with_output(model, prompt, output, is_warm)
-    }
-
-    /// As [`Estimator::ceiling`], for the `nth` (from 1) of requests that are paid together, as those
-    /// of a batch are: the sum over all of them is hardly exceeded, although one of them may be.
+    /// Tokens that the `nth` (from 1) of requests that are paid together, as those of a batch are, adds
+    /// to what their sum hardly exceeds, by kind: what is marked for the cache is written. The answer
+    /// has at most `bound` tokens. Nobody has seen an answer yet: then it has them all, and the prompt
+    /// may be half as large again.
     #[must_use]
     pub fn ceiling_of_nth(&self, model: &str, prompt: &Prompt, bound: u64, nth: u32) -> Tokens {
         let seen = self.models.get(model);
         let output = seen.map_or(bound, |seen| seen.outputs.ceiling_of_nth(bound, nth));
-        self.with_output(model, prompt, output, |_| false)
-    }
-
-    fn with_output(
-        &self,
-        model: &str,
-        prompt: &Prompt,
-        output: u64,
-        is_warm: impl Fn(&super::Prefix) -> bool,
-    ) -> Tokens {
-        let seen = self.models.get(model);
         let doubt = seen.map_or(1.0, |seen| seen.outputs.doubt());
         let margin = 1.0 + LEAST_INPUT_MARGIN + MORE_INPUT_MARGIN * doubt;
         let tokens = |plain: f64| whole_up(self.tokens(model, plain) * margin);
         let prompt_tokens = tokens(prompt.tokens);
         let last = prompt.prefixes.last();
         let marked = last.map_or(0, |prefix| tokens(prefix.tokens).min(prompt_tokens));
-        let warm = prompt.prefixes.iter().rev().find(|prefix| is_warm(prefix));
-        let read = warm.map_or(0, |prefix| tokens(prefix.tokens).min(marked));
         let for_an_hour = last.is_some_and(|prefix| prefix.for_an_hour);
         let (short_lived, long_lived) = if for_an_hour { (0, 1) } else { (1, 0) };
         Tokens {
             input: prompt_tokens - marked,
             output,
-            cache_read: read,
-            cache_write_5m: (marked - read) * short_lived,
-            cache_write_1h: (marked - read) * long_lived,
+            cache_read: 0,
+            cache_write_5m: marked * short_lived,
+            cache_write_1h: marked * long_lived,
         }
     }
 

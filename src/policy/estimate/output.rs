@@ -6,8 +6,6 @@ const MEMORY: usize = 256;
 const FIRST_GUESS: f64 = 0.25;
 /// And for a request that names no bound.
 const FIRST_GUESS_UNBOUNDED: u64 = 1_024;
-/// Of a hundred answers so many are not longer than what is taken for the longest.
-const HIGH: usize = 98;
 /// Sums of many answers are provided for up to so many standard deviations above what is expected.
 const DEVIATIONS: f64 = 3.0;
 /// Answers after which the longest possible answer counts half.
@@ -19,8 +17,6 @@ pub(super) struct Outputs {
     recent: Vec<u64>,
     next: usize,
     guess: Option<u64>,
-    /// What hardly any of the recent ones exceeded.
-    high: u64,
     mean: f64,
     /// The standard deviation.
     spread: f64,
@@ -41,13 +37,6 @@ impl Outputs {
     /// longer than any before, with some caution, since the short answers come first.
     pub(super) fn doubt(&self) -> f64 {
         CAUTION / (f64::from(self.seen) + CAUTION)
-    }
-
-    /// What the next answer hardly exceeds, where it has at most `bound` tokens: the high quantile,
-    /// and the way from there to the bound in the measure of the doubt.
-    pub(super) fn ceiling(&self, bound: u64) -> u64 {
-        let beyond = bound.saturating_sub(self.high);
-        (self.high + part(beyond, self.doubt())).min(bound)
     }
 
     /// What the `nth` (from 1) of answers that are summed up adds to what the sum hardly exceeds: the
@@ -74,7 +63,6 @@ impl Outputs {
         }
         self.next = (self.next + 1) % MEMORY;
         self.guess = Some(quantile(&self.recent, 75).max(mean(&self.recent)));
-        self.high = quantile(&self.recent, HIGH);
         (self.mean, self.spread) = mean_and_spread(&self.recent);
     }
 }
@@ -144,21 +132,6 @@ mod tests {
             outputs.observe(10);
         }
         assert_eq!(outputs.guess(Some(4_096)), 10);
-    }
-
-    #[test]
-    fn the_ceiling_comes_down_from_the_bound_with_every_answer() {
-        let mut outputs = Outputs::default();
-        assert_eq!(outputs.ceiling(1_000), 1_000);
-        for (answers, ceiling) in [(4, 550), (12, 325), (96, 136)] {
-            while outputs.seen < answers {
-                outputs.observe(100);
-            }
-            assert_eq!(outputs.ceiling(1_000), ceiling, "{answers}");
-        }
-        assert_eq!(outputs.ceiling(50), 50);
-        outputs.observe(5_000);
-        assert_eq!(outputs.ceiling(1_000), 136);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What a request body holds, counted: its texts, its pictures, and the prefixes that it wants cached.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
 use super::text;
 use crate::model::RequestBody;
 use crate::model::raw_object::{Member, members, unquote};
+use crate::policy::at_most::Bounds;
 
 /// What every request costs beyond its texts.
 pub(in crate::policy) const REQUEST: f64 = 8.0;
@@ -51,6 +53,8 @@ pub struct Prompt {
     pub fast: bool,
     /// It asks to be computed in the USA, which is dearer.
     pub us_geo: bool,
+    /// The most that it allows, where a budget wants to know.
+    pub bounds: Option<Arc<Bounds>>,
 }
 
 impl Prompt {
@@ -85,6 +89,16 @@ impl Prompt {
             prefixes: counter.prefixes,
             fast: value(&members, "speed") == Some("\"fast\""),
             us_geo: value(&members, "inference_geo") == Some("\"us\""),
+            bounds: None,
+        }
+    }
+
+    /// The same, with the most that the request allows.
+    #[must_use]
+    pub fn read_with_bounds(body: &RequestBody) -> Self {
+        Self {
+            bounds: Some(Arc::new(Bounds::read(body))),
+            ..Self::read(body)
         }
     }
 

@@ -8,8 +8,8 @@
 use jiff::Timestamp;
 
 use super::decimal::Decimal;
-use super::table::{PriceTable, TokenPrices};
-use crate::model::{Cost, Pico, Tokens, Usage};
+use super::table::{PriceTable, Row, TokenPrices};
+use crate::model::{Cost, CostBasis, Pico, Tokens, Usage};
 
 /// A factor as a fraction: money is multiplied first and divided once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Ratio {
 }
 
 impl Ratio {
-    const ONE: Self = Self {
+    pub(super) const ONE: Self = Self {
         numerator: 1,
         denominator: 1,
     };
@@ -31,7 +31,7 @@ impl Ratio {
         }
     }
 
-    fn times(self, other: Self) -> Self {
+    pub(super) fn times(self, other: Self) -> Self {
         Self {
             numerator: self.numerator * other.numerator,
             denominator: self.denominator * other.denominator,
@@ -40,7 +40,7 @@ impl Ratio {
 
     /// That part of an amount that is not negative, rounded half up to the pico-USD. The embedded
     /// prices and factors never need the rounding; a user's may.
-    fn of(self, amount: Pico) -> Pico {
+    pub(super) fn of(self, amount: Pico) -> Pico {
         let scaled = amount.0.saturating_mul(self.numerator);
         Pico(scaled.saturating_add(self.denominator / 2) / self.denominator)
     }
@@ -55,53 +55,159 @@ struct TokenSums {
     uncached: Pico,
 }
 
+/// What an answer cost, and what that rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Priced {
+    /// The money.
+    pub cost: Cost,
+    /// What it rests on, if not on the usage at the price of the model that answered.
+    pub basis: Option<CostBasis>,
+    /// The row of the table, by its id; of an answer of several models all of theirs. None without
+    /// a known price.
+    pub row: Option<String>,
+}
+
 impl PriceTable {
     /// What an answer of that model with that usage cost when it was given at that time. When the
     /// table lacks any price it needs, the price is unknown and every amount is zero.
     #[must_use]
     pub fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Cost {
-        self.known_cost(model, usage, at).unwrap_or(Cost {
-            unknown_price: true,
-            ..Cost::default()
-        })
+        self.priced(Some(model), model, usage, at).cost
     }
 
-    fn known_cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Option<Cost> {
-        let sums = self.token_sums(model, usage, at)?;
+    /// The same of an answer by the model `answered` to a request for `asked`. A name that the table
+    /// does not know is a gateway's own name for what was asked: the price is that of `asked` then,
+    /// and the basis says so. A cost is counted up to [`Pico::MOST`].
+    #[must_use]
+    pub fn priced(
+        &self,
+        answered: Option<&str>,
+        asked: &str,
+        usage: &Usage,
+        at: Timestamp,
+    ) -> Priced {
+        self.known(answered.unwrap_or(asked), asked, usage, at)
+            .unwrap_or_else(Priced::unknown)
+    }
+
+    fn known(&self, answered: &str, asked: &str, usage: &Usage, at: Timestamp) -> Option<Priced> {
+        let mut sums = Sums::default();
+        for (model, tokens) in steps(answered, usage) {
+            sums.add(self, self.row_of(model, asked)?, tokens, usage.fast, at)?;
+        }
         let live = if usage.us_geo {
             self.us_geo?
         } else {
             Ratio::ONE
         };
-        let actual = if usage.batch_tier {
-            live.times(self.batch?)
-        } else {
-            live
+        let regional = match sums.regional.charged {
+            Pico::ZERO => Ratio::ONE,
+            _ => self.regional?,
         };
-        let tokens = actual.of(sums.charged);
-        Some(Cost {
-            total: tokens + self.searches(usage.web_searches)?,
-            saved_by_batch: live.of(sums.charged) - tokens,
-            saved_by_cache: actual.of(sums.uncached) - tokens,
+        let tier = if usage.batch_tier {
+            self.batch?
+        } else {
+            Ratio::ONE
+        };
+        // Where the name tells the region, the region is paid for once.
+        let of = |pick: fn(&TokenSums) -> Pico, tier: Ratio| {
+            live.times(tier).of(pick(&sums.plain)) + regional.times(tier).of(pick(&sums.regional))
+        };
+        let tokens = of(|sums| sums.charged, tier);
+        let total = tokens + self.searches(usage.web_searches)?;
+        let cost = Cost {
+            total,
+            saved_by_batch: of(|sums| sums.charged, Ratio::ONE) - tokens,
+            saved_by_cache: of(|sums| sums.uncached, tier) - tokens,
             unknown_price: false,
+        };
+        let basis = if usage.saturated || total > Pico::MOST {
+            Some(CostBasis::Saturated)
+        } else {
+            sums.by_asked.then_some(CostBasis::AskedModel)
+        };
+        Some(Priced {
+            cost: counted(cost),
+            basis,
+            row: Some(sums.rows.join(" + ")),
         })
     }
 
-    fn token_sums(&self, model: &str, usage: &Usage, at: Timestamp) -> Option<TokenSums> {
-        let mut sums = TokenSums::default();
-        for (model, tokens) in steps(model, usage) {
-            let prices = self.model(model)?.prices(at, tokens.prompt(), usage.fast)?;
-            sums.charged += prices.charged(tokens);
-            sums.uncached += prices.uncached(tokens);
+    /// The row of a model, or of the one that was asked, and whether it is that one's.
+    fn row_of<'a>(&'a self, model: &str, asked: &str) -> Option<(Row<'a>, bool)> {
+        match self.row(model) {
+            Some(row) => Some((row, false)),
+            None => self.row(asked).map(|row| (row, true)),
         }
-        Some(sums)
     }
 
-    fn searches(&self, searches: u64) -> Option<Pico> {
+    pub(super) fn searches(&self, searches: u64) -> Option<Pico> {
         match searches {
             0 => Some(Pico::ZERO),
             _ => self.web_search.map(|price| times(price, searches)),
         }
+    }
+}
+
+impl Priced {
+    /// No price is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            cost: Cost {
+                unknown_price: true,
+                ..Cost::default()
+            },
+            ..Self::default()
+        }
+    }
+}
+
+/// Sums over the steps of an answer, and what they rest on.
+#[derive(Default)]
+struct Sums<'a> {
+    plain: TokenSums,
+    /// Of models whose name tells a region that is dearer.
+    regional: TokenSums,
+    rows: Vec<&'a str>,
+    by_asked: bool,
+}
+
+impl<'a> Sums<'a> {
+    fn add(
+        &mut self,
+        table: &'a PriceTable,
+        (row, by_asked): (Row<'a>, bool),
+        tokens: &Tokens,
+        fast: bool,
+        at: Timestamp,
+    ) -> Option<()> {
+        let prices = row.model.prices(at, tokens.prompt(), fast)?;
+        let is_dearer = row.is_regional && table.regional.is_some();
+        let sums = if is_dearer {
+            &mut self.regional
+        } else {
+            &mut self.plain
+        };
+        sums.charged += prices.charged(tokens);
+        sums.uncached += prices.uncached(tokens);
+        if !self.rows.contains(&row.model.id.as_str()) {
+            self.rows.push(&row.model.id);
+        }
+        self.by_asked |= by_asked;
+        Some(())
+    }
+}
+
+/// As much of a cost as is counted.
+fn counted(cost: Cost) -> Cost {
+    let most = Pico::MOST.0;
+    let within = |amount: Pico| Pico(amount.0.clamp(-most, most));
+    Cost {
+        total: within(cost.total),
+        saved_by_batch: within(cost.saved_by_batch),
+        saved_by_cache: within(cost.saved_by_cache),
+        ..cost
     }
 }
 
@@ -122,7 +228,7 @@ impl TokenPrices {
 }
 
 /// The largest price (10⁴ USD per million) times the largest count fits a billion times over.
-fn times(price: Pico, count: u64) -> Pico {
+pub(super) fn times(price: Pico, count: u64) -> Pico {
     Pico(price.0 * i128::from(count))
 }
 

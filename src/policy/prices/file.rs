@@ -38,6 +38,7 @@ struct TableFile {
     version: Spanned<String>,
     batch_factor: Option<Decimal>,
     us_geo_factor: Option<Decimal>,
+    regional_factor: Option<Decimal>,
     web_search_usd_per_1000: Option<Decimal>,
     #[serde(default, rename = "model")]
     models: Vec<ModelFile>,
@@ -56,6 +57,8 @@ struct ModelFile {
     status: ModelStatus,
     retires: Option<Day>,
     retires_not_before: Option<Day>,
+    #[serde(default = "yes")]
+    regional_surcharge: bool,
     #[serde(rename = "price")]
     prices: Vec<RateFile>,
 }
@@ -72,6 +75,11 @@ struct RateFile {
     cache_write_5m: Decimal,
     cache_write_1h: Decimal,
     cache_read: Decimal,
+}
+
+/// What a model has that says nothing else.
+fn yes() -> bool {
+    true
 }
 
 /// A TOML date without a time.
@@ -161,6 +169,7 @@ fn table(file: TableFile) -> Result<PriceTable, Fault> {
         version: file.version.into_inner(),
         batch: file.batch_factor.map(Ratio::of_decimal),
         us_geo: file.us_geo_factor.map(Ratio::of_decimal),
+        regional: file.regional_factor.map(Ratio::of_decimal),
         // A millionth of a dollar per thousand searches is 1,000 pico-USD per search.
         web_search: file
             .web_search_usd_per_1000
@@ -207,6 +216,7 @@ fn model(file: ModelFile) -> Result<ModelPrices, Fault> {
         status: file.status,
         retires: file.retires.map(|day| day.0),
         retires_not_before: file.retires_not_before.map(|day| day.0),
+        has_regional_price: file.regional_surcharge,
         rates,
     })
 }

@@ -8,17 +8,21 @@
 //!
 //! A price depends on more than the model: on the day, on the size of the prompt (Haiku 5.5 is
 //! dearer above 100,000 tokens), on the speed, the lane and the region. All of it is in the data.
-//! Money is integer from the file to the sum. What the table does not know has no price: it is
+//! Gateways and clouds have names of their own for the models (`spelling`); which row a price is from
+//! is told with it. Money is integer from the file to the sum. What the table does not know has no price: it is
 //! never claimed to be free.
 //!
 //! What this does not do: find out what was used (`provider`), or guess what will be.
 
 mod cost;
+mod dearest;
 mod decimal;
 mod file;
 mod nearest;
 mod table;
 
+pub use cost::Priced;
+pub(in crate::policy) use dearest::{Most, Written};
 pub use file::PriceError;
 pub use table::{ModelPrices, ModelStatus, PriceTable, TokenPrices};
 

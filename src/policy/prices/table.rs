@@ -10,6 +10,7 @@ use super::cost::Ratio;
 use super::file::{self, PriceError};
 use super::nearest;
 use crate::model::Pico;
+use crate::policy::spelling::{self, Shape};
 
 /// The built-in prices, checked by tests.
 const EMBEDDED: &str = include_str!("../prices.toml");
@@ -78,7 +79,17 @@ pub struct ModelPrices {
     pub retires: Option<Date>,
     /// The earliest day of retirement that was promised.
     pub retires_not_before: Option<Date>,
+    /// Clouds charge more for it where its requests stay in a region.
+    pub(super) has_regional_price: bool,
     pub(super) rates: Vec<Rate>,
+}
+
+/// The row of a model, as some name means it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    pub(super) model: &'a ModelPrices,
+    /// The name says that requests stay in a region, and that is dearer for this model.
+    pub(super) is_regional: bool,
 }
 
 impl ModelPrices {
@@ -114,6 +125,8 @@ pub struct PriceTable {
     pub(super) version: String,
     pub(super) batch: Option<Ratio>,
     pub(super) us_geo: Option<Ratio>,
+    /// What clouds charge for requests that stay in a region, by the price of others.
+    pub(super) regional: Option<Ratio>,
     pub(super) web_search: Option<Pico>,
     pub(super) models: Vec<ModelPrices>,
 }
@@ -161,6 +174,7 @@ impl PriceTable {
             version: format!("{}+{}", self.version, user.version),
             batch: user.batch.or(self.batch),
             us_geo: user.us_geo.or(self.us_geo),
+            regional: user.regional.or(self.regional),
             web_search: user.web_search.or(self.web_search),
             models: user.models.into_iter().chain(kept).collect(),
         }
@@ -179,10 +193,54 @@ impl PriceTable {
     }
 
     /// The model of that name: an id, an alias, or either with a date (`-20251101`) behind it, as
-    /// the API answers with the dated id where the alias was asked for.
+    /// the API answers with the dated id where the alias was asked for; or a gateway's or a cloud's
+    /// spelling of one of them. What could be two models is none.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&ModelPrices> {
+        self.row(name).map(|row| row.model)
+    }
+
+    /// The row of that name; a spelling that the table itself has comes first.
+    pub(super) fn row(&self, name: &str) -> Option<Row<'_>> {
+        let plain = |model| Row {
+            model,
+            is_regional: false,
+        };
+        let known = self.dated(name).map(plain);
+        known.or_else(|| self.spelled(name))
+    }
+
+    fn dated(&self, name: &str) -> Option<&ModelPrices> {
         self.named(name).or_else(|| self.named(without_date(name)?))
+    }
+
+    fn spelled(&self, name: &str) -> Option<Row<'_>> {
+        let read = spelling::read(name)?;
+        let model = self.dated(&read.name).or_else(|| self.shaped(&read.name))?;
+        Some(Row {
+            model,
+            is_regional: read.is_regional && model.has_regional_price,
+        })
+    }
+
+    /// The one model of that family and version; of several the one of that day.
+    fn shaped(&self, name: &str) -> Option<&ModelPrices> {
+        let wanted = spelling::shape(name)?;
+        let mut same: Vec<_> = self.models.iter().collect();
+        let any = |model: &ModelPrices, is: &dyn Fn(&Shape) -> bool| {
+            model
+                .names()
+                .filter_map(spelling::shape)
+                .any(|shape| is(&shape))
+        };
+        same.retain(|model| any(model, &|shape| shape.is_same_model(&wanted)));
+        if same.len() > 1 {
+            same.retain(|model| any(model, &|shape| shape.is_same_day(&wanted)));
+        }
+        match same[..] {
+            [model] => Some(model),
+            _ => None,
+        }
     }
 
     /// Names of models like this one, the likeliest first, at most three: what a misspelt model

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use proptest::prelude::*;
 
-use super::{Others, RetrySettings, Standing, Step, Verdict, decide};
+use super::{Others, RetrySettings, Standing, Step, Verdict, decide, decide_after_panic};
 use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
 
 const SEEDS: u64 = 2_000;
@@ -354,6 +354,48 @@ fn an_interrupted_job_is_requeued_until_the_limit_and_then_fails() {
         history = verdict.history;
     }
     assert_eq!((history.counted, history.faults_in_row), (7, 2));
+}
+
+#[test]
+fn a_panic_counts_whoever_else_succeeds_and_waits_longer_each_time() {
+    let settings = RetrySettings::default();
+    let mut history = JobHistory::default();
+    for n in 1..=8 {
+        let rng = &mut Rng::with_seed(u64::from(n));
+        let verdict = decide_after_panic(&settings, history, Duration::ZERO, rng);
+        match verdict.step {
+            Step::RetryIn(wait) => assert!(n < 8 && !wait.is_zero(), "panic {n}"),
+            step => assert_eq!((n, step), (8, Step::Fail)),
+        }
+        history = verdict.history;
+        assert_eq!((history.counted, history.interruptions_in_row), (n, n));
+    }
+}
+
+#[test]
+fn a_panic_ends_a_job_that_is_not_to_be_retried() {
+    let once = RetrySettings {
+        max_attempts: 1,
+        ..RetrySettings::default()
+    };
+    let hour = Duration::from_hours(1);
+    let given_up = RetrySettings {
+        give_up_after: Some(hour),
+        ..RetrySettings::default()
+    };
+    let fragile = RetrySettings {
+        max_interruptions: 1,
+        ..RetrySettings::default()
+    };
+    for (settings, age) in [
+        (once, Duration::ZERO),
+        (given_up, hour),
+        (fragile, Duration::ZERO),
+    ] {
+        let rng = &mut Rng::with_seed(0);
+        let verdict = decide_after_panic(&settings, JobHistory::default(), age, rng);
+        assert_eq!(verdict.step, Step::Fail, "{settings:?}");
+    }
 }
 
 #[test]

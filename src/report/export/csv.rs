@@ -15,9 +15,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{ExportCounts, next_page};
-use crate::model::{Cost, ErrorClass, JobState, Pico, RunId};
+use crate::model::{ErrorClass, JobState, RunId};
 use crate::report::error::{ReportError, Result};
 use crate::report::shape::millis;
+use crate::report::usd::known_cost;
 use crate::store::{Only, Reader, ResultBody, ResultRow};
 
 const HEADING: [&str; 14] = [
@@ -84,7 +85,7 @@ fn record(row: &ResultRow) -> Result<[String; 14]> {
         tokens.output.to_string(),
         tokens.cache_read.to_string(),
         cache_writes.to_string(),
-        cost(&row.cost),
+        known_cost(&row.cost).map_or(String::new(), |usd| usd.to_string()),
         row.latency
             .map_or(String::new(), |latency| millis(latency).to_string()),
     ])
@@ -96,13 +97,6 @@ fn status(state: JobState) -> &'static str {
         JobState::Canceled => "canceled",
         _ => "failed",
     }
-}
-
-fn cost(cost: &Cost) -> String {
-    if cost.unknown_price && cost.total == Pico::ZERO {
-        return String::new();
-    }
-    cost.total.to_string()
 }
 
 /// What the columns show of a message.

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::model::{ErrorClass, Lane};
+use crate::model::{CostBasis, ErrorClass, Lane};
 use crate::report::error::{ReportError, Result};
 use crate::report::shape::millis;
-use crate::report::usd::Usd;
+use crate::report::usd::{Usd, known_cost};
 use crate::store::{ResultBody, ResultRow};
 
 /// One ended job, as `export --format jsonl` writes it.
@@ -62,11 +62,15 @@ pub struct ResultRun<J = serde_json::Value> {
     pub model: String,
     /// What went wrong, or what marks the success (`truncated`).
     pub error_class: Option<ErrorClass>,
-    /// What all its attempts cost together, as far as prices are known.
-    pub cost_usd: Usd,
+    /// What all its attempts cost together, as far as prices are known; null where none is.
+    pub cost_usd: Option<Usd>,
     /// Present and true if `cost_usd` leaves out attempts by a model without a known price.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unknown_price: bool,
+    /// Present if the cost of an attempt does not rest on its answer's usage at the price of its
+    /// model, and on what instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_basis: Option<CostBasis>,
     /// Time on the wire of the last attempt.
     pub latency_ms: Option<u64>,
     /// The input line's `metadata`, untouched.
@@ -87,8 +91,9 @@ impl<'a> ResultLine<&'a RawValue> {
                 lane: row.lane,
                 model: row.model.clone(),
                 error_class: row.error_class,
-                cost_usd: Usd(row.cost.total),
+                cost_usd: known_cost(&row.cost),
                 unknown_price: row.cost.unknown_price,
+                cost_basis: row.cost_basis,
                 latency_ms: row.latency.map(millis),
                 metadata: metadata.transpose()?,
             },

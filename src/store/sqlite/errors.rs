@@ -15,7 +15,10 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.to_path_buf();
     let why = error.to_string();
     let Some(code) = error.sqlite_error_code() else {
-        return StoreError::Other { path, why };
+        return match error {
+            rusqlite::Error::ToSqlConversionFailure(_) => StoreError::Refused { path, why },
+            _ => StoreError::Other { path, why },
+        };
     };
     match code {
         ErrorCode::DiskFull => StoreError::DiskFull { path },
@@ -31,6 +34,10 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
             path,
             seconds: BUSY_TIMEOUT_SECONDS,
         },
+        ErrorCode::ConstraintViolation
+        | ErrorCode::TooBig
+        | ErrorCode::TypeMismatch
+        | ErrorCode::ParameterOutOfRange => StoreError::Refused { path, why },
         _ => StoreError::Other { path, why },
     }
 }

@@ -10,7 +10,10 @@ use super::amend::{self, PackedAmended};
 use super::blob::pack;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
-use crate::model::{AttemptId, AttemptRecord, ErrorClass, JobHistory, JobState, Lane, Pico, RunId};
+use crate::model::{
+    AttemptId, AttemptRecord, CostBasis, ErrorClass, JobHistory, JobState, Lane, Pico, RunId,
+    Tokens,
+};
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
 /// A finish with its result packed beforehand, off the writer's thread.
@@ -52,9 +55,9 @@ impl PackedFinish {
         state_after(&self.next)
     }
 
-    /// What the attempt cost.
+    /// What the attempt cost, as it is kept.
     pub(super) fn cost(&self) -> Pico {
-        self.record.cost.total
+        Pico(self.record.cost.total.0.clamp(0, Pico::MOST.0))
     }
 }
 
@@ -76,7 +79,7 @@ pub(super) fn finish(tx: &mut Tx, run: RunId, finishes: &[PackedFinish]) -> Resu
         if let Some(ends) = end_attempt(tx, finish)? {
             move_job(tx, run, finish, ends)?;
             keep_result(tx, finish)?;
-            ended.push(&finish.record);
+            ended.push(finish);
             if let Ends::InBatch(batch) = ends {
                 *ended_in_batch.entry(batch).or_default() += 1;
             }
@@ -109,15 +112,19 @@ impl Ends {
     }
 }
 
-/// What the run as a whole knows of its attempts.
-fn add_to_run(tx: &Tx, run: i64, ended: &[&AttemptRecord]) -> Result<()> {
+/// What the run as a whole knows of its attempts. Its cost is kept in two parts, so that no sum of
+/// attempts is too large for it.
+fn add_to_run(tx: &Tx, run: i64, ended: &[&PackedFinish]) -> Result<()> {
     let answered = ended
         .iter()
-        .any(|record| record.evidence.http_status.is_some());
-    let cost: Pico = ended.iter().map(|record| record.cost.total).sum();
+        .any(|finish| finish.record.evidence.http_status.is_some());
+    let cost: Pico = ended.iter().map(|finish| finish.cost()).sum();
+    let (millions, rest) = (cost.0 / Pico::MOST.0, cost.0 % Pico::MOST.0);
     tx.execute(
-        "UPDATE runs SET answered = max(answered, ?2), cost_pico = cost_pico + ?3 WHERE id = ?1",
-        params![run, answered, pico(cost.0)?],
+        "UPDATE runs SET answered = max(answered, ?2),
+           cost_millions = cost_millions + ?3 + (cost_pico + ?4) / ?5, cost_pico = (cost_pico + ?4) % ?5
+         WHERE id = ?1",
+        params![run, answered, within(millions), within(rest), within(Pico::MOST.0)],
     )?;
     Ok(())
 }
@@ -152,14 +159,16 @@ fn open_attempt(tx: &Tx, AttemptId { job, n }: AttemptId) -> Result<Option<Ends>
 fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
     let PackedFinish { record, next, .. } = finish;
     let AttemptId { job, n } = record.attempt;
-    let (evidence, tokens, cost) = (&record.evidence, &record.usage.tokens, &record.cost);
+    let (evidence, cost) = (&record.evidence, &record.cost);
+    let tokens = kept_tokens(&record.usage.tokens);
     tx.execute(
         "UPDATE attempts SET ended_at_ms = max(?3, started_at_ms), outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
            answered_by = ?12, input_tokens = ?13, output_tokens = ?14, cache_read_tokens = ?15,
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
-           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25
+           unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25,
+           cost_basis = ?26, price_row = ?27, at_most_pico = ?28
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![
             job.0,
@@ -179,14 +188,17 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
             tokens.cache_read,
             tokens.cache_write_5m,
             tokens.cache_write_1h,
-            record.usage.web_searches,
-            pico(cost.total.0)?,
-            pico(cost.saved_by_batch.0)?,
-            pico(cost.saved_by_cache.0)?,
+            record.usage.web_searches.min(MOST_COUNTED),
+            within(finish.cost().0),
+            saved(cost.saved_by_batch),
+            saved(cost.saved_by_cache),
             cost.unknown_price,
             record.maybe_billed,
             record.latency.map(millis),
             record.endpoint,
+            basis_of(record).map(CostBasis::as_str),
+            record.price_row,
+            record.at_most.map(|most| within(most.0)),
         ],
     )?;
     Ok(())
@@ -276,9 +288,36 @@ fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// SQLite's integers hold nine million dollars an attempt; more is a bug, not a bill.
-fn pico(amount: i128) -> Result<i64> {
-    i64::try_from(amount).map_err(|_| {
-        StoreError::IllegalTransition(format!("{amount} pico-USD is no cost of one attempt"))
-    })
+/// More of anything than any answer has; so many attempts have it that their sum still fits.
+const MOST_COUNTED: u64 = 1_000_000_000;
+
+/// What the answer of an attempt used, as far as the store's integers hold it. A receipt is never a
+/// reason not to record the answer that it came with.
+fn kept_tokens(told: &Tokens) -> Tokens {
+    Tokens {
+        input: told.input.min(MOST_COUNTED),
+        output: told.output.min(MOST_COUNTED),
+        cache_read: told.cache_read.min(MOST_COUNTED),
+        cache_write_5m: told.cache_write_5m.min(MOST_COUNTED),
+        cache_write_1h: told.cache_write_1h.min(MOST_COUNTED),
+    }
+}
+
+/// Why the cost is what it is: also that it was too large to be kept.
+fn basis_of(record: &AttemptRecord) -> Option<CostBasis> {
+    let too_large =
+        record.cost.total > Pico::MOST || kept_tokens(&record.usage.tokens) != record.usage.tokens;
+    if too_large {
+        return Some(CostBasis::Saturated);
+    }
+    record.cost_basis
+}
+
+fn saved(amount: Pico) -> i64 {
+    within(amount.0.clamp(-Pico::MOST.0, Pico::MOST.0))
+}
+
+/// The nearest of SQLite's integers.
+fn within(amount: i128) -> i64 {
+    i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX })
 }

@@ -10,8 +10,8 @@ use rusqlite::types::Type;
 use rusqlite::{Result, Row};
 
 use super::reader::SqliteReader;
-use super::rows::{SUMS, class, cost, optional_word, time, tokens, unreadable, word};
-use crate::model::{AttemptOutcome, ErrorClass, RunId};
+use super::rows::{SUMS, class, optional_word, sum, summed_cost, time, tokens, unreadable, word};
+use crate::model::{AttemptOutcome, CostBasis, ErrorClass, RunId};
 use crate::store::{self, AttemptGroup, DayGroup, HourOfDay, MinuteGroup};
 
 /// Attempts that are alike, which more of their kind can be added to.
@@ -69,11 +69,15 @@ const RESULT_N: &str = "iif(jobs.amended, coalesce((SELECT n FROM results WHERE 
 fn by_day() -> String {
     format!(
         "SELECT name AS model, answered_by, a.lane AS lane, outcome, a.error_class AS error_class, maybe_billed,
-            unknown_price, (a.n = {RESULT_N} AND jobs.state IN (4, 5)) AS is_result,
+            unknown_price, cost_basis, price_row,
+            sum(at_most_pico / 1000000000000) FILTER (WHERE maybe_billed) AS at_most_usd,
+            sum(at_most_pico % 1000000000000) FILTER (WHERE maybe_billed) AS at_most_rest,
+            count(*) FILTER (WHERE maybe_billed AND at_most_pico IS NULL) AS unbounded, (a.n = {RESULT_N} AND jobs.state IN (4, 5)) AS is_result,
             coalesce(a.ended_at_ms, a.started_at_ms) / 86400000 AS day, count(*) AS attempts, {SUMS}
          FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
          WHERE a.job_id BETWEEN ?1 AND ?2
-         GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, is_result, day"
+         GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, cost_basis, price_row,
+            is_result, day"
     )
 }
 
@@ -101,9 +105,13 @@ fn read_day(row: &Row<'_>) -> Result<DayGroup> {
         maybe_billed: row.get("maybe_billed")?,
         is_result: row.get("is_result")?,
         unknown_price: row.get("unknown_price")?,
+        cost_basis: optional_word(row, "cost_basis", CostBasis::parse)?,
+        price_row: row.get("price_row")?,
         attempts: row.get("attempts")?,
         tokens: tokens(row)?,
-        cost: cost(row)?,
+        cost: summed_cost(row)?,
+        at_most: sum(row, "at_most_usd", "at_most_rest")?,
+        unbounded: row.get("unbounded")?,
     };
     Ok(DayGroup {
         day: midnight.to_zoned(TimeZone::UTC).date(),
@@ -133,6 +141,7 @@ impl Group for AttemptGroup {
         (String, Option<String>, &'static str),
         (Option<&'static str>, Option<&'static str>),
         (bool, bool, bool),
+        (Option<CostBasis>, Option<String>),
     );
 
     fn key(&self) -> Self::Key {
@@ -147,6 +156,7 @@ impl Group for AttemptGroup {
                 self.error_class.map(ErrorClass::as_str),
             ),
             (self.maybe_billed, self.unknown_price, self.is_result),
+            (self.cost_basis, self.price_row.clone()),
         )
     }
 
@@ -156,6 +166,8 @@ impl Group for AttemptGroup {
         self.cost.total += more.cost.total;
         self.cost.saved_by_batch += more.cost.saved_by_batch;
         self.cost.saved_by_cache += more.cost.saved_by_cache;
+        self.at_most += more.at_most;
+        self.unbounded += more.unbounded;
     }
 }
 

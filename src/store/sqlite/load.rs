@@ -152,6 +152,27 @@ pub(super) fn finish(tx: &mut Tx, run: RunId, fingerprint: &[u8; 32]) -> Result<
     )))
 }
 
+/// Finishes the load unless another run has its content; says which.
+pub(super) fn finish_once(
+    tx: &mut Tx,
+    run: RunId,
+    fingerprint: &[u8; 32],
+) -> Result<Option<RunId>> {
+    let row = tx.run_row(run)?;
+    let known = tx.query(
+        "SELECT known.uuid FROM runs AS known JOIN runs AS own ON own.id = ?1
+         WHERE own.state = 'loading' AND known.fingerprint = ?2 AND known.state <> 'loading'
+           AND (known.state <> 'ended' OR known.ended_at_ms >= own.created_at_ms)
+         ORDER BY known.id DESC LIMIT 1",
+        params![row, fingerprint],
+        |row| row.get(0).map(RunId::from_bytes),
+    )?;
+    match known {
+        Some(known) => Ok(Some(known)),
+        None => finish(tx, run, fingerprint).map(|()| None),
+    }
+}
+
 /// Runs that are loading, or whose load was broken off.
 pub(super) fn loading(tx: &Tx) -> Result<Vec<RunId>> {
     tx.query_all("SELECT uuid FROM runs WHERE state = 'loading'", [], |row| {

@@ -1,16 +1,24 @@
-//! One dispatcher a store: a lock file beside it that names its holder.
+//! One dispatcher a store: a lock on the store's own file, and a lock file beside it that names its
+//! holder.
 //!
-//! The operating system lets go of the lock when the process dies, however it dies, so a resume
-//! after a kill starts at once. The file itself stays: removing it would let two processes lock
-//! two files of the same name.
+//! On Linux the first one decides: `flock` on the database, which SQLite's own locks (POSIX ones) do not
+//! meet. It holds whatever name leads to the file, and whatever becomes of the lock file. Elsewhere the
+//! two kinds of lock do meet, and the lock file decides. It is locked on Linux too, since an older
+//! claude-run knows no other lock.
+//!
+//! The operating system lets go of both when the process dies, however it dies, so a resume
+//! after a kill starts at once. The lock file itself stays: removing it would let two processes lock
+//! two files of the same name. Its holder makes it anew if somebody removes it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::errors::explain_io;
+use super::file_system::folder_of;
+use super::identity::{StoreFile, identity_at, identity_of, private};
 use crate::model::RunId;
 use crate::store::{Result, StoreError};
 
@@ -18,35 +26,57 @@ use crate::store::{Result, StoreError};
 const ENDING: &str = ".lock";
 /// What stands between the store's name and the run in the name of a load's lock file.
 const LOAD_INFIX: &str = ".load-";
+/// What the name of a load's lock file ends with until it is locked.
+const FRESH: &str = ".new";
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// How often a load's lock file is made: a sweeper may take each of them away before it is locked.
+const FRESH_TRIES: u32 = 100;
+/// Whether the lock on the store's own file is independent of SQLite's.
+const LOCKS_THE_STORE: bool = cfg!(target_os = "linux");
 
 /// Held while this process dispatches; let go when dropped.
 #[derive(Debug)]
 pub struct DispatchLock {
-    _file: File,
+    store: StoreFile,
+}
+
+/// The lock file of a dispatch lock that this process has.
+#[derive(Debug)]
+pub(super) struct Held {
+    file: File,
+    path: PathBuf,
 }
 
 impl DispatchLock {
-    /// Takes the lock of the store at `store`.
+    /// Takes the lock of the store at `store`, which must be there.
     ///
     /// # Errors
     ///
     /// [`StoreError::Held`] with the holder's pid if another process has it.
     pub fn acquire(store: &Path) -> Result<Self> {
-        let path = beside(store, ENDING);
-        let mut file = open(&path)?;
-        match try_lock_patiently(&file) {
-            Ok(()) => {
-                name_holder(&mut file);
-                Ok(Self { _file: file })
-            }
-            Err(TryLockError::WouldBlock) => Err(StoreError::Held {
-                path: store.to_path_buf(),
-                pid: holder(&mut file),
-            }),
-            Err(TryLockError::Error(error)) => Err(explain_io(&path, &error)),
+        let found = StoreFile::find(store)?.ok_or_else(|| StoreError::Missing {
+            path: store.to_path_buf(),
+        })?;
+        Self::of(found)
+    }
+
+    pub(super) fn of(store: StoreFile) -> Result<Self> {
+        let mut held = store.anchor.held();
+        if held.is_some() {
+            return Err(held_by_another(&store, std::process::id().to_string()));
         }
+        lock_the_store(&store)?;
+        let lock_file = match Held::acquire(&store) {
+            Ok(lock_file) => lock_file,
+            Err(error) => {
+                unlock_the_store(&store);
+                return Err(error);
+            }
+        };
+        *held = Some(lock_file);
+        drop(held);
+        Ok(Self { store })
     }
 
     /// Whether some process dispatches from the store now.
@@ -58,12 +88,105 @@ impl DispatchLock {
     /// The pid of the process that dispatches from the store now, as it wrote itself down.
     #[must_use]
     pub fn held_by(store: &Path) -> Option<String> {
-        let mut file = File::open(beside(store, ENDING)).ok()?;
+        holder(&StoreFile::find(store).ok()??)
+    }
+}
+
+impl Drop for DispatchLock {
+    fn drop(&mut self) {
+        let mut held = self.store.anchor.held();
+        // The lock file first: whoever has the store's lock next must not meet ours on it.
+        *held = None;
+        unlock_the_store(&self.store);
+    }
+}
+
+/// The pid of the process that dispatches from this store now.
+pub(super) fn holder(store: &StoreFile) -> Option<String> {
+    let held = store.anchor.held();
+    if held.is_some() {
+        return Some(std::process::id().to_string());
+    }
+    let path = beside(&store.path, ENDING);
+    if LOCKS_THE_STORE && let Some(file) = store.anchor.file() {
         // A shared lock, so that two onlookers do not take each other for a dispatcher.
         match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
-            _ => None,
+            Err(TryLockError::WouldBlock) => return Some(pid_of_holder(store)),
+            Ok(()) => drop(file.unlock()),
+            Err(TryLockError::Error(_)) => {}
         }
+    }
+    let mut file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(pid_in(&mut file)),
+        _ => None,
+    }
+}
+
+fn lock_the_store(store: &StoreFile) -> Result<()> {
+    let (true, Some(file)) = (LOCKS_THE_STORE, store.anchor.file()) else {
+        return Ok(());
+    };
+    match try_lock_patiently(file) {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(held_by_another(store, pid_of_holder(store))),
+        Err(TryLockError::Error(error)) => Err(explain_io(&store.named, &error)),
+    }
+}
+
+fn unlock_the_store(store: &StoreFile) {
+    if let (true, Some(file)) = (LOCKS_THE_STORE, store.anchor.file()) {
+        // What fails here is let go with the process.
+        let _ = file.unlock();
+    }
+}
+
+fn held_by_another(store: &StoreFile, pid: String) -> StoreError {
+    StoreError::Held {
+        path: store.named.clone(),
+        pid,
+    }
+}
+
+impl Held {
+    fn acquire(store: &StoreFile) -> Result<Self> {
+        let path = beside(&store.path, ENDING);
+        for _ in 0..LOCK_TRIES {
+            let mut file = open(&path)?;
+            match try_lock_patiently(&file) {
+                Ok(()) if is_still_at(&file, &path) => {
+                    name_holder(&mut file);
+                    return Ok(Self { file, path });
+                }
+                // Somebody removed it meanwhile: a lock on it would tell nobody anything.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(held_by_another(store, pid_in(&mut file)));
+                }
+                Err(TryLockError::Error(error)) => return Err(explain_io(&path, &error)),
+            }
+        }
+        Err(held_by_another(store, UNKNOWN.to_owned()))
+    }
+}
+
+/// Makes the lock file anew if this process has the lock and somebody removed the file.
+///
+/// # Errors
+///
+/// [`StoreError::Held`] if another process has locked a new one meanwhile.
+pub(super) fn renew(store: &StoreFile) -> Result<()> {
+    let mut held = store.anchor.held();
+    match &mut *held {
+        Some(lock) if !is_still_at(&lock.file, &lock.path) => {
+            *lock = Held::acquire(store)?;
+            tracing::warn!(
+                "the lock file {} was removed while this process has the lock: it is made anew",
+                lock.path.display()
+            );
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -76,25 +199,33 @@ pub struct LoadLock {
 }
 
 impl LoadLock {
-    /// Takes the lock of one's own load; none if somebody else has it all the time.
-    pub fn acquire(store: &Path, run: RunId) -> Result<Option<Self>> {
-        Self::acquire_by(store, run, try_lock_patiently)
+    /// Takes the lock of a load that begins. The file gets its name when it is locked: before that a
+    /// sweeper would take it for one of a load that was broken off.
+    pub fn acquire(store: &Path, run: RunId) -> Result<Self> {
+        let path = load_file(store, run);
+        let fresh = beside(&path, FRESH);
+        for _ in 0..FRESH_TRIES {
+            let file = open(&fresh)?;
+            let locked = try_lock_patiently(&file).is_ok() && is_still_at(&file, &fresh);
+            if locked && std::fs::rename(&fresh, &path).is_ok() && is_still_at(&file, &path) {
+                return Ok(Self { path, _file: file });
+            }
+        }
+        Err(StoreError::Other {
+            path: store.to_path_buf(),
+            why: format!(
+                "the lock file {} is taken away again and again",
+                fresh.display()
+            ),
+        })
     }
 
     /// Takes the lock of a load that may be broken off; none if its loader is alive.
     pub fn acquire_if_abandoned(store: &Path, run: RunId) -> Result<Option<Self>> {
-        Self::acquire_by(store, run, File::try_lock)
-    }
-
-    fn acquire_by(
-        store: &Path,
-        run: RunId,
-        try_lock: impl Fn(&File) -> std::result::Result<(), TryLockError>,
-    ) -> Result<Option<Self>> {
-        let path = beside(store, &format!("{LOAD_INFIX}{run}{ENDING}"));
+        let path = load_file(store, run);
         for _ in 0..LOCK_TRIES {
             let file = open(&path)?;
-            match try_lock(&file) {
+            match file.try_lock() {
                 Ok(()) if is_still_at(&file, &path) => return Ok(Some(Self { path, _file: file })),
                 // Whoever had it removed it meanwhile: a lock on it would tell nobody anything.
                 Ok(()) => {}
@@ -106,22 +237,47 @@ impl LoadLock {
     }
 
     /// The runs that have a lock file beside the store, be their loads alive, broken off, or over
-    /// (a process that is killed right behind its last commit leaves its file).
+    /// (a process that is killed right behind its last commit leaves its file). Files that were never
+    /// locked are removed.
     #[must_use]
     pub fn files(store: &Path) -> Vec<RunId> {
-        let prefix = beside(store, LOAD_INFIX);
-        let folder = match prefix.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let prefix = prefix.file_name().map(OsStr::as_encoded_bytes);
-        let (Some(prefix), Ok(entries)) = (prefix, std::fs::read_dir(folder)) else {
+        let prefix = beside(&real(store), LOAD_INFIX);
+        let folder = folder_of(&prefix);
+        let name_prefix = prefix.file_name().map(OsStr::as_encoded_bytes);
+        let (Some(name_prefix), Ok(entries)) = (name_prefix, std::fs::read_dir(folder)) else {
             return Vec::new();
         };
-        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
-        names
-            .filter_map(|name| run_between(name.as_encoded_bytes(), prefix))
-            .collect()
+        let mut runs = Vec::new();
+        for name in entries.filter_map(|entry| Some(entry.ok()?.file_name())) {
+            let bytes = name.as_encoded_bytes();
+            if let Some(run) = run_between(bytes, name_prefix) {
+                runs.push(run);
+            } else if let Some(bytes) = bytes.strip_suffix(FRESH.as_bytes())
+                && run_between(bytes, name_prefix).is_some()
+            {
+                remove_if_abandoned(&folder.join(&name));
+            }
+        }
+        runs
+    }
+}
+
+fn load_file(store: &Path, run: RunId) -> PathBuf {
+    beside(&real(store), &format!("{LOAD_INFIX}{run}{ENDING}"))
+}
+
+/// The store's path without links, so that its files stand beside it.
+fn real(store: &Path) -> PathBuf {
+    std::fs::canonicalize(store).unwrap_or_else(|_| store.to_path_buf())
+}
+
+/// Whoever is just making it makes it again.
+fn remove_if_abandoned(fresh: &Path) {
+    if let Ok(file) = File::open(fresh)
+        && file.try_lock().is_ok()
+        && is_still_at(&file, fresh)
+    {
+        let _ = std::fs::remove_file(fresh);
     }
 }
 
@@ -139,19 +295,9 @@ impl Drop for LoadLock {
 }
 
 /// Whether the path still leads to this very file.
-#[cfg(unix)]
 fn is_still_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
-}
-
-/// Whether the path still leads to a file; elsewhere there is no cheap way to tell which.
-#[cfg(not(unix))]
-fn is_still_at(_file: &File, path: &Path) -> bool {
-    path.exists()
+    let ours = file.metadata().and_then(|found| identity_of(path, &found));
+    ours.is_ok_and(|ours| identity_at(path).is_some_and(|there| there == ours))
 }
 
 /// An onlooker ([`DispatchLock::is_held`]) or a sweeper has the lock for an instant: one refusal
@@ -177,14 +323,32 @@ pub(super) fn beside(store: &Path, ending: &str) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<File> {
-    OpenOptions::new()
+    let file = private()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .open(path)
-        .map_err(|error| explain_io(path, &error))
+        .map_err(|error| explain_io(path, &error))?;
+    make_private(&file);
+    Ok(file)
 }
+
+/// Whoever can open a lock file can keep it locked. An older claude-run made it open to all.
+#[cfg(unix)]
+fn make_private(file: &File) {
+    use std::os::unix::fs::PermissionsExt;
+    let others = file
+        .metadata()
+        .map_or(0, |found| found.permissions().mode() & 0o077);
+    if others != 0 {
+        // It may be somebody else's file, who shares the store with us.
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(0o600));
+    }
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &File) {}
 
 /// For people only; the lock holds whether or not the pid could be written.
 fn name_holder(file: &mut File) {
@@ -193,25 +357,74 @@ fn name_holder(file: &mut File) {
     let _ = writeln!(file, "{}", std::process::id());
 }
 
-fn holder(file: &mut File) -> String {
+const UNKNOWN: &str = "unknown";
+
+/// The pid of the process that has the lock on the store's file. The system knows it; what the lock
+/// file says may be of an earlier holder, or the file may be gone.
+fn pid_of_holder(store: &StoreFile) -> String {
+    if let Some(pid) = pid_by_the_system(store) {
+        return pid;
+    }
+    match File::open(beside(&store.path, ENDING)) {
+        Ok(mut file) => pid_in(&mut file),
+        Err(_) => UNKNOWN.to_owned(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn pid_by_the_system(store: &StoreFile) -> Option<String> {
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    pid_among(&locks, store.anchor.identity.1)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pid_by_the_system(_: &StoreFile) -> Option<String> {
+    None
+}
+
+/// Who has an exclusive `flock` on the file with that inode, by the words of `/proc/locks`. Holders in
+/// another container have no pid here.
+#[cfg(target_os = "linux")]
+fn pid_among(locks: &str, inode: u64) -> Option<String> {
+    locks.lines().find_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", pid, file, ..] = words.as_slice() else {
+            return None;
+        };
+        let its_inode: u64 = file.rsplit(':').next()?.parse().ok()?;
+        let pid: u32 = pid.parse().ok()?;
+        (its_inode == inode && pid > 0).then(|| pid.to_string())
+    })
+}
+
+fn pid_in(file: &mut File) -> String {
     let mut pid = String::new();
     let _ = file.read_to_string(&mut pid);
     match pid.trim() {
-        "" => "unknown".to_owned(),
+        "" => UNKNOWN.to_owned(),
         pid => pid.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use super::{DispatchLock, LoadLock};
     use crate::model::RunId;
     use crate::store::StoreError;
+    use crate::store::sqlite::identity::StoreFile;
+
+    fn store_in(folder: &Path) -> PathBuf {
+        let store = folder.join("store.db");
+        std::fs::write(&store, "").unwrap();
+        store
+    }
 
     #[test]
     fn one_holder_at_a_time_and_its_pid_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let store = folder.path().join("store.db");
+        let store = store_in(folder.path());
         assert!(!DispatchLock::is_held(&store));
         let held = DispatchLock::acquire(&store).unwrap();
         assert!(DispatchLock::is_held(&store));
@@ -225,28 +438,121 @@ mod tests {
         DispatchLock::acquire(&store).unwrap();
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_is_of_the_file_by_every_name_and_without_its_lock_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(folder.path());
+        let (link, hard) = (folder.path().join("link"), folder.path().join("hard"));
+        std::os::unix::fs::symlink(&store, &link).unwrap();
+        std::fs::hard_link(&store, &hard).unwrap();
+        let _held = DispatchLock::acquire(&link).unwrap();
+        let lock_file = folder.path().join("store.db.lock");
+        assert!(
+            lock_file.exists(),
+            "it stands beside the store, not the link"
+        );
+        std::fs::remove_file(&lock_file).unwrap();
+        for name in [&store, &link, &hard] {
+            assert!(DispatchLock::is_held(name));
+            assert!(DispatchLock::acquire(name).is_err());
+        }
+        super::renew(&StoreFile::find(&store).unwrap().unwrap()).unwrap();
+        let pid = std::fs::read_to_string(&lock_file).unwrap();
+        assert_eq!(pid.trim(), std::process::id().to_string());
+    }
+
+    /// The lock of an older claude-run counts.
+    #[test]
+    fn a_lock_file_that_is_locked_by_itself_is_respected() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(folder.path());
+        let mut older = super::open(&folder.path().join("store.db.lock")).unwrap();
+        older.try_lock().unwrap();
+        std::io::Write::write_all(&mut older, b"4711\n").unwrap();
+        let refused = DispatchLock::acquire(&store).unwrap_err();
+        assert!(matches!(refused, StoreError::Held { pid, .. } if pid == "4711"));
+        assert_eq!(DispatchLock::held_by(&store).as_deref(), Some("4711"));
+        drop(older);
+        DispatchLock::acquire(&store).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn lock_files_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(folder.path());
+        let older = folder.path().join("store.db.lock");
+        std::fs::write(&older, "1").unwrap();
+        std::fs::set_permissions(&older, PermissionsExt::from_mode(0o666)).unwrap();
+        let run = RunId::generate();
+        let _dispatch = DispatchLock::acquire(&store).unwrap();
+        let load = LoadLock::acquire(&store, run).unwrap();
+        for file in [&older, &load.path] {
+            let mode = std::fs::metadata(file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+        }
+    }
+
     #[test]
     fn a_load_lock_leaves_no_file_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let store = folder.path().join("store.db");
+        let store = store_in(folder.path());
         let run = RunId::generate();
-        let lock = LoadLock::acquire(&store, run).unwrap().unwrap();
-        assert!(LoadLock::acquire(&store, run).unwrap().is_none());
+        let lock = LoadLock::acquire(&store, run).unwrap();
+        let sweeper = LoadLock::acquire_if_abandoned(&store, run).unwrap();
+        assert!(sweeper.is_none());
         drop(lock);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// With 32 loads at once one of them once found that a sweeper had its new lock.
+    #[test]
+    fn a_load_that_begins_gets_its_lock_whoever_sweeps() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(folder.path());
+        let (over, store) = (std::sync::atomic::AtomicBool::new(false), &store);
+        std::thread::scope(|scope| {
+            let sweepers: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                            for run in LoadLock::files(store) {
+                                let swept = LoadLock::acquire_if_abandoned(store, run).unwrap();
+                                assert!(swept.is_none(), "a load that is alive was swept");
+                            }
+                        }
+                    })
+                })
+                .collect();
+            let locks: Vec<_> = (0..200)
+                .map(|_| LoadLock::acquire(store, RunId::generate()).unwrap())
+                .collect();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            for sweeper in sweepers {
+                sweeper.join().unwrap();
+            }
+            assert_eq!(LoadLock::files(store).len(), locks.len());
+        });
     }
 
     #[test]
     fn the_lock_files_of_a_store_are_found_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
-        let store = folder.path().join("store.db");
+        let store = store_in(folder.path());
         let (run, other) = (RunId::generate(), RunId::generate());
         let _dispatch = DispatchLock::acquire(&store).unwrap();
-        let _load = LoadLock::acquire(&store, run).unwrap().unwrap();
+        let _load = LoadLock::acquire(&store, run).unwrap();
         let another_store = folder.path().join("another.db");
-        let _other = LoadLock::acquire(&another_store, other).unwrap().unwrap();
+        let _other = LoadLock::acquire(&another_store, other).unwrap();
         std::fs::write(folder.path().join("store.db.load-notes.lock"), "").unwrap();
+        let abandoned = folder
+            .path()
+            .join(format!("store.db.load-{other}.lock.new"));
+        std::fs::write(&abandoned, "").unwrap();
         assert_eq!(LoadLock::files(&store), [run]);
+        assert!(!abandoned.exists());
     }
 
     #[cfg(unix)]
@@ -258,7 +564,20 @@ mod tests {
         assert!(super::is_still_at(&file, &path));
         std::fs::remove_file(&path).unwrap();
         assert!(!super::is_still_at(&file, &path));
-        super::open(&path).unwrap();
+        let _another = super::open(&path).unwrap();
         assert!(!super::is_still_at(&file, &path));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_names_the_holder_of_an_exclusive_lock() {
+        let locks = "1: POSIX  ADVISORY  READ  11 fd:01:7 128 128\n\
+            2: FLOCK  ADVISORY  READ  12 fd:01:7 0 EOF\n\
+            3: FLOCK  ADVISORY  WRITE 0 fd:01:8 0 EOF\n\
+            4: FLOCK  ADVISORY  WRITE 14 fd:01:7 0 EOF\n\
+            4: -> FLOCK  ADVISORY  WRITE 15 fd:01:7 0 EOF\n";
+        assert_eq!(super::pid_among(locks, 7).as_deref(), Some("14"));
+        assert_eq!(super::pid_among(locks, 8), None, "in another container");
+        assert_eq!(super::pid_among("nonsense\n", 7), None);
     }
 }

@@ -11,12 +11,14 @@
 //! ```text
 //! schema          ../../../schemas/sqlite/*.sql, applied by migrate
 //! open            what must be true of a file, pragmas
+//! identity, lock  which file a store is, whatever its name, and who dispatches from it
 //! backup          a copy before the schema changes
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
 //! claim, finish   the life of an attempt; finish serves both lanes
 //! amend           what its next attempt asks differently
 //! control         start, pulse, leave, cancel, retry
+//! bounds          what attempts may have cost that may have been billed
 //! spool, replay   where answers go that the store does not take, and how they come back
 //! tally           what is counted, and the two queues
 //! batch_store     the verbs of the batch lane, which are
@@ -37,6 +39,7 @@ mod backup;
 mod batch_store;
 mod batches;
 mod blob;
+mod bounds;
 mod claim;
 mod control;
 mod dissolve;
@@ -49,6 +52,7 @@ mod fold;
 mod groups;
 mod harvest;
 mod health;
+mod identity;
 mod load;
 mod lock;
 mod migrate;
@@ -73,11 +77,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, RequestBody, RunId,
+    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, Pico, RequestBody, RunId,
 };
 use crate::store::{
-    Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered, Result,
-    RetryFilter, StatusChange, Store, StoreError,
+    Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse, Recovered,
+    Result, RetryFilter, StatusChange, Store, StoreError, Unbounded,
 };
 
 pub use health::place_of;
@@ -85,6 +89,7 @@ pub use lock::{DispatchLock, LoadLock};
 pub use reader::SqliteReader;
 pub use spool::spooled;
 
+use identity::StoreFile;
 use spool::Spool;
 use tx::Tx;
 use writer::Writer;
@@ -94,6 +99,7 @@ use writer::Writer;
 pub struct SqliteStore {
     writer: Writer,
     spool: Arc<Spool>,
+    file: StoreFile,
 }
 
 impl SqliteStore {
@@ -104,10 +110,12 @@ impl SqliteStore {
     /// Every [`StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
     /// network file system, or locked.
     pub fn open(path: &Path) -> Result<Self> {
-        let tx = Tx::new(path, open::open_writer(path)?);
+        let opened = open::open_writer(path)?;
+        let file = opened.file.clone();
         Ok(Self {
-            writer: Writer::spawn(tx)?,
-            spool: Arc::new(Spool::beside(path, true)),
+            writer: Writer::spawn(Tx::new(opened))?,
+            spool: Arc::new(Spool::beside(&file.path, true)),
+            file,
         })
     }
 
@@ -123,13 +131,16 @@ impl SqliteStore {
     /// The same store without the writer's thread: every call works on the caller's thread, so
     /// that a test on virtual time never waits in real time. Nothing is synced to the disk.
     pub fn open_inline(path: &Path) -> Result<Self> {
-        let connection = open::open_writer(path)?;
-        connection
+        let opened = open::open_writer(path)?;
+        opened
+            .connection
             .pragma_update(None, "synchronous", "OFF")
             .map_err(|error| errors::explain(path, &error))?;
+        let file = opened.file.clone();
         Ok(Self {
-            writer: Writer::inline(Tx::new(path, connection)),
-            spool: Arc::new(Spool::beside(path, false)),
+            writer: Writer::inline(Tx::new(opened)),
+            spool: Arc::new(Spool::beside(&file.path, false)),
+            file,
         })
     }
 
@@ -160,6 +171,12 @@ impl Store for SqliteStore {
     async fn finish_load(&self, run: RunId, fingerprint: [u8; 32]) -> Result<()> {
         self.writer
             .call(move |tx| load::finish(tx, run, &fingerprint))
+            .await
+    }
+
+    async fn finish_load_once(&self, run: RunId, fingerprint: [u8; 32]) -> Result<Option<RunId>> {
+        self.writer
+            .call(move |tx| load::finish_once(tx, run, &fingerprint))
             .await
     }
 
@@ -222,6 +239,26 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn without_bound(&self, run: RunId, after: Option<AttemptId>) -> Result<Vec<Unbounded>> {
+        let page = self
+            .writer
+            .call(move |tx| bounds::without_bound(tx, run, after))
+            .await?;
+        page.into_iter().map(bounds::Packed::unpack).collect()
+    }
+
+    async fn keep_bounds(&self, run: RunId, bounds: Vec<(AttemptId, Pico)>) -> Result<()> {
+        self.writer
+            .call(move |tx| bounds::keep(tx, run, &bounds))
+            .await
+    }
+
+    async fn maybe_billed(&self, run: RunId) -> Result<MaybeBilled> {
+        self.writer
+            .call(move |tx| bounds::maybe_billed(tx, run))
+            .await
+    }
+
     async fn keep_options(&self, run: RunId, options: DispatchOptions) -> Result<()> {
         self.writer
             .call(move |tx| control::keep_options(tx, run, &options))
@@ -229,6 +266,7 @@ impl Store for SqliteStore {
     }
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
+        lock::renew(&self.file)?;
         self.writer.call(move |tx| control::pulse(tx, run)).await
     }
 

@@ -1,7 +1,7 @@
 //! Opening: what must be true of the file, and how every connection is set up.
 
-use std::fs::OpenOptions;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::backup::back_up;
 use super::errors::{BUSY_TIMEOUT_SECONDS, explain, explain_io};
 use super::file_system::refuse_network;
-use super::lock::DispatchLock;
+use super::identity::{StoreFile, private};
+use super::lock::{DispatchLock, holder};
 use super::migrate::{check_version, create, known_version, migrate};
 use crate::store::{Result, StoreError};
 
@@ -39,33 +40,60 @@ const READER_PRAGMAS: &str = "
     PRAGMA trusted_schema = OFF;
     PRAGMA mmap_size = 0;";
 
+/// Between two tries to switch to the write-ahead log.
+const SWITCH_PAUSE: Duration = Duration::from_millis(5);
+
 /// Statements that a writer keeps prepared: all it ever uses.
 const CACHED_STATEMENTS: usize = 64;
 
+/// An open connection, and the file that it is of. The connection is closed first: see [`super::identity`].
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) file: StoreFile,
+}
+
 /// The write connection of the store at `path`, which is made or migrated as needed.
-pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+pub(super) fn open_writer(path: &Path) -> Result<Opened> {
     refuse_old_sqlite(path)?;
     refuse_other_kinds(path)?;
     refuse_network(path)?;
-    create_private(path)?;
+    let file = StoreFile::create(path)?;
+    refuse_network(&file.path)?;
+    refuse_second_name(&file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = connect(path, flags)?;
+    let mut connection = connect(&file, flags)?;
     match check_version(path, &connection)? {
         0 => create(path, &mut connection)?,
-        version if version < known_version() => upgrade(path, &mut connection)?,
+        version if version < known_version() => upgrade(&file, &mut connection)?,
         _ => {}
     }
     use_wal(path, &connection)?;
     set_up(path, &connection, WRITER_PRAGMAS)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     keep_plans(path, &connection)?;
-    Ok(connection)
+    // From here on the log is there.
+    read_something(&connection).map_err(|error| explain(path, &error))?;
+    Ok(Opened { connection, file })
+}
+
+/// While it is dispatched from, that is the first thing to know of it.
+fn refuse_second_name(file: &StoreFile) -> Result<()> {
+    file.refuse_second_name()
+        .map_err(|error| match holder(file) {
+            Some(pid) => StoreError::Held {
+                path: file.named.clone(),
+                pid,
+            },
+            None => error,
+        })
 }
 
 /// Brings a store of an older version up to date, behind a backup. Nobody may be at work on it: an
 /// older claude-run would find its tables changed under its hands.
-fn upgrade(path: &Path, connection: &mut Connection) -> Result<()> {
-    let lock = DispatchLock::acquire(path);
+fn upgrade(file: &StoreFile, connection: &mut Connection) -> Result<()> {
+    let path = file.named.as_path();
+    let lock = DispatchLock::of(file.clone());
     // Whoever had the lock may have done it meanwhile.
     let version = check_version(path, connection)?;
     if version == known_version() {
@@ -75,7 +103,7 @@ fn upgrade(path: &Path, connection: &mut Connection) -> Result<()> {
         StoreError::Held { path, pid } => StoreError::TooOldInUse { path, pid },
         error => error,
     })?;
-    let backup = back_up(path, connection, version)?;
+    let backup = back_up(&file.path, connection, version)?;
     migrate(path, connection)?;
     if let Some(backup) = backup {
         tracing::warn!(
@@ -98,18 +126,17 @@ fn keep_plans(path: &Path, connection: &Connection) -> Result<()> {
 }
 
 /// A read-only connection to an existing store.
-pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+pub(super) fn open_reader(path: &Path) -> Result<Opened> {
     refuse_old_sqlite(path)?;
-    if !path.exists() {
-        return Err(StoreError::Missing {
-            path: path.to_path_buf(),
-        });
-    }
     refuse_other_kinds(path)?;
-    refuse_network(path)?;
+    let file = StoreFile::find(path)?.ok_or_else(|| StoreError::Missing {
+        path: path.to_path_buf(),
+    })?;
+    refuse_network(&file.path)?;
+    refuse_second_name(&file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = connect(path, flags)?;
-    take_back_broken_commit(path, &connection).map_err(blame_folder)?;
+    let connection = connect(&file, flags)?;
+    take_back_broken_commit(&file, &connection).map_err(blame_folder)?;
     match check_version(path, &connection)? {
         0 => Err(StoreError::Missing {
             path: path.to_path_buf(),
@@ -118,7 +145,10 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
             path: path.to_path_buf(),
             found,
         }),
-        _ => set_up(path, &connection, READER_PRAGMAS).map(|()| connection),
+        _ => {
+            set_up(path, &connection, READER_PRAGMAS)?;
+            Ok(Opened { connection, file })
+        }
     }
 }
 
@@ -154,13 +184,13 @@ fn folder_refuses(_: &Path) -> Option<String> {
 /// A crash in the very first start can leave half a commit with the journal that takes it back,
 /// which SQLite plays back for a writer only. (Later commits go to the write-ahead log, which a
 /// reader recovers too.)
-fn take_back_broken_commit(path: &Path, reader: &Connection) -> Result<()> {
+fn take_back_broken_commit(file: &StoreFile, reader: &Connection) -> Result<()> {
     match read_something(reader) {
         Err(error) if needs_writer(&error) => {
-            let writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            read_something(&writer).map_err(|error| explain(path, &error))
+            let writer = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            read_something(&writer).map_err(|error| explain(&file.named, &error))
         }
-        read => read.map_err(|error| explain(path, &error)),
+        read => read.map_err(|error| explain(&file.named, &error)),
     }
 }
 
@@ -173,13 +203,12 @@ fn needs_writer(error: &rusqlite::Error) -> bool {
     code == Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    let connection =
-        Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
-    let patience = std::time::Duration::from_secs(BUSY_TIMEOUT_SECONDS);
-    connection
-        .busy_timeout(patience)
-        .map_err(|error| explain(path, &error))?;
+/// The path that SQLite is given is absolute, so it is the name of a file, whatever that name is.
+fn connect(file: &StoreFile, flags: OpenFlags) -> Result<Connection> {
+    let failed = |error: rusqlite::Error| explain(&file.named, &error);
+    let connection = Connection::open_with_flags(&file.path, flags).map_err(failed)?;
+    let patience = Duration::from_secs(BUSY_TIMEOUT_SECONDS);
+    connection.busy_timeout(patience).map_err(failed)?;
     Ok(connection)
 }
 
@@ -189,10 +218,28 @@ fn set_up(path: &Path, connection: &Connection, pragmas: &str) -> Result<()> {
         .map_err(|error| explain(path, &error))
 }
 
+/// Switches to the write-ahead log. SQLite needs the file for itself for that, and says that it is busy
+/// without asking the busy handler, so the waiting is done here: others may be just opening it too.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a few milliseconds before any runtime work begins"
+)]
 fn use_wal(path: &Path, connection: &Connection) -> Result<()> {
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(|error| explain(path, &error))?;
+    let switch = || {
+        connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
+            .map_err(|error| explain(path, &error))
+    };
+    let mut waited = Duration::ZERO;
+    let mode = loop {
+        match switch() {
+            Err(StoreError::Busy { .. }) if waited.as_secs() < BUSY_TIMEOUT_SECONDS => {
+                std::thread::sleep(SWITCH_PAUSE);
+                waited += SWITCH_PAUSE;
+            }
+            switched => break switched?,
+        }
+    };
     if mode.eq_ignore_ascii_case("wal") {
         return Ok(());
     }
@@ -228,19 +275,11 @@ fn refuse_other_kinds(path: &Path) -> Result<()> {
     })
 }
 
-/// Makes the file readable by its owner alone, since it holds prompts and answers.
+/// Makes an empty file, readable by its owner alone, since it will hold prompts and answers.
 pub(super) fn create_private(path: &Path) -> Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options
+    private()
+        .write(true)
+        .create_new(true)
         .open(path)
         .map(drop)
         .map_err(|error| explain_io(path, &error))

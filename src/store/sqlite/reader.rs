@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use super::batches::{BATCHES, read_batch};
 use super::errors::explain;
 use super::estimates;
-use super::open::open_reader;
+use super::identity::StoreFile;
+use super::open::{Opened, open_reader};
 use super::rows;
 use super::tx::{ids_of, job_id};
 use crate::model::{JobId, Run, RunId};
@@ -24,6 +25,8 @@ const PAGE_JOBS: u32 = 200;
 pub struct SqliteReader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// Behind the connection, which is closed first.
+    pub(super) file: StoreFile,
 }
 
 impl SqliteReader {
@@ -33,11 +36,12 @@ impl SqliteReader {
     ///
     /// [`StoreError::Missing`] if there is none; see the other kinds for what may be wrong with it.
     pub fn open(path: &Path) -> Result<Self> {
-        let connection = open_reader(path)?;
+        let Opened { connection, file } = open_reader(path)?;
         connection.set_prepared_statement_cache_capacity(16);
         Ok(Self {
             connection,
             path: path.to_path_buf(),
+            file,
         })
     }
 

@@ -10,8 +10,8 @@ use super::blob::unpack;
 use super::tally::state_of_tally;
 use super::tx::line_of;
 use crate::model::{
-    AttemptId, AttemptOutcome, Cost, ErrorClass, Halt, Indicator, JobCounts, JobId, JobState, Lane,
-    PageStatus, Pico, Run, RunId, RunState, Tokens,
+    AttemptId, AttemptOutcome, Cost, CostBasis, ErrorClass, Halt, Indicator, JobCounts, JobId,
+    JobState, Lane, PageStatus, Pico, Run, RunId, RunState, Tokens,
 };
 use crate::store::{AttemptRow, ResultBody, ResultRow, StatusChange};
 
@@ -19,7 +19,7 @@ use crate::store::{AttemptRow, ResultBody, ResultRow, StatusChange};
 pub(super) const RUNS: &str =
     "SELECT id, uuid, name, file, state, simulated, created_at_ms AS created,
     started_at_ms AS started, ended_at_ms AS ended, shaping, options, halt_class, halt_message,
-    halt_at_ms AS halted, cancel_requested, answered, cost_pico FROM runs";
+    halt_at_ms AS halted, cancel_requested, answered, cost_pico, cost_millions FROM runs";
 
 /// The attempts of a page of jobs; `{page}` chooses the jobs, and the caller bounds them.
 pub(super) fn attempts_of_page(page: &str) -> String {
@@ -41,7 +41,8 @@ pub(super) const LAST_FAILURES: &str = "SELECT attempts.job_id AS id, custom_id,
 pub(super) fn results_of_page(page: &str) -> String {
     format!(
         "WITH page AS MATERIALIZED (SELECT id, custom_id, state, model_id, attempts, error_class FROM jobs WHERE {page}),
-         sums AS MATERIALIZED (SELECT page.id AS id, {SUMS}, max(unknown_price) AS unknown_price
+         sums AS MATERIALIZED (SELECT page.id AS id, {SUMS}, max(unknown_price) AS unknown_price,
+            max(cost_basis) AS cost_basis
             FROM page JOIN attempts ON attempts.job_id = page.id GROUP BY page.id)
          SELECT page.id AS id, custom_id, state, page.attempts AS job_attempts, page.error_class AS job_class,
             models.name AS asked, message_blob, error_blob, metadata_blob, lane, answered_by, latency_ms, sums.*
@@ -55,11 +56,16 @@ pub(super) fn results_of_page(page: &str) -> String {
     )
 }
 
-/// What attempts have used and cost together.
+/// What attempts have used and cost together. Money is added up in whole dollars and what is beside
+/// them, so that no number of attempts is too many for SQLite's integers; [`summed_cost`] joins them.
 pub(super) const SUMS: &str = "sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
     sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
-    sum(cache_write_1h_tokens) AS cache_write_1h_tokens, sum(cost_pico) AS cost_pico,
-    sum(saved_by_batch_pico) AS saved_by_batch_pico, sum(saved_by_cache_pico) AS saved_by_cache_pico";
+    sum(cache_write_1h_tokens) AS cache_write_1h_tokens,
+    sum(cost_pico / 1000000000000) AS cost_usd, sum(cost_pico % 1000000000000) AS cost_rest,
+    sum(saved_by_batch_pico / 1000000000000) AS saved_by_batch_usd,
+    sum(saved_by_batch_pico % 1000000000000) AS saved_by_batch_rest,
+    sum(saved_by_cache_pico / 1000000000000) AS saved_by_cache_usd,
+    sum(saved_by_cache_pico % 1000000000000) AS saved_by_cache_rest";
 
 /// What the status page said during a run.
 pub(super) const STATUS_CHANGES: &str = "SELECT at_ms, indicator, incident, component
@@ -93,7 +99,8 @@ pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<(i64, Run)> {
         cancel_requested: row.get("cancel_requested")?,
         answered: row.get("answered")?,
         jobs: JobCounts::default(),
-        cost: amount(row, "cost_pico")?,
+        cost: amount(row, "cost_pico")?
+            + Pico(Pico::MOST.0 * i128::from(row.get::<_, i64>("cost_millions")?)),
     };
     Ok((row.get("id")?, run))
 }
@@ -142,6 +149,9 @@ pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         next_try_at: time(row, "next_try_at_ms")?,
         tokens: tokens(row)?,
         cost: cost(row)?,
+        cost_basis: optional_word(row, "cost_basis", CostBasis::parse)?,
+        price_row: row.get("price_row")?,
+        at_most: optional_amount(row, "at_most_pico")?,
         maybe_billed: row.get("maybe_billed")?,
         latency: duration(row, "latency_ms")?,
     })
@@ -169,7 +179,8 @@ pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
         },
         error_class: class(row, "job_class")?,
         tokens: tokens(row)?,
-        cost: cost(row)?,
+        cost: summed_cost(row)?,
+        cost_basis: optional_word(row, "cost_basis", CostBasis::parse)?,
         latency: duration(row, "latency_ms")?,
         metadata: text(row, "metadata_blob")?,
     })
@@ -188,7 +199,7 @@ pub(super) fn tokens(row: &Row<'_>) -> rusqlite::Result<Tokens> {
     })
 }
 
-pub(super) fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
+fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
     Ok(Cost {
         total: amount(row, "cost_pico")?,
         saved_by_batch: amount(row, "saved_by_batch_pico")?,
@@ -199,9 +210,34 @@ pub(super) fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
     })
 }
 
+/// What several attempts cost together, added up as [`SUMS`] does it.
+pub(super) fn summed_cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
+    Ok(Cost {
+        total: sum(row, "cost_usd", "cost_rest")?,
+        saved_by_batch: sum(row, "saved_by_batch_usd", "saved_by_batch_rest")?,
+        saved_by_cache: sum(row, "saved_by_cache_usd", "saved_by_cache_rest")?,
+        unknown_price: row
+            .get::<_, Option<bool>>("unknown_price")?
+            .unwrap_or_default(),
+    })
+}
+
+/// A sum of money out of its dollars and what is beside them.
+pub(super) fn sum(row: &Row<'_>, dollars: &str, rest: &str) -> rusqlite::Result<Pico> {
+    let part = |column| -> rusqlite::Result<i128> {
+        let part: Option<i64> = row.get(column)?;
+        Ok(i128::from(part.unwrap_or_default()))
+    };
+    Ok(Pico(part(dollars)? * Pico::USD.0 + part(rest)?))
+}
+
 fn amount(row: &Row<'_>, column: &str) -> rusqlite::Result<Pico> {
-    let pico = row.get::<_, Option<i64>>(column)?.unwrap_or_default();
-    Ok(Pico(i128::from(pico)))
+    Ok(optional_amount(row, column)?.unwrap_or_default())
+}
+
+fn optional_amount(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Pico>> {
+    let pico: Option<i64> = row.get(column)?;
+    Ok(pico.map(|pico| Pico(i128::from(pico))))
 }
 
 pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {

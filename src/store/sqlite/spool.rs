@@ -170,7 +170,8 @@ impl Spool {
 ///
 /// When there is a spool, and it cannot be read.
 pub fn spooled(store: &Path) -> Result<u64> {
-    read(&beside(store, ENDING)).map(|(spooled, _)| spooled.len() as u64)
+    let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.to_path_buf());
+    read(&beside(&store, ENDING)).map(|(spooled, _)| spooled.len() as u64)
 }
 
 impl Open {

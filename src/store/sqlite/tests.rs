@@ -154,6 +154,9 @@ fn record(attempt: AttemptId, outcome: AttemptOutcome, class: Option<ErrorClass>
             total: Pico(3_500_000),
             ..Cost::default()
         },
+        cost_basis: None,
+        price_row: None,
+        at_most: None,
         maybe_billed: false,
         latency: Some(Duration::from_millis(900)),
     }

@@ -8,6 +8,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::explain;
 use super::fold::Log;
+use super::identity::Watch;
+use super::open::Opened;
 use super::tally::Tally;
 use crate::model::RunId;
 use crate::store::{Result, StoreError};
@@ -27,18 +29,21 @@ pub(super) struct Tx {
     /// The disk failed under this connection, and nothing more is done on it.
     failed: Option<StoreError>,
     log: Log,
+    /// Behind the connection, which is closed first.
+    watch: Watch,
 }
 
 impl Tx {
-    pub(super) fn new(path: &Path, connection: Connection) -> Self {
+    pub(super) fn new(Opened { connection, file }: Opened) -> Self {
         Self {
             connection,
-            path: path.to_path_buf(),
+            path: file.named.clone(),
             runs: HashMap::new(),
             models: HashMap::new(),
             moved: HashMap::new(),
             failed: None,
-            log: Log::of(path),
+            log: Log::of(&file.path),
+            watch: file.watch(),
         }
     }
 
@@ -55,7 +60,8 @@ impl Tx {
     ///
     /// A failed disk is the end: the system may have dropped what it could not write and yet let the
     /// next sync succeed, so nothing that comes later on this connection could be believed. Whoever
-    /// opens the store anew sees what is really there.
+    /// opens the store anew sees what is really there. So is a file that is not in its place any more:
+    /// looked for behind the commit, since what went into a deleted file is not kept.
     pub(super) fn transact<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -63,15 +69,32 @@ impl Tx {
         let outcome = self.begin().and_then(|()| work(self)).and_then(|value| {
             self.write_tallies()?;
             self.commit()?;
+            self.watch.check()?;
             Ok(value)
         });
         if let Err(error) = &outcome {
             self.roll_back();
-            if matches!(error, StoreError::DiskFailed { .. }) {
+            if matches!(error, StoreError::Gone { .. }) {
+                self.rescue();
+            }
+            if matches!(
+                error,
+                StoreError::DiskFailed { .. } | StoreError::Gone { .. }
+            ) {
                 self.failed = Some(error.clone());
             }
         }
         outcome
+    }
+
+    /// The log was deleted, and holds what was committed last: as long as it is open it can be folded
+    /// back into the file.
+    fn rescue(&self) {
+        if self.watch.only_the_log_is_gone() {
+            let fold = "PRAGMA wal_checkpoint(PASSIVE)";
+            // What fails here is lost as it was before.
+            let _ = self.connection.query_row(fold, [], |_| Ok(()));
+        }
     }
 
     /// Empties the log if readers have kept it from beginning anew. What fails here loses nothing;

@@ -1,7 +1,7 @@
 //! The life of a live attempt: claimed, ended once, given back, interrupted.
 
 use claude_run::model::{AttemptId, AttemptOutcome, ErrorClass, JobId, JobState, Pico};
-use claude_run::store::{Recovered, ResultBody, Store, StoreError};
+use claude_run::store::{MaybeBilled, Recovered, ResultBody, Store, StoreError};
 
 use super::{Bench, Case, lines};
 use crate::fixture::Fixture;
@@ -62,6 +62,10 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
         ("nobody succeeds with what was not put aside", |bench| {
             Box::pin(nothing_was_put_aside(bench))
         }),
+        (
+            "what may have been billed is bounded by its request, also what a crash left open",
+            |bench| Box::pin(bounds(bench)),
+        ),
         ("the cost of a run is that of its attempts", |bench| {
             Box::pin(costs(bench))
         }),
@@ -218,6 +222,41 @@ async fn clock_back<F: Fixture>(bench: Bench<F>) {
     let again = bench.claim_one(at(95_000_000)).await;
     bench.end(End::Success, &again, at(2)).await;
     assert_eq!(bench.ledger().await[1].ended_at, Some(at(95_000_000)));
+    bench.sound();
+}
+
+async fn bounds<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(3).await;
+    let claimed = bench.claim(3, at(1)).await;
+    bench.end(End::MoreRoom, &claimed.jobs[0], at(2)).await;
+    bench.end(End::Requeue, &claimed.jobs[1], at(2)).await;
+    let amended = bench.claim_one(at(100)).await;
+    let store = &bench.store;
+    let open = store.without_bound(bench.run, None).await.unwrap();
+    let ids: Vec<_> = open.iter().map(|attempt| attempt.attempt).collect();
+    assert_eq!(ids, [amended.attempt, claimed.jobs[2].attempt]);
+    assert_eq!(open[0].body, amended.body, "as it was sent");
+    let rest = store.without_bound(bench.run, Some(ids[0])).await.unwrap();
+    assert_eq!(rest, open[1..]);
+    let told = vec![(ids[0], Pico(40))];
+    store.keep_bounds(bench.run, told.clone()).await.unwrap();
+    store.keep_bounds(bench.run, told).await.unwrap();
+    bench.start(at(200)).await;
+    let sums = store.maybe_billed(bench.run).await.unwrap();
+    let row = bench
+        .ledger()
+        .await
+        .into_iter()
+        .find(|row| row.attempt == claimed.jobs[1].attempt);
+    let expected = MaybeBilled {
+        attempts: 3,
+        unbounded: 1,
+        at_most: Pico(9_000_040),
+        counted: row.unwrap().cost.total,
+    };
+    assert_eq!(sums, expected);
+    let left = store.without_bound(bench.run, None).await.unwrap();
+    assert_eq!(left, open[1..], "closed, and still without a bound");
     bench.sound();
 }
 

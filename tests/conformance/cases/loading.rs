@@ -1,7 +1,7 @@
 //! Loading: a run is invisible until it is whole.
 
 use claude_run::model::{NewJob, RunId, RunState};
-use claude_run::store::{DuplicateId, Reader, Store, StoreError};
+use claude_run::store::{DuplicateId, NewRun, Reader, Store, StoreError};
 
 use super::{Bench, Case};
 use crate::fixture::Fixture;
@@ -27,6 +27,10 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
         ("a load is finished once, as one content", |bench| {
             Box::pin(finished_as_one_content(bench))
         }),
+        (
+            "of several loads of one content one becomes visible",
+            |bench| Box::pin(once_of_several(bench)),
+        ),
         (
             "a broken load is swept away, and a whole one never",
             |bench| Box::pin(swept_away(bench)),
@@ -106,6 +110,33 @@ async fn finished_as_one_content<F: Fixture>(bench: Bench<F>) {
         matches!(other, Err(StoreError::IllegalTransition(_))),
         "{other:?}"
     );
+}
+
+async fn once_of_several<F: Fixture>(bench: Bench<F>) {
+    let begin = async |created_at| {
+        let id = RunId::generate();
+        let run = NewRun {
+            created_at,
+            ..new_run(id)
+        };
+        bench.store.begin_load(run).await.unwrap();
+        let added = bench.store.add_jobs(id, vec![plain(1)]).await;
+        assert_eq!(added.unwrap(), []);
+        id
+    };
+    let (one, two, three) = (begin(at(0)).await, begin(at(10)).await, begin(at(99)).await);
+    let once = async |run| bench.store.finish_load_once(run, [7; 32]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(once(one).await, None, "repeating it changes nothing");
+    }
+    assert_eq!(once(two).await, Some(one));
+    let runs = bench.reader().runs().await.unwrap();
+    assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), [one]);
+
+    while bench.store.cancel(one, at(20)).await.unwrap() {}
+    bench.store.leave_run(one, at(50), None).await.unwrap();
+    assert_eq!(once(two).await, Some(one), "it has ended meanwhile");
+    assert_eq!(once(three).await, None, "it had ended before");
 }
 
 async fn swept_away<F: Fixture>(bench: Bench<F>) {

@@ -83,6 +83,9 @@ fn write_end(attempt: &mut Attempt, finish: &Finish) {
     row.answered_by = record.answered_by;
     row.tokens = record.usage.tokens;
     row.cost = record.cost;
+    row.cost_basis = record.cost_basis;
+    row.price_row = record.price_row;
+    row.at_most = record.at_most;
     row.maybe_billed = record.maybe_billed;
     row.latency = record.latency;
 }

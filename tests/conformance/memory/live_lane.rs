@@ -5,8 +5,8 @@ use claude_run::model::{
     NewJob, Pico, Run, RunId, RunState, Tokens,
 };
 use claude_run::store::{
-    AttemptRow, Claim, Claimed, DuplicateId, EstimateSums, Finish, NewRun, Pulse, Recovered,
-    Result, RetryFilter, StatusChange, Store,
+    AttemptRow, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse,
+    Recovered, Result, RetryFilter, StatusChange, Store, Unbounded,
 };
 use jiff::Timestamp;
 
@@ -51,6 +51,26 @@ impl Store for Memory {
                 Err(refused("it is not loading"))
             }
         })
+    }
+
+    async fn finish_load_once(&self, run: RunId, fingerprint: [u8; 32]) -> Result<Option<RunId>> {
+        let known = self.write(|state| {
+            let own = state.run_mut(run)?.run.clone();
+            let known = state.runs.iter().rev().find(|stored| {
+                own.state == RunState::Loading
+                    && stored.run.state != RunState::Loading
+                    && stored.fingerprint == Some(fingerprint)
+                    && stored
+                        .run
+                        .ended_at
+                        .is_none_or(|ended| ended >= own.created_at)
+            });
+            Ok(known.map(|stored| stored.run.id))
+        })?;
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.finish_load(run, fingerprint).await.map(|()| None),
+        }
     }
 
     async fn sweep_load(&self, run: RunId) -> Result<bool> {
@@ -157,6 +177,55 @@ impl Store for Memory {
                 }
             }
             Ok(())
+        })
+    }
+
+    async fn without_bound(&self, run: RunId, after: Option<AttemptId>) -> Result<Vec<Unbounded>> {
+        self.read(|state| {
+            let mut found = Vec::new();
+            for job in state.run(run)?.jobs.values() {
+                for row in job.attempts.iter().map(|it| &it.row) {
+                    let id = (row.attempt.job, row.attempt.n);
+                    let is_open = row.ended_at.is_none() && row.lane == Lane::Live;
+                    let is_wanted = row.at_most.is_none() && (row.maybe_billed || is_open);
+                    if is_wanted && after.is_none_or(|after| id > (after.job, after.n)) {
+                        found.push(without_bound(job, row));
+                    }
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    async fn keep_bounds(&self, run: RunId, bounds: Vec<(AttemptId, Pico)>) -> Result<()> {
+        self.write(|state| {
+            for job in state.run_mut(run)?.jobs.values_mut() {
+                for row in job.attempts.iter_mut().map(|it| &mut it.row) {
+                    let bound = bounds.iter().find(|(id, _)| *id == row.attempt);
+                    let bound = bound.filter(|_| row.ended_at.is_none() || row.maybe_billed);
+                    row.at_most = bound.map(|(_, most)| *most).or(row.at_most);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn maybe_billed(&self, run: RunId) -> Result<MaybeBilled> {
+        self.read(|state| {
+            let mut sums = MaybeBilled::default();
+            let jobs = state.run(run)?.jobs.values();
+            let rows = jobs.flat_map(|job| job.attempts.iter().map(|it| &it.row));
+            for row in rows.filter(|row| row.maybe_billed && row.ended_at.is_some()) {
+                sums.attempts += 1;
+                match row.at_most {
+                    None => sums.unbounded += 1,
+                    Some(most) => {
+                        sums.at_most += most;
+                        sums.counted += row.cost.total;
+                    }
+                }
+            }
+            Ok(sums)
         })
     }
 
@@ -340,10 +409,28 @@ pub fn begin_attempt(job: &mut Job, lane: Lane, now: Timestamp) {
         next_try_at: None,
         tokens: Tokens::default(),
         cost: Cost::default(),
+        cost_basis: None,
+        price_row: None,
+        at_most: None,
         maybe_billed: false,
         latency: None,
     };
     job.attempts.push(Attempt { row, batch: None });
+}
+
+fn without_bound(job: &Job, row: &AttemptRow) -> Unbounded {
+    let amendment = job.amendment.as_ref();
+    let body = match amendment.filter(|_| row.lane == Lane::Live) {
+        Some(amendment) => amendment.applied_to(&job.new.body).unwrap(),
+        None => job.new.body.clone(),
+    };
+    Unbounded {
+        attempt: row.attempt,
+        model: row.model.clone(),
+        lane: row.lane,
+        started_at: row.started_at,
+        body,
+    }
 }
 
 fn start_attempt(job: &mut Job, now: Timestamp) -> ClaimedJob {

@@ -176,6 +176,11 @@ fn result_row(job: &Job) -> ResultRow {
         error_class: job.class,
         tokens,
         cost,
+        cost_basis: job
+            .attempts
+            .iter()
+            .filter_map(|it| it.row.cost_basis)
+            .max_by_key(|it| it.as_str()),
         latency: row.and_then(|row| row.latency),
         metadata: job.new.metadata.clone(),
     }
@@ -217,9 +222,13 @@ fn alone(row: &AttemptRow, is_result: bool) -> AttemptGroup {
         maybe_billed: row.maybe_billed,
         is_result,
         unknown_price: row.cost.unknown_price,
+        cost_basis: row.cost_basis,
+        price_row: row.price_row.clone(),
         attempts: 1,
         tokens: row.tokens,
         cost: row.cost,
+        at_most: row.at_most.filter(|_| row.maybe_billed).unwrap_or_default(),
+        unbounded: u64::from(row.maybe_billed && row.at_most.is_none()),
     }
 }
 
@@ -234,7 +243,12 @@ fn alike(a: &AttemptGroup, b: &AttemptGroup) -> bool {
             unknown_price,
             ..
         } = it.clone();
-        let models = (it.model.clone(), it.answered_by.clone());
+        let models = (
+            it.model.clone(),
+            it.answered_by.clone(),
+            it.price_row.clone(),
+            it.cost_basis,
+        );
         (
             models,
             lane,
@@ -254,4 +268,6 @@ fn add(to: &mut AttemptGroup, one: &AttemptGroup) {
     to.cost.total += one.cost.total;
     to.cost.saved_by_batch += one.cost.saved_by_batch;
     to.cost.saved_by_cache += one.cost.saved_by_cache;
+    to.at_most += one.at_most;
+    to.unbounded += one.unbounded;
 }

@@ -33,6 +33,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
+use crate::cli::trust::Passage;
 use crate::clock::Clock;
 use crate::provider::{BaseUrl, Credentials, MessagesClient};
 
@@ -130,33 +131,35 @@ fn configuration(ctx: &Context) -> Finding {
 async fn remote(ctx: &Context, send: bool, limits: Limits) -> Vec<Finding> {
     let (base, finding) = network::base_url(ctx);
     let mut findings = vec![finding];
-    let Some(base) = base else {
+    let Some((base, passage)) = base else {
         return findings;
     };
+    passage.announce(ctx);
     let (proxy, finding) = network::proxy(ctx, &base);
     findings.push(finding);
     let (reached, way) = network::way(proxy.as_ref().unwrap_or(&base), limits.step).await;
     findings.extend(way);
-    findings.extend(endpoint(ctx, &base, reached, send, limits).await);
+    let client = match client(ctx, &passage) {
+        Ok(_) if !reached => None,
+        made => Some(made),
+    };
+    findings.extend(endpoint(ctx, &base, client, send, limits).await);
     findings
 }
 
 async fn endpoint(
     ctx: &Context,
     base: &BaseUrl,
-    reached: bool,
+    client: Option<Result<MessagesClient, Failure>>,
     send: bool,
     limits: Limits,
 ) -> Vec<Finding> {
     let clock = Clock::system();
-    let client = client(ctx, clock);
-    let (client, reached) = match client {
-        Ok(client) => (client, reached),
-        Err(failure) => return api::without_client(&failure),
+    let client = match client {
+        Some(Ok(client)) => client,
+        Some(Err(failure)) => return api::without_client(&failure),
+        None => return api::unreached(base),
     };
-    if !reached {
-        return api::unreached(base);
-    }
     let reply = client.models(limits.models).await;
     let mut findings = api::findings(base, &reply, clock.now());
     if send {
@@ -170,13 +173,13 @@ async fn endpoint(
 }
 
 /// A client with whatever credentials can be sent: without any, the endpoint still tells of itself.
-fn client(ctx: &Context, clock: Clock) -> Result<MessagesClient, Failure> {
+fn client(ctx: &Context, passage: &Passage) -> Result<MessagesClient, Failure> {
     let given = ctx.credentials().unwrap_or_default();
     let credentials = Credentials {
         api_key: given.api_key,
         auth_token: given.auth_token,
     };
-    let settings = client_settings(&ctx.settings, credentials, clock);
+    let settings = client_settings(&ctx.settings, credentials, Clock::system(), passage);
     Ok(MessagesClient::new(&settings)?)
 }
 

@@ -4,18 +4,24 @@ use std::time::Duration;
 
 use super::finding::Finding;
 use crate::cli::context::Context;
+use crate::cli::trust::{Passage, gate};
 use crate::provider::{BaseUrl, ProxyRules, connect, resolve};
 
 /// Addresses that are listed; large services have many.
 const MAX_ADDRESSES: usize = 4;
 
-/// The base URL, and what is to be said of it.
-pub(super) fn base_url(ctx: &Context) -> (Option<BaseUrl>, Finding) {
+/// The base URL with the way to it, and what is to be said of it. None if keys may not go there: then
+/// nothing goes there, no name is resolved and no connection opened.
+pub(super) fn base_url(ctx: &Context) -> (Option<(BaseUrl, Passage)>, Finding) {
     const NAME: &str = "base_url";
     let setting = &ctx.settings.api.base_url;
     let base = match BaseUrl::parse(setting.value.expose()) {
         Ok(base) => base,
         Err(error) => return (None, Finding::from_failure(NAME, &error.into())),
+    };
+    let passage = match gate::first(ctx, &ctx.settings) {
+        Ok(passage) => passage,
+        Err(failure) => return (None, Finding::from_failure(NAME, &failure)),
     };
     let shown = format!("{} ({})", base.as_str(), setting.origin);
     let finding = if !base.is_https() && !base.is_loopback() {
@@ -30,7 +36,7 @@ pub(super) fn base_url(ctx: &Context) -> (Option<BaseUrl>, Finding) {
     } else {
         Finding::ok(NAME, shown)
     };
-    (Some(base), finding)
+    (Some((base, passage)), finding)
 }
 
 /// The proxy for the base URL, if there is one.

@@ -13,7 +13,10 @@ const NAME: &str = "fallback_endpoint";
 pub(super) async fn check(ctx: &Context, limits: Limits) -> Option<Finding> {
     let client = match second_client(ctx, &ctx.settings, Clock::system()) {
         Ok(None) => return None,
-        Ok(Some((client, _))) => client,
+        Ok(Some(made)) => {
+            made.passage.announce(ctx);
+            made.client
+        }
         Err(failure) => return Some(Finding::from_failure(NAME, &failure)),
     };
     let reply = client.models(limits.models).await;

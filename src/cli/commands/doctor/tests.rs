@@ -371,6 +371,9 @@ async fn store_with_a_failure(path: &Path) -> SqliteStore {
         answered_by: None,
         usage: Usage::default(),
         cost: Cost::default(),
+        cost_basis: None,
+        price_row: None,
+        at_most: None,
         maybe_billed: false,
         latency: None,
     };

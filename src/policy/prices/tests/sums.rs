@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::PriceTable;
+use super::super::{PriceTable, Priced};
 use super::{today, tokens, using};
 use crate::model::usage::Iteration;
-use crate::model::{Cost, Pico, Tokens, Usage};
+use crate::model::{Cost, CostBasis, Pico, Tokens, Usage};
 
 fn cost(model: &str, usage: &Usage) -> Cost {
     PriceTable::embedded().cost(model, usage, today())
@@ -248,7 +248,105 @@ fn an_unknown_model_anywhere_makes_the_price_unknown_and_not_zero_dollars() {
         model: Some("claude-opus-9".to_owned()),
         tokens: tokens(1, 1),
     }];
-    assert_eq!(cost("claude-opus-5", &stepped), unknown);
+    assert_eq!(cost("gpt-4", &stepped), unknown);
+}
+
+fn priced(answered: Option<&str>, asked: &str, usage: &Usage) -> Priced {
+    PriceTable::embedded().priced(answered, asked, usage, today())
+}
+
+#[test]
+fn a_name_without_a_price_is_a_gateways_own_for_what_was_asked() {
+    let plain = using(tokens(1_000_000, 0));
+    let by_asked = priced(Some("our-small-one"), "claude-haiku-4-5", &plain);
+    assert_eq!(by_asked.cost.total.to_string(), "1.00");
+    assert_eq!(by_asked.basis, Some(CostBasis::AskedModel));
+    assert_eq!(by_asked.row.as_deref(), Some("claude-haiku-4-5-20251001"));
+    let by_name = priced(Some("claude-opus-5"), "claude-haiku-4-5", &plain);
+    assert_eq!(
+        (by_name.cost.total.to_string(), by_name.basis),
+        ("5.00".to_owned(), None)
+    );
+    let neither = priced(Some("our-small-one"), "our-small-one", &plain);
+    assert_eq!(neither, Priced::unknown());
+}
+
+#[test]
+fn a_fallback_of_the_server_is_priced_by_the_models_of_its_steps() {
+    let step = |model: &str, input, output| Iteration {
+        model: Some(model.to_owned()),
+        tokens: tokens(input, output),
+    };
+    let usage = Usage {
+        // As the docs say: the counts of the whole leave out what the first model used.
+        tokens: tokens(1_000, 100),
+        iterations: vec![
+            step("claude-fable-5-2", 1_000, 10),
+            step("claude-opus-5", 1_000, 100),
+        ],
+        ..Usage::default()
+    };
+    let told = priced(Some("claude-opus-5"), "claude-fable-5-2", &usage);
+    // 1,000 × 8 + 10 × 40, and 1,000 × 5 + 100 × 25, per million.
+    assert_eq!(told.cost.total.to_string(), "0.0159");
+    assert_eq!(told.basis, None);
+    assert_eq!(
+        told.row.as_deref(),
+        Some("claude-fable-5-2 + claude-opus-5")
+    );
+}
+
+#[test]
+fn what_a_name_says_of_the_region_is_paid_for_once_and_by_newer_models_alone() {
+    let mut usage = using(tokens(1_000_000, 0));
+    let total =
+        |model: &str, usage: &Usage| priced(Some(model), model, usage).cost.total.to_string();
+    let name = |place: &str| format!("{place}anthropic.claude-haiku-4-5-20251001-v1:0");
+    for (model, usd) in [
+        (name("us."), "1.10"),
+        (name("eu."), "1.10"),
+        (name("apac."), "1.10"),
+        (name(""), "1.10"),
+        (name("global."), "1.00"),
+        ("anthropic/claude-haiku-4.5".to_owned(), "1.00"),
+        (
+            "us.anthropic.claude-3-haiku-20240307-v1:0".to_owned(),
+            "0.25",
+        ),
+    ] {
+        assert_eq!(total(&model, &usage), usd, "{model}");
+    }
+    usage.batch_tier = true;
+    assert_eq!(total(&name("us."), &usage), "0.55");
+    usage.us_geo = true;
+    assert_eq!(total(&name("us."), &usage), "0.55");
+}
+
+#[test]
+fn a_cost_that_cannot_be_is_cut_and_marked() {
+    let usage = Usage {
+        tokens: tokens(1_000, 100),
+        web_searches: 999_999_999,
+        ..Usage::default()
+    };
+    let told = priced(None, "claude-opus-5", &usage);
+    assert_eq!(
+        (told.cost.total, told.basis),
+        (Pico::MOST, Some(CostBasis::Saturated))
+    );
+    let step = Iteration {
+        model: None,
+        tokens: tokens(1_000_000_000, 1_000_000_000),
+    };
+    let usage = Usage {
+        iterations: vec![step; 3_000],
+        ..Usage::default()
+    };
+    let told = priced(None, "claude-opus-5", &usage);
+    assert_eq!(
+        (told.cost.total, told.basis),
+        (Pico::MOST, Some(CostBasis::Saturated))
+    );
 }
 
 #[test]

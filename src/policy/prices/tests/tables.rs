@@ -32,6 +32,17 @@ fn models_are_found_by_id_alias_and_date() {
         ("claude-haiku-4-5-20251001", "claude-haiku-4-5-20251001"),
         ("claude-haiku-4-5-20991231", "claude-haiku-4-5-20251001"),
         ("claude-opus-5-5-20260922", "claude-opus-5-5"),
+        ("claude-opus-5-5-latest", "claude-opus-5-5"),
+        ("anthropic/claude-haiku-4.5", "claude-haiku-4-5-20251001"),
+        (
+            "anthropic/claude-4-sonnet-20250522",
+            "claude-sonnet-4-20250514",
+        ),
+        ("claude-opus-4", "claude-opus-4-20250514"),
+        (
+            "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "claude-haiku-4-5-20251001",
+        ),
     ] {
         assert_eq!(
             table.model(name).map(|model| model.id.as_str()),
@@ -43,12 +54,61 @@ fn models_are_found_by_id_alias_and_date() {
         "",
         "claude",
         "claude-opus-5-5-2026092",
-        "claude-opus-5-5-latest",
+        "claude-opus-5-5-newest",
         "claude-opus-5-5-20260922-20260922",
         "-20260922",
     ] {
         assert_eq!(table.model(name), None, "{name}");
     }
+}
+
+#[test]
+fn a_name_that_could_be_two_models_is_none() {
+    let user = r#"
+        version = "mine"
+        [[model]]
+        id = "claude-haiku-4-5-20301231"
+        context_window = 1
+        max_output_tokens = 1
+        [[model.price]]
+        input = "7"
+        output = "7"
+        cache_write_5m = "7"
+        cache_write_1h = "7"
+        cache_read = "7"
+    "#;
+    let user = PriceTable::parse(user, "mine").unwrap();
+    let table = PriceTable::embedded().overridden_by(user);
+    let found = |name| table.model(name).map(|model| model.id.as_str());
+    assert_eq!(found("anthropic/claude-haiku-4.5"), None);
+    let of_the_day = found("vertex_ai/claude-haiku-4.5@20301231");
+    assert_eq!(of_the_day, Some("claude-haiku-4-5-20301231"));
+}
+
+#[test]
+fn a_spelling_that_the_users_table_has_is_priced_by_it_alone() {
+    let user = r#"
+        version = "mine"
+        [[model]]
+        id = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+        context_window = 1
+        max_output_tokens = 1
+        [[model.price]]
+        input = "7"
+        output = "7"
+        cache_write_5m = "7"
+        cache_write_1h = "7"
+        cache_read = "7"
+    "#;
+    let user = PriceTable::parse(user, "mine").unwrap();
+    let table = PriceTable::embedded().overridden_by(user);
+    let name = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+    let cost = table.cost(name, &using(tokens(1_000_000, 0)), today());
+    assert_eq!(
+        cost.total.to_string(),
+        "7.00",
+        "no surcharge on the user's own price"
+    );
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn a_store_of_a_newer_version_is_refused() {
 #[test]
 fn commits_wait_for_the_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let connection = open::open_writer(&folder.path().join("store.db")).unwrap();
+    let opened = open::open_writer(&folder.path().join("store.db")).unwrap();
+    let connection = &opened.connection;
     let pragma = |name: &str| {
         connection
             .pragma_query_value(None, name, |row| {

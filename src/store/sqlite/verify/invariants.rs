@@ -123,10 +123,16 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         name: "money",
         promise: "what the run has cost is the sum over its attempts",
         scope: Scope::Run,
-        violations: "SELECT 'the run says ' || runs.cost_pico || ' pico-USD, its attempts ' || told.sum
-            FROM runs, (SELECT coalesce(sum(cost_pico), 0) AS sum FROM attempts
-                        WHERE job_id BETWEEN ?1 AND ?2) AS told
-            WHERE runs.id = ?3 AND runs.cost_pico <> told.sum",
+        // In dollars and what is beside them: more fits in than into one of SQLite's integers.
+        violations: "SELECT 'the run says ' || told.usd || ' USD and ' || told.rest || ' pico-USD, its attempts '
+                || (found.usd + found.rest / 1000000000000) || ' and ' || (found.rest % 1000000000000)
+            FROM (SELECT cost_millions * 1000000 + cost_pico / 1000000000000 AS usd,
+                         cost_pico % 1000000000000 AS rest FROM runs WHERE id = ?3) AS told,
+                 (SELECT coalesce(sum(cost_pico / 1000000000000), 0) AS usd,
+                         coalesce(sum(cost_pico % 1000000000000), 0) AS rest
+                  FROM attempts WHERE job_id BETWEEN ?1 AND ?2) AS found
+            WHERE told.usd <> found.usd + found.rest / 1000000000000
+               OR told.rest <> found.rest % 1000000000000",
     },
     Invariant {
         name: "tallies",

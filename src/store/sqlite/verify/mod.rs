@@ -11,7 +11,7 @@ use rusqlite::Params;
 use self::invariants::{INVARIANTS, Invariant, Scope};
 use super::blob::unpack;
 use super::errors::explain;
-use super::lock::DispatchLock;
+use super::lock::holder;
 use super::reader::SqliteReader;
 use super::tx::{ids_of, line_of};
 use crate::model::RunId;
@@ -56,7 +56,7 @@ impl SqliteReader {
     /// The check of the whole file; of one table after the other while a dispatcher is at work. (The
     /// second way does not see pages that belong to no table, which are lost room and no lost data.)
     fn file_checks(&self, pragma: &str) -> Result<Vec<String>> {
-        if !DispatchLock::is_held(&self.path) {
+        if holder(&self.file).is_none() {
             return Ok(vec![format!("PRAGMA {pragma}")]);
         }
         let tables =

@@ -1,0 +1,192 @@
+//! Whether a budget can be kept for the lines of an input, and how many of them at once: found out
+//! before anything is stored or sent.
+
+use jiff::Timestamp;
+
+use super::lanes::Lanes;
+use crate::cli::failure::Failure;
+use crate::cli::settings::Settings;
+use crate::input::LineError;
+use crate::model::{Lane, NewJob, Pico};
+use crate::policy::{Bounds, PriceTable, SHORTER, Unbounded, Way, at_most};
+use crate::progress::{allowed_at_once, dollars, plural, thousands};
+
+/// Judges the lines of an input under a budget.
+#[derive(Clone, Debug)]
+pub(super) struct Budgeted {
+    budget: Pico,
+    assume_searches: Option<u32>,
+    concurrency: u32,
+    prices: PriceTable,
+    lanes: Lanes,
+    now: Timestamp,
+    /// Lines that fit and go live.
+    live: Sums,
+    /// Lines that fit, on any lane.
+    fitting: u64,
+    /// Lines that can cost more than the whole budget, and the least of what one of them can.
+    too_large: u64,
+    smallest: Option<Pico>,
+}
+
+/// What requests can cost at most.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    count: u64,
+    most: Pico,
+    /// The largest `max_tokens`.
+    max_tokens: u64,
+    /// With each of [`SHORTER`] as their `max_tokens`, where they have more.
+    shorter: [Pico; SHORTER.len()],
+}
+
+impl Budgeted {
+    /// None without a budget.
+    ///
+    /// # Errors
+    ///
+    /// A model to fall back to has no price (exit code 2).
+    pub(super) fn of(
+        settings: &Settings,
+        prices: &PriceTable,
+        lanes: Lanes,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(budget) = settings.limits.budget_usd.value else {
+            return Ok(None);
+        };
+        refuse_unpriced_fallbacks(settings, prices)?;
+        Ok(Some(Self {
+            budget,
+            assume_searches: settings.limits.budget_assume_searches.value,
+            concurrency: settings.dispatch.concurrency.value,
+            prices: prices.clone(),
+            lanes,
+            now,
+            live: Sums::default(),
+            fitting: 0,
+            too_large: 0,
+            smallest: None,
+        }))
+    }
+
+    /// Why the budget cannot be kept for this line, if it cannot.
+    pub(super) fn judge(&mut self, job: &NewJob) -> Option<LineError> {
+        let bounds = Bounds::read(&job.body);
+        let lane = match self.lanes.way(job) {
+            _ if job.live_only => Lane::Live,
+            Way::Live => Lane::Live,
+            // If it may go to a batch it fits if it fits there.
+            _ => Lane::Batch,
+        };
+        let reason = match self.at_most(&job.model, &bounds, lane) {
+            Err(unbounded) => format!(
+                "a budget cannot be kept for it, because {}: {}",
+                unbounded.what(),
+                unbounded.remedy()
+            ),
+            Ok(most) if most > self.budget => self.too_large(most),
+            Ok(most) => {
+                self.fitting += 1;
+                if lane == Lane::Live {
+                    self.add(&job.model, &bounds, most);
+                }
+                return None;
+            }
+        };
+        Some(LineError {
+            line: job.line,
+            column: 1,
+            reason,
+        })
+    }
+
+    fn too_large(&mut self, most: Pico) -> String {
+        self.too_large += 1;
+        self.smallest = Some(self.smallest.map_or(most, |smallest| smallest.min(most)));
+        format!(
+            "it may cost up to {}, which is more than the whole budget of {}: give it a smaller `max_tokens`, or raise --budget-usd",
+            dollars(most),
+            dollars(self.budget)
+        )
+    }
+
+    fn at_most(&self, model: &str, bounds: &Bounds, lane: Lane) -> Result<Pico, Unbounded> {
+        let way = (lane, self.now);
+        at_most(&self.prices, model, bounds, way, self.assume_searches)
+    }
+
+    fn add(&mut self, model: &str, bounds: &Bounds, most: Pico) {
+        let max_tokens = bounds.max_tokens().unwrap_or(u64::MAX);
+        self.live.count += 1;
+        self.live.most += most;
+        self.live.max_tokens = self.live.max_tokens.max(max_tokens);
+        for (n, shorter) in SHORTER.into_iter().enumerate() {
+            let bounds = bounds.with_max_tokens(shorter.min(max_tokens));
+            let with = self.at_most(model, &bounds, Lane::Live);
+            self.live.shorter[n] += with.unwrap_or(most);
+        }
+    }
+
+    /// That not one request fits, if that is what is wrong with the input.
+    pub(super) fn nothing_fits(&self, problems: u64) -> Option<Failure> {
+        let smallest = self.smallest.filter(|_| self.fitting == 0)?;
+        if problems > self.too_large {
+            return None;
+        }
+        let failure = Failure::usage(
+            format!(
+                "not one of {} fits into the budget of {}",
+                plural(self.too_large, "request"),
+                dollars(self.budget)
+            ),
+            "let answers be shorter (--max-tokens, or `max_tokens` in the lines), or raise --budget-usd; nothing was stored",
+        );
+        Some(failure.because(format!(
+            "the smallest may cost up to {}, and a budget holds all that a request can cost",
+            dollars(smallest)
+        )))
+    }
+
+    /// How few requests the budget allows to be open at once, where that is fewer than there could be
+    /// otherwise.
+    pub(super) fn allows(&self) -> Option<String> {
+        let Sums { count, most, .. } = self.live;
+        let wanted = count.min(u64::from(self.concurrency));
+        let allowed = |sum: Pico| {
+            let allowed = self.budget.0.saturating_mul(i128::from(count)) / sum.0.max(1);
+            u64::try_from(allowed).unwrap_or(u64::MAX).min(wanted)
+        };
+        let open = allowed(most).max(1);
+        if open >= wanted {
+            return None;
+        }
+        let shorter = SHORTER.into_iter().zip(self.live.shorter);
+        let mut shorter = shorter.filter(|(shorter, _)| *shorter < self.live.max_tokens);
+        let more = shorter.next().map(|(max, sum)| (max, allowed(sum)));
+        let more = more.filter(|(_, more)| *more > open);
+        let words = allowed_at_once(open, more);
+        Some(format!("{words} (of {})", thousands(wanted)))
+    }
+}
+
+/// A model that jobs may fall back to is asked under the budget too.
+///
+/// # Errors
+///
+/// One of them has no price (exit code 2).
+pub(super) fn refuse_unpriced_fallbacks(
+    settings: &Settings,
+    prices: &PriceTable,
+) -> Result<(), Failure> {
+    let mut models = settings.fallback.models.value.iter();
+    let unpriced = models.find(|model| prices.model(model).is_none());
+    let Some(model) = unpriced.filter(|_| settings.limits.budget_usd.value.is_some()) else {
+        return Ok(());
+    };
+    Err(Failure::usage(
+        format!("a budget cannot be kept with the fallback model `{model}`"),
+        "give its price in a price table (`[prices] file`), or leave it out of --fallback-model",
+    )
+    .because("its price is not known".to_owned()))
+}

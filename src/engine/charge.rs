@@ -1,0 +1,146 @@
+//! What an attempt cost, and what it may have cost at most: the one place of the engine that lays
+//! prices on what was used.
+//!
+//! An answer without a receipt is not free. It costs the most that its request allows, which is what
+//! a budget has held for it, and is marked. Whatever cannot be bounded either is of unknown price.
+
+use jiff::Timestamp;
+
+use super::settings::EngineSettings;
+use crate::model::{
+    ClaimedJob, Cost, CostBasis, Endpoint, Lane, Pico, RequestBody, SharedPrefix, Usage,
+};
+use crate::policy::{Bounds, Keep, Marker, PriceTable, Priced, at_most};
+
+/// What an attempt is charged with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Charge {
+    pub(super) priced: Priced,
+    /// The most that its request allows, if that had to be asked for.
+    pub(super) at_most: Option<Pico>,
+}
+
+/// What an attempt of this job cost by its answer: by that model, with that usage.
+pub(super) fn of_answer(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    lane: Lane,
+    (answered, usage): (Option<&str>, &Usage),
+    now: Timestamp,
+) -> Charge {
+    let prices = &settings.prices;
+    let priced = prices.priced(answered, &job.model, usage, now);
+    let basis = match (usage.missing, priced.basis) {
+        (true, _) => CostBasis::AtMost,
+        (false, Some(CostBasis::Saturated)) => CostBasis::Saturated,
+        _ => {
+            return Charge {
+                priced,
+                at_most: None,
+            };
+        }
+    };
+    let at_most = of_request(settings, job, lane, now);
+    let priced = match at_most {
+        Some(most) => instead(prices, &job.model, basis, most),
+        None if usage.missing => Priced::unknown(),
+        None => priced,
+    };
+    Charge { priced, at_most }
+}
+
+/// What an attempt cost that brought no whole answer, and may have been billed for more than a
+/// stream told before it broke.
+pub(super) fn of_partial(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    lane: Lane,
+    told: Option<(Option<&str>, &Usage)>,
+    now: Timestamp,
+) -> Charge {
+    let known = |(answered, usage): (Option<&str>, &Usage)| {
+        let priced = settings.prices.priced(answered, &job.model, usage, now);
+        let is_worth_nothing = usage.missing || priced.basis == Some(CostBasis::Saturated);
+        (!is_worth_nothing).then_some(priced)
+    };
+    let priced = told.and_then(known).unwrap_or_default();
+    let at_most = of_request(settings, job, lane, now);
+    Charge {
+        at_most: at_most.map(|most| most.max(priced.cost.total)),
+        priced,
+    }
+}
+
+/// The most that an attempt of this job can cost by what it asks. None if nothing bounds it.
+pub(super) fn of_request(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    lane: Lane,
+    now: Timestamp,
+) -> Option<Pico> {
+    let terms = match lane {
+        // What is sent live is marked already.
+        Lane::Live => Terms {
+            prefixes: &[],
+            ..settings.terms()
+        },
+        Lane::Batch => settings.terms(),
+    };
+    let theirs = settings
+        .second
+        .as_ref()
+        .filter(|_| job.endpoint == Endpoint::Second);
+    let theirs = theirs.and_then(|second| second.models.get(&job.model));
+    let most = terms.at_most(&job.model, &job.body, (lane, now));
+    let theirs = theirs.and_then(|model| terms.at_most(model, &job.body, (lane, now)));
+    most.map(|most| theirs.map_or(most, |theirs| most.max(theirs)))
+}
+
+/// What the bound of a request's cost rests on besides itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What things cost.
+    pub prices: &'a PriceTable,
+    /// What is marked for the cache when a stored request is sent.
+    pub prefixes: &'a [SharedPrefix],
+    /// Searches that a request is taken to make where its search tool names no bound.
+    pub assume_searches: Option<u32>,
+}
+
+impl Terms<'_> {
+    /// The most that a request can cost, as the store keeps it. None if nothing bounds it.
+    pub(super) fn at_most(
+        &self,
+        model: &str,
+        body: &RequestBody,
+        (lane, at): (Lane, Timestamp),
+    ) -> Option<Pico> {
+        let marker = Marker::new(self.prefixes);
+        let keep = match lane {
+            Lane::Live => Keep::FiveMinutes,
+            Lane::Batch => Keep::OneHour,
+        };
+        let marked = (!marker.is_idle()).then(|| marker.marked(body, keep));
+        let bounds = Bounds::read(marked.as_ref().unwrap_or(body));
+        at_most(
+            self.prices,
+            model,
+            &bounds,
+            (lane, at),
+            self.assume_searches,
+        )
+        .ok()
+    }
+}
+
+/// The most that a request allows, in place of a receipt.
+fn instead(prices: &PriceTable, model: &str, basis: CostBasis, most: Pico) -> Priced {
+    Priced {
+        cost: Cost {
+            total: most,
+            ..Cost::default()
+        },
+        basis: Some(basis),
+        row: prices.model(model).map(|model| model.id.clone()),
+    }
+}

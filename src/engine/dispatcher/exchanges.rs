@@ -1,0 +1,99 @@
+//! Requests on their way out, and their answers on the way back in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{Answer, Dispatcher};
+use crate::engine::interrupted::{Lost, interrupted};
+use crate::engine::outcome::outcome;
+use crate::engine::scheduler::LaneChange;
+use crate::model::ClaimedJob;
+use crate::policy::{max_tokens_of, streams};
+use crate::provider::{Provider, Request};
+use crate::store::{Finish, Store};
+
+/// Answers that are taken up together, at most.
+const MAX_GROUP: usize = 256;
+/// While many requests are open, the loop lets answers gather for so long before it takes them up:
+/// waking for each one costs more than handling it.
+const GATHER: Duration = Duration::from_millis(1);
+/// From so many open requests on; with fewer a free slot is worth more than the CPU time.
+const MANY: u32 = 32;
+
+impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
+    pub(super) fn start(&mut self, job: ClaimedJob, now: Timestamp) {
+        self.observer.observe(&self.events.started(now, &job));
+        let provider = Arc::clone(&self.provider);
+        let (body, last) = (job.body.clone(), job.last_class);
+        let (timeout, mode) = (self.settings.timeout, self.settings.stream);
+        let endpoint = job.endpoint;
+        // Looking into a large body takes a while, so the task does it and not this loop.
+        let task = self.requests.spawn(async move {
+            let request = Request {
+                stream: streams(mode, max_tokens_of(&body), last),
+                body,
+                timeout,
+                endpoint,
+            };
+            let reply = provider.send(request).await;
+            fail::fail_point!("request-after-answer");
+            reply
+        });
+        self.on_wire.insert(task.id(), job);
+    }
+
+    /// Takes the answer, and every other one that has come meanwhile, and records them together.
+    pub(super) fn on_answers(&mut self, first: Answer) {
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(answer) = next {
+            group.extend(self.on_answer(answer));
+            next = (group.len() < MAX_GROUP)
+                .then(|| self.requests.try_join_next_with_id())
+                .flatten()
+                .map(|answer| answer.map(Box::new));
+        }
+        if self.scheduler.on_wire() >= MANY && group.len() < MAX_GROUP {
+            self.listen_at = Instant::now() + GATHER;
+        }
+        self.gathered.append(&mut group);
+        self.record();
+    }
+
+    fn on_answer(&mut self, answer: Answer) -> Option<(ClaimedJob, Finish)> {
+        let now = self.clock.now();
+        match answer {
+            Ok(answered) => {
+                let (id, reply) = *answered;
+                let job = self.on_wire.remove(&id)?;
+                let around = self.scheduler.surroundings(&job, now);
+                let limits = reply.limits;
+                let rng = &mut self.rng;
+                let outcome = outcome(&self.settings, &job, reply, around, now, rng);
+                self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
+                let change = self.scheduler.on_answer(&job, &outcome, now, rng);
+                self.tell_change(&job, change);
+                Some((job, outcome.finish))
+            }
+            // Nobody knows whether the request was served.
+            Err(lost) => {
+                let job = self.on_wire.remove(&lost.id())?;
+                let age = self.scheduler.surroundings(&job, now).standing.age;
+                let why = Lost::of(&lost);
+                self.scheduler.on_abandoned(&job, now);
+                let finish = interrupted(&self.settings, &job, why, age, now, &mut self.rng);
+                Some((job, finish))
+            }
+        }
+    }
+
+    fn tell_change(&mut self, job: &ClaimedJob, change: LaneChange) {
+        let now = self.clock.now();
+        if let Some(event) = self.events.lane_change(now, &job.model, change) {
+            self.observer.observe(&event);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Answers that are lost on our side count, so that no job is bought for ever.
+
+use std::time::Duration;
+
+use claude_run::engine::{Ending, Stop};
+use claude_run::model::{AttemptOutcome, ErrorClass, JobState};
+
+use crate::world::World;
+use crate::world::scripted::Answer;
+
+/// A stop whose grace is over before the only answer comes.
+async fn stop_too_early(world: &World) -> Ending {
+    let after = Duration::from_secs(1);
+    world.dispatch_and_stop_at(after, Stop::Drain).await
+}
+
+#[test]
+fn stops_whose_grace_is_over_count_as_crashes_do_and_end_in_twenty_payments() {
+    World::new(1)
+        .jobs(1)
+        .latency(3_600_000)
+        .block_on(async |world| {
+            for n in 1..=24 {
+                stop_too_early(&world).await;
+                assert_eq!(world.provider.requests(), n.min(20));
+            }
+            let jobs = world.results().await;
+            assert_eq!(jobs[0].state, JobState::Failed);
+            assert_eq!(jobs[0].error_class, Some(ErrorClass::Interrupted));
+            let ledger = world.ledger().await;
+            assert!(ledger.iter().all(|row| row.maybe_billed));
+            world.check().await;
+        });
+}
+
+#[test]
+fn crashes_and_stops_stand_in_one_row() {
+    World::new(2)
+        .jobs(1)
+        .latency(3_600_000)
+        .block_on(async |world| {
+            for _ in 0..10 {
+                stop_too_early(&world).await;
+                let crashed = world.dispatch_until(Duration::from_secs(1)).await;
+                assert_eq!(crashed, None);
+            }
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            assert_eq!(world.counts().await.failed, 1);
+            assert_eq!(world.provider.requests(), 20);
+        });
+}
+
+#[test]
+fn an_answer_ends_the_row_of_stops() {
+    World::new(3)
+        .jobs(1)
+        .latency(3_600_000)
+        .block_on(async |world| {
+            for _ in 0..19 {
+                stop_too_early(&world).await;
+            }
+            // An answer of any kind: the job is well, and begins a new row.
+            world
+                .provider
+                .script(vec![Answer::Error(ErrorClass::Overloaded)]);
+            world.dispatch_until(Duration::from_hours(2)).await;
+            stop_too_early(&world).await;
+            assert_eq!(world.counts().await.failed, 0);
+        });
+}
+
+#[test]
+fn a_job_whose_answers_panic_is_bought_as_often_as_a_failing_one_and_no_other_with_it() {
+    World::new(4).jobs(20).block_on(async |world| {
+        world.provider.poison("id-3", Answer::Panic);
+        assert_eq!(world.dispatch().await, Ending::Completed);
+        assert_eq!(world.provider.messages_for("id-3"), 8);
+        let counts = world.counts().await;
+        assert_eq!((counts.succeeded, counts.failed), (19, 1));
+        let ledger = world.ledger().await;
+        let lost: Vec<_> = ledger
+            .iter()
+            .filter(|row| row.custom_id == "id-3")
+            .collect();
+        assert!(
+            lost.iter()
+                .all(|row| row.outcome == Some(AttemptOutcome::Interrupted) && row.maybe_billed)
+        );
+        assert!(lost[0].next_try_at.is_some(), "it waits");
+    });
+}
+
+#[test]
+fn when_every_answer_panics_nothing_is_bought_for_ever() {
+    World::new(5).jobs(5).block_on(async |world| {
+        world.provider.mix(&[(1.0, Answer::Panic)]);
+        assert_eq!(world.dispatch().await, Ending::Completed);
+        assert_eq!(world.counts().await.failed, 5);
+        assert_eq!(world.provider.requests(), 40);
+    });
+}
