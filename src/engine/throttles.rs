@@ -15,8 +15,7 @@ use super::settings::EngineSettings;
 use super::throttle::{Throttle, Verdict};
 use crate::model::{BatchId, ClaimedJob, Endpoint, EventKind, Halt, JobId, Pico, RateLimits};
 use crate::policy::{PriceTable, Prompt};
-use crate::store::AnswerCosts;
-use crate::store::EstimateSums;
+use crate::store::{AnswerCosts, EstimateSums};
 
 /// One endpoint: its throttle, and how much is on the wire to it.
 #[derive(Debug)]

@@ -232,7 +232,8 @@ mod tests {
             spend.settle(Pico::ZERO, cents(cost));
             warnings.push(spend.warning());
         }
-        let expected = [None, Some(75), None, None, Some(90), None, None];
+        // The last one is over the budget.
+        let expected = [None, Some(75), None, None, Some(90), None, Some(115)];
         assert_eq!(warnings, expected);
         let mut at_once = Spend::new(cents(100), cents(95));
         assert_eq!((at_once.warning(), at_once.warning()), (Some(90), None));

@@ -584,7 +584,7 @@ fn message(entry: &Entry) -> Message {
                 cache_write_1h: if entry.marked { 600 } else { 0 },
                 ..entry.usage.tokens
             },
-            ..entry.usage
+            ..entry.usage.clone()
         },
         request_id: None,
     }

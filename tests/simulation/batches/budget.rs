@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claude_run::engine::{Ending, Stop};
-use claude_run::model::{BatchState, ErrorClass, EventKind, Lane, Pico};
+use claude_run::model::{BatchState, ErrorClass, EventKind, Lane, Pico, Usage};
 
 use super::seeds;
 use crate::world::World;
@@ -22,7 +22,10 @@ fn forced(seed: u64, jobs: u64, budget: Pico) -> Plan {
         .budget(budget)
 }
 
-/// The run halted for its own budget, and has spent at least 98 per cent of it and no more than it.
+/// More than all that a request here can cost: half of 200 x 0.50 USD per million, and its prompt.
+const AT_MOST: Pico = Pico(100_000_000);
+
+/// The run halted for its own budget when no more request fitted, and has spent no more than it.
 async fn assert_used_up(world: &World, ending: &Ending, budget: Pico) {
     let Ending::Halted(halt) = ending else {
         panic!("it did not halt: {ending:?}");
@@ -31,11 +34,7 @@ async fn assert_used_up(world: &World, ending: &Ending, budget: Pico) {
     assert!(halt.is_own_budget(), "{}", halt.message);
     let run = world.run().await;
     assert!(run.cost <= budget, "{} of {budget}", run.cost);
-    assert!(
-        run.cost.0 * 100 >= budget.0 * 98,
-        "{} of {budget}",
-        run.cost
-    );
+    assert!(budget - run.cost < AT_MOST, "{} of {budget}", run.cost);
     assert_eq!((run.jobs.in_flight, run.jobs.in_batch), (0, 0));
     world.check_money().await;
 }
@@ -56,7 +55,7 @@ fn batches_stop_within_the_budget_and_go_on_with_more() {
         assert_eq!(warnings(world), 2);
         let sizes = world.remote.sizes();
         assert!(
-            sizes.len() <= 12,
+            sizes.len() <= 24,
             "each is as large as the answers so far allow: {sizes:?}"
         );
 
@@ -265,16 +264,14 @@ async fn assert_kept(world: &World, budget: Pico) {
 
 #[test]
 fn short_answers_and_then_full_ones_stay_within_the_budget() {
-    for (seed, usage) in [
-        // After 200, after 900, and from the first one on.
-        (
-            20,
-            (|n| used(100, if n < 200 { 10 } else { 2_000 })) as fn(u64) -> _,
-        ),
+    // After 200, after 900, from the first one on, and every tenth.
+    let stories: [(u64, fn(u64) -> Usage); 4] = [
+        (20, |n| used(100, if n < 200 { 10 } else { 2_000 })),
         (21, |n| used(100, if n < 900 { 10 } else { 2_000 })),
         (22, |_| used(100, 2_000)),
         (23, |n| used(100, if n % 10 == 0 { 2_000 } else { 10 })),
-    ] {
+    ];
+    for (seed, usage) in stories {
         let budget = Pico(FULL.0 * 300);
         forced(seed, 4_000, budget)
             .bodies(long_answers)
@@ -292,12 +289,9 @@ fn short_answers_and_then_full_ones_stay_within_the_budget() {
 
 #[test]
 fn searches_in_a_batch_are_foreseen() {
-    let searched = |_| {
-        let usage = used(20_000, 300);
-        claude_run::model::Usage {
-            web_searches: 2,
-            ..usage
-        }
+    let searched = |_: u64| Usage {
+        web_searches: 2,
+        ..used(20_000, 300)
     };
     let budget = Pico::USD;
     forced(30, 2_000, budget)
