@@ -28,6 +28,7 @@ impl Planner {
         let remote_id = track.row.remote_id.clone().unwrap_or_default();
         track.lines = sum(&track.lines, &harvested.lines);
         track.row.short = harvested.short;
+        track.was_asked = true;
         let lines = track.lines;
         match harvested.end {
             HarvestEnd::Complete => {
