@@ -267,6 +267,7 @@ pub const SHORT_FOR: Key = Key {
     flag: None,
     env: None,
     about: "How long results of an ended batch that come short are asked for again before the run halts",
+    file: InFile::Any,
     rows: |s| one(&s.batch.short_for, duration),
 };
 /// When live jobs go to batches instead.
