@@ -112,9 +112,11 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     };
     observer.observe(&events.make(clock.now(), started));
     let mut scheduler = scheduler_of(&*store, run, &settings, clock).await?;
-    let found = batches.as_mut().map(BatchLane::take_found);
-    for (batch, items) in found.into_iter().flatten() {
-        scheduler.on_found_batch(batch, &items, clock.now());
+    if let Some(found) = batches.as_mut().map(BatchLane::take_found) {
+        scheduler.on_answer_costs(&found.costs);
+        for (batch, items) in found.batches {
+            scheduler.on_found_batch(batch, &items, clock.now());
+        }
     }
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {

@@ -8,6 +8,7 @@
 pub mod amend;
 pub mod at_most;
 pub mod batch;
+mod batch_costs;
 pub mod cache_prefix;
 pub mod cache_warm;
 pub mod circuit;
@@ -30,6 +31,7 @@ pub mod waits;
 pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
 pub use at_most::{Bounds, SHORTER, Unbounded, at_most};
 pub use batch::BatchSettings;
+pub use batch_costs::BatchCosts;
 pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, DIFFERENT_JOBS, speaks_of_the_lane};

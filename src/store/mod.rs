@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use crate::model::{AttemptId, DispatchOptions, JobId, Pico, Run, RunId};
 
 pub use batches::{
-    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
     RESULTS_KEPT_FOR, RouteRule, Routed, Unroute, Warmer,
 };
 pub use error::StoreError;

@@ -362,7 +362,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         let now = self.hands.clock.now();
         for (taken, item) in taken {
             let record = &taken.finish.record;
-            recorded.push(&item, record.usage.tokens, record.cost.total);
+            recorded.push(&item, record);
             let maker = &self.hands.events;
             let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);

@@ -10,8 +10,8 @@ use crate::model::{
     ShortResults,
 };
 use crate::store::{
-    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, StoreError, Unroute, Warmer,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch,
+    OpenItem, Result, RouteRule, Routed, StoreError, Unroute, Warmer,
 };
 
 impl BatchStore for SqliteStore {
@@ -139,6 +139,12 @@ impl BatchStore for SqliteStore {
     async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {
         self.writer
             .call(move |tx| requests::warmers(tx, &jobs, now.as_millisecond()))
+            .await
+    }
+
+    async fn answer_costs(&self, run: RunId) -> Result<Vec<AnswerCosts>> {
+        self.writer
+            .call(move |tx| batches::answer_costs(tx, run))
             .await
     }
 

@@ -133,16 +133,6 @@ const DECISIONS: [(&str, InFile, &str); 54] = [
         InFile::Any,
         "a flag beats it, and none is the default",
     ),
-    (
-        "limits.budget_strict",
-        InFile::Any,
-        "as the budget: a flag beats it",
-    ),
-    (
-        "limits.budget_assume_searches",
-        InFile::Any,
-        "as the budget: a flag beats it",
-    ),
     ("limits.only_between", InFile::Any, "pace"),
     ("limits.cache_warm", InFile::Any, "pace"),
     ("limits.cache_prefix", InFile::Any, "the same API"),
