@@ -33,7 +33,9 @@ use crate::clock::{Clock, add};
 use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
 use crate::policy::{Marker, Prompt};
 use crate::provider::{BatchApi, Provider, Reply};
-use crate::store::{BatchStore, Claimed, Finish, Pulse, StatusChange, Store, StoreError};
+use crate::store::{
+    BatchStore, Claimed, Finish, Pulse, Recovered, StatusChange, Store, StoreError,
+};
 
 /// Control changes by other processes are seen within this time.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
@@ -101,15 +103,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         None => None,
     };
     let events = EventMaker::new(run.id, settings.second.as_ref());
-    let started = EventKind::RunStarted {
-        total: run.jobs.total,
-        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.put_aside,
-        failed: run.jobs.failed + recovered.failed,
-        canceled: run.jobs.canceled,
-        interrupted: recovered.interrupted,
-        simulated: run.simulated,
-        cost_usd: run.cost.to_string(),
-    };
+    let started = run_started(run, &recovered);
     observer.observe(&events.make(clock.now(), started));
     let mut scheduler = scheduler_of(&*store, run, &settings, clock).await?;
     if let Some(found) = batches.as_mut().map(BatchLane::take_found) {
@@ -150,6 +144,19 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     };
     // Boxed: its state is too large for every caller's stack.
     Box::pin(dispatcher.run()).await
+}
+
+/// How a run stands that is taken up.
+fn run_started(run: &Run, recovered: &Recovered) -> EventKind {
+    EventKind::RunStarted {
+        total: run.jobs.total,
+        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.put_aside,
+        failed: run.jobs.failed + recovered.failed,
+        canceled: run.jobs.canceled,
+        interrupted: recovered.interrupted,
+        simulated: run.simulated,
+        cost_usd: run.cost.to_string(),
+    }
 }
 
 /// The scheduler of a run that is taken up, with what the run may have cost without anybody knowing.
