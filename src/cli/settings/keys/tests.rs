@@ -5,7 +5,7 @@ use super::{ALL, InFile};
 /// Whoever adds a key decides here, with the reason. What says where keys, prompts, answers or
 /// certificates come from or go to is `Trusted`. So will be: `credential_command`, the `exec:` targets
 /// of notifications and every key of `[[endpoint]]`.
-const DECISIONS: [(&str, InFile, &str); 54] = [
+const DECISIONS: [(&str, InFile, &str); 55] = [
     ("config", InFile::Never, "flag and variable"),
     ("deadline", InFile::Never, "flag"),
     ("verbose", InFile::Never, "flag"),
@@ -111,6 +111,11 @@ const DECISIONS: [(&str, InFile, &str); 54] = [
     ("batch.spill_after", InFile::Any, "the same API"),
     ("batch.min_jobs", InFile::Any, "the same API"),
     ("batch.queue_limit", InFile::Any, "pace"),
+    (
+        "batch.short_for",
+        InFile::Any,
+        "pace; nothing is bought sooner than the API says",
+    ),
     ("retry.max_attempts", InFile::Any, "pace"),
     ("retry.scale", InFile::Any, "pace"),
     ("retry.give_up_after", InFile::Any, "pace"),
