@@ -136,7 +136,11 @@ impl StoreFile {
         let mut others = others.filter(|other| {
             *other != self.path && identity_at(other).as_ref() == Some(&self.anchor.identity)
         });
-        let other = others.find(|other| beside(other, "-wal").exists());
+        // An empty log, as a reader leaves it, has nothing that could be missed.
+        let has_log = |other: &PathBuf| {
+            std::fs::metadata(beside(other, "-wal")).is_ok_and(|log| log.len() > 0)
+        };
+        let other = others.find(has_log);
         let held_by = holder(self);
         let other = match other {
             Some(other) => other.display().to_string(),
