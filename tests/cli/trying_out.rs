@@ -127,7 +127,17 @@ fn bash_completes_behind_the_command_and_runs_by_name() {
     let id = desk.only_run()["run_id"].as_str().unwrap().to_owned();
     assert_eq!(offered(&desk, &["claude-run", "cancel", &id[..8]]), [id]);
     // A name is a word and nothing that a shell carries out.
-    desk.run(&["submit", "a.jsonl", "--no-run", "--name", "odd$(touch made)"]).expect(0);
-    assert_eq!(offered(&desk, &["claude-run", "resume", "odd"]), ["odd\\$\\(touch\\ made\\)"]);
+    desk.run(&[
+        "submit",
+        "a.jsonl",
+        "--no-run",
+        "--name",
+        "odd$(touch made)",
+    ])
+    .expect(0);
+    assert_eq!(
+        offered(&desk, &["claude-run", "resume", "odd"]),
+        ["odd\\$\\(touch\\ made\\)"]
+    );
     assert!(!desk.path("made").exists());
 }
