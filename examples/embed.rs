@@ -202,6 +202,7 @@ fn overloaded() -> Failure {
         },
         message: None,
         partial: None,
+        unsent: false,
     }
 }
 
@@ -229,5 +230,6 @@ fn answer_to(request: &Request) -> Message {
             ..Usage::default()
         },
         request_id: None,
+        note: None,
     }
 }

@@ -14,8 +14,8 @@ use claude_run::input::{Item, JobReader, LineError, MAX_BODY_BYTES, Source};
 use claude_run::model::{Evidence, NewJob, Shaping, Tokens, Usage};
 use claude_run::policy::{Forecast, PriceTable, max_tokens_of};
 use claude_run::provider::{
-    HeaderView, ItemResult, MAX_ERROR_TEXT, MAX_RAW_ERROR, classify_response, classify_stream,
-    read_result_line,
+    HeaderView, ItemResult, MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, Message,
+    classify_response, classify_stream, read_result_line,
 };
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
@@ -34,6 +34,8 @@ fn assert_bounded(kept: &Evidence) {
     // Masking may lengthen what it masks.
     let raw = kept.raw_error.as_ref();
     assert!(raw.is_none_or(|raw| raw.len() <= 2 * MAX_RAW_ERROR));
+    let unreadable = kept.unreadable.as_ref();
+    assert!(unreadable.is_none_or(|answer| answer.len() <= MAX_UNREADABLE));
 }
 
 /// Whatever an endpoint answers, it is classified: no panic, and what is kept is bounded.
@@ -55,12 +57,25 @@ pub fn classify(data: &[u8]) {
     let status = 100 + u16::from_be_bytes(*status) % 500;
     let view = HeaderView::new(&headers);
     match classify_response(status, view, body, Timestamp::UNIX_EPOCH) {
-        Ok(message) => assert!(!message.raw.is_empty()),
+        Ok(message) => assert_valid(message),
         Err(failure) => {
             let kept = &failure.evidence;
             assert_bounded(kept);
         }
     }
+}
+
+/// A message is JSON for every reader, and says the same when it is read again.
+fn assert_valid(message: Message) {
+    let (none, now) = (HeaderView::none(), Timestamp::UNIX_EPOCH);
+    assert!(serde_json::from_str::<&RawValue>(&message.raw).is_ok());
+    let again = classify_response(200, none, message.raw.as_bytes(), now);
+    let first = Message {
+        note: None,
+        request_id: None,
+        ..message
+    };
+    assert_eq!(again, Ok(first));
 }
 
 /// Whatever a stream says and wherever it is cut: no panic, the same outcome as uncut, and a
@@ -76,8 +91,7 @@ pub fn sse(data: &[u8]) {
     let cut = classify_stream(none, text.chunks(usize::from(*size).max(1)), now);
     assert_eq!(whole, cut);
     if let Ok(message) = whole {
-        let plain = classify_response(200, none, message.raw.as_bytes(), now);
-        assert_eq!(Ok(message), plain);
+        assert_valid(message);
     }
 }
 
@@ -87,11 +101,7 @@ pub fn sse(data: &[u8]) {
 /// Input: the line.
 pub fn batch_line(line: &[u8]) {
     match read_result_line(line).result {
-        ItemResult::Succeeded(message) => {
-            let (none, now) = (HeaderView::none(), Timestamp::UNIX_EPOCH);
-            let plain = classify_response(200, none, message.raw.as_bytes(), now);
-            assert_eq!(Ok(*message), plain);
-        }
+        ItemResult::Succeeded(message) => assert_valid(*message),
         ItemResult::Errored(failure) => {
             let kept = &failure.evidence;
             assert!(kept.http_status.is_none());
@@ -124,7 +134,7 @@ pub fn input_line(data: &[u8]) {
         Ok(source) => source,
         Err(error) => return assert!(error.to_string().contains("fuzzed")),
     };
-    let mut forecast = Forecast::new(PRICES.clone(), now);
+    let mut forecast = Forecast::new(PRICES.clone(), now, None);
     let mut last_line = 0;
     for item in JobReader::new(source, &shaping, now) {
         match item {

@@ -26,6 +26,8 @@ mod cache_prefix;
 mod class_table;
 #[path = "cli/daily.rs"]
 mod daily;
+#[path = "cli/damage.rs"]
+mod damage;
 #[path = "cli/disks.rs"]
 mod disks;
 #[path = "cli/endpoint.rs"]
@@ -40,10 +42,14 @@ mod harness;
 mod hosts;
 #[path = "cli/inputs.rs"]
 mod inputs;
+#[path = "cli/kept.rs"]
+mod kept;
 #[path = "cli/money.rs"]
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/onlookers.rs"]
+mod onlookers;
 #[path = "cli/paid_results.rs"]
 mod paid_results;
 #[path = "cli/panics.rs"]
@@ -52,6 +58,8 @@ mod panics;
 mod program;
 #[path = "cli/proxy.rs"]
 mod proxy;
+#[path = "cli/receipts.rs"]
+mod receipts;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/retries.rs"]
@@ -68,8 +76,12 @@ mod secrets;
 mod signals;
 #[path = "cli/status_page.rs"]
 mod status_page;
+#[path = "cli/stops.rs"]
+mod stops;
 #[path = "cli/store_files.rs"]
 mod store_files;
+#[path = "cli/store_identity.rs"]
+mod store_identity;
 #[path = "cli/streamed.rs"]
 mod streamed;
 #[path = "cli/streams.rs"]

@@ -5,33 +5,64 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::ColorChoice;
 use super::failure::Failure;
+use crate::model::printable;
+use crate::progress::{Behind, PATIENCE};
 
 const NOTE: Style = AnsiColor::Cyan.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
-/// A shared way to standard error. Copies write to the same place, one whole write at a time.
+/// What waits for a standard error that is slow, at most.
+const ROOM: usize = 256 * 1024;
+
+/// A shared way to standard error. Copies write to the same place, one whole write at a time. One
+/// that nobody reads is waited for once, and then no more: nothing hangs by it.
 #[derive(Clone)]
-pub struct Stderr(Arc<Mutex<Box<dyn Write + Send>>>);
+pub struct Stderr(Arc<Place>);
+
+struct Place {
+    writer: Mutex<Box<dyn Write + Send>>,
+    /// The queue to the process's standard error, if it is that.
+    behind: Option<Behind>,
+    /// Each write is waited for, so that it stands in its place among those to standard output.
+    waits: AtomicBool,
+}
+
+/// One queue for the whole process, so that its lines keep their order.
+static SYSTEM: OnceLock<Option<Behind>> = OnceLock::new();
 
 impl Stderr {
     /// The process's standard error.
     #[must_use]
     pub fn system() -> Self {
-        Self::to(Box::new(io::stderr()))
+        let start = || Behind::start(ROOM, || Ok(io::stderr())).ok();
+        match SYSTEM.get_or_init(start) {
+            Some(behind) => Self::of(Box::new(behind.clone()), Some(behind.clone())),
+            // A machine that gives no thread still takes a last word.
+            None => Self::to(Box::new(io::stderr())),
+        }
     }
 
     /// Any other place.
     #[must_use]
     pub fn to(writer: Box<dyn Write + Send>) -> Self {
-        Self(Arc::new(Mutex::new(writer)))
+        Self::of(writer, None)
+    }
+
+    fn of(writer: Box<dyn Write + Send>, behind: Option<Behind>) -> Self {
+        Self(Arc::new(Place {
+            writer: Mutex::new(writer),
+            behind,
+            waits: AtomicBool::new(true),
+        }))
     }
 
     /// Sends everything to `writer` from now on (one that prints above progress bars, say), and
@@ -44,18 +75,43 @@ impl Stderr {
         std::mem::replace(&mut *self.lock(), writer)
     }
 
+    /// The queue to the process's standard error.
+    #[must_use]
+    pub fn behind(&self) -> Option<&Behind> {
+        self.0.behind.as_ref()
+    }
+
+    /// Whether each write is waited for. Whoever waits no more lets a slow reader hold up nothing;
+    /// whoever waits again waits for what was written meanwhile.
+    pub fn wait_for_writes(&self, waits: bool) {
+        self.0.waits.store(waits, Ordering::Relaxed);
+        self.settle();
+    }
+
+    fn settle(&self) {
+        if self.0.waits.load(Ordering::Relaxed)
+            && let Some(behind) = &self.0.behind
+        {
+            behind.settle(PATIENCE);
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Box<dyn Write + Send>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.lock().write(bytes)
+        let written = self.lock().write(bytes);
+        self.settle();
+        written
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.lock().write_all(bytes)
+        let written = self.lock().write_all(bytes);
+        self.settle();
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -125,7 +181,7 @@ impl Console {
     pub fn plain(&self, text: impl Display) {
         if !self.quiet {
             let mut stderr = self.stderr.clone();
-            let _ = stderr.write_all(text.to_string().as_bytes());
+            let _ = stderr.write_all(printable(&text.to_string()).as_bytes());
         }
     }
 
@@ -134,6 +190,11 @@ impl Console {
         if !self.quiet {
             self.write(WARNING, "warning", &text);
         }
+    }
+
+    /// Tells what nobody but the user can mend; never dropped.
+    pub fn urgent(&self, text: impl Display) {
+        self.write(WARNING, "warning", &text);
     }
 
     /// Tells a failure; never dropped.
@@ -145,6 +206,8 @@ impl Console {
 
     /// In one write, so that nothing comes in between.
     fn write(&self, style: Style, label: &str, text: &dyn Display) {
+        let text = text.to_string();
+        let text = printable(&text);
         let line = if self.color {
             format!("{style}{label}:{style:#} {text}\n")
         } else {
@@ -228,6 +291,16 @@ mod tests {
     fn colour_marks_the_label_alone() {
         let text = written(true, false, |console| console.note("n"));
         assert_eq!(text, "\u{1b}[1m\u{1b}[36mnote:\u{1b}[0m n\n");
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_written_out() {
+        let text = written(false, false, |console| {
+            console.plain("a\u{9b}2J\n");
+            console.error(&Failure::usage("\u{1b}[2Jgone", "\u{202e}x"));
+        });
+        let expected = "a\\u009b2J\nerror: \\u001b[2Jgone\n  next: \\u202ex\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -109,7 +109,11 @@ impl std::error::Error for Failure {}
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = match error {
-            StoreError::Held { .. } | StoreError::TooOldInUse { .. } => Exit::Halted,
+            StoreError::Held { .. }
+            | StoreError::TooOldInUse { .. }
+            | StoreError::SecondName {
+                held_by: Some(_), ..
+            } => Exit::Halted,
             StoreError::Missing { .. } => Exit::Usage,
             _ => Exit::Internal,
         };

@@ -23,12 +23,13 @@ pub mod trust;
 pub mod values;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, ConfigAction, ConfigArgs};
+use args::{Cli, ColorChoice, Command, ConfigAction, ConfigArgs};
 use console::{Console, Stderr, wants_color};
 use context::Context;
 use environment::Environment;
@@ -55,15 +56,7 @@ pub fn main() -> ExitCode {
 pub fn run(args: impl IntoIterator<Item = OsString>, env: Environment) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Nobody is left to tell if this cannot be printed.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
-            };
-        }
+        Err(error) => return told_by_clap(&error),
     };
     let console = early_console(&cli, &env);
     let ended = match cli.command {
@@ -84,6 +77,23 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Environment) -> Exit {
         console.error(&failure);
         failure.exit
     })
+}
+
+/// Help and version go to standard output, a wrong command line to standard error.
+fn told_by_clap(error: &clap::Error) -> Exit {
+    // Nobody is left to tell if this cannot be printed.
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Success;
+    }
+    let text = error.render();
+    let text = if wants_color(ColorChoice::Auto) {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    let _ = Stderr::system().write_all(text.as_bytes());
+    Exit::Usage
 }
 
 /// For errors of the configuration itself, with what flags and environment say of colour.

@@ -1,11 +1,12 @@
 //! The one door to standard output: data, and nothing else.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::model::printable;
 
 /// Large enough that an export is written in few calls.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -16,10 +17,15 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub struct Out(BufWriter<Box<dyn Write + Send>>);
 
 impl Out {
-    /// Standard output.
+    /// Standard output. A terminal gets what it would obey written out (see [`printable`]);
+    /// everything else gets every byte as it is.
     #[must_use]
     pub fn stdout() -> Self {
-        Self::to(Box::new(io::stdout()))
+        let stdout = io::stdout();
+        if stdout.is_terminal() {
+            return Self::to(Box::new(Printable::to(stdout)));
+        }
+        Self::to(Box::new(stdout))
     }
 
     /// Any other place.
@@ -58,9 +64,72 @@ impl Write for Out {
     }
 }
 
+/// Text for a terminal, in pieces that may end within a character.
+struct Printable<W> {
+    out: W,
+    /// The beginning of a character whose end is yet to come.
+    tail: Vec<u8>,
+}
+
+impl<W: Write> Printable<W> {
+    fn to(out: W) -> Self {
+        Self {
+            out,
+            tail: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(printable(text).as_bytes())
+    }
+}
+
+impl<W: Write> Write for Printable<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut text = std::mem::take(&mut self.tail);
+        text.extend_from_slice(bytes);
+        let mut rest = text.as_slice();
+        while let Some(chunk) = rest.utf8_chunks().next() {
+            self.put(chunk.valid())?;
+            let (bad, read) = (chunk.invalid(), chunk.valid().len() + chunk.invalid().len());
+            rest = &rest[read..];
+            let may_go_on = std::str::from_utf8(bad).is_err_and(|why| why.error_len().is_none());
+            if rest.is_empty() && may_go_on {
+                self.tail = bad.to_vec();
+            } else if !bad.is_empty() {
+                // Alone such a byte may be a control of its own.
+                self.put("\u{fffd}")?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_however_the_text_is_cut() {
+        let text = "a\u{1b}[2J naïve \u{9b}1m \u{202e}日本🦀\n";
+        let expected = "a\\u001b[2J naïve \\u009b1m \\u202e日本🦀\n";
+        for size in 1..=text.len() {
+            let captured = Captured::default();
+            let mut out = Printable::to(captured.clone());
+            for piece in text.as_bytes().chunks(size) {
+                out.write_all(piece).unwrap();
+            }
+            assert_eq!(captured.text(), expected, "{size}");
+        }
+        let captured = Captured::default();
+        let mut out = Printable::to(captured.clone());
+        out.write_all(b"x\x9b2J\xffy").unwrap();
+        assert_eq!(captured.text(), "x\u{fffd}2J\u{fffd}y");
+    }
     use crate::cli::console::testing::Captured;
 
     struct Closed;

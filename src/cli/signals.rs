@@ -133,6 +133,10 @@ mod ear {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whatever blocks main must not block the way out"
+    )]
     async fn listen(
         wishes: &watch::Sender<u32>,
         ready: &mpsc::Sender<io::Result<()>>,
@@ -245,6 +249,10 @@ mod ear {
     use crate::cli::exit::Exit;
 
     /// Starts the thread; the value counts how often Ctrl-C was pressed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whatever blocks main must not block the way out"
+    )]
     pub(super) fn open() -> io::Result<watch::Receiver<u32>> {
         let (sender, wishes) = watch::channel(0);
         let runtime = tokio::runtime::Builder::new_current_thread()

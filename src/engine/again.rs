@@ -8,7 +8,7 @@ use super::outcome::Surroundings;
 use super::settings::EngineSettings;
 use crate::model::{Amended, ClaimedJob, ErrorClass, Evidence, JobHistory, JobState, Pico};
 use crate::policy::{self, Asked, Step, Trouble, Verdict, no_more_retries};
-use crate::provider::Message;
+use crate::provider::{Failure, Message};
 use crate::store::{JobEnd, Next, ResultBody};
 
 /// What becomes of a job that got a message, and its history then. An amended attempt goes at once.
@@ -53,10 +53,25 @@ pub(super) fn after_failure(
     Some(amend_at(now, amended))
 }
 
-/// Whether a truncated answer of this job is kept for the case that no later one is better.
-pub(super) fn has_put_aside(job: &ClaimedJob) -> bool {
+/// Whether a job that has failed ends with an answer that was put aside instead: a truncated one, or
+/// the parts of a turn that cannot go on. A turn that is refused in the end is refused as a whole.
+pub(super) fn ends_with_what_was_put_aside(job: &ClaimedJob, class: ErrorClass) -> bool {
     let amendment = job.amendment.as_deref();
-    amendment.is_some_and(|amendment| amendment.put_aside.is_some())
+    amendment.is_some_and(|amendment| {
+        let is_refused_turn = class == ErrorClass::Refused
+            && amendment.continuations() > 0
+            && amendment.put_aside_mark() == ErrorClass::Paused;
+        amendment.put_aside.is_some() && !is_refused_turn
+    })
+}
+
+/// The message that a continuation was refused with gets the parts of the turn before it.
+pub(super) fn join_refusal(job: &ClaimedJob, failure: &mut Failure) {
+    if let (Some(amendment), Some(message)) = (&job.amendment, &mut failure.message)
+        && let Ok(joined) = amendment.joined(&message.raw)
+    {
+        message.raw = joined;
+    }
 }
 
 /// A turn that fails after it had paused has cost something: its error says so.

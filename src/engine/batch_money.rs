@@ -5,9 +5,9 @@
 
 use tokio::sync::oneshot;
 
-use crate::model::{BatchId, JobId, Pico, Tokens};
+use crate::model::{AttemptRecord, BatchId, JobId, Pico, Tokens};
 use crate::policy::Prompt;
-use crate::store::{BatchEntry, OpenItem};
+use crate::store::{AnswerCosts, BatchEntry, OpenItem};
 
 /// A job that is, or is to be, in a batch.
 #[derive(Clone, Debug)]
@@ -46,12 +46,23 @@ pub(super) struct Grant {
     pub(super) fits: usize,
 }
 
+/// What is held when a batch is taken up or left.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What is in remote batches since an earlier dispatch.
+    pub(super) batches: Vec<(BatchId, Vec<Item>)>,
+    /// What answers of the run have cost until now.
+    pub(super) costs: Vec<AnswerCosts>,
+}
+
 /// What became of a job in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spent {
     pub(super) job: JobId,
     pub(super) used: Tokens,
     pub(super) cost: Pico,
+    /// It may have been billed for more.
+    pub(super) maybe_billed: bool,
 }
 
 /// Results of a batch that are recorded.
@@ -70,9 +81,13 @@ impl Recorded {
         }
     }
 
-    pub(super) fn push(&mut self, item: &OpenItem, used: Tokens, cost: Pico) {
-        let job = item.job.job();
-        let spent = Spent { job, used, cost };
+    pub(super) fn push(&mut self, item: &OpenItem, record: &AttemptRecord) {
+        let spent = Spent {
+            job: item.job.job(),
+            used: record.usage.tokens,
+            cost: record.cost.total,
+            maybe_billed: record.maybe_billed,
+        };
         self.spent.push((item.job.model.clone(), spent));
     }
 }

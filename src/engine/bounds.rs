@@ -36,6 +36,6 @@ pub async fn keep_bounds<S: Store>(store: &S, run: RunId, terms: Terms<'_>) -> R
 fn bound(terms: Terms<'_>, attempt: &Unbounded) -> Option<(AttemptId, Pico)> {
     let Unbounded { model, body, .. } = attempt;
     let way = (attempt.lane, attempt.started_at);
-    let most = terms.at_most(model, body, way)?;
+    let most = terms.at_most(model, body.as_ref()?, way)?;
     Some((attempt.attempt, most))
 }

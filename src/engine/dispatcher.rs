@@ -6,6 +6,7 @@
 
 mod claiming;
 mod exchanges;
+mod jumps;
 mod lanes;
 mod recording;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
@@ -100,11 +101,10 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         }
         None => None,
     };
-    let pulse = store.pulse(run.id).await?;
     let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = EventKind::RunStarted {
         total: run.jobs.total,
-        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.truncated,
+        ended: run.jobs.total - run.jobs.open() + recovered.failed + recovered.put_aside,
         failed: run.jobs.failed + recovered.failed,
         canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,
@@ -112,13 +112,12 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         cost_usd: run.cost.to_string(),
     };
     observer.observe(&events.make(clock.now(), started));
-    let mut scheduler = Scheduler::new(run, &settings, pulse, clock.now());
-    if settings.limits.budget.is_some() {
-        scheduler.on_maybe_billed(store.maybe_billed(run.id).await?);
-    }
-    let found = batches.as_mut().map(BatchLane::take_found);
-    for (batch, items) in found.into_iter().flatten() {
-        scheduler.on_found_batch(batch, &items, clock.now());
+    let mut scheduler = scheduler_of(&*store, run, &settings, clock).await?;
+    if let Some(found) = batches.as_mut().map(BatchLane::take_found) {
+        scheduler.on_answer_costs(&found.costs);
+        for (batch, items) in found.batches {
+            scheduler.on_found_batch(batch, &items, clock.now());
+        }
     }
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
@@ -146,11 +145,27 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         trouble: None,
         abandon_at: None,
         grace_is_over: false,
+        wall_behind: SignedDuration::ZERO,
         largest_stall: Duration::ZERO,
         lookout,
     };
     // Boxed: its state is too large for every caller's stack.
     Box::pin(dispatcher.run()).await
+}
+
+/// The scheduler of a run that is taken up, with what the run may have cost without anybody knowing.
+async fn scheduler_of<S: Store>(
+    store: &S,
+    run: &Run,
+    settings: &EngineSettings,
+    clock: Clock,
+) -> Result<Scheduler, StoreError> {
+    let pulse = store.pulse(run.id).await?;
+    let mut scheduler = Scheduler::new(run, settings, pulse, clock.now());
+    if settings.limits.budget.is_some() {
+        scheduler.on_maybe_billed(store.maybe_billed(run.id).await?);
+    }
+    Ok(scheduler)
 }
 
 /// Why ends of attempts are not in the store, and what became of them.
@@ -195,6 +210,8 @@ struct Dispatcher<'a, S, P> {
     /// When requests that are still in flight are given up, once the run is stopped.
     abandon_at: Option<Timestamp>,
     grace_is_over: bool,
+    /// How far behind the wall was found, when that was told last.
+    wall_behind: SignedDuration,
     /// The longest time in which this loop listened to nothing.
     largest_stall: Duration,
     lookout: Lookout,
@@ -246,15 +263,20 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 return self.leave(leave).await;
             }
             self.note_stall_since(heard);
+            let since = self.clock.now();
             let happening = self.next(&mut pulse, &mut tick).await;
             heard = Instant::now();
+            self.notice_standstill(since);
             match happening {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
                 Happening::Called(Err(_)) => self.on_lost_call(),
                 Happening::Status(status) => self.on_status(status),
                 Happening::News(news) => self.on_news(news),
-                Happening::PulseIsDue => self.pulse(),
+                Happening::PulseIsDue => {
+                    self.follow_wall();
+                    self.pulse();
+                }
                 Happening::TickIsDue(due) => {
                     self.note_stall_since(due);
                     self.observer.tick(self.clock.now());

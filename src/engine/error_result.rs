@@ -30,7 +30,19 @@ fn error_of(class: ErrorClass, evidence: &Evidence) -> String {
     }
     let kind = evidence.error_type.as_deref().unwrap_or(class.as_str());
     let words = evidence.message.as_deref().unwrap_or(class.info().meaning);
-    error_object(kind, words, evidence.request_id.as_deref())
+    let error = error_object(kind, words, evidence.request_id.as_deref());
+    match &evidence.unreadable {
+        Some(answer) => with_answer(&error, answer),
+        None => error,
+    }
+}
+
+/// The error with the answer beside it that could not be read: it was paid for, and may be read by
+/// hand.
+fn with_answer(error: &str, answer: &str) -> String {
+    let answer = serde_json::Value::from(answer);
+    let inside = error.strip_suffix('}').unwrap_or(error);
+    format!("{inside},\"raw_body\":{answer}}}")
 }
 
 fn raw_is_whole(raw: &str) -> bool {

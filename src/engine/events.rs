@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::endpoints::SecondEndpoint;
 use super::scheduler::LaneChange;
 use crate::model::{
-    ClaimedJob, Endpoint, ErrorClass, Event, EventKind, JobState, Lane, PageStatus, RunId,
+    Amendment, ClaimedJob, Endpoint, Event, EventKind, JobState, Lane, PageStatus, RunId,
 };
 use crate::store::{Finish, Next};
 
@@ -77,10 +77,10 @@ impl EventMaker {
                 error_class: record.error_class,
                 attempts: record.attempt.n,
             }),
-            Next::EndTruncated => Some(EventKind::JobEnded {
+            Next::EndPutAside => Some(EventKind::JobEnded {
                 custom_id: job.custom_id.clone(),
                 state: state_name(JobState::Succeeded).to_owned(),
-                error_class: Some(ErrorClass::Truncated),
+                error_class: job.amendment.as_deref().map(Amendment::put_aside_mark),
                 attempts: record.attempt.n,
             }),
             _ => None,

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::task::JoinError;
 
-use super::again::has_put_aside;
+use super::again::ends_with_what_was_put_aside;
 use super::charge;
 use super::error_result::error_result;
 use super::outcome::endpoint_of;
@@ -83,7 +83,7 @@ pub(super) fn interrupted(
     };
     let next = match verdict.step {
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
-        Step::Fail if has_put_aside(job) => Next::EndTruncated,
+        Step::Fail if ends_with_what_was_put_aside(job, class) => Next::EndPutAside,
         Step::Fail => Next::End(JobEnd {
             state: JobState::Failed,
             result: error_result(class, &evidence, None),

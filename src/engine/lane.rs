@@ -213,7 +213,7 @@ impl Lane {
                 self.queued += 1;
                 self.dry = false;
             }
-            Next::Hold | Next::End(_) | Next::EndTruncated => self.left_the_lane(),
+            Next::Hold | Next::End(_) | Next::EndPutAside => self.left_the_lane(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::model::{
     AttemptOutcome, AttemptRecord, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt, JobHistory,
     JobState, Lane, Usage,
 };
-use crate::policy::{Standing, Step, decide};
+use crate::policy::{Standing, Step, decide, same_again};
 use crate::provider::{Failure, Message, Partial, Reply};
 use crate::store::{Finish, JobEnd, Next};
 
@@ -101,6 +101,7 @@ fn succeeded(
         error_class: message.mark,
         evidence: Evidence {
             http_status: Some(200),
+            message: message.note,
             request_id: message.request_id,
             ..Evidence::default()
         },
@@ -135,6 +136,10 @@ fn failed(
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
+    let fails_again = same_again(&failure.evidence, job.last_message.as_deref());
+    if fails_again {
+        failure.class = ErrorClass::BadResponse;
+    }
     let (class, evidence) = (failure.class, &failure.evidence);
     let before = job.history;
     let mut verdict = decide(
@@ -145,6 +150,9 @@ fn failed(
         around.standing,
         rng,
     );
+    if fails_again && matches!(verdict.step, Step::RetryIn(_)) {
+        verdict.step = Step::Fail;
+    }
     if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
         verdict.step = Step::Hold;
     }
@@ -155,6 +163,7 @@ fn failed(
         let record = failure_record(settings, job, failure, around.lane, now);
         return without_consequences(record, next);
     }
+    again::join_refusal(job, &mut failure);
     again::tell_what_was_paid(job, verdict.step, &mut failure.evidence);
     let evidence = &failure.evidence;
     let halt = (verdict.step == Step::Halt).then(|| halt_for(class, evidence, now));
@@ -163,7 +172,9 @@ fn failed(
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
         Step::Requeue | Step::Halt => Next::Requeue,
         Step::Hold => Next::Hold,
-        Step::Fail | Step::Done if again::has_put_aside(job) => Next::EndTruncated,
+        Step::Fail | Step::Done if again::ends_with_what_was_put_aside(job, class) => {
+            Next::EndPutAside
+        }
         Step::Fail | Step::Done => Next::End(JobEnd {
             state: JobState::Failed,
             result: error_result(class, evidence, failure.message.as_ref()),
@@ -210,9 +221,11 @@ fn failure_record(
         evidence,
         message,
         partial,
+        unsent,
     } = failure;
     let is_whole = message.is_some();
-    let maybe_billed = partial.is_some() || (class.info().maybe_billed && !is_whole);
+    let is_open = class.info().maybe_billed && !is_whole && !unsent;
+    let maybe_billed = partial.is_some() || is_open;
     let (answered_by, usage) = used(message, partial);
     let told = usage.as_ref().map(|usage| (answered_by.as_deref(), usage));
     let Charge { priced, at_most } = match told {

@@ -13,7 +13,8 @@ use super::batch_money::{Item, Spent};
 use super::throttle::BudgetRule;
 use crate::model::{BatchId, ClaimedJob, ErrorClass, EventKind, Halt, JobId, Lane, Pico};
 use crate::policy::{
-    Estimator, PriceTable, Prompt, Room, SHORTER, Spend, Unbounded, at_most, batch_reservation,
+    BatchCosts, Estimator, PriceTable, Prompt, Room, SHORTER, Spend, Unbounded, at_most,
+    batch_reservation,
 };
 
 /// See the module's documentation.
@@ -26,6 +27,8 @@ pub(super) struct Purse {
     held: HashMap<JobId, Pico>,
     /// What is held for each job of a remote batch.
     in_batches: HashMap<BatchId, HashMap<JobId, Held>>,
+    /// What answers have cost.
+    costs: BatchCosts,
     /// The request that was asked about last, and the most that it can cost.
     last: (Option<JobId>, Pico),
     /// Requests wait for money, and not for anything else; what there is to tell about it.
@@ -64,6 +67,7 @@ impl Purse {
             prices,
             held: HashMap::new(),
             in_batches: HashMap::new(),
+            costs: BatchCosts::default(),
             last: (None, Pico::ZERO),
             tight: None,
             used_up: None,
@@ -181,19 +185,30 @@ impl Purse {
         self.tight.take()
     }
 
+    /// So many answers to requests for this model cost that much together.
+    pub(super) fn learn(&mut self, model: &str, answers: u64, cost: Pico) {
+        self.costs.observe(model, answers, cost);
+    }
+
     /// How many of these jobs, from the first one on, fit into a batch. They are held for `batch`,
     /// if there is one. If not even the first ever does, the budget is used up.
     pub(super) fn grant(
         &mut self,
         batch: Option<BatchId>,
         items: &[Item],
-        estimator: &Estimator,
         now: Timestamp,
     ) -> usize {
         let fits = |item: &&Item| {
-            let price = self.price_in_batch(batch, item, estimator, now);
-            let has_room = self.room_at(price, &item.model) == Room::Now;
-            if let (true, Some(price), Some(batch)) = (has_room, price, batch) {
+            let price = match self.price_in_batch(item, now) {
+                Ok(price) => price,
+                Err(unbounded) => {
+                    let budget = self.spend.budget();
+                    self.used_up = Some(Halt::no_bound_in_batch(&unbounded, budget));
+                    return false;
+                }
+            };
+            let has_room = self.room_at(Some(price), &item.model) == Room::Now;
+            if let (true, Some(batch)) = (has_room, batch) {
                 self.hold(batch, item, price);
             }
             has_room
@@ -201,7 +216,8 @@ impl Purse {
         items.iter().take_while(fits).count()
     }
 
-    /// Jobs that were in a batch before this dispatch: they are held whether they fit or not.
+    /// Jobs that were in a batch before this dispatch: they are held whether they fit or not. What
+    /// has no bound is held at what it is likely to cost.
     pub(super) fn found(
         &mut self,
         batch: BatchId,
@@ -209,23 +225,26 @@ impl Purse {
         estimator: &Estimator,
         now: Timestamp,
     ) {
-        for item in items {
-            let price = self.price_in_batch(Some(batch), item, estimator, now);
-            self.hold(batch, item, price.unwrap_or_default());
+        for (nth, item) in (1..).zip(items) {
+            let price = self.price_in_batch(item, now).ok();
+            let (prices, prompt) = (&self.prices, &item.prompt);
+            let likely = || batch_reservation(prices, estimator, &item.model, prompt, nth, now);
+            let price = price.or_else(likely).unwrap_or_default();
+            self.hold(batch, item, price);
         }
     }
 
-    fn price_in_batch(
-        &self,
-        batch: Option<BatchId>,
-        item: &Item,
-        estimator: &Estimator,
-        now: Timestamp,
-    ) -> Option<Pico> {
-        let in_it = batch.and_then(|batch| self.in_batches.get(&batch));
-        let nth = 1 + u32::try_from(in_it.map_or(0, HashMap::len)).unwrap_or(u32::MAX - 1);
-        let (prices, prompt) = (&self.prices, &item.prompt);
-        batch_reservation(prices, estimator, &item.model, prompt, nth, now)
+    /// What is held for a job of a batch: all that it can cost, or, once enough answers were seen, what
+    /// they cost and a margin.
+    fn price_in_batch(&self, item: &Item, now: Timestamp) -> Result<Pico, Unbounded> {
+        let bounds = item.prompt.bounds.as_deref().ok_or(Unbounded::Unreadable)?;
+        let (way, searches) = ((Lane::Batch, now), self.rule.assume_searches);
+        let most = at_most(&self.prices, &item.model, bounds, way, searches)?;
+        Ok(if self.rule.strict {
+            most
+        } else {
+            self.costs.reservation(&item.model, most)
+        })
     }
 
     fn hold(&mut self, batch: BatchId, item: &Item, price: Pico) {
@@ -238,11 +257,17 @@ impl Purse {
     }
 
     /// The result of a job in a batch is recorded. Tells what its prompt was counted as.
-    pub(super) fn settle(&mut self, batch: BatchId, spent: &Spent) -> Option<f64> {
+    pub(super) fn settle(&mut self, batch: BatchId, model: &str, spent: &Spent) -> Option<f64> {
         let in_it = self.in_batches.get_mut(&batch);
         let held = in_it.and_then(|in_it| in_it.remove(&spent.job));
         let price = held.map(|held| held.price).unwrap_or_default();
         self.spend.settle(price, spent.cost);
+        if spent.maybe_billed {
+            self.spend.keep(price - spent.cost);
+        }
+        if spent.cost > Pico::ZERO {
+            self.learn(model, 1, spent.cost);
+        }
         held.map(|held| held.tokens)
     }
 
@@ -260,6 +285,16 @@ impl Purse {
         let left = self.in_batches.remove(&batch).unwrap_or_default();
         for held in left.into_values() {
             self.spend.settle(held.price, Pico::ZERO);
+        }
+    }
+
+    /// Nothing more comes of a batch in this dispatch, but it may be billed: what is held for it stays
+    /// out of reach.
+    pub(super) fn keep_batch(&mut self, batch: BatchId) {
+        let left = self.in_batches.remove(&batch).unwrap_or_default();
+        for held in left.into_values() {
+            self.spend.settle(held.price, Pico::ZERO);
+            self.spend.keep(held.price);
         }
     }
 

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::{BudgetRule, Purse};
 use crate::engine::batch_money::{Item, Spent};
-use crate::model::{BatchId, JobId, Pico, Tokens};
-use crate::policy::{Estimator, PriceTable, Prompt};
+use crate::model::{
+    AttemptId, BatchId, ClaimedJob, Endpoint, JobHistory, JobId, Pico, RequestBody, Tokens,
+};
+use crate::policy::{Estimator, PriceTable, Prompt, Room};
 
 const A: BatchId = BatchId(1);
 const B: BatchId = BatchId(2);
@@ -28,21 +30,35 @@ fn purse(budget: Pico) -> Purse {
     )
 }
 
-/// Jobs that may cost five cents each in a batch: 4,000 tokens at 12.50 USD per million.
+/// Jobs that may cost five cents and a little each in a batch: 4,000 tokens at 12.50 USD per million,
+/// and a short prompt.
 fn items(jobs: std::ops::Range<i64>) -> Vec<Item> {
+    let body = RequestBody::from_json(
+        r#"{"model":"claude-opus-4-6","max_tokens":4000,"messages":[{"role":"user","content":"a"}]}"#,
+    );
     let item = |job| Item {
         job: JobId(job),
         model: "claude-opus-4-6".to_owned(),
-        prompt: Prompt {
-            max_tokens: Some(4_000),
-            ..Prompt::default()
-        },
+        prompt: Prompt::read(&body),
     };
     jobs.map(item).collect()
 }
 
+/// All that one of them can cost.
+fn each() -> Pico {
+    let each = purse(cents(100))
+        .price_in_batch(&items(0..1)[0], now())
+        .unwrap();
+    assert!(each > cents(5) && each < Pico(cents(51).0 / 10), "{each}");
+    each
+}
+
 fn grant(purse: &mut Purse, batch: Option<BatchId>, items: &[Item]) -> usize {
-    purse.grant(batch, items, &Estimator::default(), now())
+    purse.grant(batch, items, now())
+}
+
+fn settle(purse: &mut Purse, batch: BatchId, spent: &Spent) {
+    purse.settle(batch, "claude-opus-4-6", spent);
 }
 
 fn spent(job: i64, cost: Pico) -> Spent {
@@ -50,6 +66,7 @@ fn spent(job: i64, cost: Pico) -> Spent {
         job: JobId(job),
         used: Tokens::default(),
         cost,
+        maybe_billed: false,
     }
 }
 
@@ -67,16 +84,16 @@ fn as_many_jobs_fit_as_the_budget_has_room_for_and_a_look_holds_nothing() {
 fn a_result_the_end_of_its_batch_and_what_did_not_go_in_give_back_what_was_held() {
     let mut purse = purse(cents(22));
     assert_eq!(grant(&mut purse, Some(A), &items(0..10)), 4);
-    purse.settle(A, &spent(0, cents(1)));
+    settle(&mut purse, A, &spent(0, cents(1)));
     assert_eq!(grant(&mut purse, Some(B), &items(10..20)), 1);
     purse.unused(A, &[JobId(1), JobId(99)]);
     assert_eq!(grant(&mut purse, Some(B), &items(11..20)), 1);
     // A second result of the same job costs, but gives nothing back again.
-    purse.settle(A, &spent(0, cents(1)));
-    assert_eq!(purse.spend.left(), cents(0));
+    settle(&mut purse, A, &spent(0, cents(1)));
+    let left = purse.spend.left();
     purse.freed(A);
     purse.freed(A);
-    assert_eq!(purse.spend.left(), cents(10));
+    assert_eq!(purse.spend.left(), left + Pico(each().0 * 2));
     purse.freed(B);
     assert!(purse.holds_nothing());
     assert_eq!(purse.spend.spent(), cents(2));
@@ -94,11 +111,159 @@ fn the_budget_is_used_up_when_nothing_is_held_and_the_first_job_does_not_fit() {
 fn what_an_earlier_dispatch_put_into_a_batch_is_held_whether_it_fits_or_not() {
     let mut purse = purse(cents(12));
     purse.found(A, &items(0..10), &Estimator::default(), now());
-    assert_eq!(purse.spend.left(), cents(-38));
+    assert_eq!(purse.spend.left(), cents(12) - Pico(each().0 * 10));
     assert_eq!(grant(&mut purse, Some(B), &items(10..11)), 0);
     assert_eq!(purse.used_up(now()), None);
     for job in 0..10 {
-        purse.settle(A, &spent(job, cents(1)));
+        settle(&mut purse, A, &spent(job, cents(1)));
     }
     assert_eq!(purse.spend.left(), cents(2));
+}
+
+fn claimed(job: i64) -> ClaimedJob {
+    ClaimedJob {
+        attempt: AttemptId {
+            job: JobId(job),
+            n: 1,
+        },
+        custom_id: format!("j-{job}"),
+        model: "claude-haiku-4-5".to_owned(),
+        body: RequestBody::from_json("{}"),
+        amendment: None,
+        history: JobHistory::default(),
+        last_class: None,
+        last_message: None,
+        started_at: now(),
+        first_started_at: now(),
+        previous_ended_at: None,
+        endpoint: Endpoint::First,
+    }
+}
+
+/// Asks for room for a request with 10,000 tokens of answer: 5.5 cents of haiku, 27.5 of opus.
+fn room(purse: &mut Purse, job: &ClaimedJob, models: &[&str]) -> Room {
+    let body = r#"{"max_tokens":10000,"messages":[{"role":"user","content":"x"}]}"#;
+    let prompt = Prompt::read_with_bounds(&RequestBody::from_json(body));
+    purse.room(job, models.iter().copied(), &prompt, now())
+}
+
+#[test]
+fn a_request_holds_for_the_dearest_of_the_models_that_may_answer_it() {
+    let both = ["claude-haiku-4-5", "claude-opus-4-6"];
+    for (budget, models, expected) in [
+        (6, &both[..1], Room::Now),
+        (6, &both[..], Room::Never),
+        (29, &both[..], Room::Now),
+    ] {
+        let mut purse = purse(cents(budget));
+        assert_eq!(
+            room(&mut purse, &claimed(1), models),
+            expected,
+            "{models:?}"
+        );
+    }
+}
+
+#[test]
+fn what_may_have_been_billed_is_kept_until_the_run_ends() {
+    let (mut purse, model) = (purse(cents(12)), ["claude-haiku-4-5"]);
+    assert_eq!(room(&mut purse, &claimed(1), &model), Room::Now);
+    purse.started(JobId(1));
+    // A stream that broke told a cent of it.
+    purse.ended(JobId(1), cents(1), true);
+    assert!(purse.holds_nothing());
+    assert_eq!(room(&mut purse, &claimed(2), &model), Room::Now);
+    purse.started(JobId(2));
+    purse.ended(JobId(2), cents(5), false);
+    assert_eq!(room(&mut purse, &claimed(3), &model), Room::Never);
+    let halt = purse.used_up(now()).unwrap();
+    assert!(halt.is_own_budget(), "{}", halt.message);
+    assert!(
+        halt.message.contains("is kept for attempts"),
+        "{}",
+        halt.message
+    );
+}
+
+#[test]
+fn after_a_thousand_answers_a_batch_holds_what_they_cost_and_a_strict_budget_does_not() {
+    let mut likely = purse(cents(100));
+    likely.learn("claude-opus-4-6", 100_000, cents(100_000));
+    assert!(grant(&mut likely, Some(A), &items(0..100)) > 60);
+    let rule = BudgetRule {
+        strict: true,
+        ..BudgetRule::default()
+    };
+    let prices = Arc::new(PriceTable::embedded());
+    let mut strict = Purse::new((cents(100), rule), Pico::ZERO, prices);
+    strict.learn("claude-opus-4-6", 100_000, cents(100_000));
+    assert_eq!(grant(&mut strict, Some(A), &items(0..100)), 19);
+}
+
+#[test]
+fn what_a_batch_may_be_billed_for_stays_out_of_reach() {
+    let mut purse = purse(cents(100));
+    assert_eq!(grant(&mut purse, Some(A), &items(0..10)), 10);
+    let mut unreadable = spent(0, Pico::ZERO);
+    unreadable.maybe_billed = true;
+    settle(&mut purse, A, &unreadable);
+    purse.keep_batch(A);
+    assert!(purse.holds_nothing(), "nothing of it comes back");
+    assert_eq!(purse.spend.left(), cents(100) - Pico(each().0 * 10));
+}
+
+#[test]
+fn a_job_of_a_batch_that_has_no_bound_halts_the_run() {
+    let mut purse = purse(cents(100));
+    let mut items = items(0..3);
+    let tools = r#"{"model":"claude-opus-4-6","max_tokens":10,"messages":[],"tools":[{"type":"web_search_20250305","name":"web_search"}]}"#;
+    items[1].prompt = Prompt::read(&RequestBody::from_json(tools));
+    assert_eq!(grant(&mut purse, Some(A), &items), 1);
+    let halt = purse.used_up(now()).unwrap();
+    assert!(
+        halt.is_own_budget() && halt.message.contains("max_uses"),
+        "{}",
+        halt.message
+    );
+}
+
+#[test]
+fn no_more_is_claimed_than_there_is_room_for() {
+    let (mut purse, model) = (purse(cents(18)), ["claude-haiku-4-5"]);
+    // Before any price is known: the one that tells it.
+    assert_eq!(purse.worth(), 1);
+    assert_eq!(room(&mut purse, &claimed(1), &model), Room::Now);
+    assert_eq!(purse.worth(), 3);
+    for job in 1..=3 {
+        assert_eq!(room(&mut purse, &claimed(job), &model), Room::Now);
+        purse.started(JobId(job));
+    }
+    // Something in flight may free some.
+    assert_eq!(purse.worth(), 0);
+    assert_eq!(purse.tight().map(|tight| tight.open), Some(3));
+    for job in 1..=3 {
+        purse.ended(JobId(job), cents(6), false);
+    }
+    // Nothing is: one finds out.
+    assert_eq!(purse.worth(), 1);
+    assert_eq!(room(&mut purse, &claimed(4), &model), Room::Never);
+}
+
+#[test]
+fn a_request_that_nothing_bounds_halts_the_run_with_the_way_out() {
+    let mut purse = purse(cents(1_000));
+    let body = r#"{"max_tokens":9,"tools":[{"type":"web_search_20250305","name":"web_search"}]}"#;
+    let prompt = Prompt::read_with_bounds(&RequestBody::from_json(body));
+    let job = claimed(7);
+    let found = purse.room(&job, ["claude-haiku-4-5"].into_iter(), &prompt, now());
+    assert_eq!(found, Room::Never);
+    let message = purse.used_up(now()).unwrap().message;
+    for words in [
+        "`j-7`",
+        "max_uses",
+        "--budget-assume-searches",
+        "cancel --job",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
 }

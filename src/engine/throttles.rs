@@ -15,7 +15,7 @@ use super::settings::EngineSettings;
 use super::throttle::{Throttle, Verdict};
 use crate::model::{BatchId, ClaimedJob, Endpoint, EventKind, Halt, JobId, Pico, RateLimits};
 use crate::policy::{PriceTable, Prompt};
-use crate::store::EstimateSums;
+use crate::store::{AnswerCosts, EstimateSums};
 
 /// One endpoint: its throttle, and how much is on the wire to it.
 #[derive(Debug)]
@@ -191,9 +191,9 @@ impl Throttles {
 
     /// The batch lane asks for room in the budget.
     pub(super) fn answer(&mut self, wish: Wish, now: Timestamp) {
-        let (items, estimator) = (&wish.items, self.first.throttle.estimator());
+        let items = &wish.items;
         let fits = match &mut self.purse {
-            Some(purse) => purse.grant(wish.batch, items, estimator, now),
+            Some(purse) => purse.grant(wish.batch, items, now),
             None => items.len(),
         };
         // Whoever does not wait for the answer any more fills no batch.
@@ -214,7 +214,7 @@ impl Throttles {
             return;
         };
         for (model, spent) in &recorded.spent {
-            if let Some(tokens) = purse.settle(recorded.batch, spent) {
+            if let Some(tokens) = purse.settle(recorded.batch, model, spent) {
                 self.first.throttle.learn(model, tokens, &spent.used);
             }
         }
@@ -231,6 +231,22 @@ impl Throttles {
     pub(super) fn freed(&mut self, batch: BatchId) {
         if let Some(purse) = &mut self.purse {
             purse.freed(batch);
+        }
+    }
+
+    /// What answers of the run have cost until now.
+    pub(super) fn answer_costs(&mut self, costs: &[AnswerCosts]) {
+        if let Some(purse) = &mut self.purse {
+            for of_model in costs {
+                purse.learn(&of_model.model, of_model.answers, of_model.cost);
+            }
+        }
+    }
+
+    /// Nothing more comes of a batch, but it may be billed.
+    pub(super) fn keep_batch(&mut self, batch: BatchId) {
+        if let Some(purse) = &mut self.purse {
+            purse.keep_batch(batch);
         }
     }
 

@@ -5,10 +5,13 @@
 //! whenever the job is claimed. This module says what can be amended and lays it over; whether it
 //! is done is decided in `policy`.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::body::RequestBody;
-use super::raw_object::{ObjectError, ObjectFault, kind, members, with_raw_member};
+use super::error_class::ErrorClass;
+use super::raw_object::{self, ObjectError, ObjectFault, kind, members, unquote, with_raw_member};
 
 /// What the next attempt of a job asks differently, and what has been used up by that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +35,19 @@ pub struct Amendment {
     /// the API sent it. One for each continuation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paused: Vec<String>,
+    /// The container in which the paused turn's code ran: it goes on there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
     /// What those paused answers cost together, in 10⁻¹² USD.
     #[serde(default)]
     pub paused_cost_pico: i128,
-    /// The attempt whose truncated answer is put aside, in case that no later one is better.
+    /// The attempt whose answer is put aside, in case that no later one is better: a truncated one,
+    /// or the parts of a turn that paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub put_aside: Option<u32>,
+    /// What marks that answer; truncated, if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_aside_mark: Option<ErrorClass>,
 }
 
 impl Amendment {
@@ -79,8 +89,19 @@ impl Amendment {
             let messages = body.member("messages")?.unwrap_or_default();
             let messages = with_turn(messages, &self.paused)?;
             body = body.with_raw_member("messages", &messages)?;
+            if let Some(container) = &self.container {
+                let asked = body.member("container")?.unwrap_or_default();
+                let container = in_container(asked, container)?;
+                body = body.with_raw_member("container", &container)?;
+            }
         }
         Ok(body)
+    }
+
+    /// What marks the answer that is put aside.
+    #[must_use]
+    pub fn put_aside_mark(&self) -> ErrorClass {
+        self.put_aside_mark.unwrap_or(ErrorClass::Truncated)
     }
 
     /// The message that ends a continued turn: the last one, with the content of all.
@@ -103,7 +124,7 @@ impl Amendment {
 pub struct Amended {
     /// What the next attempt asks differently.
     pub amendment: Amendment,
-    /// The truncated answer of this attempt, to be put aside.
+    /// What this attempt brought, to be put aside.
     pub put_aside: Option<String>,
 }
 
@@ -121,6 +142,25 @@ pub fn content_of(message: &str) -> Result<Option<&str>, ObjectError> {
         .map(|content| inside(content.value))
         .transpose()
         .map(Option::flatten)
+}
+
+/// The id of the container that a message's code ran in, if it tells one.
+#[must_use]
+pub fn container_of(message: &str) -> Option<String> {
+    let members = members(message).ok()?;
+    let container = members.iter().rfind(|member| member.key == "container")?;
+    let inner = raw_object::members(container.value).ok()?;
+    let id = inner.iter().rfind(|member| member.key == "id")?;
+    unquote(id.value).ok().map(Cow::into_owned)
+}
+
+/// The `container` of a request that goes on in this one; what it asks for besides (skills) stays.
+fn in_container(asked: &str, id: &str) -> Result<String, ObjectError> {
+    let id = serde_json::Value::from(id).to_string();
+    if asked.starts_with('{') {
+        return with_raw_member(asked, "id", &id);
+    }
+    Ok(id)
 }
 
 /// The turns of `messages` and one of the assistant, which holds these blocks.
@@ -152,7 +192,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::{Amendment, content_of};
+    use super::{Amendment, container_of, content_of};
     use crate::model::RequestBody;
 
     const BODY: &str = r#"{ "model":"a", "max_tokens" : 100,"x":1.50, "messages":[ {"role":"user","content":"q"} ]}"#;
@@ -214,6 +254,52 @@ mod tests {
         assert_eq!(content_of(r#"{"content":[ 1, 2 ]}"#), Ok(Some("1, 2")));
         assert!(content_of(r#"{"content":"text"}"#).is_err());
         assert!(content_of("[").is_err());
+    }
+
+    #[test]
+    fn a_continued_turn_stays_in_its_container() {
+        let applied = |body: &str, paused: bool| {
+            let mut amendment = Amendment::none("a");
+            amendment.container = Some("container_1".to_owned());
+            amendment.paused = if paused {
+                vec!["1".to_owned()]
+            } else {
+                Vec::new()
+            };
+            let body = amendment.applied_to(&RequestBody::from_json(body)).unwrap();
+            body.member("container").unwrap().map(str::to_owned)
+        };
+        let with = |container: &str| format!(r#"{{"messages":[],"container":{container}}}"#);
+        for (asked, sent) in [
+            (r#"{"messages":[]}"#.to_owned(), r#""container_1""#),
+            (with("null"), r#""container_1""#),
+            (with(r#""container_0""#), r#""container_1""#),
+            (
+                with(r#"{"skills":[ 1 ]}"#),
+                r#"{"id":"container_1","skills":[ 1 ]}"#,
+            ),
+            (
+                with(r#"{"id":null,"skills":[]}"#),
+                r#"{"id":"container_1","skills":[]}"#,
+            ),
+        ] {
+            assert_eq!(applied(&asked, true).as_deref(), Some(sent), "{asked}");
+        }
+        assert_eq!(applied(r#"{"messages":[]}"#, false), None);
+    }
+
+    #[test]
+    fn the_container_of_a_message_is_known() {
+        let told = r#"{"container":{"id":"container_\u0031","expires_at":"x"}}"#;
+        assert_eq!(container_of(told).as_deref(), Some("container_1"));
+        for none in [
+            "{}",
+            r#"{"container":null}"#,
+            r#"{"container":{"id":null}}"#,
+            "[",
+        ] {
+            assert_eq!(container_of(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -291,6 +291,17 @@ pub enum EventKind {
         /// So many then.
         shorter_open: Option<u32>,
     },
+    /// The process did not run for a while: it was stopped (Ctrl-Z, SIGSTOP), or the machine slept.
+    /// What waits by the clock is due meanwhile; requests in flight keep their time.
+    StoodStill {
+        /// For so long.
+        for_ms: u64,
+    },
+    /// The machine's clock was set.
+    ClockSet {
+        /// By so much; less than nothing is back.
+        by_ms: i64,
+    },
     /// The run was asked to stop; what is in flight is finished.
     Draining {
         /// Requests still in flight.

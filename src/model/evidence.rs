@@ -22,6 +22,10 @@ pub struct Evidence {
     pub should_retry: Option<bool>,
     /// The whole error object as the API sent it, if it was one.
     pub raw_error: Option<String>,
+    /// The answer itself, if it came whole and cannot be read; bounded, and free of secrets. It was
+    /// paid for, so it is not bought again and again.
+    #[serde(default)]
+    pub unreadable: Option<String>,
 }
 
 /// One limit as the `anthropic-ratelimit-*` headers tell it.

@@ -169,6 +169,8 @@ pub struct ClaimedJob {
     pub history: JobHistory,
     /// The class of the attempt before, if it ended with one.
     pub last_class: Option<ErrorClass>,
+    /// What the attempt before said, if its answer was bad.
+    pub last_message: Option<String>,
     /// When this attempt was claimed.
     pub started_at: Timestamp,
     /// When its first attempt began (since it was last put back by hand).

@@ -21,6 +21,7 @@ pub mod job;
 pub mod lane_choice;
 pub mod money;
 pub mod observer;
+pub mod printable;
 pub mod raw_object;
 pub mod run;
 pub mod status_page;
@@ -47,6 +48,7 @@ pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use lane_choice::LaneChoice;
 pub use money::{Cost, CostBasis, Pico};
 pub use observer::Observer;
+pub use printable::{is_bidi_control, is_control, printable};
 pub use run::{
     DispatchOptions, Halt, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping, is_own_budget,
 };

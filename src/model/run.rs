@@ -287,6 +287,14 @@ impl Halt {
         )
     }
 
+    /// The message of a run with a budget and a job of a batch that can cost anything.
+    #[must_use]
+    pub fn no_bound_in_batch(unbounded: &dyn fmt::Display, budget: Pico) -> String {
+        format!(
+            "{OWN_BUDGET} of ${budget} cannot be kept for a job of the batch lane: {unbounded}, then submit it anew; `claude-run check --budget-usd` names the line"
+        )
+    }
+
     /// The message of a run with a budget and a model whose price is unknown.
     #[must_use]
     pub fn no_price_for_budget(model: &str, budget: Pico) -> String {
@@ -367,7 +375,7 @@ pub struct Run {
     pub created_at: Timestamp,
     /// When its first dispatch began.
     pub started_at: Option<Timestamp>,
-    /// When its last job ended.
+    /// When its last job ended; it stays when jobs are put back, until the run is taken up.
     pub ended_at: Option<Timestamp>,
     /// What shapes its requests.
     pub shaping: Shaping,

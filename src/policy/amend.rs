@@ -8,7 +8,8 @@
 //! What this does not do: say when the attempt goes, or what it costs.
 
 use crate::model::{
-    Amended, Amendment, ErrorClass, OnTruncated, Pico, RequestBody, amendment::content_of,
+    Amended, Amendment, ErrorClass, OnTruncated, Pico, RequestBody,
+    amendment::{container_of, content_of},
 };
 
 use super::circuit::speaks_of_the_lane;
@@ -81,10 +82,7 @@ pub fn after_message(
     cost: Pico,
 ) -> Option<Amended> {
     match mark? {
-        ErrorClass::Paused => continued(asked, message, cost).map(|amendment| Amended {
-            amendment,
-            put_aside: None,
-        }),
+        ErrorClass::Paused => continued(asked, message, cost),
         ErrorClass::Truncated if settings.on_truncated == OnTruncated::Raise => {
             raised(prices, asked, message)
         }
@@ -134,16 +132,30 @@ fn is_unusable_fallback(asked: Asked<'_>, step: Step) -> bool {
     step == Step::Hold && asked.amendment.is_some_and(|a| a.model.is_some())
 }
 
-fn continued(asked: Asked<'_>, message: &str, cost: Pico) -> Option<Amendment> {
+/// The turn goes on where it paused, in the container where its code ran. What it has brought is put
+/// aside, for the case that it cannot go on.
+fn continued(asked: Asked<'_>, message: &str, cost: Pico) -> Option<Amended> {
     let mut amendment = asked.amendment();
     let messages = asked.body.member("messages").ok().flatten()?;
     if amendment.continuations() >= MAX_CONTINUATIONS || !messages.starts_with('[') {
         return None;
     }
     let blocks = content_of(message).ok().flatten()?;
+    let put_aside = amendment.joined(message).ok()?;
     amendment.paused.push(blocks.to_owned());
     amendment.paused_cost_pico += cost.0;
-    Some(amendment)
+    amendment.container = container_of(message).or(amendment.container);
+    // A truncated answer is more than the parts of one that was to be longer.
+    let has_more =
+        amendment.put_aside.is_some() && amendment.put_aside_mark() == ErrorClass::Truncated;
+    if !has_more {
+        amendment.put_aside = Some(asked.n);
+        amendment.put_aside_mark = Some(ErrorClass::Paused);
+    }
+    Some(Amended {
+        amendment,
+        put_aside: (!has_more).then_some(put_aside),
+    })
 }
 
 fn raised(prices: &PriceTable, asked: Asked<'_>, message: &str) -> Option<Amended> {
@@ -160,6 +172,7 @@ fn raised(prices: &PriceTable, asked: Asked<'_>, message: &str) -> Option<Amende
     amendment.raised = true;
     amendment.max_tokens = Some(after);
     amendment.put_aside = Some(asked.n);
+    amendment.put_aside_mark = Some(ErrorClass::Truncated);
     Some(Amended {
         amendment,
         put_aside: Some(put_aside),
@@ -198,6 +211,7 @@ fn back_to_the_original(settings: &AmendSettings, asked: Asked<'_>) -> Amendment
 fn anew(amendment: Amendment) -> Amendment {
     Amendment {
         paused: Vec::new(),
+        container: None,
         paused_cost_pico: 0,
         ..amendment
     }

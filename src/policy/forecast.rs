@@ -2,7 +2,9 @@
 //!
 //! It adds up guesses of single requests (`estimate`) at the prices of a day. Input is guessed from
 //! the texts; output is a quarter of `max_tokens`, since nobody has seen an answer yet, so every sum
-//! of money comes with the most that it can be. What is marked with `cache_control` is taken to be
+//! of money comes with the most that it can be: the sum of what each request allows ([`at_most`]), which
+//! no text and no answer exceeds. What has no bound is counted and said. A request that may search is
+//! taken to search once. What is marked with `cache_control` is taken to be
 //! written once and read by every later request that shares it on the live lane; requests of one
 //! batch do not see each other's writes, so there it is priced as plain input.
 //!
@@ -13,13 +15,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::at_most::{Bounds, Unbounded, at_most};
 use super::estimate::{Estimator, Prompt};
 use super::prices::PriceTable;
 use super::rate_budget::Ceilings;
-use crate::model::{Pico, RequestBody, Tokens, Usage};
+use crate::model::{Estimate, Lane, Pico, RequestBody, Tokens, Usage};
 
 /// Prefixes that are remembered; those after them count as written, which is the dearer guess.
 const MAX_PREFIXES: usize = 100_000;
+/// Tokens of the results of one search, of which Anthropic's own example has about so many.
+const RESULTS_OF_A_SEARCH: u64 = 6_000;
 /// How fast answers are written, in tokens per second: about what models of middling size do.
 const OUTPUT_TOKENS_PER_SECOND: f64 = 60.0;
 /// What a request takes besides.
@@ -52,6 +57,12 @@ pub struct Expected {
     pub batch_most_output: Pico,
     /// What the cache saves on the live lane by what is marked for it; negative if it costs more.
     pub saved_by_cache: Pico,
+    /// The most that they can cost on the live lane: those that something bounds.
+    pub live_at_most: Pico,
+    /// The most that they can cost in batches.
+    pub batch_at_most: Pico,
+    /// Requests that nothing bounds, though their model has a price.
+    pub unbounded: u64,
     /// Requests whose model has no known price; they are in no sum of money.
     pub unknown_price: u64,
 }
@@ -63,10 +74,10 @@ impl Expected {
         self.live_input + self.live_output
     }
 
-    /// The most that is charged there, as far as the input is guessed right.
+    /// The most that is charged there. None if nothing bounds one of them.
     #[must_use]
-    pub fn live_most(&self) -> Pico {
-        self.live_input + self.live_most_output
+    pub fn live_most(&self) -> Option<Pico> {
+        (self.unbounded == 0).then_some(self.live_at_most.max(self.live()))
     }
 
     /// What is likely to be charged in batches.
@@ -75,10 +86,10 @@ impl Expected {
         self.batch_input + self.batch_output
     }
 
-    /// The most that is charged there.
+    /// The most that is charged there. None if nothing bounds one of them.
     #[must_use]
-    pub fn batch_most(&self) -> Pico {
-        self.batch_input + self.batch_most_output
+    pub fn batch_most(&self) -> Option<Pico> {
+        (self.unbounded == 0).then_some(self.batch_at_most.max(self.batch()))
     }
 
     /// The same with an input so many times as large, as a count of a sample has shown.
@@ -107,6 +118,9 @@ impl Expected {
         self.batch_output += other.batch_output;
         self.batch_most_output += other.batch_most_output;
         self.saved_by_cache += other.saved_by_cache;
+        self.live_at_most += other.live_at_most;
+        self.batch_at_most += other.batch_at_most;
+        self.unbounded += other.unbounded;
         self.unknown_price += other.unknown_price;
     }
 
@@ -133,19 +147,25 @@ pub struct Forecast {
     estimator: Estimator,
     prices: PriceTable,
     at: Timestamp,
+    /// What the user said on searches of requests that name no limit.
+    assume_searches: Option<u32>,
     by_model: BTreeMap<String, Expected>,
+    /// The first thing that has no bound.
+    unbounded: Option<Unbounded>,
     prefixes: HashSet<u64>,
 }
 
 impl Forecast {
     /// Of nothing yet, at the prices of that time.
     #[must_use]
-    pub fn new(prices: PriceTable, at: Timestamp) -> Self {
+    pub fn new(prices: PriceTable, at: Timestamp, assume_searches: Option<u32>) -> Self {
         Self {
             estimator: Estimator::default(),
             prices,
             at,
+            assume_searches,
             by_model: BTreeMap::new(),
+            unbounded: None,
             prefixes: HashSet::new(),
         }
     }
@@ -153,7 +173,10 @@ impl Forecast {
     /// One more request. Tells its estimated input tokens.
     pub fn add(&mut self, model: &str, body: &RequestBody) -> u64 {
         let prompt = Prompt::read(body);
-        let expected = self.expect(model, &prompt);
+        let bounds = Bounds::read(body);
+        let searches = bounds.likely_searches();
+        let mut expected = self.expect(model, &prompt, searches);
+        self.bound(model, &bounds, &mut expected);
         match self.by_model.get_mut(model) {
             Some(sums) => sums.add(&expected),
             None => {
@@ -179,8 +202,38 @@ impl Forecast {
         total
     }
 
-    fn expect(&mut self, model: &str, prompt: &Prompt) -> Expected {
-        let estimate = self.estimator.estimate(model, prompt);
+    /// The most that the request allows. The reason why nothing bounds it is remembered once.
+    fn bound(&mut self, model: &str, bounds: &Bounds, expected: &mut Expected) {
+        let most = |lane| {
+            at_most(
+                &self.prices,
+                model,
+                bounds,
+                (lane, self.at),
+                self.assume_searches,
+            )
+        };
+        match (most(Lane::Live), most(Lane::Batch)) {
+            (Ok(live), Ok(batch)) => {
+                expected.live_at_most = live;
+                expected.batch_at_most = batch;
+            }
+            (Err(why), _) | (_, Err(why)) if expected.unknown_price == 0 => {
+                expected.unbounded = 1;
+                self.unbounded.get_or_insert(why);
+            }
+            _ => {}
+        }
+    }
+
+    /// Why nothing bounds what some request may cost: the first such reason.
+    #[must_use]
+    pub fn unbounded(&self) -> Option<&Unbounded> {
+        self.unbounded.as_ref()
+    }
+
+    fn expect(&mut self, model: &str, prompt: &Prompt, searches: u64) -> Expected {
+        let estimate = Self::with_results(self.estimator.estimate(model, prompt), searches);
         let known = self.prices.model(model);
         let bound = known.map(|known| known.max_output_tokens);
         let most_output = prompt.max_tokens.or(bound).unwrap_or(estimate.output);
@@ -194,6 +247,7 @@ impl Forecast {
             let usage = Usage {
                 tokens,
                 batch_tier,
+                web_searches: searches,
                 us_geo: prompt.us_geo,
                 fast: prompt.fast,
                 ..Usage::default()
@@ -218,6 +272,21 @@ impl Forecast {
             batch_most_output: with(plain, most_output, true) - batch.total,
             saved_by_cache: live.saved_by_cache,
             unknown_price: u64::from(live.unknown_price),
+            // What the request allows is added beside the guess.
+            live_at_most: Pico::ZERO,
+            batch_at_most: Pico::ZERO,
+            unbounded: 0,
+        }
+    }
+
+    /// After each search the model reads its results, and everything before them once more.
+    fn with_results(estimate: Estimate, searches: u64) -> Estimate {
+        let again = estimate.input.saturating_add(RESULTS_OF_A_SEARCH);
+        Estimate {
+            input: estimate
+                .input
+                .saturating_add(again.saturating_mul(searches)),
+            ..estimate
         }
     }
 
@@ -267,7 +336,8 @@ fn times(count: u64, factor: f64) -> u64 {
 
 /// In millionths, so that only the factor is rounded.
 #[expect(clippy::cast_possible_truncation, reason = "a factor is small")]
-fn money_times(amount: Pico, factor: f64) -> Pico {
+#[must_use]
+pub fn money_times(amount: Pico, factor: f64) -> Pico {
     Pico(amount.0.saturating_mul((factor * 1e6).round() as i128) / 1_000_000)
 }
 
@@ -291,7 +361,7 @@ mod tests {
 
     fn forecast(bodies: &[String]) -> Forecast {
         let at = "2026-11-22T00:00:00Z".parse().unwrap();
-        let mut forecast = Forecast::new(PriceTable::embedded(), at);
+        let mut forecast = Forecast::new(PriceTable::embedded(), at, None);
         for body in bodies {
             forecast.add(MODEL, &RequestBody::from_json(body.as_str()));
         }
@@ -313,7 +383,9 @@ mod tests {
             (2, 2_000, 500)
         );
         assert_eq!(total.live().0, total.batch().0 * 2);
-        assert_eq!(total.live_most().0, total.batch_most().0 * 2);
+        let most = (total.live_most().unwrap(), total.batch_most().unwrap());
+        assert_eq!(most.0.0, most.1.0 * 2);
+        assert!(most.0 >= total.live(), "{most:?}");
         // 2,000 output tokens at 25 USD per million.
         assert_eq!(total.live_most_output, Pico(Pico::USD.0 / 20));
         assert_eq!(total.saved_by_cache, Pico::ZERO);
@@ -343,7 +415,10 @@ mod tests {
         let mut forecast = forecast(&[]);
         forecast.add("someone-elses", &RequestBody::from_json(body("", 1)));
         let total = forecast.total();
-        assert_eq!((total.unknown_price, total.live_most()), (1, Pico::ZERO));
+        assert_eq!(
+            (total.unknown_price, total.live_most()),
+            (1, Some(Pico::ZERO))
+        );
         assert!(total.input > 0);
     }
 
@@ -380,5 +455,38 @@ mod tests {
         assert_eq!(more.input, (total.input * 3).div_ceil(2));
         assert_eq!(more.live_output, total.live_output);
         assert_eq!(more.live_input.0, total.live_input.0 * 3 / 2);
+    }
+
+    fn searching(max_uses: &str) -> Expected {
+        let body = format!(
+            r#"{{"model":"{MODEL}","max_tokens":1000,"tools":[{{"type":"web_search_20250305","name":"web_search"{max_uses}}}],"messages":[{{"role":"user","content":"who won?"}}]}}"#
+        );
+        forecast(&[body]).total()
+    }
+
+    #[test]
+    fn a_request_that_may_search_is_expected_to_search_and_its_most_has_every_search() {
+        let (few, many) = (searching(r#","max_uses":2"#), searching(r#","max_uses":9"#));
+        let cent = Pico(Pico::USD.0 / 100);
+        assert!(few.live() > cent && few.live() == many.live(), "{few:?}");
+        assert!(few.batch() > cent, "no discount on searches: {few:?}");
+        assert!(few.input > 6_000, "results are read: {few:?}");
+        assert!(few.live_most().unwrap().0 > 2 * cent.0);
+        assert!(many.live_most().unwrap().0 > 9 * cent.0);
+    }
+
+    #[test]
+    fn searches_without_a_limit_have_no_bound_and_the_reason_is_told() {
+        assert_eq!(searching("").unbounded, 1);
+        assert_eq!(
+            (searching("").live_most(), searching("").batch_most()),
+            (None, None)
+        );
+        let body = format!(
+            r#"{{"model":"{MODEL}","max_tokens":1000,"messages":[{{"role":"user","content":[{{"type":"document","source":{{"type":"url","url":"https://x.test/a.pdf"}}}}]}}]}}"#
+        );
+        let forecast = forecast(&[body]);
+        let why = forecast.unbounded().unwrap().what();
+        assert!(why.contains("document"), "{why}");
     }
 }

@@ -223,6 +223,15 @@ pub fn no_more_retries(settings: &RetrySettings, age: Duration) -> bool {
     settings.max_attempts <= 1 || given_up
 }
 
+/// Whether a complete answer cannot be read for the very reason for which the one before could not:
+/// each was paid for, and a third would be no better. `last_message`: what the attempt before said.
+#[must_use]
+pub fn same_again(evidence: &Evidence, last_message: Option<&str>) -> bool {
+    evidence.unreadable.is_some()
+        && evidence.message.is_some()
+        && evidence.message.as_deref() == last_message
+}
+
 fn interrupted_too_often(
     settings: &RetrySettings,
     class: ErrorClass,

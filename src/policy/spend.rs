@@ -120,7 +120,12 @@ impl Spend {
 
     /// The part of the budget, in per cent, that was passed since this was asked last and that the
     /// user is to be warned of. Only the highest one is told.
+    ///
+    /// That the budget is overrun is told as the part that is spent, each time that this has grown.
     pub fn warning(&mut self) -> Option<u8> {
+        if self.spent > self.budget {
+            return self.overrun();
+        }
         let passed = |percent: &u8| {
             let (spent, budget) = (self.spent.0, self.budget.0);
             spent.saturating_mul(100) >= budget.saturating_mul(i128::from(*percent))
@@ -129,6 +134,17 @@ impl Spend {
         let is_news = highest > self.warned;
         self.warned = self.warned.max(highest);
         is_news.then_some(highest)
+    }
+}
+
+impl Spend {
+    fn overrun(&mut self) -> Option<u8> {
+        let percent = self.spent.0.saturating_mul(100) / self.budget.0.max(1);
+        // More than the budget, however little more.
+        let percent = u8::try_from(percent.max(101)).unwrap_or(u8::MAX);
+        let is_news = percent > self.warned;
+        self.warned = self.warned.max(percent);
+        is_news.then_some(percent)
     }
 }
 
@@ -216,7 +232,8 @@ mod tests {
             spend.settle(Pico::ZERO, cents(cost));
             warnings.push(spend.warning());
         }
-        let expected = [None, Some(75), None, None, Some(90), None, None];
+        // The last one is over the budget.
+        let expected = [None, Some(75), None, None, Some(90), None, Some(115)];
         assert_eq!(warnings, expected);
         let mut at_once = Spend::new(cents(100), cents(95));
         assert_eq!((at_once.warning(), at_once.warning()), (Some(90), None));

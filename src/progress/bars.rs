@@ -5,19 +5,22 @@
 //! reasons: it appears in one piece, and a group of bars would panic when the terminal goes away
 //! while a log line is written.
 
-use std::io;
-
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use jiff::Timestamp;
 
+use super::behind::Behind;
 use super::lines;
 use super::log_writer::LogWriter;
+use super::screen::Screen;
 use super::tally::Tally;
 use crate::model::Observer;
-use crate::model::{Event, EventKind};
+use crate::model::{Event, EventKind, printable};
 
 /// The text is ours; redrawing, clearing and stepping aside are indicatif's.
 const TEMPLATE: &str = "{msg}";
+
+/// Frames a second, at most.
+const FRAMES: u8 = 20;
 
 /// Draws a bar, counts, spending and reasons for waiting to standard error, until the run ends.
 #[derive(Debug)]
@@ -28,11 +31,12 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Bars on standard error; nothing is drawn before a run starts. They stay hidden where
-    /// [`Bars::fit`] is false.
+    /// Bars on `out`, the way to standard error; nothing is drawn before a run starts. Only where
+    /// [`Bars::fit`] is true.
     #[must_use]
-    pub fn new() -> Self {
-        Self::on(ProgressDrawTarget::stderr())
+    pub fn on_screen(out: Behind) -> Self {
+        let screen = Box::new(Screen::on(out));
+        Self::on(ProgressDrawTarget::term_like_with_hz(screen, FRAMES))
     }
 
     /// Whether standard error is a terminal that bars can be drawn on. Where it is not,
@@ -57,23 +61,18 @@ impl Bars {
 
     /// A writer for log lines and notes: the bars step aside for each line.
     #[must_use]
-    pub fn log_writer(&self) -> LogWriter {
-        LogWriter::new(self.bar.clone(), io::stderr())
+    pub fn log_writer(&self, out: Behind) -> LogWriter<Behind> {
+        LogWriter::new(self.bar.clone(), out)
     }
 
     fn draw(&self, now: Timestamp) {
-        self.bar.set_message(lines::panel(&self.tally, now));
+        let panel = lines::panel(&self.tally, now);
+        self.bar.set_message(printable(&panel).into_owned());
     }
 
     fn hide(&mut self) {
         self.visible = false;
         self.bar.finish_and_clear();
-    }
-}
-
-impl Default for Bars {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

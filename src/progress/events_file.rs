@@ -1,79 +1,168 @@
 //! `--events FILE`: one JSON object per event and line, for programs.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::behind::{Behind, PATIENCE};
+use super::numbers::plural;
 use crate::model::Observer;
 use crate::model::{Event, EventKind};
 
-/// Told once, in words for the user, when the file cannot be written any more.
+/// What waits for a slow reader, at most: some ten thousand events.
+const ROOM: usize = 4 << 20;
+/// Handed on before the next tick when so much has come together.
+const LARGE: usize = 64 * 1024;
+
+/// Told, in words for the user, when the file does not get every event.
 type Warn = Box<dyn FnMut(&str) + Send>;
 
-/// Appends events to a file: buffered, and flushed at each tick and at the run's end. When writing
-/// fails it says so once and stops; the run goes on without it.
-pub struct EventsFile<W: Write = File> {
+/// Appends events to a file, handed on at each tick and at the run's end. Nobody waits for it: when
+/// writing fails, or a reader does not keep up, it says so once, and the run goes on.
+pub struct EventsFile {
     name: String,
-    /// None once writing has failed.
-    out: Option<BufWriter<W>>,
+    out: Behind,
+    /// Whole lines that wait for the next tick.
+    lines: Vec<u8>,
+    /// How many there are.
+    events: u64,
+    left_out: u64,
+    has_failed: bool,
     warn: Warn,
 }
 
 impl EventsFile {
-    /// Opens the file for appending and makes it if there is none. A last line that an earlier
-    /// process could not finish is closed first, so that it spoils no other line.
+    /// Opens the file for appending and makes it if there is none; `-` is standard output. A last
+    /// line that an earlier process could not finish is closed first, so that it spoils no other
+    /// line. A FIFO is opened when somebody reads it.
     ///
     /// # Errors
     ///
     /// The file cannot be opened for writing.
     pub fn open(path: &Path, warn: impl FnMut(&str) + Send + 'static) -> io::Result<Self> {
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        let name = path.display().to_string();
+        if path == Path::new("-") {
+            return Self::to(io::stdout(), "standard output".to_owned(), warn);
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        if is_fifo(path) {
+            let path = path.to_path_buf();
+            let out = Behind::start(ROOM, move || options.open(path))?;
+            return Ok(Self::behind(out, name, warn));
+        }
+        let mut file = options.open(path)?;
         if ends_within_a_line(path) {
             file.write_all(b"\n")?;
         }
-        Ok(Self::to(file, path.display().to_string(), warn))
+        Self::to(file, name, warn)
     }
-}
 
-impl<W: Write> EventsFile<W> {
-    /// Events to that writer; `name` stands for it in the warning.
-    pub fn to(out: W, name: String, warn: impl FnMut(&str) + Send + 'static) -> Self {
+    /// Events to that writer; `name` stands for it in warnings.
+    ///
+    /// # Errors
+    ///
+    /// The machine gives no thread.
+    pub fn to(
+        out: impl Write + Send + 'static,
+        name: String,
+        warn: impl FnMut(&str) + Send + 'static,
+    ) -> io::Result<Self> {
+        Ok(Self::behind(
+            Behind::start(ROOM, move || Ok(out))?,
+            name,
+            warn,
+        ))
+    }
+
+    fn behind(out: Behind, name: String, warn: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             name,
-            out: Some(BufWriter::new(out)),
+            out,
+            lines: Vec::new(),
+            events: 0,
+            left_out: 0,
+            has_failed: false,
             warn: Box::new(warn),
         }
     }
 
-    fn try_to(&mut self, write: impl FnOnce(&mut BufWriter<W>) -> io::Result<()>) {
-        let Some(Err(error)) = self.out.as_mut().map(write) else {
+    fn hand_on(&mut self) {
+        let (lines, events) = (
+            std::mem::take(&mut self.lines),
+            std::mem::take(&mut self.events),
+        );
+        if self.has_failed || lines.is_empty() {
             return;
-        };
-        // Taken apart, because dropping the buffer would try to write it once more.
-        drop(self.out.take().map(BufWriter::into_parts));
-        (self.warn)(&format!(
-            "no more events are written to {}: {error}; the run goes on without them. Make room or name another file with --events next time",
-            self.name
-        ));
+        }
+        let is_taken = self.out.put(&lines);
+        if let Some(why) = self.out.failure() {
+            self.has_failed = true;
+            let name = &self.name;
+            (self.warn)(&format!(
+                "no more events are written to {name}: {why}; the run goes on without them. Make room or name another file with --events next time"
+            ));
+        } else if !is_taken {
+            if self.left_out == 0 {
+                let name = &self.name;
+                (self.warn)(&format!(
+                    "{name} is not read fast enough, or not at all: events are left out, and the run goes on"
+                ));
+            }
+            self.left_out += events;
+        }
     }
 }
 
-impl<W: Write + Send> Observer for EventsFile<W> {
+impl Observer for EventsFile {
     fn observe(&mut self, event: &Event) {
-        self.try_to(|out| {
-            serde_json::to_writer(&mut *out, event)?;
-            out.write_all(b"\n")
-        });
-        if matches!(event.kind, EventKind::RunEnded { .. }) {
-            self.try_to(BufWriter::flush);
+        let before = self.lines.len();
+        // A vector takes everything; an event that is no JSON would be a bug and is left out.
+        if serde_json::to_writer(&mut self.lines, event).is_err() {
+            self.lines.truncate(before);
+            return;
+        }
+        self.lines.push(b'\n');
+        self.events += 1;
+        let is_last = matches!(event.kind, EventKind::RunEnded { .. });
+        if is_last || self.lines.len() >= LARGE {
+            self.hand_on();
         }
     }
 
     fn tick(&mut self, _: Timestamp) {
-        self.try_to(BufWriter::flush);
+        self.hand_on();
     }
+}
+
+impl Drop for EventsFile {
+    fn drop(&mut self) {
+        self.hand_on();
+        let is_whole = self.out.settle(PATIENCE);
+        self.out.close();
+        let name = &self.name;
+        if self.left_out > 0 {
+            let events = plural(self.left_out, "event");
+            (self.warn)(&format!("{events} were left out of {name}"));
+        } else if !is_whole {
+            (self.warn)(&format!(
+                "{name} was not read to its end: its last events are lost"
+            ));
+        }
+    }
+}
+
+fn is_fifo(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        path.metadata()
+            .is_ok_and(|found| found.file_type().is_fifo())
+    }
+    #[cfg(not(unix))]
+    false
 }
 
 /// Whether it is a regular file whose last byte ends no line. A file that cannot be read is taken
@@ -98,7 +187,7 @@ mod tests {
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
-    use super::EventsFile;
+    use super::{EventsFile, PATIENCE};
     use crate::model::Event;
     use crate::model::Observer;
     use crate::progress::samples::{at, busy_run, run_ended, run_started};
@@ -120,6 +209,7 @@ mod tests {
             file.observe(event);
         }
         // Without a tick or a drop: the end of the run is enough.
+        assert!(file.out.settle(PATIENCE));
         assert_eq!(events_in(&fs::read_to_string(&path).unwrap()), events);
     }
 
@@ -131,6 +221,7 @@ mod tests {
         file.observe(&run_started(1));
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
         file.tick(at(200));
+        assert!(file.out.settle(PATIENCE));
         assert_eq!(events_in(&fs::read_to_string(&path).unwrap()).len(), 1);
     }
 
@@ -192,10 +283,12 @@ mod tests {
         let heard = Arc::clone(&warnings);
         let mut file = EventsFile::to(disk, "events.jsonl".to_owned(), move |why| {
             heard.lock().unwrap().push(why.to_owned());
-        });
+        })
+        .unwrap();
         for i in 0..100 {
             file.observe(&run_started(1));
             file.tick(at(i));
+            assert!(file.out.settle(PATIENCE));
         }
         file.observe(&run_ended(100));
         drop(file);
@@ -203,5 +296,41 @@ mod tests {
         let warnings = warnings.lock().unwrap();
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].starts_with("no more events are written to events.jsonl: "));
+    }
+
+    /// Takes nothing until the test is over.
+    struct Stalled(std::sync::mpsc::Receiver<()>);
+
+    impl Write for Stalled {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_stalls_is_told_once_and_costs_its_events_alone() {
+        let (release, stalled) = std::sync::mpsc::channel();
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&warnings);
+        let warn = move |why: &str| heard.lock().unwrap().push(why.to_owned());
+        let mut file = EventsFile::to(Stalled(stalled), "fifo".to_owned(), warn).unwrap();
+        let long = "x".repeat(super::LARGE);
+        for _ in 0..100 {
+            let halted = crate::progress::samples::halted(crate::model::ErrorClass::Billing, &long);
+            file.observe(&halted);
+        }
+        drop(file);
+        drop(release);
+        let warnings = warnings.lock().unwrap();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].starts_with("fifo is not read fast enough"));
+        assert!(
+            warnings[1].ends_with("events were left out of fifo"),
+            "{warnings:?}"
+        );
     }
 }

@@ -8,6 +8,7 @@ use super::numbers::{
     allowed_at_once, dollars_or_unknown, plural, rate, short_duration, thousands,
 };
 use super::tally::{Phase, Tally, Wait};
+use crate::model::is_control;
 
 /// Stands before everything that was not answered by the real API.
 pub(super) const SIMULATED: &str = "SIMULATED ";
@@ -244,7 +245,7 @@ pub(super) fn one_line(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut shown: String = line
         .chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !is_control(*c))
         .take(MESSAGE_CHARS)
         .collect();
     if line.chars().count() > MESSAGE_CHARS {

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use indicatif::ProgressBar;
 
-/// Writes whole lines to standard error while the bars step aside. Cheap to clone; give each log
-/// event its own clone. A line without an end is kept back until its end, a flush or the drop.
+/// Writes whole lines to standard error while the bars step aside. A line without an end is kept
+/// back until its end, a flush or the drop.
 ///
 /// Errors of the terminal are swallowed: a log line must not end a run.
 #[derive(Debug)]
-pub struct LogWriter<W: Write = io::Stderr> {
+pub struct LogWriter<W: Write> {
     bar: ProgressBar,
     out: W,
     pending: Vec<u8>,
@@ -34,13 +34,6 @@ impl<W: Write> LogWriter<W> {
             });
             pending.drain(..n);
         }
-    }
-}
-
-impl Clone for LogWriter {
-    /// A writer to the same place; what is kept back stays with the original.
-    fn clone(&self) -> Self {
-        Self::new(self.bar.clone(), io::stderr())
     }
 }
 

@@ -10,20 +10,25 @@
 
 mod bars;
 mod batches;
+mod behind;
 mod events_file;
+mod jumps;
 mod lines;
 mod log;
 mod log_writer;
 mod numbers;
 mod plain;
 mod rate;
+mod screen;
 mod silent;
 mod summary;
 mod tally;
 
 pub use bars::Bars;
 pub use batches::BatchTally;
+pub use behind::{Behind, PATIENCE};
 pub use events_file::EventsFile;
+pub use jumps::Jumps;
 pub use log::Log;
 pub use log_writer::LogWriter;
 pub use numbers::{allowed_at_once, dollars, plural, short_duration, thousands};

@@ -1,13 +1,13 @@
 //! Plain lines, for a standard error that is no terminal: a log file, a pipe, a CI job.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::tally::Tally;
 use super::{batches, lines};
 use crate::model::Observer;
-use crate::model::{Event, EventKind};
+use crate::model::{Event, EventKind, printable};
 
 /// Time between two lines.
 const INTERVAL: SignedDuration = SignedDuration::from_secs(10);
@@ -15,25 +15,11 @@ const INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 /// Writes one line when a run starts, one every ten seconds, one when it is asked to stop or
 /// halts, and one at its end. What cannot be written is dropped.
 #[derive(Debug)]
-pub struct Plain<W = io::Stderr> {
+pub struct Plain<W> {
     tally: Tally,
     /// None while no run goes on.
     last_line_at: Option<Timestamp>,
     out: W,
-}
-
-impl Plain {
-    /// Lines to standard error.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::to(io::stderr())
-    }
-}
-
-impl Default for Plain {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl<W: Write> Plain<W> {
@@ -47,7 +33,8 @@ impl<W: Write> Plain<W> {
     }
 
     /// One write for the whole line, so that lines of several writers do not mix.
-    fn say(&mut self, mut line: String) {
+    fn say(&mut self, line: impl AsRef<str>) {
+        let mut line = printable(line.as_ref()).into_owned();
         line.push('\n');
         let _ = self.out.write_all(line.as_bytes());
         let _ = self.out.flush();
@@ -112,6 +99,9 @@ impl<W: Write + Send> Observer for Plain<W> {
             | EventKind::AttemptEnded { .. }
             | EventKind::JobEnded { .. }
             | EventKind::Pace { .. }
+            // Told by a note, which bars have no line for either.
+            | EventKind::StoodStill { .. }
+            | EventKind::ClockSet { .. }
             // The circuit that closed has told it.
             | EventKind::EndpointSwitched { endpoint: None, .. } => {}
             of_batch => {

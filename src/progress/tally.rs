@@ -182,6 +182,17 @@ impl Tally {
             EventKind::Pace { .. } => self.pace_changed(&event.kind),
             EventKind::HoursClosed { opens_at } => self.closed_until = Some(*opens_at),
             EventKind::HoursOpened {} => self.closed_until = None,
+            EventKind::BudgetWarning { .. } | EventKind::BudgetTight { .. } => {
+                self.budget_changed(&event.kind);
+            }
+            EventKind::Draining { .. } => self.phase = Phase::Draining,
+            EventKind::RunEnded { .. } => self.phase = Phase::Ended,
+            of_batch => self.batches.observe(of_batch),
+        }
+    }
+
+    fn budget_changed(&mut self, kind: &EventKind) {
+        match kind {
             EventKind::BudgetWarning {
                 percent,
                 budget_usd,
@@ -192,9 +203,7 @@ impl Tally {
                 shorter_max_tokens,
                 shorter_open,
             } => self.tight = Some((*open, shorter_max_tokens.zip(*shorter_open))),
-            EventKind::Draining { .. } => self.phase = Phase::Draining,
-            EventKind::RunEnded { .. } => self.phase = Phase::Ended,
-            of_batch => self.batches.observe(of_batch),
+            _ => {}
         }
     }
 

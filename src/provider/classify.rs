@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::text::{describe_body, is_html, one_line};
+use super::tidy::Altered;
 use super::transport::Broken;
 use super::usage::{is_free, read_usage};
 use super::wire::{Body, WireError, WireMessage, read_body};
@@ -19,6 +20,11 @@ pub const MAX_ERROR_TEXT: usize = 2_000;
 /// Most bytes of an error object that are kept raw. Real ones are below 1 kB; a longer one quotes
 /// the request.
 pub const MAX_RAW_ERROR: usize = 16 * 1024;
+
+/// Most bytes of an answer that are kept if it cannot be read: the longest output of most models.
+pub const MAX_UNREADABLE: usize = 256 * 1024;
+
+const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Most bytes of an identifier (request id, error type) that are kept.
 const MAX_ID: usize = 200;
@@ -38,6 +44,7 @@ pub fn classify_response(
         body,
         now,
         redactor,
+        altered: Altered::default(),
     }
     .classify()
 }
@@ -84,6 +91,7 @@ pub fn classify_transport(broken: Broken, message: &str) -> Box<Failure> {
         },
         message: None,
         partial: None,
+        unsent: false,
     })
 }
 
@@ -95,6 +103,8 @@ pub(super) struct Answer<'a> {
     pub(super) body: &'a [u8],
     pub(super) now: Timestamp,
     pub(super) redactor: &'a Redactor,
+    /// What was altered before the body was put together.
+    pub(super) altered: Altered,
 }
 
 impl Answer<'_> {
@@ -102,24 +112,36 @@ impl Answer<'_> {
     pub(super) fn classify(&self) -> Result<Message, Box<Failure>> {
         let body = read_body(self.body);
         match body {
-            Body::Message(message) if self.is_success() => self.success(&message),
+            Body::Message(message) if self.is_success() => self.success(message),
             Body::Error(error) => Err(self.api_error(&error)),
             body if self.is_success() => Err(self.bad_response(&body)),
             body => Err(self.foreign_error(&body)),
         }
     }
 
-    /// Classifies an answer that broke off in its body. A status that asks for another try says
-    /// more than the break; any other needs its body, so the break is what happened.
-    pub(super) fn classify_broken(&self, broken: Broken, message: &str) -> Box<Failure> {
-        let told = rules::by_status(self.status).map(ErrorClass::treatment);
+    /// Classifies an answer that broke off in its body. What came whole stands: JSON shows its own
+    /// end. Else a status that says all by itself says more than the break: one that asks for another
+    /// try, or that the request is too large (a server that says so often closes before the request
+    /// has come whole). Any other needs its body, so the break is what happened.
+    pub(super) fn classify_broken(
+        &self,
+        broken: Broken,
+        message: &str,
+    ) -> Result<Message, Box<Failure>> {
+        if matches!(read_body(self.body), Body::Message(_) | Body::Error(_)) {
+            return self.classify();
+        }
+        let told = rules::by_status(self.status);
+        let says_all = told.is_some_and(|class| {
+            class.treatment() == Treatment::Retry || class == ErrorClass::RequestTooLarge
+        });
         if !self.is_success()
-            && told == Some(Treatment::Retry)
+            && says_all
             && let Err(failure) = self.classify()
         {
-            return failure;
+            return Err(failure);
         }
-        self.failure(broken.class(), message)
+        Err(self.failure(broken.class(), message))
     }
 
     /// Classifies an answer that was longer than we read.
@@ -135,24 +157,23 @@ impl Answer<'_> {
         is_success(self.status)
     }
 
-    fn success(&self, wire: &WireMessage) -> Result<Message, Box<Failure>> {
-        let message = Message {
-            // Already known to be UTF-8: the reader has parsed it.
-            raw: String::from_utf8(self.body.trim_ascii().to_vec())
-                .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()),
-            model: wire.model.clone(),
-            stop_reason: wire.stop_reason.clone(),
+    fn success(&self, wire: WireMessage) -> Result<Message, Box<Failure>> {
+        let (refusal, is_free) = (refusal(&wire), is_free(&wire.usage));
+        let mut message = Message {
             mark: mark(wire.stop_reason.as_deref()),
             usage: read_usage(&wire.usage),
             request_id: self.request_id(None),
+            note: self.altered.and(wire.altered).words(),
+            raw: wire.text,
+            model: wire.model,
+            stop_reason: wire.stop_reason,
         };
-        if wire.stop_reason.as_deref() != Some("refusal") {
+        if message.stop_reason.as_deref() != Some("refusal") {
             return Ok(message);
         }
         // What was refused before any output is not billed, and its receipt says so.
-        let mut message = message;
-        message.usage.missing &= !is_free(&wire.usage);
-        let mut failure = self.failure(ErrorClass::Refused, &refusal(wire));
+        message.usage.missing &= !is_free;
+        let mut failure = self.failure(ErrorClass::Refused, &refusal);
         failure.evidence.error_type = Some("refused".to_owned());
         failure.message = Some(message);
         Err(failure)
@@ -203,13 +224,26 @@ impl Answer<'_> {
             }
             Body::NotJson(_) if self.body.trim_ascii().is_empty() => "the body is empty".to_owned(),
             Body::NotJson(_) if is_event_stream(self.headers) => {
-                "the body is an event stream; the request must not set `stream`".to_owned()
+                "the body is an event stream, which was not asked for".to_owned()
             }
             Body::NotJson(reason) => format!("the body is no message: {reason}"),
             Body::Message(_) | Body::Error(_) => String::new(),
         };
         let message = format!("HTTP {}, but {what}", self.status);
-        self.failure(ErrorClass::BadResponse, &message)
+        let mut failure = self.failure(ErrorClass::BadResponse, &message);
+        let begins = self.body.strip_prefix(BOM).unwrap_or(self.body);
+        if matches!(begins.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            failure.evidence.unreadable = Some(self.kept_answer(self.body));
+        }
+        failure
+    }
+
+    /// What is kept of an answer that cannot be read: as much as may be needed to read it by hand.
+    pub(super) fn kept_answer(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        let text = self.redactor.redact(text.trim());
+        let end = text.floor_char_boundary(MAX_UNREADABLE);
+        text[..end].to_owned()
     }
 
     /// An error that has not the API's shape: made by a gateway, a proxy, or another program.
@@ -269,9 +303,11 @@ impl Answer<'_> {
                 retry_after: retry_after(self.headers, self.now),
                 should_retry: should_retry(self.headers),
                 raw_error: None,
+                unreadable: None,
             },
             message: None,
             partial: None,
+            unsent: false,
         })
     }
 

@@ -14,14 +14,17 @@ use reqwest::{Client, RequestBuilder, Response};
 
 use super::classify::{Answer, is_event_stream, is_success};
 use super::http::{build_client, redactor_of, request_headers};
-use super::payload::Payload;
+use super::paced::Upload;
+use super::patience::Patience;
+use super::payload::{Form, Payload};
 use super::stream::EventStream;
+use super::tidy::Altered;
 use super::transport::{Broken, describe_transport};
 use super::{
     BaseUrl, ClientError, ClientSettings, Failure, HeaderView, Message, Redactor,
     classify_transport, rate_limits,
 };
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::model::duration::format_duration;
 use crate::model::{ErrorClass, RateLimits};
 
@@ -106,22 +109,30 @@ impl ApiClient {
         terms: Terms,
         seen: &mut Seen,
     ) -> Result<(), Break> {
-        let idle = self.idle(terms.timeout);
+        let mut patience = Patience::new(self.idle(terms.timeout));
         while !seen.payload.is_decided() {
-            let next = response.chunk();
-            let chunk = if seen.is_stream {
-                within(idle, next, silence_words).await?
-            } else {
-                next.await.map_err(|error| describe_transport(&error))?
+            let limit = patience.limit(&seen.payload, seen.is_stream);
+            let chunk = match at_most(limit, response.chunk()).await {
+                Some(chunk) => chunk.map_err(|error| describe_transport(&error))?,
+                None if seen.payload.is_whole() => return Ok(()),
+                None if seen.payload.events().is_some() || seen.is_stream => {
+                    return Err((Broken::Timeout, patience.words()));
+                }
+                None => {
+                    patience.not_whole();
+                    continue;
+                }
             };
-            match chunk {
-                Some(chunk) => seen.payload.take(&chunk),
-                None => return Ok(()),
-            }
+            let Some(chunk) = chunk else {
+                return Ok(());
+            };
+            seen.payload.take(&chunk);
+            patience.heard(&seen.payload);
         }
         // Read to its end, the connection can be used again; but the message is here.
-        if seen.payload.events().is_some_and(EventStream::is_complete) {
-            while let Ok(Some(_)) = within(LINGER, response.chunk(), silence_words).await {}
+        if seen.payload.events().is_some_and(EventStream::is_whole) {
+            let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+            let _ = tokio::time::timeout(LINGER, rest).await;
         }
         Ok(())
     }
@@ -138,7 +149,7 @@ impl ApiClient {
             let response = self.open(request, terms, seen).await?;
             self.drain(response, terms, seen).await
         };
-        let broken = match tokio::time::timeout(limit, both).await {
+        let broken = match clock::timeout(limit, both).await {
             Ok(ended) => ended.err(),
             Err(_) => Some((Broken::Timeout, timeout_words(limit))),
         };
@@ -152,6 +163,13 @@ impl ApiClient {
         seen: &Seen,
         broken: Option<Break>,
     ) -> Result<Message, Box<Failure>> {
+        self.judge(seen, broken).map_err(|mut failure| {
+            failure.unsent = seen.upload.is_cut();
+            failure
+        })
+    }
+
+    fn judge(&self, seen: &Seen, broken: Option<Break>) -> Result<Message, Box<Failure>> {
         let Some((status, headers)) = &seen.head else {
             let (broken, why) = broken.unwrap_or((Broken::Cut, String::new()));
             return Err(classify_transport(broken, &self.redactor.redact(&why)));
@@ -162,6 +180,7 @@ impl ApiClient {
             body: seen.payload.bytes(),
             now: self.now(),
             redactor: &self.redactor,
+            altered: Altered::default(),
         };
         if let Some(stream) = seen.payload.events() {
             tell_unknown(stream);
@@ -172,7 +191,7 @@ impl ApiClient {
                 Err(answer.classify_oversized(self.max_response_bytes))
             }
             None => answer.classify(),
-            Some((broken, why)) => Err(answer.classify_broken(broken, &why)),
+            Some((broken, why)) => answer.classify_broken(broken, &why),
         }
     }
 
@@ -200,6 +219,7 @@ impl ApiClient {
                 },
                 message: None,
                 partial: None,
+                unsent: false,
             })),
         }
     }
@@ -233,11 +253,12 @@ fn tell_unknown(stream: &EventStream) {
     }
 }
 
-/// How an exchange goes: the time until its answer begins, and whether events may come.
+/// How an exchange goes: the time until its answer begins, and whether that is to be a message,
+/// which may come as events whether it was asked for so or not.
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
-    pub(super) timeout: Duration,
-    pub(super) stream: bool,
+    timeout: Duration,
+    brings_message: bool,
 }
 
 impl Terms {
@@ -245,7 +266,15 @@ impl Terms {
     pub(super) fn plain(timeout: Duration) -> Self {
         Self {
             timeout,
-            stream: false,
+            brings_message: false,
+        }
+    }
+
+    /// A message that begins within that time.
+    pub(super) fn message(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            brings_message: true,
         }
     }
 }
@@ -259,7 +288,7 @@ pub(super) async fn within<T>(
     step: impl Future<Output = Result<T, reqwest::Error>>,
     words: fn(Duration) -> String,
 ) -> Result<T, Break> {
-    match tokio::time::timeout(limit, step).await {
+    match clock::timeout(limit, step).await {
         Ok(done) => done.map_err(|error| describe_transport(&error)),
         Err(_) => Err((Broken::Timeout, words(limit))),
     }
@@ -270,25 +299,38 @@ fn timeout_words(timeout: Duration) -> String {
     format!("no complete answer came within {limit}")
 }
 
-fn silence_words(idle: Duration) -> String {
-    let limit = format_duration(idle);
-    format!("the stream was silent for {limit}")
+/// Waits for something, if there is a limit no longer than that; none when it is over.
+async fn at_most<T>(limit: Option<Duration>, step: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => clock::timeout(limit, step).await.ok(),
+        None => Some(step.await),
+    }
 }
 
-/// What has come of an answer; it outlives an exchange that is dropped at its timeout.
+/// What has come of an answer, and gone of its request; it outlives an exchange that is dropped at its timeout.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) head: Option<(u16, HeaderMap)>,
     pub(super) payload: Payload,
-    /// The head announces events, as it was asked for.
+    /// How much of the request has left.
+    pub(super) upload: Upload,
+    /// The head announces the events of a message.
     is_stream: bool,
 }
 
 impl Seen {
     fn begin(&mut self, status: u16, headers: HeaderMap, terms: Terms, limit: usize) {
         let view = HeaderView::new(&headers);
-        self.is_stream = terms.stream && is_success(status) && is_event_stream(view);
-        self.payload = Payload::new(self.is_stream, limit);
+        let form = match (
+            terms.brings_message && is_success(status),
+            is_event_stream(view),
+        ) {
+            (true, true) => Form::Events,
+            (true, false) => Form::Message,
+            (false, _) => Form::Plain,
+        };
+        self.is_stream = form == Form::Events;
+        self.payload = Payload::new(form, limit);
         self.head = Some((status, headers));
     }
 

@@ -2,24 +2,28 @@
 //!
 //! Pure and incremental: frames in, and in the end a message, an error, or the reason why it is
 //! neither. Promises the keys and values of `message_start`'s message in their order, with content,
-//! stop reason and usage filled in. Unknown events, block kinds and fields survive or are passed
-//! over; what contradicts itself (a delta for no block, a second beginning) is refused, because a
-//! message put together from it would be wrong without anybody seeing it. Source of the order of
-//! events: the API's streaming page.
+//! stop reason and usage filled in: what the official SDKs accumulate. Unknown events, block kinds
+//! and fields survive or are passed over; what contradicts itself (a delta for no block, another
+//! message's beginning) is refused, because a message put together from it would be wrong without
+//! anybody seeing it. Source of the order of events: the API's streaming page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Partial;
 use super::fold_block::{Block, raw, text_of};
+use super::fold_content::Content;
 use super::json_object::JsonObject;
 use super::json_text::compact;
 use super::sse::Frame;
 use super::usage::read_usage;
 use super::wire::{Body, read_body};
-use crate::model::raw_object::{Member, members, unquote};
+use crate::model::raw_object::{Member, ObjectError, members, unquote};
 
 /// Most kinds of unknown events and deltas that are remembered: they are for one line of the log.
 const MAX_UNKNOWN: usize = 8;
+
+/// What gateways that also speak another protocol put at the end of a stream.
+pub(super) const DONE: &str = "[DONE]";
 
 /// How a stream ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,34 +42,59 @@ pub(super) struct Fold {
     /// The message as `message_start` told it and `message_delta` completed it, without content.
     head: Option<JsonObject>,
     usage: JsonObject,
-    blocks: BTreeMap<u64, Block>,
+    content: Content,
+    /// An event told why the message stopped.
+    stop_told: bool,
     end: Option<End>,
+    frames: u64,
+    pings: u64,
     unknown: BTreeSet<String>,
 }
 
 impl Fold {
-    /// Takes the next frame; what comes after the end is passed over.
+    /// Takes the next frame; what comes after the end is passed over. Nor can anything make void a
+    /// message that is whole but for its last event.
     pub(super) fn take(&mut self, frame: Frame) {
         if self.end.is_some() {
             return;
         }
-        match frame {
-            Frame::Event { name, data } => {
-                if let Err(why) = self.event(&name, &data) {
-                    self.end = Some(End::Nonsense(why));
-                }
-            }
-            Frame::Bare(text) => {
-                if is_error(&text) {
-                    self.end = Some(End::Error(text));
-                }
-            }
-        }
+        self.frames += 1;
+        let end = match frame {
+            Frame::Event { name, data } => match self.event(&name, &data) {
+                Ok(end) => end,
+                Err(why) => Some(End::Nonsense(why)),
+            },
+            Frame::Bare(text) => is_error(&text).then_some(End::Error(text)),
+        };
+        self.end = end.map(|end| if self.is_whole() { End::Complete } else { end });
     }
 
     /// How the stream ended, if it has.
     pub(super) fn end(&self) -> Option<&End> {
         self.end.as_ref()
+    }
+
+    /// Whether nothing of the message is missing, though its last event has not come: its stop
+    /// reason is there, and no block is open.
+    pub(super) fn is_whole(&self) -> bool {
+        let Some(head) = &self.head else {
+            return false;
+        };
+        // A reason that the beginning tells is one only if it brought the content too.
+        let stop_reason = head.get("stop_reason");
+        stop_reason.is_some_and(|raw| raw.starts_with('"'))
+            && (self.stop_told || self.content.came_with_the_beginning())
+            && self.content.open().next().is_none()
+    }
+
+    /// How many frames have come that tell anything: all but pings.
+    pub(super) fn life(&self) -> u64 {
+        self.frames - self.pings
+    }
+
+    /// Whether the model is thinking. What is not shown of that brings pings alone.
+    pub(super) fn is_thinking(&self) -> bool {
+        self.content.open().any(|block| block.kind() == "thinking")
     }
 
     /// Kinds of events and deltas that were passed over because they are not known.
@@ -76,8 +105,7 @@ impl Fold {
     /// The message as far as it came, as JSON text. None before it has begun.
     pub(super) fn message(&self) -> Option<String> {
         let mut message = self.head.clone()?;
-        let blocks: Vec<String> = self.blocks.values().map(Block::to_json).collect();
-        message.set("content", format!("[{}]", blocks.join(",")));
+        message.set("content", self.content.to_json());
         if !self.usage.is_empty() {
             message.set("usage", self.usage.to_json());
         }
@@ -95,15 +123,18 @@ impl Fold {
         })
     }
 
-    fn event(&mut self, name: &str, data: &str) -> Result<(), String> {
+    /// Takes an event; says how it ends the stream, if it does.
+    fn event(&mut self, name: &str, data: &str) -> Result<Option<End>, String> {
         if name == "error" {
-            self.end = Some(End::Error(data.to_owned()));
-            return Ok(());
+            return Ok(Some(End::Error(data.to_owned())));
         }
         let event = match members(data) {
             Ok(event) => event,
-            Err(_) if is_foreign(name, data) => return Ok(()),
-            Err(why) => return Err(format!("an event of the stream cannot be read: {why}")),
+            Err(_) if is_foreign(name, data) => {
+                let is_over = data.trim_ascii() == DONE && self.is_whole();
+                return Ok(is_over.then_some(End::Complete));
+            }
+            Err(why) => return Err(unreadable(&why)),
         };
         // The type in the data equals the name; gateways leave out the one or the other.
         let kind = text_of(&event, "type").unwrap_or(name.into());
@@ -111,31 +142,37 @@ impl Fold {
             "message_start" => self.start_message(raw(&event, "message")?)?,
             "content_block_start" => self.start_block(&event)?,
             "content_block_delta" => self.add_delta(&event)?,
+            "content_block_stop" => self.stop_block(&event),
             "message_delta" => self.complete_head(&event)?,
             "message_stop" => {
                 self.begun()?;
-                self.end = Some(End::Complete);
+                return Ok(Some(End::Complete));
             }
-            "content_block_stop" | "ping" => {}
-            "error" => self.end = Some(End::Error(data.to_owned())),
+            "ping" => self.pings += 1,
+            "error" => return Ok(Some(End::Error(data.to_owned()))),
             // Only an error has neither: an unknown event may well speak of one.
             _ if raw(&event, "type").is_err() && is_error(data) => {
-                self.end = Some(End::Error(data.to_owned()));
+                return Ok(Some(End::Error(data.to_owned())));
             }
             other => self.pass_over(other.to_owned()),
         }
-        Ok(())
+        Ok(None)
     }
 
     fn start_message(&mut self, message: &str) -> Result<(), String> {
-        if self.head.is_some() {
-            return Err("the stream began a second message".to_owned());
-        }
         let head = object(message)?;
+        if let Some(before) = &self.head {
+            // Some gateways send it again when they took the stream up again; nothing is lost by it.
+            return match (before.get("id"), head.get("id")) {
+                (Some(one), Some(other)) if one == other => Ok(()),
+                _ => Err("the stream began a second message".to_owned()),
+            };
+        }
         self.usage = match head.get("usage") {
             Some(usage) if usage.starts_with('{') => object(usage)?,
             _ => JsonObject::default(),
         };
+        self.content = Content::beginning(head.get("content"))?;
         self.head = Some(head);
         Ok(())
     }
@@ -146,19 +183,31 @@ impl Fold {
     }
 
     fn start_block(&mut self, event: &[Member<'_>]) -> Result<(), String> {
-        self.begun()?;
+        let head = self.begun()?;
         let index = index_of(event)?;
-        let block = Block::new(object(raw(event, "content_block")?)?);
-        match self.blocks.insert(index, block) {
-            None => Ok(()),
-            Some(_) => Err(format!("the stream began content block {index} twice")),
+        let block = Block::open(object(raw(event, "content_block")?)?);
+        if let Some(model) = block.falls_back_to() {
+            head.set("model", model);
+        }
+        if self.content.begin(index, block) {
+            Ok(())
+        } else {
+            Err(format!("the stream began content block {index} twice"))
+        }
+    }
+
+    /// What stops and was never begun was nothing.
+    fn stop_block(&mut self, event: &[Member<'_>]) {
+        let block = index_of(event).map(|index| self.content.block(index));
+        if let Ok(Some(block)) = block {
+            block.close();
         }
     }
 
     fn add_delta(&mut self, event: &[Member<'_>]) -> Result<(), String> {
         let index = index_of(event)?;
         let delta = read(raw(event, "delta")?)?;
-        let block = self.blocks.get_mut(&index);
+        let block = self.content.block(index);
         let block = block.ok_or_else(|| {
             format!("the stream went on with content block {index}, which it had not begun")
         })?;
@@ -169,9 +218,9 @@ impl Fold {
     }
 
     /// Stop reason and usage. Counts are cumulative, so they replace what was there; fields that
-    /// are not in the event keep what `message_start` said.
+    /// are not in the event, or null, keep what `message_start` said.
     fn complete_head(&mut self, event: &[Member<'_>]) -> Result<(), String> {
-        let delta = object(raw(event, "delta")?)?;
+        let delta = raw(event, "delta").map_or_else(|_| Ok(JsonObject::default()), object)?;
         let own = ["type", "delta", "usage"];
         let beside: JsonObject = event
             .iter()
@@ -180,6 +229,7 @@ impl Fold {
         let head = self.begun()?;
         head.merge(&delta);
         head.merge(&beside);
+        self.stop_told |= delta.get("stop_reason").is_some_and(|raw| raw != "null");
         if let Ok(usage) = raw(event, "usage")
             && usage.starts_with('{')
         {
@@ -202,11 +252,16 @@ fn index_of(event: &[Member<'_>]) -> Result<u64, String> {
 }
 
 fn object(text: &str) -> Result<JsonObject, String> {
-    JsonObject::parse(text).map_err(|why| format!("an event of the stream cannot be read: {why}"))
+    JsonObject::parse(text).map_err(|why| unreadable(&why))
 }
 
 fn read(text: &str) -> Result<Vec<Member<'_>>, String> {
-    members(text).map_err(|why| format!("an event of the stream cannot be read: {why}"))
+    members(text).map_err(|why| unreadable(&why))
+}
+
+/// Without the place: the same fault has the same words.
+fn unreadable(why: &ObjectError) -> String {
+    format!("an event of the stream cannot be read: {}", why.fault)
 }
 
 /// Data that is no object and belongs to none of our events: `[DONE]`, say.
@@ -223,5 +278,7 @@ fn is_error(text: &str) -> bool {
     )
 }
 
+#[cfg(test)]
+mod accumulated;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use reqwest::{Certificate, Client, ClientBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::base_url::is_local_name;
+use super::connect_limit::ConnectLimit;
 use super::transport::causes_of;
 use super::{BaseUrl, ClientError, ClientSettings, Http, Redactor, clean_secret};
 
@@ -125,7 +126,7 @@ fn base_builder() -> ClientBuilder {
 fn api_builder(settings: &ClientSettings) -> ClientBuilder {
     let builder = base_builder()
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(settings.connect_timeout)
+        .connector_layer(ConnectLimit(settings.connect_timeout))
         .pool_max_idle_per_host(settings.max_connections)
         .tcp_nodelay(true)
         .tcp_keepalive(KEEPALIVE)

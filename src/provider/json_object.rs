@@ -80,13 +80,13 @@ impl JsonObject {
 }
 
 impl<'a> FromIterator<&'a Member<'a>> for JsonObject {
+    /// Of members with the same key the last one counts.
     fn from_iter<I: IntoIterator<Item = &'a Member<'a>>>(members: I) -> Self {
-        let pairs = members.into_iter();
-        Self(
-            pairs
-                .map(|member| (member.key.to_string(), member.value.to_owned()))
-                .collect(),
-        )
+        let mut object = Self::default();
+        for member in members {
+            object.set(&member.key, member.value.to_owned());
+        }
+        object
     }
 }
 
@@ -111,6 +111,10 @@ mod tests {
         it.set("c", quoted("\"ü\n"));
         assert_eq!(it.to_json(), r#"{"a":2,"bA":[ 2],"c":"\"ü\n"}"#);
         assert_eq!(JsonObject::default().to_json(), "{}");
+        assert_eq!(
+            object(r#"{"a":1,"b":2,"a":3}"#).to_json(),
+            r#"{"a":3,"b":2}"#
+        );
     }
 
     #[test]

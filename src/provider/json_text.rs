@@ -39,8 +39,8 @@ pub(super) fn closed(text: &str) -> Option<String> {
     }
     let (end, closers) = whole?;
     let mended = format!("{}{closers}", &text[..end]);
-    let is_object = serde_json::from_str::<serde_json::Map<_, _>>(&mended).is_ok();
-    is_object.then_some(mended)
+    let is_json = serde_json::from_str::<&serde_json::value::RawValue>(&mended).is_ok();
+    (is_json && mended.starts_with('{')).then_some(mended)
 }
 
 /// Tells what stands inside of strings.

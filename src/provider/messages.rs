@@ -13,6 +13,7 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use super::exchange::{ApiClient, Break, Seen, Terms};
+use super::paced;
 use super::transport::Broken;
 use super::{BaseUrl, ClientError, ClientSettings, Provider, Reply, Request};
 use crate::model::RequestBody;
@@ -49,16 +50,14 @@ impl MessagesClient {
     }
 
     async fn post(&self, request: Request, seen: &mut Seen) -> Option<Break> {
-        let terms = Terms {
-            timeout: request.timeout,
-            stream: request.stream,
-        };
+        let terms = Terms::message(request.timeout);
         let times = if request.stream { STREAM_TIMEOUTS } else { 1 };
         let body = match wire_body(&request) {
             Ok(body) => Bytes::from_owner(BodyBytes(body)),
             Err(broken) => return Some(broken),
         };
-        let post = self.api.http().post(self.url.clone()).body(body);
+        let post = self.api.http().post(self.url.clone());
+        let post = paced::attach(post, body, &seen.upload);
         let limit = request.timeout.saturating_mul(times);
         self.api.exchange(post, terms, limit, seen).await
     }
@@ -102,5 +101,7 @@ impl AsRef<[u8]> for BodyBytes {
     }
 }
 
+#[cfg(test)]
+mod early_tests;
 #[cfg(test)]
 mod tests;

@@ -4,24 +4,28 @@
 //! call of [`Provider::send`] is one request on the wire, because every attempt is a row of the
 //! ledger.
 //!
-//! `classify`, `rules`, `wire`, `usage`, `retry_after`, `rate_limits`, `base_url`, `proxy` and
+//! `classify`, `rules`, `wire`, `tidy`, `usage`, `retry_after`, `rate_limits`, `base_url`, `proxy` and
 //! `redact` are pure, and so is the reading of streams: `sse` cuts bytes into events, `fold` makes a
 //! message of events, `stream` says what came of it. `http`, `exchange` (what `messages` and
-//! `batches` share), `status_page` and `reach` are the only places that touch the network.
+//! `batches` share, with `paced`, `patience` and `payload`), `status_page` and `reach` are the only places that touch the network.
 
 mod base_url;
 mod batches;
 mod classify;
+mod connect_limit;
 mod credentials;
 mod exchange;
 mod fold;
 mod fold_block;
+mod fold_content;
 mod headers;
 mod http;
 mod json_object;
 mod json_text;
 mod messages;
+mod paced;
 mod pair;
+mod patience;
 mod payload;
 mod proxy;
 mod rate_limits;
@@ -34,6 +38,7 @@ mod sse;
 mod status_page;
 mod stream;
 mod text;
+mod tidy;
 mod transport;
 mod usage;
 mod wire;
@@ -44,7 +49,8 @@ pub use batches::{
     may_have_been_created, read_result_line, rejected_entry,
 };
 pub use classify::{
-    MAX_ERROR_TEXT, MAX_RAW_ERROR, classify_error, classify_response, classify_transport,
+    MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,
+    classify_transport,
 };
 pub use credentials::{Credentials, clean_secret};
 pub use exchange::MAX_RESPONSE_BYTES;
@@ -112,7 +118,7 @@ pub struct Reply {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// The message object, byte for byte as the API sent it; put together out of its events if it
-    /// was streamed.
+    /// was streamed. What not every reader of JSON would take is altered, and `note` says so.
     pub raw: String,
     /// The model that answered (an alias is resolved to its dated id).
     pub model: Option<String>,
@@ -125,6 +131,8 @@ pub struct Message {
     pub usage: Usage,
     /// The API's request id.
     pub request_id: Option<String>,
+    /// What had to be altered in it to make it valid.
+    pub note: Option<String>,
 }
 
 /// Anything but a complete, accepted message.
@@ -138,6 +146,8 @@ pub struct Failure {
     pub message: Option<Message>,
     /// What a stream told of its usage before it broke. Some of it may have been billed.
     pub partial: Option<Partial>,
+    /// The request had not left whole when it broke: nothing of it can have been billed.
+    pub unsent: bool,
 }
 
 /// What is known of a message that was begun and never came whole.

@@ -3,8 +3,12 @@
 //! Owns the question which of the two it is, and the bound on both.
 
 use super::stream::EventStream;
+use super::wire::{Body, read_body};
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// How a line of an event stream begins. No other text that is an answer begins so.
+const FIELDS: [&[u8]; 5] = [b"event:", b"data:", b"id:", b"retry:", b":"];
 
 /// A body as far as it has come.
 #[derive(Debug)]
@@ -19,25 +23,43 @@ pub(super) struct Payload {
 enum Kind {
     /// Kept as it is: plain answers, and everything that is no success.
     Whole(Vec<u8>),
-    /// Announced as events, but nothing has come yet that tells them from JSON.
-    Undecided(Vec<u8>),
+    /// It may be events, but nothing has come yet that tells them from JSON.
+    Undecided {
+        start: Vec<u8>,
+        announced: bool,
+    },
     Events(Box<EventStream>),
+}
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Only what is kept as it is.
+    Plain,
+    /// A message, in whichever way it comes; its head does not announce events.
+    Message,
+    /// The same, and its head announces events.
+    Events,
 }
 
 impl Default for Payload {
     /// The body of an answer that has not begun.
     fn default() -> Self {
-        Self::new(false, 0)
+        Self::new(Form::Plain, 0)
     }
 }
 
 impl Payload {
-    /// A body of at most `limit` bytes. `announced`: its head says that it is a stream of events.
-    pub(super) fn new(announced: bool, limit: usize) -> Self {
-        let kind = if announced {
-            Kind::Undecided(Vec::new())
-        } else {
-            Kind::Whole(Vec::new())
+    /// A body of at most `limit` bytes.
+    pub(super) fn new(form: Form, limit: usize) -> Self {
+        let undecided = |announced| Kind::Undecided {
+            start: Vec::new(),
+            announced,
+        };
+        let kind = match form {
+            Form::Plain => Kind::Whole(Vec::new()),
+            Form::Message => undecided(false),
+            Form::Events => undecided(true),
         };
         Self {
             kind,
@@ -56,40 +78,73 @@ impl Payload {
         match &mut self.kind {
             Kind::Whole(body) => body.extend_from_slice(bytes),
             Kind::Events(stream) => stream.feed(bytes),
-            Kind::Undecided(start) => {
+            Kind::Undecided { start, .. } => {
                 start.extend_from_slice(bytes);
                 self.decide();
             }
         }
     }
 
-    /// Some gateways announce events and answer in JSON or HTML all the same. No event begins with
-    /// a bracket.
+    /// Some gateways announce events and answer in JSON or HTML all the same; others send events
+    /// without a word. No event begins with a bracket.
     fn decide(&mut self) {
-        let Kind::Undecided(start) = &mut self.kind else {
+        let Kind::Undecided { start, announced } = &mut self.kind else {
             return;
         };
-        let text = start.strip_prefix(BOM).unwrap_or(start);
-        match text.trim_ascii_start().first() {
-            None => {}
+        let text = start.strip_prefix(BOM).unwrap_or(start).trim_ascii_start();
+        let is_event = FIELDS.iter().any(|field| text.starts_with(field));
+        let may_be_event = FIELDS.iter().any(|field| field.starts_with(text));
+        match text.first() {
+            // White space says nothing, and to look at it again and again would take for ever.
+            None => {
+                let kept = start.len() - start.strip_prefix(BOM).unwrap_or(start).len();
+                start.truncate(kept);
+            }
             Some(_) if BOM.starts_with(start) => {}
             Some(b'{' | b'[' | b'<') => self.kind = Kind::Whole(std::mem::take(start)),
-            Some(_) => {
+            Some(_) if is_event || *announced => {
                 let mut stream = Box::<EventStream>::default();
                 stream.feed(start);
                 self.kind = Kind::Events(stream);
             }
+            Some(_) if may_be_event => {}
+            Some(_) => self.kind = Kind::Whole(std::mem::take(start)),
         }
     }
 
     /// There are no more bytes, for whatever reason.
     pub(super) fn finish(&mut self) {
-        if let Kind::Undecided(_) = self.kind {
-            self.kind = Kind::Events(Box::default());
+        if let Kind::Undecided { start, announced } = &mut self.kind {
+            self.kind = if *announced {
+                let mut stream = Box::<EventStream>::default();
+                stream.feed(start);
+                Kind::Events(stream)
+            } else {
+                Kind::Whole(std::mem::take(start))
+            };
         }
         if let Kind::Events(stream) = &mut self.kind {
             stream.finish();
         }
+    }
+
+    /// Whether nothing is missing, though its end may not have come: a message that tells its own
+    /// end, or JSON.
+    pub(super) fn is_whole(&self) -> bool {
+        match &self.kind {
+            Kind::Events(stream) => stream.is_whole(),
+            Kind::Whole(bytes) => {
+                let end = bytes.trim_ascii_end().last();
+                matches!(end, Some(b'}'))
+                    && matches!(read_body(bytes), Body::Message(_) | Body::Error(_))
+            }
+            Kind::Undecided { .. } => false,
+        }
+    }
+
+    /// How many bytes have been taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
     }
 
     /// Whether nothing that still comes can change what came of it.
@@ -113,7 +168,7 @@ impl Payload {
     /// The bytes that were kept; none of a stream.
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.kind {
-            Kind::Whole(bytes) | Kind::Undecided(bytes) => bytes,
+            Kind::Whole(bytes) | Kind::Undecided { start: bytes, .. } => bytes,
             Kind::Events(_) => &[],
         }
     }
@@ -121,10 +176,10 @@ impl Payload {
 
 #[cfg(test)]
 mod tests {
-    use super::Payload;
+    use super::{Form, Payload};
 
-    fn payload(announced: bool, pieces: &[&[u8]]) -> Payload {
-        let mut payload = Payload::new(announced, 20);
+    fn payload(form: Form, pieces: &[&[u8]]) -> Payload {
+        let mut payload = Payload::new(form, 20);
         for piece in pieces {
             payload.take(piece);
         }
@@ -137,12 +192,34 @@ mod tests {
         for text in [&b" \n{\"a\":1}"[..], b"<html>", b"[1]", b"\xEF\xBB\xBF{}"] {
             for size in 1..5 {
                 let pieces: Vec<&[u8]> = text.chunks(size).collect();
-                let kept = payload(true, &pieces);
-                assert!(kept.events().is_none());
-                assert_eq!(kept.bytes(), text);
+                for form in [Form::Plain, Form::Message, Form::Events] {
+                    let kept = payload(form, &pieces);
+                    assert!(kept.events().is_none());
+                    assert_eq!(kept.bytes().trim_ascii(), text.trim_ascii());
+                }
             }
         }
-        assert_eq!(payload(false, &[b"data: ", b"1"]).bytes(), b"data: 1");
+        assert_eq!(payload(Form::Plain, &[b"data: ", b"1"]).bytes(), b"data: 1");
+    }
+
+    #[test]
+    fn events_are_known_without_being_announced() {
+        for (text, is_stream) in [
+            (&b"event: a\ndata: 1\n\n"[..], true),
+            (b"\n\ndata: 1", true),
+            (b": ping", true),
+            (b"\xEF\xBB\xBFevent:a", true),
+            (b"eventually", false),
+            (b"even", false),
+            (b"", false),
+        ] {
+            for size in 1..5 {
+                let pieces: Vec<&[u8]> = text.chunks(size).collect();
+                let kept = payload(Form::Message, &pieces);
+                assert_eq!(kept.events().is_some(), is_stream, "{text:?}");
+                assert!(is_stream || kept.bytes() == text, "{text:?}");
+            }
+        }
     }
 
     #[test]
@@ -156,17 +233,20 @@ mod tests {
         ] {
             for size in 1..5 {
                 let pieces: Vec<&[u8]> = text.chunks(size).collect();
-                assert!(payload(true, &pieces).events().is_some(), "{text:?}");
+                assert!(
+                    payload(Form::Events, &pieces).events().is_some(),
+                    "{text:?}"
+                );
             }
         }
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let kept = payload(false, &[&[b'x'; 15], &[b'x'; 15]]);
+        let kept = payload(Form::Plain, &[&[b'x'; 15], &[b'x'; 15]]);
         assert_eq!(kept.bytes().len(), 20);
         assert!(kept.is_oversized() && kept.is_decided());
-        assert!(!payload(false, &[&[b'x'; 20]]).is_oversized());
-        assert!(payload(true, &[b"data: ", &[b'x'; 15]]).is_oversized());
+        assert!(!payload(Form::Plain, &[&[b'x'; 20]]).is_oversized());
+        assert!(payload(Form::Events, &[b"data: ", &[b'x'; 15]]).is_oversized());
     }
 }

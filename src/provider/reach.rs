@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::Instant;
 
+use crate::clock;
+
 /// The addresses of a host, in the system's order and each once; an error if there is none within
 /// the limit.
 pub async fn resolve(host: &str, port: u16, limit: Duration) -> io::Result<Vec<SocketAddr>> {
-    let lookup = tokio::time::timeout(limit, lookup_host((host, port)));
+    let lookup = clock::timeout(limit, lookup_host((host, port)));
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in lookup.await.map_err(|_| too_slow(limit))?? {
         if !addresses.contains(&address) {
@@ -37,7 +39,7 @@ pub async fn connect(
         let stream = TcpStream::connect(addresses).await?;
         stream.peer_addr()
     };
-    let peer = tokio::time::timeout(limit, any)
+    let peer = clock::timeout(limit, any)
         .await
         .map_err(|_| too_slow(limit))??;
     Ok((peer, started.elapsed()))

@@ -54,7 +54,8 @@ pub struct ClientSettings {
     pub workspace_id: Option<String>,
     /// Time allowed for name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// Longest silence between two pieces of a stream; never longer than the request's timeout.
+    /// Longest silence between two pieces of a stream; never longer than the request's timeout. Pings
+    /// alone are taken for five times as long, and through thinking that is not shown without end.
     /// Plain answers are silent until they are complete, so only their timeout counts.
     pub idle_timeout: Duration,
     /// Most idle connections kept for reuse. What is in flight is bounded by the engine.

@@ -4,9 +4,11 @@
 //! 9.2.6). Promises that cutting the bytes differently changes nothing, that line ends of all three
 //! kinds, comments, a byte order mark and unknown fields are taken in stride, and that memory is
 //! bounded. It departs from the standard in three points, because a paid answer hangs on them: text
-//! that is no UTF-8 is a fault and is not mended, JSON outside of any field is handed on (some
+//! that is no UTF-8 is mended, but counted, JSON outside of any field is handed on (some
 //! gateways report their errors so), and an event that only lacks its empty line at the very end is
 //! handed on too. What events mean is `fold`'s.
+
+use super::tidy::lossy;
 
 /// Most bytes of one event. The largest carry a whole search result or a generated file, a few MB.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
@@ -32,8 +34,6 @@ pub(super) enum Frame {
 pub(super) enum Fault {
     #[error("an event of the stream is longer than {MAX_EVENT_BYTES} bytes")]
     TooLong,
-    #[error("the stream is no UTF-8")]
-    NotUtf8,
 }
 
 /// Reads frames out of bytes.
@@ -48,9 +48,15 @@ pub(super) struct SseReader {
     name: String,
     data: Option<String>,
     bare: String,
+    broken: usize,
 }
 
 impl SseReader {
+    /// How many characters were none, and are U+FFFD now.
+    pub(super) fn broken_characters(&self) -> usize {
+        self.broken
+    }
+
     /// Takes the next bytes, and hands each frame that they complete to `each`.
     pub(super) fn feed(
         &mut self,
@@ -67,19 +73,18 @@ impl SseReader {
             };
             self.extend_line(&bytes[..end])?;
             self.after_cr = bytes[end] == b'\r';
-            self.end_line(each)?;
+            self.end_line(each);
             bytes = &bytes[end + 1..];
         }
         Ok(())
     }
 
     /// There are no more bytes: hands on what only lacked its end.
-    pub(super) fn finish(&mut self, each: &mut impl FnMut(Frame)) -> Result<(), Fault> {
+    pub(super) fn finish(&mut self, each: &mut impl FnMut(Frame)) {
         if !self.line.is_empty() {
-            self.end_line(each)?;
+            self.end_line(each);
         }
         self.end_event(each);
-        Ok(())
     }
 
     fn extend_line(&mut self, bytes: &[u8]) -> Result<(), Fault> {
@@ -91,22 +96,22 @@ impl SseReader {
         Ok(())
     }
 
-    fn end_line(&mut self, each: &mut impl FnMut(Frame)) -> Result<(), Fault> {
+    fn end_line(&mut self, each: &mut impl FnMut(Frame)) {
         let line = std::mem::take(&mut self.line);
         let has_bom = !std::mem::replace(&mut self.begun, true);
         let line = match line.strip_prefix(BOM) {
             Some(rest) if has_bom => rest,
             _ => &line,
         };
-        let line = std::str::from_utf8(line).map_err(|_| Fault::NotUtf8)?;
+        let (line, broken) = lossy(line);
+        self.broken += broken;
         if line.is_empty() {
             self.end_event(each);
-        } else if self.is_bare(line) {
-            self.bare_line(line, each);
+        } else if self.is_bare(&line) {
+            self.bare_line(&line, each);
         } else {
-            self.field_line(line);
+            self.field_line(&line);
         }
-        Ok(())
     }
 
     /// No field's name begins with a brace, so such a line is JSON that lost its `data:`, or never
@@ -162,7 +167,7 @@ mod tests {
         for chunk in chunks {
             reader.feed(chunk, &mut |frame| frames.push(frame))?;
         }
-        reader.finish(&mut |frame| frames.push(frame))?;
+        reader.finish(&mut |frame| frames.push(frame));
         Ok(frames)
     }
 
@@ -222,8 +227,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf8_is_a_fault() {
-        assert_eq!(read([&b"data: \xFF\n\n"[..]]), Err(Fault::NotUtf8));
+    fn what_is_no_utf8_is_mended_and_counted() {
+        let mut reader = SseReader::default();
+        let mut frames = Vec::new();
+        let text = b"data: a\xFFb \xE2\x82\n\n";
+        reader.feed(text, &mut |frame| frames.push(frame)).unwrap();
+        assert_eq!(frames, [event("", "a\u{fffd}b \u{fffd}")]);
+        assert_eq!(reader.broken_characters(), 2);
     }
 
     #[test]

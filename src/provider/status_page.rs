@@ -15,6 +15,7 @@ use super::http::build_page_client;
 use super::redact::redact;
 use super::text::one_line;
 use super::{BaseUrl, ClientError, StatusSource};
+use crate::clock;
 use crate::model::{Indicator, PageStatus};
 
 /// The pages of the first-party API, in the order in which they are asked: the official one has
@@ -89,7 +90,7 @@ impl fmt::Debug for StatusPage {
 impl StatusSource for StatusPage {
     async fn ask(&self) -> PageStatus {
         for page in &self.pages {
-            let body = tokio::time::timeout(self.timeout, page.body()).await;
+            let body = clock::timeout(self.timeout, page.body()).await;
             let told = body.ok().flatten().and_then(|body| read_summary(&body));
             match told {
                 Some(status) if status.indicator != Indicator::Unknown => return status,

@@ -6,8 +6,9 @@
 use jiff::Timestamp;
 
 use super::classify::Answer;
-use super::fold::{End, Fold};
+use super::fold::{DONE, End, Fold};
 use super::sse::{Frame, SseReader};
+use super::tidy::Altered;
 use super::{Failure, HeaderView, Message, Redactor};
 use crate::model::ErrorClass;
 
@@ -29,6 +30,7 @@ pub fn classify_stream<'a>(
         body: &[],
         now,
         redactor: &Redactor::default(),
+        altered: Altered::default(),
     };
     stream.classify(answer, None)
 }
@@ -60,12 +62,11 @@ impl EventStream {
         }
         let Self { reader, fold, .. } = self;
         // A last frame without its end counts if it is whole; half a frame is what a cut leaves.
-        let read = reader.finish(&mut |frame| {
-            if is_whole(&frame) {
+        reader.finish(&mut |frame| {
+            if is_json(&frame) {
                 fold.take(frame);
             }
         });
-        self.fault = read.err().map(|fault| fault.to_string());
     }
 
     /// Whether it is decided what came of it.
@@ -73,9 +74,19 @@ impl EventStream {
         self.fault.is_some() || self.fold.end().is_some()
     }
 
-    /// Whether the whole message is there.
-    pub(super) fn is_complete(&self) -> bool {
-        self.fold.end() == Some(&End::Complete)
+    /// Whether nothing of the message is missing; its last event may not have come yet.
+    pub(super) fn is_whole(&self) -> bool {
+        self.fold.end() == Some(&End::Complete) || self.fold.is_whole()
+    }
+
+    /// How many frames have come that tell anything: all but pings.
+    pub(super) fn life(&self) -> u64 {
+        self.fold.life()
+    }
+
+    /// Whether the model is thinking. What is not shown of that brings pings alone.
+    pub(super) fn is_thinking(&self) -> bool {
+        self.fold.is_thinking()
     }
 
     /// Kinds of events and deltas that were passed over because they are not known.
@@ -90,33 +101,56 @@ impl EventStream {
         answer: Answer<'_>,
         broken: Option<&str>,
     ) -> Result<Message, Box<Failure>> {
-        let cut = |why: &str| answer.failure(ErrorClass::StreamCut, why);
-        let mut failure = match (self.fold.end(), &self.fault) {
-            (Some(End::Complete), _) => {
-                let text = self.fold.message().unwrap_or_default();
-                let body = text.as_bytes();
-                match (Answer { body, ..answer }).classify() {
-                    Ok(message) => return Ok(message),
-                    Err(failure) => failure,
-                }
-            }
-            (Some(End::Error(text)), _) => {
+        let mut failure = match self.fold.end() {
+            Some(End::Error(text)) => {
                 let body = text.as_bytes();
                 (Answer { body, ..answer }).classify_event()
             }
-            (Some(End::Nonsense(why)), _) | (None, Some(why)) => cut(why),
-            (None, None) => cut(broken.unwrap_or("the stream ended before its message was whole")),
+            Some(End::Nonsense(why)) => self.nonsense(&answer, why),
+            None if !self.fold.is_whole() => {
+                let why = self.fault.as_deref().or(broken);
+                let why = why.unwrap_or("the stream ended before its message was whole");
+                answer.failure(ErrorClass::StreamCut, why)
+            }
+            Some(End::Complete) | None => match self.whole(answer) {
+                Ok(message) => return Ok(message),
+                Err(failure) => failure,
+            },
         };
         if failure.message.is_none() {
             failure.partial = self.fold.partial();
         }
         Err(failure)
     }
+
+    /// Judges the message as a plain one.
+    fn whole(&self, answer: Answer<'_>) -> Result<Message, Box<Failure>> {
+        let text = self.fold.message().unwrap_or_default();
+        let characters = self.reader.broken_characters();
+        let plain = Answer {
+            body: text.as_bytes(),
+            altered: Altered {
+                characters,
+                ..Altered::default()
+            },
+            ..answer
+        };
+        plain.classify()
+    }
+
+    /// A stream that contradicts itself. What came until then is kept: it was paid for, and the next
+    /// try may go the same way.
+    fn nonsense(&self, answer: &Answer<'_>, why: &str) -> Box<Failure> {
+        let mut failure = answer.failure(ErrorClass::StreamCut, why);
+        let came = self.fold.message();
+        failure.evidence.unreadable = came.map(|text| answer.kept_answer(text.as_bytes()));
+        failure
+    }
 }
 
-fn is_whole(frame: &Frame) -> bool {
+fn is_json(frame: &Frame) -> bool {
     let (Frame::Event { data: text, .. } | Frame::Bare(text)) = frame;
-    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+    text == DONE || serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! of an HTML page only its title says anything.
 
 use super::HeaderView;
+use crate::model::is_control;
 
 /// Whether the body is an HTML page, whatever its content type claims.
 pub(super) fn is_html(headers: HeaderView<'_>, body: &[u8]) -> bool {
@@ -45,10 +46,10 @@ fn html_title(page: &str) -> Option<&str> {
     (!title.is_empty()).then_some(title)
 }
 
-/// The text on one line, without control characters, cut at `limit` bytes.
+/// The text on one line, without what a terminal obeys, cut at `limit` bytes.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+    for word in text.split(|c: char| c.is_whitespace() || is_control(c)) {
         if word.is_empty() {
             continue;
         }
@@ -73,6 +74,7 @@ mod tests {
     #[test]
     fn a_line_is_bounded_and_free_of_control_characters() {
         assert_eq!(one_line("a\r\n\tb \u{1b}[31mred", 100), "a b [31mred");
+        assert_eq!(one_line("a\u{9b}2J\u{202e}b", 100), "a 2J b");
         assert_eq!(one_line("äöüäöü", 8), "äö...");
         assert_eq!(one_line(&"x ".repeat(5000), 2000).len(), 2000);
     }

@@ -1,15 +1,14 @@
 //! The shapes of the Messages API's answers, read tolerantly.
 //!
 //! Unknown fields, kinds and values survive: a field is looked at only when it is needed, and one
-//! of an unexpected kind counts as absent. The text itself is never changed.
+//! of an unexpected kind counts as absent. The text itself is changed only where not every reader
+//! would take it (`tidy`).
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Nesting that every JSON reader takes; `serde_json` itself stops at 128 levels. A message nested
-/// deeper could not be read again by anything that comes after us.
-const MAX_DEPTH: usize = 127;
+use super::tidy::{Altered, MAX_DEPTH, tidy};
 
 /// What a body turned out to be.
 #[derive(Debug)]
@@ -20,13 +19,17 @@ pub(super) enum Body {
     Error(WireError),
     /// JSON of another kind, with the message that it carries if there is one in a usual place.
     OtherJson(Option<String>),
-    /// No complete JSON, and why.
+    /// No complete JSON, and why: the same words for the same fault.
     NotJson(String),
 }
 
 /// What of a message is needed; the rest stays in the raw text.
 #[derive(Debug)]
 pub(super) struct WireMessage {
+    /// The message's own text, fit for every reader.
+    pub(super) text: String,
+    /// What had to be altered for that.
+    pub(super) altered: Altered,
     pub(super) model: Option<String>,
     pub(super) stop_reason: Option<String>,
     pub(super) stop_details: Value,
@@ -70,19 +73,31 @@ struct Envelope<'a> {
 
 /// Reads a whole body.
 pub(super) fn read_body(body: &[u8]) -> Body {
-    let text = match std::str::from_utf8(body) {
-        Ok(text) => text,
-        Err(error) => return Body::NotJson(format!("it is no UTF-8: {error}")),
-    };
-    if nests_too_deep(text) {
+    let tidy = tidy(body);
+    if tidy.too_deep {
         return Body::NotJson(format!("it is nested deeper than {MAX_DEPTH} levels"));
     }
-    match serde_json::from_str::<Envelope<'_>>(text) {
-        Ok(envelope) => envelope.read(),
+    match serde_json::from_str::<Envelope<'_>>(&tidy.text) {
+        Ok(envelope) => match envelope.read() {
+            Body::Message(message) => Body::Message(WireMessage {
+                altered: tidy.altered,
+                text: tidy.text.into_owned(),
+                ..message
+            }),
+            body => body,
+        },
         // An array, string or number is JSON, but nothing of the API's.
-        Err(_) if serde_json::from_str::<&RawValue>(text).is_ok() => Body::OtherJson(None),
-        Err(error) => Body::NotJson(format!("it is no complete JSON: {error}")),
+        Err(_) if serde_json::from_str::<&RawValue>(&tidy.text).is_ok() => Body::OtherJson(None),
+        Err(error) => Body::NotJson(fault(&error)),
     }
+}
+
+/// What is wrong with text that is no JSON, without the place: that differs from answer to answer.
+fn fault(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let words = words.strip_suffix(&place).unwrap_or(&words);
+    format!("it is no complete JSON: {words}")
 }
 
 impl Envelope<'_> {
@@ -95,6 +110,8 @@ impl Envelope<'_> {
         let has_content = self.content.is_some_and(|raw| raw.get().starts_with('['));
         if is_message && has_content {
             return Body::Message(WireMessage {
+                text: String::new(),
+                altered: Altered::default(),
                 model: field(self.model),
                 stop_reason: field(self.stop_reason),
                 stop_details: field(self.stop_details).unwrap_or_default(),
@@ -132,31 +149,6 @@ impl Envelope<'_> {
 /// The field, if it is there and of that kind.
 fn field<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
     serde_json::from_str(raw?.get()).ok()
-}
-
-/// Whether brackets outside of strings nest deeper than [`MAX_DEPTH`]. Right for JSON; for other
-/// text it does not matter, because that is refused anyway.
-fn nests_too_deep(text: &str) -> bool {
-    // Most messages have few brackets at all, and to count them is many times faster.
-    let brackets = text.bytes().filter(|byte| matches!(byte, b'[' | b'{'));
-    if brackets.count() <= MAX_DEPTH {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => depth += 1,
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub struct AttemptLine {
     pub http_status: Option<u16>,
     /// The API's `error.type`.
     pub error_type: Option<String>,
-    /// What the API or the network said.
+    /// What the API or the network said; of a success what was altered in it, if anything was.
     pub message: Option<String>,
     /// The API's request id: what its support asks for.
     pub request_id: Option<String>,

@@ -26,7 +26,7 @@ pub async fn load_report<R: Reader>(
 ) -> super::Result<Report> {
     let groups = reader.attempt_groups(run.id).await?;
     let mut report = summarise(run, &groups, price_table_version);
-    report.state = ShownState::of(run.state, dispatcher_alive);
+    report.state = ShownState::of(run, dispatcher_alive);
     let hours = reader.hours_of_day(run.id).await?;
     report.by_hour = hours.into_iter().map(HourSums::from).collect();
     let changes = reader.status_changes(run.id).await?;
@@ -46,7 +46,7 @@ pub fn summarise(run: &Run, groups: &[AttemptGroup], price_table_version: &str) 
         run_id: run.id.to_string(),
         name: run.name.clone(),
         file: run.file.clone(),
-        state: ShownState::of(run.state, true),
+        state: ShownState::of(run, true),
         simulated: run.simulated,
         jobs: run.jobs,
         attempts: attempt_sums(groups),

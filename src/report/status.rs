@@ -20,7 +20,7 @@ pub enum ShownState {
     Ready,
     /// A dispatcher is at work on it.
     Running,
-    /// Its dispatcher went away without taking leave: a crash, a kill, a power cut.
+    /// It was stopped before its end, or its dispatcher went away: a crash, a kill, a power cut.
     Interrupted,
     /// Stopped because no job could succeed.
     Halted,
@@ -29,10 +29,13 @@ pub enum ShownState {
 }
 
 impl ShownState {
-    /// What to show of the stored state, given whether a dispatcher is alive on the store.
+    /// What to show of a run, given whether a dispatcher is alive on the store.
     #[must_use]
-    pub fn of(state: RunState, dispatcher_alive: bool) -> Self {
-        match state {
+    pub fn of(run: &Run, dispatcher_alive: bool) -> Self {
+        // Jobs that were put back after the end leave it ready, and so do batches that nobody waits for.
+        let begun = run.started_at.is_some() && run.ended_at.is_none();
+        match run.state {
+            RunState::Ready if begun && run.jobs.pending > 0 => Self::Interrupted,
             RunState::Loading | RunState::Ready => Self::Ready,
             RunState::Running if dispatcher_alive => Self::Running,
             RunState::Running => Self::Interrupted,
@@ -58,9 +61,7 @@ impl ShownState {
         match self {
             Self::Ready => "jobs are left, and nobody is at work on them",
             Self::Running => "claude-run is at work on it",
-            Self::Interrupted => {
-                "claude-run stopped without taking leave; nothing recorded is lost"
-            }
+            Self::Interrupted => "stopped before its end; nothing recorded is lost",
             Self::Halted => "stopped, because no job could succeed; no job failed by it",
             Self::Ended => "every job has ended",
         }
@@ -124,7 +125,7 @@ impl StatusLine {
             run_id: run.id.to_string(),
             name: run.name.clone(),
             file: run.file.clone(),
-            state: ShownState::of(run.state, dispatcher_alive),
+            state: ShownState::of(run, dispatcher_alive),
             simulated: run.simulated,
             created_at: run.created_at,
             jobs: run.jobs,
@@ -274,7 +275,7 @@ fn next_steps(line: &StatusLine) -> Vec<(String, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::{ShownState, StatusLine, status_detail, status_list};
-    use crate::model::{ErrorClass, Halt, JobState, RunState};
+    use crate::model::{ErrorClass, Halt, JobState, Run, RunState};
     use crate::report::testing::run;
     use jiff::Timestamp;
 
@@ -300,7 +301,39 @@ mod tests {
             (RunState::Halted, true, "halted"),
             (RunState::Ended, false, "ended"),
         ] {
-            assert_eq!(ShownState::of(state, alive).as_str(), shown);
+            let run = Run {
+                state,
+                started_at: None,
+                ..run()
+            };
+            assert_eq!(ShownState::of(&run, alive).as_str(), shown);
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_before_its_end_is_interrupted() {
+        let (began, ended) = (Some(run().created_at), None);
+        let mut stopped = Run {
+            state: RunState::Ready,
+            started_at: began,
+            ended_at: ended,
+            ..run()
+        };
+        stopped.jobs.pending = 3;
+        assert_eq!(ShownState::of(&stopped, false), ShownState::Interrupted);
+        // Put back after its end, waiting in batches, or never begun.
+        let back = Run {
+            ended_at: began,
+            ..stopped.clone()
+        };
+        let mut in_batches = stopped.clone();
+        in_batches.jobs.pending = 0;
+        let new = Run {
+            started_at: None,
+            ..stopped
+        };
+        for run in [back, in_batches, new] {
+            assert_eq!(ShownState::of(&run, false), ShownState::Ready, "{run:?}");
         }
     }
 

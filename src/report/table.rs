@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::model::is_control;
+
 /// How the cells of a column stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Align {
@@ -120,11 +122,11 @@ fn from_point(cell: &str) -> &str {
     cell.find('.').map_or("", |at| &cell[at..])
 }
 
-/// Text from outside, fit for one row of a terminal: control characters (newlines and escape
-/// sequences among them) become spaces.
+/// Text from outside, fit for one row of a terminal: controls (newlines, escape sequences and marks
+/// of direction among them) become spaces.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) {
-        Cow::Owned(text.replace(char::is_control, " "))
+    if text.contains(is_control) {
+        Cow::Owned(text.replace(is_control, " "))
     } else {
         Cow::Borrowed(text)
     }

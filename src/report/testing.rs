@@ -169,6 +169,8 @@ pub(super) fn succeeded(line: u64, message: &str) -> ResultRow {
         cost_basis: None,
         latency: Some(Duration::from_millis(1_234)),
         metadata: None,
+        note: None,
+        damaged: None,
     }
 }
 

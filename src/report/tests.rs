@@ -9,8 +9,8 @@ use super::testing::{
     MemoryReader, attempt, canceled, failed, overloaded, refused, run, succeeded,
 };
 use super::{
-    AttemptLine, ExportFormat, Report, ResultLine, StatusLine, summarise, write_attempts_json,
-    write_attempts_text, write_results,
+    AttemptLine, CsvFit, ExportFormat, Report, ResultLine, StatusLine, summarise,
+    write_attempts_json, write_attempts_text, write_results,
 };
 use crate::model::{AttemptOutcome, ErrorClass, Halt, Pico, RunState};
 use crate::store::{AttemptGroup, AttemptRow, Only};
@@ -66,7 +66,7 @@ async fn a_reader_that_went_away_is_recognised_by_every_writer() {
     let long = format!(r#"{{"content":[{{"type":"text","text":"{long}"}}]}}"#);
     let results = || MemoryReader::of_results(vec![succeeded(1, &long), succeeded(2, &long)]);
     for after in [0, 40] {
-        for format in [ExportFormat::Jsonl, ExportFormat::Csv] {
+        for format in [ExportFormat::Jsonl, ExportFormat::Csv(CsvFit::default())] {
             let written =
                 write_results(&results(), id, Only::All, format, &mut Gone { after }).await;
             assert!(written.unwrap_err().is_broken_pipe(), "{format:?}");

@@ -479,7 +479,7 @@ mod tests {
           CLASS            ATTEMPTS  FINAL  MEANING
           overloaded            120      0  The API has no capacity left for this model just now; it is not your limit.
           prompt_too_long         4      4  The prompt has more tokens than the model's context window.
-          stream_cut              3      0  A stream ended before its last event; what had come was thrown away, but may have been billed.
+          stream_cut              3      0  A stream ended before its message was whole; what had come was thrown away, but may have been billed.
           FINAL: no other try followed. `claude-run explain CLASS` says more of a class.
 
         Answers to look at

@@ -74,13 +74,25 @@ pub(super) fn message(question: &Question<'_>, twist: Twist) -> Message {
             draft.say();
             draft.stop_reason = "model_context_window_exceeded";
         }
-        Twist::PauseTurn => draft.pause(),
+        Twist::PauseTurn => draft.pause("web_search"),
+        Twist::PauseInContainer => {
+            draft.pause("code_execution");
+            let id = format!("container_01{}", draft.dice.letters(22));
+            draft.container = Some(json!({"id": id, "expires_at": "2030-01-01T00:00:00Z"}));
+        }
+        Twist::Receipt(_) | Twist::Named(_) => draft.plain(false),
         Twist::UnknownStop => {
             draft.say();
             draft.stop_reason = "ran_out_of_ink";
         }
     }
-    draft.finish()
+    let mut message = draft.finish();
+    match twist {
+        Twist::Receipt(receipt) => message.usage.receipt = Some(receipt),
+        Twist::Named(name) => message.model = name,
+        _ => {}
+    }
+    message
 }
 
 /// A message in the making.
@@ -91,6 +103,7 @@ struct Draft<'a> {
     stop_reason: &'static str,
     stop_sequence: Option<String>,
     stop_details: Option<Value>,
+    container: Option<Value>,
     thinking_tokens: u32,
     output_tokens: u32,
     searches: u32,
@@ -112,6 +125,7 @@ impl<'a> Draft<'a> {
             stop_reason: "end_turn",
             stop_sequence: None,
             stop_details: None,
+            container: None,
             thinking_tokens: 0,
             output_tokens: 0,
             searches: 0,
@@ -283,13 +297,13 @@ impl<'a> Draft<'a> {
         self.content.push(Block::Text { text });
     }
 
-    fn pause(&mut self) {
+    fn pause(&mut self, tool: &str) {
         self.search();
         self.say();
         self.stop_reason = "pause_turn";
         self.content.push(Block::ServerToolUse {
             id: format!("srvtoolu_01{}", self.dice.letters(22)),
-            name: "web_search".to_owned(),
+            name: tool.to_owned(),
             input: json!({"query": "simulation"}),
         });
     }
@@ -311,6 +325,7 @@ impl<'a> Draft<'a> {
             stop_reason: Some(self.stop_reason),
             stop_sequence: self.stop_sequence,
             stop_details: self.stop_details,
+            container: self.container,
             usage: usage(
                 question,
                 (self.output_tokens, self.thinking_tokens),
@@ -343,6 +358,7 @@ fn usage(
         },
         service_tier: question.service_tier,
         inference_geo: geography(question.ask),
+        receipt: None,
     }
 }
 

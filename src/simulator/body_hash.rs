@@ -1,7 +1,8 @@
 //! What tells one question from another: a hash of the body.
 //!
 //! Whether the answer is streamed is no part of the question, so `stream` at the top level does not
-//! count; nor does a paused turn that a client sends back to be continued. So scripts, answers and
+//! count; nor does a paused turn that a client sends back to be continued, and the `container` in
+//! which it goes on. So scripts, answers and
 //! attempt numbers go on when a client turns from plain answers to streams, and when it goes on
 //! with a turn.
 
@@ -17,7 +18,8 @@ use super::request::PAUSES_AT;
 /// The hash of a body.
 pub(super) fn body_hash(body: &[u8]) -> u64 {
     let question = without_paused_turn(body);
-    cache::first_u64(blake3::hash(&without_stream(&question)).as_bytes())
+    let question = without(&question, "stream");
+    cache::first_u64(blake3::hash(&without(&question, "container")).as_bytes())
 }
 
 /// The body without a last message that is a paused turn, byte for byte as the client sent it
@@ -57,20 +59,21 @@ fn cut_paused_turn(body: &[u8]) -> Option<Vec<u8>> {
         .then(|| [&body[..end(before)], &body[end(last)..]].concat())
 }
 
-/// The body without its `stream`, byte for byte as a client would send it that has none.
-fn without_stream(body: &[u8]) -> Cow<'_, [u8]> {
-    cut(body).map_or(Cow::Borrowed(body), Cow::Owned)
+/// The body without that member, byte for byte as a client would send it that has none.
+fn without<'a>(body: &'a [u8], key: &str) -> Cow<'a, [u8]> {
+    cut(body, key).map_or(Cow::Borrowed(body), Cow::Owned)
 }
 
-fn cut(body: &[u8]) -> Option<Vec<u8>> {
+fn cut(body: &[u8], key: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok()?;
-    if !text.contains("\"stream\"") {
+    let quoted = format!("\"{key}\"");
+    if !text.contains(&quoted) {
         return None;
     }
     let members: BTreeMap<&str, &RawValue> = serde_json::from_str(text).ok()?;
-    let value = members.get("stream")?.get();
+    let value = members.get(key)?.get();
     let start = value.as_ptr().addr() - text.as_ptr().addr();
-    let before = text[..start].rfind("\"stream\"")?;
+    let before = text[..start].rfind(&quoted)?;
     let (before, after) = (text[..before].trim_end(), &text[start + value.len()..]);
     // One comma goes with the member: the one behind it, or for the last member the one before.
     let rest = match after.trim_start().strip_prefix(',') {
@@ -85,12 +88,13 @@ mod tests {
     use super::body_hash;
 
     #[test]
-    fn whether_the_answer_is_streamed_does_not_count() {
+    fn whether_the_answer_is_streamed_and_where_its_code_runs_do_not_count() {
         let plain = body_hash(br#"{"model":"m","stop":["stream"]}"#);
         for same in [
             r#"{"stream":true,"model":"m","stop":["stream"]}"#,
             r#"{"model":"m", "stream" : false, "stop":["stream"]}"#,
             r#"{"model":"m","stop":["stream"],"stream":true}"#,
+            r#"{"container":"c","model":"m","stop":["stream"],"stream":true}"#,
         ] {
             assert_eq!(body_hash(same.as_bytes()), plain, "{same}");
         }

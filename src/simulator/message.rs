@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::receipt::{self, Receipt};
+
 /// A message as the API answers with.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Message {
@@ -19,6 +21,13 @@ pub(super) struct Message {
     pub(super) stop_reason: Option<&'static str>,
     pub(super) stop_sequence: Option<String>,
     pub(super) stop_details: Option<Value>,
+    /// Where its code ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<Value>,
+    #[serde(
+        serialize_with = "receipt::told",
+        skip_serializing_if = "receipt::is_absent"
+    )]
     pub(super) usage: Usage,
 }
 
@@ -61,6 +70,9 @@ pub(super) struct Usage {
     pub(super) server_tool_use: ServerToolUse,
     pub(super) service_tier: &'static str,
     pub(super) inference_geo: Cow<'static, str>,
+    /// It is told otherwise than it is.
+    #[serde(skip)]
+    pub(super) receipt: Option<Receipt>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -22,7 +22,7 @@
 //!
 //! # What it does not do
 //!
-//! It listens where it is told, without TLS; it runs no model and no tools, and keeps no files.
+//! It listens where it is told, without TLS; it runs no model and no tools (a web search is only billed), and keeps no files.
 //! Tokens are estimated from bytes, and prices are unknown to it.
 //!
 //! # Options of a step
@@ -45,6 +45,8 @@ mod log;
 mod message;
 mod messages;
 mod models;
+mod oddity;
+mod receipt;
 mod render;
 mod reply;
 mod request;

@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::answer::{self, Question};
 use super::canned::Canned;
-use super::faults::{Act, Break, Case, CaseOptions, Extra, StreamTwist, Twist};
+use super::faults::{Act, Break, Case, CaseOptions, Extra, Oddity, StreamTwist, Twist};
 use super::message::Message;
+use super::oddity;
 use super::reply::{Reply, ReplyBody};
 use super::sse;
 use super::time::Epoch;
@@ -48,6 +49,7 @@ pub(super) fn render(case: Case, scene: &Scene<'_>) -> Rendered {
         Act::Answer(twist) => scene.answer(twist, None),
         Act::Stream(twist) => scene.answer(Twist::Plain, Some(twist)),
         Act::Break(broken) => scene.broken(broken),
+        Act::Odd(oddity) => scene.odd(oddity),
         act => scene.canned_reply(act),
     };
     scene.canned().apply_options(&mut rendered.reply);
@@ -127,6 +129,23 @@ impl Scene<'_> {
             Break::TruncatedJson => self.half_an_answer(ReplyBody::Whole),
             Break::WrongLength => self.half_an_answer(ReplyBody::Short),
             Break::ResetMidBody => self.half_an_answer(ReplyBody::Cut),
+        }
+    }
+
+    fn odd(&self, oddity: Oddity) -> Rendered {
+        let message = answer::message(self.question, Twist::Plain);
+        let body = Bytes::from(oddity::written(&message, oddity));
+        let mut reply = Reply::json(200, Bytes::new(), self.request_id.clone());
+        if oddity == Oddity::Events {
+            reply.content_type = EVENT_STREAM;
+        }
+        reply.body = match oddity {
+            Oddity::OpenEnd => ReplyBody::Open(body),
+            _ => ReplyBody::Whole(body),
+        };
+        Rendered {
+            reply,
+            message: Some((message, oddity != Oddity::TrailingText)),
         }
     }
 

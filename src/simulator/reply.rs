@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::errors::ApiError;
 use super::limits::{Headers, ORGANIZATION};
-use super::sse;
+use super::sse::{self, After};
 use super::wire::Cutter;
 
 const WORKSPACE: &str = "wrkspc_01SIMULATED";
@@ -25,6 +25,9 @@ const JSON: &str = "application/json";
 const MISSING_BYTES: usize = 64;
 /// Between the last byte and a cut: long enough for what was written to be flushed first.
 pub(super) const BEFORE_CUT: Duration = Duration::from_millis(5);
+
+/// Between the pings of a stream that has nothing else to tell; real ones come more rarely.
+const BETWEEN_PINGS: Duration = Duration::from_millis(20);
 
 /// What is answered.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(super) enum ReplyBody {
     Short(Bytes),
     /// Some bytes, and then a reset.
     Cut(Bytes),
+    /// All bytes, and then nothing: the connection stays open.
+    Open(Bytes),
     /// A body that knows by itself how it ends.
     Ready(Body),
     /// A stream of events, with this pause before each.
@@ -148,11 +153,16 @@ impl Reply {
                 let sending = Sending::new([bytes].into(), End::Cut, cutter, done);
                 (sending.into_body(), Some(promised))
             }
+            ReplyBody::Open(bytes) => {
+                done();
+                let sending = Sending::new([bytes].into(), End::Never, cutter, || ());
+                (sending.into_body(), None)
+            }
             ReplyBody::Stream(script, pause) => {
-                let end = if script.stalls {
-                    End::Never
-                } else {
-                    End::Clean
+                let end = match script.after {
+                    After::End => End::Clean,
+                    After::Silence => End::Never,
+                    After::Pings => End::Pings,
                 };
                 let mut sending = Sending::new(script.chunks.into(), end, cutter, done);
                 sending.pause = pause;
@@ -210,6 +220,7 @@ enum End {
     Short,
     Cut,
     Never,
+    Pings,
 }
 
 /// A body on its way.
@@ -263,6 +274,10 @@ impl<F: FnOnce() + Send + 'static> Sending<F> {
                 Some(Err(Dropped))
             }
             End::Never => std::future::pending().await,
+            End::Pings => {
+                tokio::time::sleep(BETWEEN_PINGS).await;
+                Some(Ok(Bytes::from_static(sse::PING.as_bytes())))
+            }
         }
     }
 }

@@ -70,6 +70,8 @@ pub(super) struct BlockFields<'a> {
     #[serde(default)]
     pub(super) id: Option<String>,
     #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
     pub(super) tool_use_id: Option<String>,
     #[serde(default)]
     pub(super) cache_control: Option<CacheControl>,

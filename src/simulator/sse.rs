@@ -20,18 +20,27 @@ const PING_EVERY: usize = 16;
 /// Chunks of a stream that is cut without regard to characters: a prime, so that cuts wander.
 const SPLIT_BYTES: usize = 7;
 
-const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+pub(super) const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
 /// A stream ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Script {
     pub(super) chunks: Vec<Bytes>,
-    /// Whether the connection stays open after the last chunk, with nothing more to come.
-    pub(super) stalls: bool,
+    pub(super) after: After,
     /// Whether any of the message was generated.
     pub(super) generated: bool,
     /// Whether the message arrives whole.
     pub(super) complete: bool,
+}
+
+/// What comes after the last chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    End,
+    /// Nothing, and the connection stays open.
+    Silence,
+    /// Pings for ever.
+    Pings,
 }
 
 /// The events of a good stream, in the documented order.
@@ -47,7 +56,7 @@ pub(super) fn plain(message: &Message) -> Script {
     events.push(event("message_stop", &json!({"type": "message_stop"})));
     Script {
         chunks: events,
-        stalls: false,
+        after: After::End,
         generated: true,
         complete: true,
     }
@@ -58,7 +67,7 @@ pub(super) fn twisted(message: &Message, twist: StreamTwist, request_id: Option<
     let good = plain(message);
     let broken = |chunks| Script {
         chunks,
-        stalls: false,
+        after: After::End,
         generated: !matches!(twist, StreamTwist::ErrorFirst | StreamTwist::Overloaded),
         complete: false,
     };
@@ -93,7 +102,11 @@ pub(super) fn twisted(message: &Message, twist: StreamTwist, request_id: Option<
         }
         StreamTwist::Eof => broken(until_middle(good.chunks, Bytes::new())),
         StreamTwist::Stall => Script {
-            stalls: true,
+            after: After::Silence,
+            ..broken(until_middle(good.chunks, Bytes::new()))
+        },
+        StreamTwist::Pings => Script {
+            after: After::Pings,
             ..broken(until_middle(good.chunks, Bytes::new()))
         },
         StreamTwist::Crlf => Script {
@@ -108,9 +121,14 @@ pub(super) fn twisted(message: &Message, twist: StreamTwist, request_id: Option<
             chunks: with_unknown_events(good.chunks),
             ..good
         },
+        StreamTwist::ErrorLast => {
+            whole::without_stop(good, &[error("api_error", "Internal server error")])
+        }
+        other => whole::twisted(message, other, good),
     }
 }
 
+/// Name and data of an event.
 fn frame(name: &str, data: &str) -> Bytes {
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
 }
@@ -150,6 +168,11 @@ fn delta_of(message: &Message) -> Bytes {
         delta["stop_details"] = details.clone();
     }
     let usage = &message.usage;
+    if let Some(receipt) = usage.receipt {
+        let told = receipt.of(usage);
+        let last = json!({"type": "message_delta", "delta": delta, "usage": told});
+        return event("message_delta", &last);
+    }
     event(
         "message_delta",
         &json!({"type": "message_delta", "delta": delta, "usage": {
@@ -286,6 +309,8 @@ fn with_unknown_events(chunks: Vec<Bytes>) -> Vec<Bytes> {
     }
     out
 }
+
+mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Result;
 use super::verbs::Finish;
 use crate::model::{
-    AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody,
+    AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, Pico, RemoteBatch, RequestBody,
     RequestCounts, RunId, ShortResults,
 };
 
@@ -167,6 +167,17 @@ pub struct OpenItem {
     pub lane: Option<Lane>,
 }
 
+/// What answers of a run to requests for one model have cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerCosts {
+    /// The model that was asked for.
+    pub model: String,
+    /// Answers.
+    pub answers: u64,
+    /// What they cost together, to a thousand picodollars each.
+    pub cost: Pico,
+}
+
 /// A job whose request may write what others read from the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Warmer {
@@ -308,7 +319,7 @@ pub trait BatchStore: Send + Sync + 'static {
         &self,
         run: RunId,
         items: Vec<(Finish, Lane)>,
-    ) -> impl Future<Output = Result<()>> + Send;
+    ) -> impl Future<Output = Result<Vec<Finish>>> + Send;
 
     /// How these jobs stand; those that there are not are left out.
     fn warmers(
@@ -316,6 +327,10 @@ pub trait BatchStore: Send + Sync + 'static {
         jobs: Vec<JobId>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Warmer>>> + Send;
+
+    /// What answers of the run have cost, by model, on whichever lane; of a large run some ten
+    /// thousand of them, which tell as much as all.
+    fn answer_costs(&self, run: RunId) -> impl Future<Output = Result<Vec<AnswerCosts>>> + Send;
 
     /// The batches of a run, oldest first; all of them, also those that are over.
     fn batches(&self, run: RunId) -> impl Future<Output = Result<Vec<BatchRow>>> + Send;

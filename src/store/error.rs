@@ -133,13 +133,16 @@ pub enum StoreError {
     },
     /// It is a hard link of a store whose log lies under another name.
     #[error(
-        "{path} is a second name (a hard link) of the store {other}, which is in use or was left by a crash: its log lies under that name, and would be lost here. Use --store {other}, and copy a store with `sqlite3 {other} \".backup COPY\"`, not with a link"
+        "{path} is a second name (a hard link) of a store whose log lies under its first name, {other}{}: what is in that log would be missed here, and lost. Use that name with --store, and copy a store with `sqlite3 STORE \".backup COPY\"`, not with a link",
+        at_work(.held_by.as_deref())
     )]
     SecondName {
         /// The name that was used.
         path: PathBuf,
-        /// The name that has the log.
-        other: PathBuf,
+        /// The name that has the log, or where it is.
+        other: String,
+        /// The process that dispatches from it, as it wrote itself down.
+        held_by: Option<String>,
     },
     /// The store works, and cannot hold this one value.
     #[error(
@@ -199,6 +202,13 @@ pub enum StoreError {
         /// What SQLite said.
         why: String,
     },
+}
+
+fn at_work(pid: Option<&str>) -> String {
+    match pid {
+        Some(pid) => format!(" (another claude-run, pid {pid}, is at work on it)"),
+        None => String::new(),
+    }
 }
 
 impl StoreError {

@@ -9,6 +9,7 @@
 mod batches;
 mod error;
 mod health;
+mod lesser;
 pub mod sqlite;
 mod verbs;
 mod verify;
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 use crate::model::{AttemptId, DispatchOptions, JobId, Pico, Run, RunId};
 
 pub use batches::{
-    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
     RESULTS_KEPT_FOR, RouteRule, Routed, Unroute, Warmer,
 };
 pub use error::StoreError;
@@ -88,7 +89,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records how attempts ended and what becomes of their jobs, which go again by the live lane,
     /// in one transaction. An attempt that has ended already is left as it is.
-    fn finish(&self, run: RunId, finishes: Vec<Finish>) -> impl Future<Output = Result<()>> + Send;
+    ///
+    /// An end that the store works for and cannot hold (a text too long) spoils no other: it is kept
+    /// aside, and a lesser form of it is recorded and returned ([`Finish::held_back`]). Numbers that are too
+    /// large are cut.
+    fn finish(
+        &self,
+        run: RunId,
+        finishes: Vec<Finish>,
+    ) -> impl Future<Output = Result<Vec<Finish>>> + Send;
 
     /// Makes room beside the store for ends of attempts that it may not take one day: for what a
     /// dispatch with so many slots has open at once, within bounds. Whoever calls this holds the

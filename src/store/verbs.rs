@@ -54,8 +54,9 @@ pub struct Unbounded {
     pub lane: Lane,
     /// When it was claimed.
     pub started_at: Timestamp,
-    /// Its request, with what the job asks differently by now laid over it.
-    pub body: RequestBody,
+    /// Its request, with what the job asks differently by now laid over it. None if the store's text
+    /// of it is damaged: then nothing bounds what it cost.
+    pub body: Option<RequestBody>,
 }
 
 /// What attempts of a run that may have been billed may have cost.
@@ -89,8 +90,8 @@ pub struct Recovered {
     pub interrupted: u64,
     /// Jobs that failed for having been interrupted too often in a row.
     pub failed: u64,
-    /// Jobs that ended for the same reason with the truncated answer that was put aside.
-    pub truncated: u64,
+    /// Jobs that ended for the same reason with the answer that was put aside.
+    pub put_aside: u64,
     /// What was recorded before that, because an earlier process had to leave it in the spool.
     pub replayed: Replayed,
 }
@@ -160,9 +161,10 @@ pub enum Next {
     Hold,
     /// It has ended.
     End(JobEnd),
-    /// It has succeeded with the truncated answer that was put aside ([`Amended::put_aside`]):
-    /// no later attempt brought a better one.
-    EndTruncated,
+    /// It has succeeded with the answer that was put aside ([`Amended::put_aside`]), with the mark of
+    /// the attempt that brought it: no later attempt brought a better one.
+    #[serde(alias = "end_truncated")]
+    EndPutAside,
 }
 
 impl Next {
@@ -171,14 +173,14 @@ impl Next {
     pub fn next_try_at(&self) -> Option<Timestamp> {
         match self {
             Self::RetryAt(at) | Self::Amend { at, .. } => Some(*at),
-            Self::Requeue | Self::Hold | Self::End(_) | Self::EndTruncated => None,
+            Self::Requeue | Self::Hold | Self::End(_) | Self::EndPutAside => None,
         }
     }
 
     /// Whether the job has ended.
     #[must_use]
     pub fn is_end(&self) -> bool {
-        matches!(self, Self::End(_) | Self::EndTruncated)
+        matches!(self, Self::End(_) | Self::EndPutAside)
     }
 }
 
@@ -286,7 +288,7 @@ pub struct AttemptRow {
     pub http_status: Option<u16>,
     /// `error.type`.
     pub error_type: Option<String>,
-    /// What the API or the network said.
+    /// What the API or the network said; of a success what was altered in it, if anything was.
     pub message: Option<String>,
     /// The API's request id.
     pub request_id: Option<String>,
@@ -341,6 +343,10 @@ pub struct ResultRow {
     pub latency: Option<Duration>,
     /// The input line's `metadata`, as raw JSON.
     pub metadata: Option<String>,
+    /// What is to be said of the message: that it was altered to be valid, say.
+    pub note: Option<String>,
+    /// Which of its texts is not what was stored, and how that shows. It is left out above.
+    pub damaged: Option<String>,
 }
 
 /// Attempts of one hour of the day, over all days.

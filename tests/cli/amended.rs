@@ -221,8 +221,8 @@ fn a_turn_that_keeps_pausing_is_kept_and_marked() {
 }
 
 #[test]
-fn a_continuation_that_fails_tells_what_the_pauses_cost() {
-    let desk = run_one("pause-turn, 400", &[], 3);
+fn a_continuation_that_is_refused_tells_what_the_pauses_cost() {
+    let desk = run_one("pause-turn, refusal", &[], 3);
     let paid = desk.attempts()[0]["cost_usd"].as_str().unwrap().to_owned();
     let result = desk.results().remove(0);
     let error = result["result"]["error"]["error"]["message"]
@@ -230,7 +230,6 @@ fn a_continuation_that_fails_tells_what_the_pauses_cost() {
         .unwrap();
     let told = format!("1 earlier answer of it cost {paid} USD");
     assert!(error.contains(&told), "{error}");
-    assert_eq!(result["run"]["cost_usd"], *paid);
 }
 
 #[test]

@@ -265,7 +265,7 @@ fn submit_and_the_run_say_how_few_the_budget_allows_at_once() {
     // Of haiku at 5 USD a million: eleven cents each, or one.
     let submitted = "the budget allows 9 open at once; `--max-tokens` 2000 would allow 30 (of 30)";
     ran.expect(0)
-        .says(&[submitted, "open at once; `--max-tokens` 2000 would allow"]);
+        .says(&[submitted, "open at once; `--max-tokens` 2000 would allow 8"]);
     let plenty = desk.run(&["submit", "jobs.jsonl", "--new-run", "--budget-usd", "100"]);
     assert!(!plenty.stderr.contains("open at once"), "{plenty}");
 }
@@ -357,17 +357,35 @@ fn a_truncated_answer_that_is_tried_again_with_more_room_holds_for_that() {
 #[test]
 fn a_dearer_model_to_fall_back_to_holds_its_own_price() {
     let desk = Desk::new();
-    let prompts = (0..20).map(|n| format!("{n} [[sim: refusal, max-tokens-stop]]"));
-    desk.write("jobs.jsonl", jobs(prompts));
+    desk.write("jobs.jsonl", jobs(["Hello [[sim: refusal]]"]));
+    // Two cents and a half of haiku fit, eleven of opus do not.
     let flags = [
         "--max-tokens",
         "4000",
         "--fallback-model",
         "claude-opus-4-6",
-        "--budget-usd",
-        "0.5",
     ];
-    desk.run(&[&["submit", "jobs.jsonl"], &flags[..]].concat())
-        .expect(4);
+    let submit = [
+        &["submit", "jobs.jsonl", "--budget-usd", "0.05"],
+        &flags[..],
+    ]
+    .concat();
+    desk.run(&submit)
+        .expect(4)
+        .says(&["own budget of $0.05", "may cost up to $0.11"]);
+    assert_eq!(desk.simulator.stats().requests, 1, "opus is not asked");
+}
+
+#[test]
+fn what_we_mark_for_the_cache_ourselves_is_held_for_as_written() {
+    let desk = Desk::new();
+    let system = "Know this by heart. ".repeat(1_500);
+    let lines = (0..20).map(|n| line(n, &json!({"model": "claude-sonnet-4-6", "system": system})));
+    desk.write("jobs.jsonl", lines.collect::<String>());
+    // Each may write 30,000 tokens at 3.75 USD a million.
+    let flags = ["--budget-usd", "0.5", "--cache-prefix", "auto"];
+    let ran = desk.run(&[&["submit", "jobs.jsonl"], &flags[..]].concat());
+    ran.expect(0).says(&["open at once"]);
     assert_within(&desk, Pico(Pico::USD.0 / 2));
+    assert!(desk.simulator.stats().ledger["claude-sonnet-4-6"].cache_write_5m_tokens > 0);
 }

@@ -136,7 +136,7 @@ fn csv_has_the_contract_s_columns_and_one_row_a_job() {
         .collect();
     assert_eq!(
         head.join(","),
-        "custom_id,status,error_class,text,stop_reason,model,lane,attempts,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd,latency_ms"
+        "custom_id,status,error_class,text,stop_reason,model,lane,attempts,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd,latency_ms,line,error_message,metadata"
     );
     let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
     let of = |n: usize, column: &str| {
@@ -200,4 +200,35 @@ fn export_and_report_end_well_whatever_the_jobs_ends() {
     let export = desk.run(&["export", "-o", "-"]).expect(0);
     assert_eq!(export.stdout, "");
     desk.run(&["report"]).expect(0);
+}
+
+#[test]
+fn a_table_for_a_spreadsheet_has_its_mark_and_no_formula() {
+    let desk = Desk::new();
+    let line = json!({"custom_id": "=cmd|' /C calc'!A0", "model": MODEL, "prompt": "[[sim: 400]]", "metadata": {"row": 7}});
+    desk.write("jobs.jsonl", format!("{line}\n"));
+    desk.run(&["submit", "jobs.jsonl"]).expect(3);
+    let args = [
+        "export",
+        "-o",
+        "out.csv",
+        "--format",
+        "csv",
+        "--csv-safe",
+        "--csv-bom",
+    ];
+    desk.run(&args).expect(0);
+    let table = desk.read("out.csv");
+    let rows = table.strip_prefix('\u{feff}').unwrap();
+    let mut reader = csv::Reader::from_reader(rows.as_bytes());
+    let row = reader.records().next().unwrap().unwrap();
+    assert_eq!(&row[0], "'=cmd|' /C calc'!A0");
+    assert_eq!((&row[14], &row[16]), ("1", r#"{"row":7}"#));
+    assert!(!row[15].is_empty(), "why it failed");
+    for flag in ["--csv-safe", "--csv-bom"] {
+        desk.run(&["export", "-o", "out.jsonl", flag])
+            .expect(2)
+            .clear_error()
+            .says(&["--format csv"]);
+    }
 }

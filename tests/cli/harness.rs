@@ -143,15 +143,21 @@ impl Desk {
 
     /// Starts a command beside the test.
     pub(crate) fn spawn(&self, args: &[&str]) -> Process {
+        self.start(self.command(args))
+    }
+
+    /// Starts it beside the test, whatever it is.
+    pub(crate) fn start(&self, mut command: Command) -> Process {
         let unique = uuid::Uuid::now_v7();
         let stdout = self.path(&format!("{unique}.stdout"));
         let stderr = self.path(&format!("{unique}.stderr"));
-        let mut command = self.command(args);
         command
+            .stdin(Stdio::null())
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap());
+        let args = command.get_args().map(|arg| arg.to_string_lossy());
         Process {
-            line: args.join(" "),
+            line: args.collect::<Vec<_>>().join(" "),
             child: command.spawn().unwrap(),
             stdout,
             stderr,

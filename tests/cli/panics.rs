@@ -70,7 +70,21 @@ fn a_panic_of_the_stores_writer_keeps_the_answers_that_had_come() {
     assert_eq!(desk.run(&["verify"]).expect(0).code, Some(0));
 }
 
-/// What waits for the writer is told of its death and does not wait for ever.
+/// On its way to the writer: the answers go into the spool.
+#[test]
+fn a_panic_while_answers_are_recorded_keeps_them() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", plain_jobs(10));
+    panicking(&desk, &["submit", "jobs.jsonl"], "store-finish=panic")
+        .expect(1)
+        .clear_error();
+    let paid = desk.simulator.stats().requests;
+    assert!(paid > 0);
+    desk.run(&["resume"]).expect(0);
+    assert_eq!(desk.simulator.stats().requests, 10);
+    assert_eq!(desk.report()["attempts"]["interrupted"], 0);
+}
+
 #[test]
 fn a_panic_of_a_batchs_task_ends_the_dispatch_and_buys_nothing_twice() {
     let desk = Desk::new();
@@ -90,6 +104,6 @@ fn a_panic_of_a_batchs_task_ends_the_dispatch_and_buys_nothing_twice() {
     }
     desk.run(&["resume", "--retry-scale", "0"]).expect(0);
     assert_eq!(desk.report()["jobs"]["succeeded"], json!(4));
-    let calls = desk.simulator.stats().calls;
-    println!("{calls:?}");
+    let bought = desk.simulator.stats().batch_items;
+    assert_eq!(bought["succeeded"], 4, "{bought:?}");
 }

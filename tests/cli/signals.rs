@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and kill -9.
+//! Ctrl-C, SIGTERM, SIGHUP and the other signals, and kill -9.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::{Desk, jobs, plain_jobs, stuck_jobs, wait_until};
+use crate::harness::{Desk, Process, jobs, plain_jobs, stuck_jobs, wait_until};
+use crate::onlookers::full_pipe;
 
 fn count(desk: &Desk, outcome: &Value) -> usize {
     let attempts = desk.attempts();
@@ -18,7 +19,14 @@ fn count(desk: &Desk, outcome: &Value) -> usize {
 
 #[test]
 fn the_first_signal_drains_and_resume_completes() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [
+        Signal::INT,
+        Signal::TERM,
+        Signal::HUP,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::XCPU,
+    ] {
         let desk = Desk::new();
         let prompts = (0..30).map(|n| format!("{n} [[sim: ok delay=700ms]]"));
         desk.write("jobs.jsonl", jobs(prompts));
@@ -31,6 +39,7 @@ fn the_first_signal_drains_and_resume_completes() {
         let sent = desk.simulator.stats().requests;
         assert!(sent < 30);
         let run = desk.only_run();
+        assert_eq!(run["state"], "interrupted", "as the summary says");
         assert_eq!(run["jobs"]["in_flight"], 0);
         assert_eq!(run["jobs"]["succeeded"], sent, "what was in flight is kept");
         assert_eq!(count(&desk, &json!("succeeded")) as u64, sent);
@@ -43,22 +52,167 @@ fn the_first_signal_drains_and_resume_completes() {
 
 #[test]
 fn the_second_signal_leaves_at_once() {
+    for (first, second) in [
+        (Signal::INT, Signal::INT),
+        (Signal::HUP, Signal::HUP),
+        (Signal::TERM, Signal::HUP),
+        (Signal::XCPU, Signal::TERM),
+    ] {
+        let desk = Desk::new();
+        desk.write("jobs.jsonl", stuck_jobs(4));
+        let mut process = desk.spawn(&["submit", "jobs.jsonl"]);
+        desk.wait_for_open(4);
+        process.signal(first);
+        process.wait_for("stopping");
+        assert!(!process.has_ended());
+        let began = Instant::now();
+        process.signal(second);
+        process.wait().expect(130);
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        desk.run(&["resume"]).expect(0);
+        assert_eq!(count(&desk, &json!("interrupted")), 4);
+        assert_eq!(count(&desk, &json!("succeeded")), 4);
+        assert_eq!(desk.report()["attempts"]["maybe_billed"], 4);
+    }
+}
+
+/// The system sends it each second once the limit of CPU time is reached.
+#[test]
+fn a_second_xcpu_is_no_second_wish() {
     let desk = Desk::new();
-    desk.write("jobs.jsonl", stuck_jobs(4));
+    desk.write("jobs.jsonl", jobs(["[[sim: ok delay=1500ms]]"]));
     let mut process = desk.spawn(&["submit", "jobs.jsonl"]);
-    desk.wait_for_open(4);
-    process.signal(Signal::INT);
+    desk.wait_for_open(1);
+    process.signal(Signal::XCPU);
     process.wait_for("stopping");
-    assert!(!process.has_ended());
-    let began = Instant::now();
+    process.signal(Signal::XCPU);
+    let ended = process.wait();
+    assert!(matches!(ended.code, Some(0 | 130)), "{ended}");
+    assert_eq!(desk.only_run()["jobs"]["succeeded"], 1);
+}
+
+/// Starts a command as a shell does after these words.
+fn spawn_from_shell(desk: &Desk, before: &str, args: &str) -> Process {
+    let line = format!("{before} exec {} {args}", crate::harness::BINARY);
+    let mut command = desk.command(&[]);
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", &line]).env_clear();
+    shell.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    shell.current_dir(desk.path(""));
+    std::mem::swap(&mut command, &mut shell);
+    desk.start(command)
+}
+
+#[test]
+fn a_hangup_that_was_ignored_from_the_start_stays_ignored() {
+    for (signal, name) in [
+        (Signal::HUP, "HUP"),
+        (Signal::TERM, "TERM"),
+        (Signal::USR1, "USR1"),
+    ] {
+        let desk = Desk::new();
+        desk.write("jobs.jsonl", jobs(["[[sim: ok delay=1s]]"]));
+        let trap = format!("trap '' {name};");
+        let mut process = spawn_from_shell(&desk, &trap, "submit jobs.jsonl");
+        desk.wait_for_open(1);
+        process.signal(signal);
+        process.signal(signal);
+        let ended = process.wait().expect(0);
+        assert!(!ended.stderr.contains("stopping"), "{ended}");
+    }
+}
+
+/// A shell that runs a script lets everything behind a `&` ignore it, and nobody asked for that.
+#[test]
+fn an_interrupt_is_heard_although_it_was_ignored_from_the_start() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", jobs(["1 [[sim: ok delay=500ms]]", "2"]));
+    let mut process = spawn_from_shell(&desk, "trap '' INT;", "submit jobs.jsonl --concurrency 1");
+    desk.wait_for_open(1);
     process.signal(Signal::INT);
-    process.wait().expect(130);
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    process.wait().expect(130).says(&["stopping"]);
+}
+
+#[test]
+fn a_quit_ends_the_process_as_the_system_does_and_resume_owns_up() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", stuck_jobs(2));
+    let mut process = spawn_from_shell(&desk, "ulimit -c 0;", "submit jobs.jsonl");
+    desk.wait_for_open(2);
+    process.signal(Signal::QUIT);
+    assert_eq!(process.wait().code, None);
     desk.run(&["resume"]).expect(0);
-    assert_eq!(count(&desk, &json!("interrupted")), 4);
-    assert_eq!(count(&desk, &json!("succeeded")), 4);
-    assert_eq!(desk.report()["attempts"]["maybe_billed"], 4);
+    assert_eq!(count(&desk, &json!("interrupted")), 2);
+}
+
+/// Without the care for it the process would end by SIGXFSZ, with answers in its hands.
+#[test]
+fn a_limit_of_file_sizes_is_told_as_a_full_disk_is() {
+    let desk = Desk::new();
+    let long = "long ".repeat(2_000);
+    desk.write("jobs.jsonl", jobs((0..200).map(|n| format!("{n} {long}"))));
+    let mut process = spawn_from_shell(&desk, "ulimit -f 900;", "submit jobs.jsonl");
+    process.wait().expect(1).clear_error();
+    desk.run(&["resume"]).expect(0);
+    let report = desk.report();
+    assert_eq!(report["jobs"]["succeeded"], 200);
+    assert_eq!(
+        desk.simulator.stats().requests,
+        200,
+        "nothing is bought twice"
+    );
+}
+
+/// With a pipe for standard error that is full, and that nobody reads.
+#[test]
+fn the_second_signal_ends_a_process_whose_standard_error_nobody_reads() {
+    for args in [
+        &["submit", "jobs.jsonl"][..],
+        &["submit", "jobs.jsonl", "-vvv"],
+        &["submit", "jobs.jsonl", "--quiet"],
+    ] {
+        let desk = Desk::new();
+        desk.write("jobs.jsonl", stuck_jobs(2));
+        let (_reader, writer) = full_pipe();
+        let mut command = desk.command(args);
+        command.stderr(writer);
+        let mut child = command.spawn().unwrap();
+        wait_until("somebody to listen for signals", || {
+            hears_interrupts(child.id())
+        });
+        let pid = rustix::process::Pid::from_child(&child);
+        for _ in 0..2 {
+            rustix::process::kill_process(pid, Signal::INT).unwrap();
+            // The system merges signals that nobody has taken yet.
+            wait_until("the signal to be taken", || !has_pending_signal(child.id()));
+        }
+        let mut status = None;
+        wait_until("the end", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        assert_eq!(status.unwrap().code(), Some(130), "{args:?}");
+    }
+}
+
+/// A mask of signals as the system tells it.
+fn mask(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap())
+}
+
+fn hears_interrupts(pid: u32) -> bool {
+    mask(pid, "SigCgt:") & 0b10 != 0
+}
+
+fn has_pending_signal(pid: u32) -> bool {
+    mask(pid, "ShdPnd:") & 0b10 != 0
 }
 
 #[test]

@@ -336,44 +336,24 @@ fn a_host_once_named_is_remembered_and_a_stranger_s_store_sends_nothing() {
 #[test]
 fn another_customer_of_a_known_gateway_is_a_stranger() {
     let mut desk = desk();
-    let url = desk.simulator.base_url();
-    let of = |path: &str| format!("{url}{path}");
-    let store = |path: &str| {
-        [
-            "submit",
-            "jobs.jsonl",
-            "--new-run",
-            "--no-run",
-            "--base-url",
-        ]
-        .map(str::to_owned)
-        .into_iter()
-        .chain([of(path)])
-        .collect::<Vec<_>>()
+    let gateway = desk.simulator.base_url();
+    let store = |desk: &Desk, customer: &str| {
+        let url = format!("{gateway}/customer/{customer}");
+        let by_flag = ["--no-run", "--base-url", &url, "--name", customer];
+        desk.run(&[&SUBMIT[..], &by_flag].concat()).expect(0);
     };
-    let run = |desk: &Desk, args: &[String]| {
-        desk.run(&args.iter().map(String::as_str).collect::<Vec<_>>())
-    };
-    run(&desk, &store("/customer/8")).expect(0);
+    store(&desk, "theirs");
     somebody_else(&mut desk);
     // The user knows the gateway by their own path.
-    let mine = of("/customer/7");
-    desk.run(&[
-        "submit",
-        "jobs.jsonl",
-        "--new-run",
-        "--no-run",
-        "--base-url",
-        &mine,
-        "--name",
-        "mine",
-    ])
-    .expect(0);
-    let before = desk.simulator.log().len();
-    desk.run(&["resume"])
-        .expect(2)
-        .says(&["/customer/8", "only the stored run names it"]);
-    assert_eq!(desk.simulator.log().len(), before);
+    store(&desk, "mine");
+    let refused = desk.run(&["resume", "theirs"]).expect(2).clear_error();
+    refused.says(&["/customer/theirs", "only the stored run names it"]);
+    assert_eq!(desk.simulator.log().len(), 0);
+    let line = format!(
+        "note: requests go to {}/customer/mine, from the run",
+        place(&gateway)
+    );
+    assert_eq!(lines(&desk.run(&["resume", "mine"])), [line]);
 }
 
 #[test]

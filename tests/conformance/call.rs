@@ -89,7 +89,7 @@ impl Call {
                 store.start_run(run, now, most).await.map(Answer::Recovered)
             }
             Self::Claim(claim) => take(store, claim).await,
-            Self::Finish(run, finishes) => nothing(store.finish(run, finishes).await),
+            Self::Finish(run, finishes) => nothing(store.finish(run, finishes).await.map(drop)),
             Self::Release(run, attempts) => nothing(store.release(run, attempts).await),
             Self::KeepOptions(run, options) => nothing(store.keep_options(run, options).await),
             Self::NoteEstimates(run, sums) => nothing(store.note_estimates(run, sums).await),
@@ -122,7 +122,7 @@ impl Call {
                 while store.dissolve_batch(batch, lane, keep, now).await? {}
                 Ok(Answer::Nothing)
             }
-            Self::Harvest(run, items) => nothing(store.harvest(run, items).await),
+            Self::Harvest(run, items) => nothing(store.harvest(run, items).await.map(drop)),
             other => unreachable!("{other:?} is no verb of batches"),
         }
     }

@@ -146,7 +146,7 @@ impl End {
             }
             Self::Requeue => Next::Requeue,
             Self::Hold => Next::Hold,
-            Self::Truncated => Next::EndTruncated,
+            Self::Truncated => Next::EndPutAside,
             Self::OtherModel { puts_aside } => {
                 let other = MODELS[usize::from(job.model == HAIKU)];
                 let mut amendment = amendment_of(job);

@@ -31,11 +31,16 @@ async fn check(world: &World, seed: u64) {
         let attempts = ledger
             .iter()
             .filter(|row| row.custom_id == result.custom_id);
-        let truncated = attempts.clone().any(|row| {
-            row.outcome == Some(AttemptOutcome::Succeeded)
-                && row.error_class == Some(ErrorClass::Truncated)
-        });
-        let paid_for = result.state == JobState::Succeeded || !truncated;
+        let brought = |class| {
+            attempts.clone().any(|row| {
+                row.outcome == Some(AttemptOutcome::Succeeded) && row.error_class == Some(class)
+            })
+        };
+        // A turn that is refused in the end is refused with all its parts.
+        let lost_parts =
+            brought(ErrorClass::Paused) && result.error_class != Some(ErrorClass::Refused);
+        let paid_for =
+            result.state == JobState::Succeeded || !(brought(ErrorClass::Truncated) || lost_parts);
         assert!(
             paid_for,
             "seed {seed}, {}: an answer was lost",
@@ -120,7 +125,7 @@ fn a_turn_that_keeps_pausing_is_kept_after_five_continuations() {
 }
 
 #[test]
-fn a_continuation_that_fails_for_good_fails_the_job_and_tells_what_was_paid() {
+fn a_continuation_that_fails_for_good_leaves_the_parts_before_it() {
     World::new(1).jobs(1).block_on(async |world| {
         let fault = Answer::Error(ErrorClass::InvalidRequest);
         world
@@ -128,15 +133,26 @@ fn a_continuation_that_fails_for_good_fails_the_job_and_tells_what_was_paid() {
             .script(vec![Answer::Paused, Answer::Paused, fault]);
         world.dispatch().await;
         let result = world.results().await.remove(0);
-        assert_eq!(result.error_class, Some(ErrorClass::InvalidRequest));
-        let ResultBody::Error(error) = result.result else {
-            panic!("no error: {result:?}");
-        };
-        assert!(
-            error.contains("2 earlier answers of it cost 0.00007 USD"),
-            "{error}"
-        );
+        assert_eq!(result.state, JobState::Succeeded);
+        assert_eq!(result.error_class, Some(ErrorClass::Paused));
+        let message = r#"{"id":"msg_id-1","type":"message","content":["pause_turn","pause_turn"]}"#;
+        assert_eq!(result.result, ResultBody::Message(message.to_owned()));
+        assert_eq!(result.cost.total, world.run().await.cost);
     });
+}
+
+#[test]
+fn a_truncated_answer_is_not_given_up_for_the_parts_of_a_longer_one() {
+    for last in [ErrorClass::InvalidRequest, ErrorClass::Refused] {
+        World::new(1).jobs(1).amend(&[]).block_on(async |world| {
+            let fault = Answer::Error(last);
+            let script = vec![Answer::Truncated, Answer::Paused, fault];
+            world.provider.script(script);
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            let result = world.results().await.remove(0);
+            assert_eq!(result.error_class, Some(ErrorClass::Truncated), "{last}");
+        });
+    }
 }
 
 #[test]

@@ -19,7 +19,6 @@ const RESULTS: u64 = 20_000;
 #[derive(Debug)]
 struct Books {
     rng: Rng,
-    budget: Pico,
     /// Billed, whether anybody knows or not.
     billed: Pico,
     /// What open requests can still be billed.
@@ -52,10 +51,9 @@ impl Drop for Open<'_> {
 }
 
 impl Greedy {
-    fn new(seed: u64, budget: Pico, always_in_full: bool) -> Arc<Self> {
+    fn new(seed: u64, always_in_full: bool) -> Arc<Self> {
         let books = Books {
             rng: Rng::with_seed(seed),
-            budget,
             billed: Pico::ZERO,
             open: Pico::ZERO,
             most: Pico::ZERO,
@@ -71,6 +69,13 @@ impl Greedy {
         self.books.lock().unwrap()
     }
 
+    /// What is billed, and the most that it was at any moment with what was open.
+    fn billed(&self) -> (Pico, Pico) {
+        let books = self.books();
+        assert_eq!(books.open, Pico::ZERO);
+        (books.billed, books.most)
+    }
+
     fn price(&self, body: &Value, usage: &Usage) -> Pico {
         let at = "2026-11-22T00:00:00Z".parse().unwrap();
         let cost = self.prices.cost(body["model"].as_str().unwrap(), usage, at);
@@ -83,13 +88,6 @@ impl Greedy {
         books.open += most;
         let now = books.billed + books.open;
         books.most = books.most.max(now);
-        assert!(
-            now <= books.budget,
-            "{} billed and {} open, of {}",
-            books.billed,
-            books.open,
-            books.budget
-        );
         Open {
             greedy: self,
             most,
@@ -170,6 +168,7 @@ impl Provider for Greedy {
 
 fn message(body: &Value, usage: Usage) -> Message {
     Message {
+        note: None,
         raw: r#"{"id":"msg_1","type":"message"}"#.to_owned(),
         model: body["model"].as_str().map(str::to_owned),
         stop_reason: Some("end_turn".to_owned()),
@@ -181,6 +180,7 @@ fn message(body: &Value, usage: Usage) -> Message {
 
 fn failure(class: ErrorClass, http_status: Option<u16>) -> Box<Failure> {
     Box::new(Failure {
+        unsent: false,
         class,
         evidence: Evidence {
             http_status,
@@ -228,39 +228,30 @@ fn plan(seed: u64, budget: Pico) -> Plan {
 #[test]
 fn at_no_moment_can_what_is_billed_and_what_is_open_exceed_the_budget() {
     let mut halted = 0;
-    for seed in seeds(60) {
+    for seed in seeds(30) {
         let mut rng = Rng::with_seed(seed ^ 0xB0D6);
         let budget = Pico(Pico::USD.0 / 100 * i128::from(rng.u32(300..2_000)));
-        let greedy = Greedy::new(seed, budget, seed % 3 == 0);
+        let greedy = Greedy::new(seed, seed % 3 == 0);
         plan(seed, budget).block_on(async |world| {
             let ending = world.dispatch_to(&greedy).await;
             halted += u32::from(matches!(&ending, Ending::Halted(halt) if halt.is_own_budget()));
-            let books = greedy.books();
-            assert_eq!(books.open, Pico::ZERO, "seed {seed}");
-            assert!(
-                books.billed <= budget,
-                "seed {seed}: {} of {budget}",
-                books.billed
-            );
+            let (billed, most) = greedy.billed();
+            assert!(most <= budget, "seed {seed}: {most} of {budget}");
             let cost = world.run().await.cost;
-            assert!(
-                cost <= books.billed,
-                "seed {seed}: {cost} of {}",
-                books.billed
-            );
+            assert!(cost <= billed, "seed {seed}: {cost} of {billed}");
         });
     }
     assert!(
-        halted > 10,
+        halted > 5,
         "the stories end before the money does: {halted}"
     );
 }
 
 #[test]
 fn what_may_have_been_billed_stays_held_over_crashes() {
-    for seed in seeds(40) {
+    for seed in seeds(20) {
         let budget = Pico(Pico::USD.0 * 8);
-        let greedy = Greedy::new(seed, budget, false);
+        let greedy = Greedy::new(seed, false);
         plan(seed, budget).block_on(async |world| {
             for _ in 0..4 {
                 let crash = tokio::time::sleep(world.random_instant(30_000));
@@ -270,12 +261,8 @@ fn what_may_have_been_billed_stays_held_over_crashes() {
                 }
             }
             world.dispatch_to(&greedy).await;
-            let books = greedy.books();
-            assert!(
-                books.billed <= budget,
-                "seed {seed}: {} of {budget}",
-                books.billed
-            );
+            let (_, most) = greedy.billed();
+            assert!(most <= budget, "seed {seed}: {most} of {budget}");
         });
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claude_run::engine::{Ending, Stop};
-use claude_run::model::{AttemptOutcome, ErrorClass, JobState};
+use claude_run::model::{AttemptOutcome, ErrorClass, EventKind, JobState};
 
 use crate::world::World;
 use crate::world::scripted::Answer;
@@ -98,4 +98,59 @@ fn when_every_answer_panics_nothing_is_bought_for_ever() {
         assert_eq!(world.counts().await.failed, 5);
         assert_eq!(world.provider.requests(), 40);
     });
+}
+
+/// Ctrl-Z for five minutes, in the middle of the grace: it does not count, so that answers which lie
+/// in the sockets are not thrown away.
+#[test]
+fn a_stop_of_the_process_takes_nothing_of_the_grace() {
+    for (latency, kept) in [(20_000, true), (3_600_000, false)] {
+        World::new(6)
+            .jobs(5)
+            .latency(latency)
+            .block_on(async |world| {
+                let standstill = async {
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    tokio::time::advance(Duration::from_mins(5)).await;
+                    std::future::pending::<()>().await;
+                };
+                let ending = tokio::select! {
+                    ending = world.dispatch_and_stop_at(Duration::from_secs(1), Stop::Drain) => ending,
+                    () = standstill => unreachable!(),
+                };
+                assert_eq!(ending, Ending::Interrupted);
+                let counts = world.counts().await;
+                assert_eq!(counts.succeeded, if kept { 5 } else { 0 });
+                let took = world.elapsed().as_secs();
+                assert!(kept || (331..=332).contains(&took), "{took}");
+                let told = world.told(|kind| matches!(kind, EventKind::StoodStill { for_ms: 300_000.. }));
+                assert_eq!(told, 1);
+            });
+    }
+}
+
+/// A night in which the machine slept through the hours of the run.
+#[test]
+fn after_a_sleep_nothing_is_sent_outside_of_the_hours() {
+    World::new(7)
+        .jobs(2_000)
+        .concurrency(2)
+        .latency(4_000)
+        .only_between("00:00-06:00@UTC")
+        .block_on(async |world| {
+            let asleep = async {
+                tokio::time::sleep(Duration::from_mins(5)).await;
+                tokio::time::advance(Duration::from_hours(12)).await;
+                let woken = tokio::time::Instant::now();
+                tokio::time::sleep(Duration::from_mins(5)).await;
+                let sent = world
+                    .provider
+                    .requests_in(&(woken..tokio::time::Instant::now()));
+                assert_eq!(sent, 0, "the hours are over");
+            };
+            tokio::select! {
+                _ = world.dispatch() => unreachable!(),
+                () = asleep => {}
+            }
+        });
 }

@@ -307,6 +307,7 @@ fn message(id: &str, model: &str, input: u32, output: u32) -> Message {
             ..Usage::default()
         },
         request_id: None,
+        note: None,
     }
 }
 
@@ -322,5 +323,6 @@ fn failure(class: ErrorClass, status: u16, wait_s: Option<f64>) -> Box<Failure> 
         evidence,
         message: None,
         partial: None,
+        unsent: false,
     })
 }

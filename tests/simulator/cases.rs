@@ -39,7 +39,7 @@ const TEXT: &str = "text/plain";
 const INVALID: &str = "invalid_request_error";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-const WHOLE: [Expected; 63] = [
+const WHOLE: [Expected; 78] = [
     expect("ok", 200, JSON, "end_turn", "simulated answer"),
     expect("thinking", 200, JSON, "end_turn", "\"signature\""),
     expect("empty-answer", 200, JSON, "end_turn", "\"content\":[]"),
@@ -48,7 +48,22 @@ const WHOLE: [Expected; 63] = [
     expect("max-tokens-stop", 200, JSON, "max_tokens", "\"output_tokens\":1000"),
     expect("context-window-stop", 200, JSON, "model_context_window_exceeded", ""),
     expect("pause-turn", 200, JSON, "pause_turn", "server_tool_use"),
+    expect("pause-turn-container", 200, JSON, "pause_turn", "\"container\":{"),
     expect("unknown-stop", 200, JSON, "ran_out_of_ink", ""),
+    expect("usage-absent", 200, JSON, "end_turn", "simulated answer"),
+    expect("usage-null", 200, JSON, "end_turn", "\"usage\":null"),
+    expect("usage-zeros", 200, JSON, "end_turn", "\"output_tokens\":0"),
+    expect("usage-floats", 200, JSON, "end_turn", ".5"),
+    expect("usage-strings", 200, JSON, "end_turn", "\"output_tokens\":\""),
+    expect("usage-negative", 200, JSON, "end_turn", "\"output_tokens\":-"),
+    expect("usage-huge", 200, JSON, "end_turn", "18446744073709551615"),
+    expect("usage-beyond", 200, JSON, "end_turn", "1e+30"),
+    expect("usage-searches", 200, JSON, "end_turn", "999999999"),
+    expect("usage-many-steps", 200, JSON, "end_turn", "\"iterations\""),
+    expect("usage-huge-steps", 200, JSON, "end_turn", "1000000000"),
+    expect("model-own", 200, JSON, "end_turn", "our-small-one"),
+    expect("model-openrouter", 200, JSON, "end_turn", "anthropic/claude-haiku-4.5"),
+    expect("model-bedrock", 200, JSON, "end_turn", "us.anthropic.claude-haiku-4-5-20251001-v1:0"),
     expect("429", 429, JSON, "rate_limit_error", "would exceed your organization's rate limit of"),
     expect("429-acceleration", 429, JSON, "rate_limit_error", "maximum usage increase rate"),
     expect("429-concurrency", 429, JSON, "rate_limit_error", "Number of concurrent connections"),
@@ -106,7 +121,7 @@ const WHOLE: [Expected; 63] = [
 ];
 
 /// Cases with a test of their own, since they are no whole answers; the last ones are for batches.
-const BROKEN: [&str; 24] = [
+const BROKEN: [&str; 45] = [
     "truncated-json",
     "wrong-length",
     "reset",
@@ -122,6 +137,27 @@ const BROKEN: [&str; 24] = [
     "stream-split-utf8",
     "stream-unknown-events",
     "stream-stall",
+    "stream-no-stop",
+    "stream-done",
+    "stream-no-stop-pings",
+    "stream-pings",
+    "stream-started-twice",
+    "stream-error-last",
+    "stream-no-names",
+    "stream-content-first",
+    "stream-fallback",
+    "stream-halves",
+    "stream-half-character",
+    "stream-stray",
+    "odd-repeated-key",
+    "odd-half-character",
+    "odd-not-utf8",
+    "odd-deep",
+    "odd-bom",
+    "odd-padded",
+    "odd-open-end",
+    "odd-events",
+    "odd-trailing-text",
     "item-expired",
     "item-canceled",
     "item-missing",
@@ -193,4 +229,38 @@ async fn errors_before_the_stream_are_plain_answers() {
     let response = stream(&simulator, "[[sim: 529]]").await.unwrap();
     assert_eq!(response.status(), 529);
     assert_eq!(header(&response, "content-type"), Some(JSON));
+}
+
+/// Bytes that an oddly written answer has, which a plain one has not.
+const ODD: [(&str, &[u8]); 8] = [
+    (
+        "odd-repeated-key",
+        b"{\"content\":[],\"stop_reason\":\"refusal\",\"id\":",
+    ),
+    ("odd-half-character", b"\"text\":\"\\ud83eThis is"),
+    ("odd-not-utf8", b"\"text\":\"\xFFThis is"),
+    ("odd-deep", b"[[[[[[[[[["),
+    ("odd-bom", b"\xEF\xBB\xBF{"),
+    ("odd-padded", b"}\n\0\0\0\0"),
+    ("odd-events", b"event: message_stop\n"),
+    ("odd-trailing-text", b"}{\"id\":"),
+];
+
+#[tokio::test]
+async fn an_oddly_written_answer_is_a_good_one_in_other_bytes() {
+    let simulator = start(SimulatorSettings::default());
+    for (name, bytes) in ODD {
+        let response = ask(&simulator, &format!("[[sim: {name}]]")).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let body = response.bytes().await.unwrap();
+        let is_there = body.windows(bytes.len()).any(|window| window == bytes);
+        assert!(is_there, "{name}: {}", String::from_utf8_lossy(&body));
+    }
+    let mut response = ask(&simulator, "[[sim: odd-open-end]]").await.unwrap();
+    let first = response.chunk().await.unwrap().unwrap();
+    let message: Value = serde_json::from_slice(&first).unwrap();
+    assert_eq!(message["stop_reason"], "end_turn");
+    // Nothing more comes, and no end either.
+    let more = tokio::time::timeout(std::time::Duration::from_millis(50), response.chunk());
+    assert!(more.await.is_err());
 }

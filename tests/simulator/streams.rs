@@ -115,3 +115,73 @@ async fn a_stream_case_needs_a_stream() {
             .contains("\\\"stream\\\": true")
     );
 }
+
+/// What a stream of that case says until it ends or says this.
+async fn until(case: &str, words: &str) -> String {
+    let simulator = start(SimulatorSettings::default());
+    let mut response = stream(&simulator, &format!("[[sim: {case}]]"))
+        .await
+        .unwrap();
+    let mut text = String::new();
+    while !text.contains(words) {
+        let Some(chunk) = response.chunk().await.unwrap() else {
+            break;
+        };
+        text += &String::from_utf8_lossy(&chunk);
+    }
+    text
+}
+
+#[tokio::test]
+async fn peculiar_streams_hold_their_whole_message() {
+    let cases: [(&str, &str, bool); 10] = [
+        ("stream-no-stop", "nothing", false),
+        ("stream-done", "data: [DONE]", false),
+        ("stream-error-last", "event: error", false),
+        ("stream-started-twice", "nothing", true),
+        ("stream-content-first", "nothing", true),
+        ("stream-fallback", "nothing", true),
+        ("stream-halves", "nothing", true),
+        ("stream-half-character", "nothing", true),
+        ("stream-stray", "nothing", true),
+        ("stream-no-names", "nothing", true),
+    ];
+    for (case, words, stops) in cases {
+        let text = until(case, words).await;
+        assert!(
+            text.contains("\"stop_reason\":\"end_turn\""),
+            "{case}: {text}"
+        );
+        assert_eq!(text.contains("message_stop"), stops, "{case}");
+        assert_eq!(
+            text.contains("event: "),
+            case != "stream-no-names",
+            "{case}"
+        );
+        let starts = text.matches("\"message_start\"").count();
+        assert_eq!(
+            starts,
+            if case == "stream-started-twice" { 2 } else { 1 },
+            "{case}"
+        );
+    }
+    assert!(
+        until("stream-content-first", "nothing")
+            .await
+            .contains("\"content\":[{\"caller\":")
+    );
+    assert!(
+        until("stream-fallback", "nothing")
+            .await
+            .contains("\"to\":{\"model\":\"claude-opus-5\"}")
+    );
+}
+
+#[tokio::test]
+async fn pings_come_for_ever_where_nothing_else_does() {
+    let many = "event: ping\ndata: {\"type\": \"ping\"}\n\n".repeat(5);
+    let whole = until("stream-no-stop-pings", &many).await;
+    assert!(whole.contains("message_delta") && !whole.contains("message_stop"));
+    let half = until("stream-pings", &many).await;
+    assert!(half.contains("content_block_delta") && !half.contains("message_delta"));
+}

@@ -6,8 +6,8 @@ use claude_run::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RunId, ShortResults,
 };
 use claude_run::store::{
-    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, Unroute, Warmer,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch,
+    OpenItem, Result, RouteRule, Routed, Unroute, Warmer,
 };
 use jiff::Timestamp;
 
@@ -101,12 +101,16 @@ impl<S: BatchStore> BatchStore for Flaky<S> {
         self.batch(self.store.missing_items(batch)).await
     }
 
-    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
+    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<Vec<Finish>> {
         self.batch(self.store.harvest(run, items)).await
     }
 
     async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {
         self.batch(self.store.warmers(jobs, now)).await
+    }
+
+    async fn answer_costs(&self, run: RunId) -> Result<Vec<AnswerCosts>> {
+        self.batch(self.store.answer_costs(run)).await
     }
 
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {

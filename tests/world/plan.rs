@@ -249,6 +249,12 @@ impl Plan {
         self
     }
 
+    /// Batches hold all that each of their requests can cost.
+    pub fn strict(mut self) -> Self {
+        self.limits.budget_rule.strict = true;
+        self
+    }
+
     pub fn only_between(mut self, hours: &str) -> Self {
         self.limits.only_between = Some(hours.parse().unwrap());
         self

@@ -105,6 +105,8 @@ pub struct Manners {
     pub trouble: f64,
     pub results: Results,
     pub items: Vec<(f64, Item)>,
+    /// What the `n`th request that ever comes uses, from 0.
+    pub usage: fn(u64) -> Usage,
     /// How create calls go by chance, when none is scripted.
     pub creates: Vec<(f64, Create)>,
     /// The lines of jobs for which any batch is refused, without a word about which.
@@ -127,6 +129,7 @@ impl Default for Manners {
             trouble: 0.0,
             results: Results::default(),
             items: vec![(1.0, Item::Message)],
+            usage: |_| used(100, 50),
             creates: vec![(1.0, Create::Fine)],
             poisoned: Vec::new(),
             hint: Duration::from_secs(10),
@@ -146,6 +149,7 @@ struct Entry {
     /// When it is processed; none: never.
     done_at: Option<Timestamp>,
     item: Item,
+    usage: Usage,
 }
 
 #[derive(Clone, Debug)]
@@ -164,6 +168,8 @@ struct State {
     manners: Manners,
     script: VecDeque<Create>,
     batches: Vec<Batch>,
+    /// Requests that came, in whichever batch.
+    requests: u64,
     creates: u32,
     looks: u32,
     cancels: u32,
@@ -189,6 +195,7 @@ impl Remote {
             manners: Manners::default(),
             script: VecDeque::new(),
             batches: Vec::new(),
+            requests: 0,
             creates: 0,
             looks: 0,
             cancels: 0,
@@ -393,6 +400,7 @@ impl Remote {
 
 impl State {
     fn entry(&mut self, custom_id: String, model: String, created_at: Timestamp) -> Entry {
+        self.requests += 1;
         let within = u64::try_from(self.manners.processing.as_millis()).unwrap();
         let wait = Duration::from_millis(self.rng.u64(1..=within));
         let stalls = self.rng.f64() < self.manners.stalled;
@@ -409,6 +417,7 @@ impl State {
             custom_id,
             model,
             marked: false,
+            usage: (self.manners.usage)(self.requests - 1),
             done_at: (!stalls).then(|| created_at + wait),
             item,
         }
@@ -564,6 +573,19 @@ fn result(entry: &Entry, outcome: Outcome) -> ItemResult {
     }
 }
 
+/// An answer of a batch that took so many tokens.
+pub fn used(input: u64, output: u64) -> Usage {
+    Usage {
+        tokens: Tokens {
+            input,
+            output,
+            ..Tokens::default()
+        },
+        batch_tier: true,
+        ..Usage::default()
+    }
+}
+
 fn message(entry: &Entry) -> Message {
     Message {
         raw: format!(r#"{{"id":"{}","type":"message"}}"#, entry.custom_id),
@@ -572,15 +594,13 @@ fn message(entry: &Entry) -> Message {
         mark: None,
         usage: Usage {
             tokens: Tokens {
-                input: 100,
-                output: 50,
                 cache_write_1h: if entry.marked { 600 } else { 0 },
-                ..Tokens::default()
+                ..entry.usage.tokens
             },
-            batch_tier: true,
-            ..Usage::default()
+            ..entry.usage.clone()
         },
         request_id: None,
+        note: None,
     }
 }
 
@@ -600,6 +620,7 @@ fn failure(class: ErrorClass, http_status: Option<u16>, message: &str) -> Box<Fa
         },
         message: None,
         partial: None,
+        unsent: false,
     })
 }
 

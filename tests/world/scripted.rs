@@ -318,6 +318,7 @@ fn message(id: &str, model: &str, stop_reason: &str, mark: Option<ErrorClass>) -
             ..Usage::default()
         },
         request_id: Some(format!("req_{id}")),
+        note: None,
     }
 }
 
@@ -357,5 +358,6 @@ fn failure(class: ErrorClass, retry_after: Option<Duration>) -> Box<Failure> {
         evidence,
         message: None,
         partial: None,
+        unsent: false,
     })
 }

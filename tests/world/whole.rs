@@ -370,7 +370,8 @@ impl<'a> Story<'a> {
                 ..Manners::default()
             };
         });
-        self.world.set_budget(Pico::USD);
+        // What may have been billed in all those breaks stays held.
+        self.world.set_budget(Pico(100 * Pico::USD.0));
     }
 
     async fn come_to_the_end(&self) {

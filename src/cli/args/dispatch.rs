@@ -84,7 +84,7 @@ pub struct DispatchArgs {
     /// Least time between two starts, such as 50ms [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Dispatch", hide_short_help = true)]
     pub stagger: Option<Duration>,
-    /// Requests per minute, at most [default: what the API's headers tell]
+    /// Requests per minute, at most [default: what the headers tell]
     #[arg(long, value_name = "N", value_parser = parse::per_minute, help_heading = "Limits", hide_short_help = true)]
     pub rpm: Option<u64>,
     /// Input tokens per minute, at most; cache reads do not count
@@ -93,7 +93,7 @@ pub struct DispatchArgs {
     /// Output tokens per minute, at most
     #[arg(long, value_name = "N", value_parser = parse::per_minute, help_heading = "Limits", hide_short_help = true)]
     pub otpm: Option<u64>,
-    /// Send only in these hours, such as 18:00-08:00@America/Los_Angeles
+    /// Send only in hours such as 18:00-08:00@America/Los_Angeles
     #[arg(long, value_name = "WINDOW", value_parser = values::hours, help_heading = "Limits", hide_short_help = true)]
     pub only_between: Option<Hours>,
     /// What the run may cost in all: it halts before it costs more
@@ -132,7 +132,7 @@ pub struct DispatchArgs {
     /// Seed of every random choice, to repeat a run
     #[arg(long, value_name = "N", value_parser = parse::natural, help_heading = "Dispatch", hide_short_help = true)]
     pub seed: Option<u64>,
-    /// Write every event to this file, one JSON object per line
+    /// Append every event to this file, one JSON object per line; `-` is standard output
     #[arg(
         long,
         value_name = "FILE",

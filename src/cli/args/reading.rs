@@ -81,6 +81,12 @@ pub struct ExportArgs {
         hide_possible_values = true
     )]
     pub format: ExportFormat,
+    /// In CSV, let no cell be taken for a formula: those that begin like one get an apostrophe
+    #[arg(long)]
+    pub csv_safe: bool,
+    /// In CSV, begin with a byte order mark, by which Excel knows UTF-8
+    #[arg(long)]
+    pub csv_bom: bool,
     /// Which ended jobs to write: succeeded, failed or all
     #[arg(
         long,

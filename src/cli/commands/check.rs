@@ -91,7 +91,11 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let judge = Judge::alone(source.name(), lanes, budget);
     let gathered = Gathered {
         census: Census::new(prices.clone(), now),
-        forecast: Forecast::new(prices, now),
+        forecast: Forecast::new(
+            prices,
+            now,
+            ctx.settings.limits.budget_assume_searches.value,
+        ),
         sample: Sample::of(if args.exact { args.sample as usize } else { 0 }),
     };
     // Better to miss the key now than after a million lines.

@@ -10,16 +10,17 @@ use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
 use super::prefixes::prefixes;
 use super::session::Session;
 use super::targets;
+use super::watch::Watch;
 use crate::cli::args::DispatchArgs;
 use crate::cli::console::Console;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::failure::{Failure, in_plain_words};
+use crate::cli::failure::Failure;
 use crate::cli::settings::Origin;
 use crate::cli::signals::Signals;
 use crate::engine::{Ending, Providers, Stop, Stopper, dispatch};
-use crate::model::{JobCounts, Observer, Run};
-use crate::progress::{Bars, EndReason, EventsFile, Log, Plain, RunSummary, plural, thousands};
+use crate::model::{Halt, JobCounts, Run};
+use crate::progress::{EndReason, RunSummary, plural, thousands};
 use crate::report::load_report;
 use crate::store::{Reader, Store};
 
@@ -33,20 +34,11 @@ pub(super) async fn drive(
     let settings = ctx.settings_for(&run.options)?;
     refuse_unpriced_fallbacks(&settings, &prices(&settings)?)?;
     // Before anything is kept: a host that is refused is not stored with the run either.
-    let endpoint = if run.simulated {
-        Endpoint::simulator(&settings, session.clock)?
-    } else {
-        Endpoint::api(ctx, &settings, session.clock)?
-    };
+    let endpoint = Endpoint::of_run(ctx, &settings, run, session.clock)?;
     let run = &keep_options(ctx, session, run).await?;
     let mut engine = engine_settings(&settings, run, &endpoint)?;
     engine.batch.no_wait = args.no_wait;
-    if run.started_at.is_some() {
-        tell_going_on(&ctx.console, run);
-    }
-    if run.simulated {
-        tell_simulated(&ctx.console, scales_down(&settings, true));
-    }
+    tell_start(&ctx.console, run, scales_down(&settings, true));
     let began = session.clock.now();
     let (stopper, signal) = Stopper::new();
     let urgency = signal.clone();
@@ -57,11 +49,11 @@ pub(super) async fn drive(
     ));
     engine.limits.cache_prefixes = prefixes(ctx, session, run, &settings, &signal).await?;
     let events = args.events.as_deref();
-    if let Some(path) = events {
+    if let Some(path) = events.filter(|path| *path != Path::new("-")) {
         let input = Path::new(&run.file);
         targets::refuse_ours(path, "--events", &ctx.settings.store.value, Some(input))?;
     }
-    let mut watch = Watch::start(ctx, events)?;
+    let mut watch = Watch::start(&ctx.console, ctx.settings.output.verbosity.value, events)?;
     let store = session.store.clone();
     let providers = Providers {
         live: Arc::clone(&endpoint.provider),
@@ -128,6 +120,16 @@ fn exit_of(ending: &Ending, jobs: &JobCounts) -> Exit {
     }
 }
 
+/// What is special about this dispatch; `scaled`: a simulated one waits less.
+fn tell_start(console: &Console, run: &Run, scaled: bool) {
+    if run.started_at.is_some() {
+        tell_going_on(console, run);
+    }
+    if run.simulated {
+        tell_simulated(console, scaled);
+    }
+}
+
 fn tell_going_on(console: &Console, run: &Run) {
     let (left, total) = (thousands(run.jobs.open()), plural(run.jobs.total, "job"));
     console.note(format!(
@@ -152,51 +154,6 @@ async fn stop_on_signals(mut signals: Signals, stopper: Stopper, console: Consol
     stopper.escalate();
 }
 
-/// Whoever watches the run, and the place on standard error that the bars have taken.
-struct Watch {
-    observers: Vec<Box<dyn Observer>>,
-    barred: bool,
-}
-
-impl Watch {
-    fn start(ctx: &Context, events: Option<&Path>) -> Result<Self, Failure> {
-        let mut observers: Vec<Box<dyn Observer>> = Vec::new();
-        if let Some(path) = events {
-            observers.push(Box::new(events_file(&ctx.console, path)?));
-        }
-        if ctx.settings.output.verbosity.value > 0 {
-            observers.push(Box::new(Log));
-        }
-        let barred = !ctx.console.is_quiet() && Bars::fit();
-        if barred {
-            let bars = Bars::new();
-            ctx.console.stderr().redirect(Box::new(bars.log_writer()));
-            observers.push(Box::new(bars));
-        } else if !ctx.console.is_quiet() {
-            observers.push(Box::new(Plain::new()));
-        }
-        Ok(Self { observers, barred })
-    }
-
-    fn end(self, console: &Console) {
-        drop(self.observers);
-        if self.barred {
-            console.stderr().redirect(Box::new(std::io::stderr()));
-        }
-    }
-}
-
-fn events_file(console: &Console, path: &Path) -> Result<EventsFile, Failure> {
-    let console = console.clone();
-    EventsFile::open(path, move |warning| console.warn(warning)).map_err(|error| {
-        Failure::usage(
-            format!("the events file {} cannot be written", path.display()),
-            "make its folder if there is none, or name another file with --events",
-        )
-        .because(in_plain_words(&error))
-    })
-}
-
 /// Tells how the run stands now, and what to type next.
 async fn summarise(
     ctx: &Context,
@@ -214,6 +171,12 @@ async fn summarise(
         .unwrap_or_else(|| run.clone());
     let version = prices(&ctx.settings)?.version().to_owned();
     let report = load_report(&reader, &now, false, &version).await?;
+    if let Ending::Halted(halt) = ending
+        && ctx.console.is_quiet()
+    {
+        // Without the summary nobody would know what to repair.
+        ctx.console.error(&halted(run, halt));
+    }
     ctx.console.plain(RunSummary {
         run_id: run.id,
         name: run.name.clone(),
@@ -238,6 +201,13 @@ async fn summarise(
         run_arg: (!is_latest).then(|| run.id.to_string()),
     });
     Ok(now.jobs)
+}
+
+fn halted(run: &Run, halt: &Halt) -> Failure {
+    let info = halt.class.info();
+    let what = format!("run {} was halted: {}", run.id, info.name);
+    let next = format!("{} Then `claude-run resume` goes on", info.remedy);
+    Failure::new(Exit::Halted, what, next).because(halt.message.clone())
 }
 
 /// What the next commands must repeat to find the store.

@@ -37,6 +37,24 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// What a run is sent to: the API, or a simulator if it is a simulated one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::api`] and [`Endpoint::simulator`] have.
+    pub(super) fn of_run(
+        ctx: &Context,
+        settings: &Settings,
+        run: &Run,
+        clock: Clock,
+    ) -> Result<Self, Failure> {
+        if run.simulated {
+            Self::simulator(settings, clock)
+        } else {
+            Self::api(ctx, settings, clock)
+        }
+    }
+
     /// The API at the base URL in force. Says where requests go, if that is not the API itself.
     ///
     /// # Errors
@@ -49,17 +67,14 @@ impl Endpoint {
         let client = MessagesClient::new(&made_from)?;
         let note = client.base_url().note();
         let pair = Pair::alone(client);
-        let (pair, second) = match second_client(ctx, settings, clock)? {
-            Some(made) => {
-                let models = settings.fallback.endpoint.models.value.clone();
-                passage.announce(ctx);
-                made.passage.announce(ctx);
-                (pair.with_second(made.client, models), Some(made.second))
-            }
-            None => {
-                passage.announce(ctx);
-                (pair, None)
-            }
+        let made = second_client(ctx, settings, clock)?;
+        passage.announce(ctx);
+        let (pair, second) = if let Some(made) = made {
+            let models = settings.fallback.endpoint.models.value.clone();
+            made.passage.announce(ctx);
+            (pair.with_second(made.client, models), Some(made.engine))
+        } else {
+            (pair, None)
         };
         if let Some(note) = note {
             ctx.console.note(note);

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use super::sample::{Counted, Sampled, evaluate};
 use crate::cli::settings::Settings;
-use crate::model::{Lane, SharedPrefix};
-use crate::policy::{Ceilings, Expected, Forecast, PriceTable, savings};
+use crate::model::{Lane, Pico, SharedPrefix};
+use crate::policy::{Ceilings, Expected, Forecast, PriceTable, money_times, savings};
 use crate::progress::{plural, short_duration, thousands};
 use crate::provider::{MessagesClient, Pair};
 use crate::report::Usd;
@@ -45,6 +45,10 @@ pub struct Estimates {
     pub cache_prefix: Option<CachePrefixEstimate>,
     /// Jobs whose model has no known price: they are in no sum of money.
     pub unknown_price_jobs: u64,
+    /// Jobs with a price whose cost nothing bounds.
+    pub unbounded_jobs: u64,
+    /// What of them has no bound: the first such thing.
+    pub unbounded_by: Option<String>,
     /// The same by model.
     pub by_model: Vec<ModelEstimate>,
     /// What counting a sample has shown, with `--exact`; the numbers above are corrected by it.
@@ -56,8 +60,9 @@ pub struct Estimates {
 pub struct LaneEstimate {
     /// Likely, in dollars.
     pub cost_usd: Usd,
-    /// With the largest output that `max_tokens` allows.
-    pub max_cost_usd: Usd,
+    /// The most that all requests allow: never less than what can be billed. Null if nothing bounds
+    /// one of them.
+    pub max_cost_usd: Option<Usd>,
     /// The time that it takes, in seconds: of the live lane by concurrency and ceilings, of a batch
     /// the longest.
     pub time_s: u64,
@@ -123,19 +128,21 @@ impl Estimates {
             max_output_tokens: total.most_output,
             live: LaneEstimate {
                 cost_usd: Usd(total.live()),
-                max_cost_usd: Usd(total.live_most()),
+                max_cost_usd: total.live_most().map(Usd),
                 time_s: live_time.as_secs(),
                 limits_known: ceilings != Ceilings::default(),
             },
             batch: LaneEstimate {
                 cost_usd: Usd(total.batch()),
-                max_cost_usd: Usd(total.batch_most()),
+                max_cost_usd: total.batch_most().map(Usd),
                 time_s: BATCH_HOURS * 3_600,
                 limits_known: true,
             },
             saved_by_cache_usd: Usd(total.saved_by_cache),
             cache_prefix: None,
             unknown_price_jobs: total.unknown_price,
+            unbounded_jobs: total.unbounded,
+            unbounded_by: forecast.unbounded().map(ToString::to_string),
             by_model: by_model
                 .map(|(model, expected)| of_model(model, &expected.corrected(ratio)))
                 .collect(),
@@ -154,11 +161,14 @@ impl Estimates {
         prices: &PriceTable,
         at: Timestamp,
     ) -> Self {
+        // A count of a sample corrects these as it corrects the sums.
+        let ratio = self.exact.as_ref().map_or(1.0, |exact| exact.ratio);
         let saved = |lane| {
             let of_each = prefixes.iter();
-            Usd(of_each
+            let guessed: Pico = of_each
                 .map(|prefix| savings(prices, prefix, lane, at))
-                .sum())
+                .sum();
+            Usd(money_times(guessed, ratio))
         };
         let found = CachePrefixEstimate {
             jobs: prefixes.iter().map(|prefix| prefix.jobs).sum(),
@@ -190,7 +200,11 @@ impl Estimates {
             format!("  {lane:<5}  {likely:>18}  {most:>18}  {time}")
         };
         lines.push(row("LANE", "LIKELY USD", "AT MOST USD", "TIME"));
-        let of = |lane: &LaneEstimate| (lane.cost_usd.to_string(), lane.max_cost_usd.to_string());
+        let most = |lane: &LaneEstimate| match lane.max_cost_usd {
+            Some(most) => most.to_string(),
+            None => "not bounded".to_owned(),
+        };
+        let of = |lane: &LaneEstimate| (lane.cost_usd.to_string(), most(lane));
         let (live, batch) = (of(&self.live), of(&self.batch));
         lines.push(row("live", &live.0, &live.1, &self.live_time()));
         let batch_time = format!("up to {BATCH_HOURS}h, mostly less than 1h");
@@ -198,7 +212,7 @@ impl Estimates {
         let saved = self.saved_by_cache_usd.0.0;
         if saved != 0 {
             let what = if saved > 0 { "saves" } else { "costs" };
-            let amount = crate::model::Pico(saved.abs());
+            let amount = Pico(saved.abs());
             lines.push(format!(
                 "  the cache {what} ${amount} of that on the live lane, by the cache_control in the file"
             ));
@@ -217,7 +231,17 @@ impl Estimates {
                 plural(self.unknown_price_jobs, "job")
             ));
         }
+        lines.extend(self.unbounded());
         lines
+    }
+
+    /// Why there is no most, and what would give one.
+    fn unbounded(&self) -> Option<String> {
+        let why = self.unbounded_by.as_ref()?;
+        Some(format!(
+            "  at most: not bounded by {}: {why}",
+            plural(self.unbounded_jobs, "job")
+        ))
     }
 
     fn live_time(&self) -> String {
@@ -231,12 +255,15 @@ impl Estimates {
 
     /// One line, for the start of a run.
     pub(super) fn summary(&self) -> String {
+        let most = match self.live.max_cost_usd {
+            Some(most) => format!("at most ${most}"),
+            None => "at most: not bounded".to_owned(),
+        };
         format!(
-            "expected: {} tokens in, {} out; ${} live (at most ${}), ${} in batches",
+            "expected: {} tokens in, {} out; ${} live ({most}), ${} in batches",
             thousands(self.input_tokens),
             thousands(self.output_tokens),
             self.live.cost_usd,
-            self.live.max_cost_usd,
             self.batch.cost_usd
         )
     }
@@ -285,7 +312,8 @@ pub(super) async fn count(
                 let said = failure.evidence.message.unwrap_or_default();
                 trouble = Some(format!("{}: {said}", failure.class));
             }
-            Some(Err(lost)) => trouble = Some(lost.to_string()),
+            // What it panicked with was told when it happened; it may quote what is secret.
+            Some(Err(_)) => trouble = Some("a count was lost in a bug of claude-run".to_owned()),
         }
     }
 }

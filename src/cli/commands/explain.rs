@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::explain::{closest_word, explain as explained, explained_text, recognise};
+use crate::model::printable;
 
 /// An error with its log around it is a few kB; more is the wrong file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -28,7 +29,8 @@ fn run(ctx: &Context, text: &str, json: bool, mut out: Out) -> Result<Exit, Fail
     if json {
         out.json(&explained)?;
     } else {
-        out.line(explained_text(&explained).trim_end())?;
+        // Wherever it goes: what was pasted may hold the colours of the terminal that it came from.
+        out.line(printable(explained_text(&explained).trim_end()))?;
     }
     out.finish()?;
     Ok(Exit::Success)

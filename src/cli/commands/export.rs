@@ -10,7 +10,7 @@ use crate::cli::output::Out;
 use crate::cli::signals::Signals;
 use crate::model::Run;
 use crate::progress::plural;
-use crate::report::{self, ExportCounts, export_to_file, write_results};
+use crate::report::{self, CsvFit, ExportCounts, export_to_file, write_results};
 use crate::store::Only;
 use crate::store::sqlite::SqliteReader;
 
@@ -19,6 +19,12 @@ use super::targets;
 
 /// Writes the results of a run to a file, or to standard output for `-`.
 pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
+    if args.format != ExportFormat::Csv && (args.csv_safe || args.csv_bom) {
+        return Err(Failure::usage(
+            "--csv-safe and --csv-bom are about CSV alone",
+            "add --format csv, or leave them out",
+        ));
+    }
     let reader = select::open(&ctx.settings.store.value)?.reader;
     let run = select::one(&reader, args.run.as_deref()).await?;
     let input = Path::new(&run.file);
@@ -30,7 +36,31 @@ pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
         () = signals.next() => return Ok(Exit::Interrupted),
     };
     tell(ctx, &run, &args, &counts);
+    if counts.damaged > 0 {
+        return Err(damaged(&counts));
+    }
     Ok(Exit::Success)
+}
+
+/// Everything else is written: a job with a damaged text keeps no other back, but a script must hear of it.
+fn damaged(counts: &ExportCounts) -> Failure {
+    let mut named: Vec<_> = counts
+        .damaged_jobs
+        .iter()
+        .map(|job| format!("{} (line {}): {}", job.custom_id, job.line, job.why))
+        .collect();
+    let others = counts.damaged - counts.damaged_jobs.len() as u64;
+    if others > 0 {
+        named.push(format!("and {others} more"));
+    }
+    Failure::internal(
+        format!(
+            "{} not written: what is stored of them is damaged",
+            plural(counts.damaged, "result")
+        ),
+        "keep a copy of the store, and see with `claude-run verify` what else is damaged; restore a backup, or submit these lines anew with --new-run. All other results are written",
+    )
+    .because(named.join("; "))
 }
 
 async fn write(
@@ -45,7 +75,10 @@ async fn write(
     };
     let format = match args.format {
         ExportFormat::Jsonl => report::ExportFormat::Jsonl,
-        ExportFormat::Csv => report::ExportFormat::Csv,
+        ExportFormat::Csv => report::ExportFormat::Csv(CsvFit {
+            safe: args.csv_safe,
+            bom: args.csv_bom,
+        }),
     };
     if args.output == Path::new("-") {
         let mut out = Out::stdout();
@@ -66,6 +99,7 @@ fn tell(ctx: &Context, run: &Run, args: &ExportArgs, counts: &ExportCounts) {
         succeeded,
         failed,
         canceled,
+        ..
     } = counts;
     ctx.console.note(format!(
         "{} of run {} written to {to}: {succeeded} succeeded, {failed} failed, {canceled} cancelled",

@@ -47,6 +47,7 @@ mod submit;
 mod targets;
 mod trust;
 mod verify;
+mod watch;
 
 pub use attempts::attempts;
 pub use batches::batches;

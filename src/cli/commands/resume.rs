@@ -22,6 +22,9 @@ pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
     drop(opened);
     let session = Session::open(path)?;
     let ended = go_on(ctx, &session, &latest, &args).await;
+    if ended.is_ok() {
+        select::tell_of_spool(ctx);
+    }
     session.close(&ctx.console, &ended).await;
     ended
 }

@@ -15,7 +15,7 @@ use crate::provider::{ClientSettings, Credentials, MessagesClient, clean_secret}
 pub(super) struct Second {
     pub(super) client: MessagesClient,
     /// What the engine must know of it.
-    pub(super) second: SecondEndpoint,
+    pub(super) engine: SecondEndpoint,
     /// The way to it.
     pub(super) passage: Passage,
 }
@@ -49,14 +49,14 @@ pub(super) fn second_client(
         workspace_id: None,
         ..client_settings(settings, credentials, clock, &passage)
     })?;
-    let second = SecondEndpoint {
+    let engine = SecondEndpoint {
         shown: base_url.to_string(),
         after: fallback.after.value,
         models: fallback.models.value.clone(),
     };
     Ok(Some(Second {
         client,
-        second,
+        engine,
         passage,
     }))
 }

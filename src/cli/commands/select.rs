@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::model::{Run, RunState};
 use crate::progress::plural;
-use crate::store::sqlite::{DispatchLock, SqliteReader, SqliteStore, spooled};
+use crate::store::sqlite::{DispatchLock, SqliteReader, SqliteStore, aside};
 use crate::store::{Reader, StoreError};
 
 /// A store opened for reading, and whether a dispatcher is at work on it.
@@ -39,17 +39,33 @@ pub(super) fn open(store: &Path) -> Result<Opened, Failure> {
     }
 }
 
-/// Says on standard error that answers wait in the spool, if some do.
+/// Says on standard error what lies beside the store because the store could not take it, if something
+/// does.
 pub(super) fn tell_of_spool(ctx: &Context) {
-    let store = &ctx.settings.store.value;
-    match spooled(store) {
-        Ok(0) => {}
-        Ok(answers) => ctx.console.warn(format!(
-            "{} that the store could not take: kept in {}.spool, and recorded by the next `claude-run resume`",
+    let aside = match aside(&ctx.settings.store.value) {
+        Ok(aside) => aside,
+        Err(error) => return ctx.console.warn(error.to_string()),
+    };
+    for (file, answers) in aside.spooled {
+        ctx.console.warn(format!(
+            "{} that the store could not take: kept in {}, and recorded by the next `claude-run resume`",
             plural(answers, "answer"),
-            store.display()
-        )),
-        Err(error) => ctx.console.warn(error.to_string()),
+            file.display()
+        ));
+    }
+    if let Some((file, answers)) = aside.of_another_store {
+        ctx.console.warn(format!(
+            "{} in {} belong to another store that had this name: they are left alone. Put that store back, under any name in this folder, and `claude-run resume --store` it",
+            plural(answers, "answer"),
+            file.display()
+        ));
+    }
+    if let Some((file, answers)) = aside.kept {
+        ctx.console.warn(format!(
+            "{} that the store cannot hold or has no place for: kept in {}, one a line, and not asked for again (move the file away to have `claude-run retry` ask for them)",
+            plural(answers, "answer"),
+            file.display()
+        ));
     }
 }
 

@@ -50,7 +50,7 @@ impl Session {
 
     async fn finish_sweep(&mut self, console: &Console) {
         // A short command may end before the sweep has even seen that there is nothing to do.
-        if tokio::time::timeout(UNREMARKED_SWEEP, &mut self.sweep)
+        if crate::clock::timeout(UNREMARKED_SWEEP, &mut self.sweep)
             .await
             .is_ok()
         {

@@ -27,7 +27,9 @@ use crate::store::{NewRun, Reader, Store, StoreError};
 pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     let source = load::open(&args.file)?;
     let path = ctx.settings.store.value.clone();
-    if let Some(events) = &args.dispatch.events {
+    if let Some(events) = &args.dispatch.events
+        && events != Path::new("-")
+    {
         targets::refuse_ours(events, "--events", &path, Some(&args.file))?;
     }
     if !args.dispatch.simulate {
@@ -175,7 +177,11 @@ async fn store(
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
     let judge = Judge::beside_the_store(source.name(), lanes, budget);
-    let forecast = Box::new(Forecast::new(prices, now));
+    let forecast = Box::new(Forecast::new(
+        prices,
+        now,
+        ctx.settings.limits.budget_assume_searches.value,
+    ));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {
         loaded = load::load(session, new_run, source, judge, forecast) => loaded,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::failure::Failure;
 
 /// What stands beside a store under its name.
-const COMPANIONS: [&str; 5] = ["", "-wal", "-shm", ".lock", ".spool"];
+const COMPANIONS: [&str; 6] = ["", "-wal", "-shm", ".lock", ".spool", ".kept.jsonl"];
 
 /// Refuses a target that is the store, or one of the files beside it, or the input.
 ///
@@ -23,8 +23,10 @@ pub(super) fn refuse_ours(
         return Ok(());
     };
     let is = |other: &Path| file(other).is_some_and(|other| other == target_file);
+    // They stand beside the file itself, wherever a link to it lies.
+    let real = fs::canonicalize(store).unwrap_or_else(|_| store.to_path_buf());
     let companion = |ending: &&str| {
-        let mut name = store.as_os_str().to_owned();
+        let mut name = real.as_os_str().to_owned();
         name.push(ending);
         PathBuf::from(name)
     };
@@ -61,6 +63,11 @@ mod tests {
             |name: &str| refuse_ours(&at(name), "-o", &at("a.db"), Some(&at("in.jsonl"))).is_err();
         assert!(refused("a.db") && refused("a.db-wal") && refused("in.jsonl"));
         assert!(refused("./a.db"));
+        #[cfg(unix)]
+        {
+            let by_link = |name: &str| refuse_ours(&at(name), "-o", &at("link"), None).is_err();
+            assert!(by_link("a.db") && by_link("a.db-wal"));
+        }
         #[cfg(unix)]
         assert!(refused("link"));
         assert!(!refused("other") && !refused("new") && !refused("a.db-shm"));

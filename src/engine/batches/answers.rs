@@ -134,10 +134,15 @@ impl Planner {
     /// A batch is over, or was taken apart: what was held for it is free, so there may be room for
     /// another.
     pub(super) fn forget(&mut self, batch: BatchId) {
-        self.tracks.remove(&batch);
+        let track = self.tracks.remove(&batch);
         self.intake.changed();
         self.intake.short = false;
-        self.ready.push(Effect::Freed(batch));
+        let may_be_billed = track.is_some_and(|track| track.is_lost());
+        self.ready.push(if may_be_billed {
+            Effect::Kept(batch)
+        } else {
+            Effect::Freed(batch)
+        });
     }
 
     pub(super) fn tell(&mut self, kind: EventKind) {

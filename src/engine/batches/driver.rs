@@ -126,6 +126,7 @@ impl<S: BatchStore, B: BatchApi> Driver<S, B> {
             match effect {
                 Effect::Tell(kind) => self.hands.observe(kind).await,
                 Effect::Freed(batch) => self.hands.tell(News::Freed(batch)).await,
+                Effect::Kept(batch) => self.hands.tell(News::Kept(batch)).await,
                 Effect::Held(halt) => self.hands.tell(News::Held(halt)).await,
                 Effect::Halt(halt) => self.hands.tell(News::Halted(halt)).await,
                 effect => {

@@ -17,6 +17,7 @@ use super::short::{Missing, after_download, concerns_the_results, missing};
 use super::sorting::{Sorting, size};
 use super::tasks::{Context, Hands};
 use super::ways::Ways;
+use crate::clock;
 use crate::engine::batch_money::Recorded;
 use crate::model::batch::parse_item_id;
 use crate::model::{
@@ -255,7 +256,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             }
         };
         // A slow download does not keep what has come from being recorded.
-        let _ = tokio::time::timeout(GROUP_WAITS, more).await;
+        let _ = clock::timeout(GROUP_WAITS, more).await;
         Some(group)
     }
 
@@ -337,7 +338,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     }
 
     /// Records these ends in one transaction, then tells of them.
-    async fn record(&mut self, taken: Vec<(Taken, OpenItem)>) -> Result<()> {
+    async fn record(&mut self, mut taken: Vec<(Taken, OpenItem)>) -> Result<()> {
         if taken.is_empty() {
             return Ok(());
         }
@@ -345,14 +346,23 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             .iter()
             .map(|(taken, _)| (taken.finish.clone(), taken.lane))
             .collect();
-        self.hands.store.harvest(self.hands.run, finishes).await?;
+        let lesser = self.hands.store.harvest(self.hands.run, finishes).await?;
+        for instead in lesser {
+            let attempt = instead.record.attempt;
+            let refused = taken
+                .iter_mut()
+                .find(|(_, item)| item.job.attempt == attempt);
+            if let Some((taken, _)) = refused {
+                taken.finish = instead;
+            }
+        }
         self.done.lines.recorded += taken.len() as u64;
         let (mut events, mut for_live): (Vec<Event>, bool) = (Vec::new(), false);
         let mut recorded = Recorded::new(self.row.id);
         let now = self.hands.clock.now();
         for (taken, item) in taken {
             let record = &taken.finish.record;
-            recorded.push(&item, record.usage.tokens, record.cost.total);
+            recorded.push(&item, record);
             let maker = &self.hands.events;
             let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);

@@ -79,9 +79,7 @@ pub(super) fn without_line(around: &Surroundings<'_>, item: &OpenItem, rng: &mut
     let lane = around.lane(item);
     let class = ErrorClass::ResultMissing;
     let failure = failure(class, class.info().meaning.to_owned());
-    let mut taken = decided(around, item, Err(failure), lane, rng);
-    taken.finish.record.maybe_billed = false;
-    taken
+    decided(around, item, Err(failure), lane, rng)
 }
 
 /// The end of an attempt that the API refused a whole batch for.
@@ -98,6 +96,7 @@ pub(super) fn refused(
         evidence,
         message: None,
         partial: None,
+        unsent: false,
     };
     decided(around, item, Err(Box::new(failure)), lane, rng)
 }
@@ -111,6 +110,7 @@ fn failure(class: ErrorClass, message: String) -> Box<Failure> {
         },
         message: None,
         partial: None,
+        unsent: false,
     })
 }
 

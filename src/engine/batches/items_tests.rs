@@ -41,6 +41,7 @@ fn item(deadline_h: Option<u64>) -> OpenItem {
             endpoint: Endpoint::First,
             amendment: None,
             last_class: None,
+            last_message: None,
             started_at: now(),
             first_started_at: now(),
             previous_ended_at: None,
@@ -77,6 +78,7 @@ fn message(batch_tier: bool) -> ItemResult {
             ..Usage::default()
         },
         request_id: None,
+        note: None,
     }))
 }
 
@@ -86,6 +88,7 @@ fn errored(class: ErrorClass) -> ItemResult {
         evidence: Evidence::default(),
         message: None,
         partial: None,
+        unsent: false,
     }))
 }
 
@@ -185,6 +188,7 @@ fn what_has_no_line_for_want_of_an_answer_and_an_entry_that_was_refused_were_not
         },
         message: None,
         partial: None,
+        unsent: false,
     };
     let refused = refused(&around, &item, &failure, &mut rng).finish;
     assert!(!refused.record.maybe_billed);

@@ -16,7 +16,7 @@ use super::planner::Planner;
 use super::tasks::Hands;
 use super::warm_up::WarmUp;
 use crate::clock::Clock;
-use crate::engine::batch_money::{Item, Recorded, Wish};
+use crate::engine::batch_money::{Found, Item, Recorded, Wish};
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
 use crate::engine::stop::{Stop, StopSignal};
@@ -75,6 +75,8 @@ pub(crate) enum News {
     Unused(BatchId, Vec<JobId>),
     /// A batch is over, or came to nothing: nothing is held for it any more.
     Freed(BatchId),
+    /// Nothing more comes of a batch, but it may be billed: what is held for it is kept.
+    Kept(BatchId),
     /// Jobs came to the live queue.
     JobsForLive,
     /// The jobs of some model wait for a repair.
@@ -103,8 +105,8 @@ pub(crate) struct BatchLane {
     orders: watch::Sender<Orders>,
     status: watch::Receiver<Status>,
     has_left: bool,
-    /// What is in remote batches since an earlier dispatch, if there is a budget to hold it against.
-    found: Vec<(BatchId, Vec<Item>)>,
+    /// What an earlier dispatch left, if there is a budget to hold it against.
+    found: Found,
     _task: JoinSet<()>,
 }
 
@@ -122,8 +124,11 @@ impl BatchLane {
         let now = clock.now();
         let rows = store.batches(run.id).await?;
         let found = match settings.limits.budget {
-            Some(_) => found(&*store, &rows).await?,
-            None => Vec::new(),
+            Some(_) => Found {
+                batches: found(&*store, &rows).await?,
+                costs: store.answer_costs(run.id).await?,
+            },
+            None => Found::default(),
         };
         let mut planner = Planner::new(run, settings, rows.clone());
         let mut after_line = Some(0);
@@ -185,13 +190,13 @@ impl BatchLane {
             orders,
             status,
             has_left: false,
-            found: Vec::new(),
+            found: Found::default(),
             _task: task,
         }
     }
 
-    /// What is in remote batches since an earlier dispatch, if there is a budget; told once.
-    pub(crate) fn take_found(&mut self) -> Vec<(BatchId, Vec<Item>)> {
+    /// What an earlier dispatch left, if there is a budget; told once.
+    pub(crate) fn take_found(&mut self) -> Found {
         std::mem::take(&mut self.found)
     }
 

@@ -96,6 +96,8 @@ pub(super) enum Effect {
     },
     /// Nothing is held for a batch any more.
     Freed(BatchId),
+    /// Nothing more comes of a batch, but it may be billed.
+    Kept(BatchId),
     /// Tell those who watch.
     Tell(EventKind),
     /// The jobs of a model wait for a repair; what the run reports if nothing else is left.
@@ -446,7 +448,7 @@ impl Planner {
 fn is_told(effect: &Effect) -> bool {
     matches!(
         effect,
-        Effect::Tell(_) | Effect::Freed(_) | Effect::Held(_) | Effect::Halt(_)
+        Effect::Tell(_) | Effect::Freed(_) | Effect::Kept(_) | Effect::Held(_) | Effect::Halt(_)
     )
 }
 

@@ -96,6 +96,7 @@ fn failure(class: ErrorClass) -> Box<Failure> {
         evidence: Evidence::default(),
         message: None,
         partial: None,
+        unsent: false,
     })
 }
 

@@ -82,6 +82,7 @@ mod tests {
             },
             message: None,
             partial: None,
+            unsent: false,
         }
     }
 

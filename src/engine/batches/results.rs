@@ -28,6 +28,7 @@ impl Planner {
         let remote_id = track.row.remote_id.clone().unwrap_or_default();
         track.lines = sum(&track.lines, &harvested.lines);
         track.row.short = harvested.short;
+        track.was_asked = true;
         let lines = track.lines;
         match harvested.end {
             HarvestEnd::Complete => {
@@ -136,6 +137,7 @@ impl Planner {
             track.given_up = true;
         }
         let at = now;
+        self.ready.push(Effect::Kept(batch));
         self.ready.push(Effect::Held(Halt { class, message, at }));
     }
 

@@ -26,6 +26,7 @@ fn answer() -> ItemResult {
 
 fn message() -> Message {
     Message {
+        note: None,
         raw: "{}".to_owned(),
         model: None,
         stop_reason: Some("end_turn".to_owned()),
@@ -37,6 +38,7 @@ fn message() -> Message {
 
 fn errored(message: Option<Message>) -> ItemResult {
     ItemResult::Errored(Box::new(Failure {
+        unsent: false,
         class: ErrorClass::Overloaded,
         evidence: Evidence {
             message: Some("x".repeat(100)),

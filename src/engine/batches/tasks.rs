@@ -149,9 +149,11 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 lane,
                 keep_attempts,
             } => self.dissolve(batch, lane, keep_attempts).await,
-            Effect::Tell(_) | Effect::Freed(_) | Effect::Held(_) | Effect::Halt(_) => {
-                Ok(Answer::Routed)
-            }
+            Effect::Tell(_)
+            | Effect::Freed(_)
+            | Effect::Kept(_)
+            | Effect::Held(_)
+            | Effect::Halt(_) => Ok(Answer::Routed),
         }
     }
 

@@ -83,6 +83,8 @@ pub(super) struct Track {
     pub(super) cancel_due: Timestamp,
     /// Whole downloads of its results.
     pub(super) downloads: u32,
+    /// Its results were asked for in this dispatch.
+    pub(super) was_asked: bool,
     /// Its results could not be had: nothing more is done about it in this dispatch.
     pub(super) given_up: bool,
     /// What the lines of all downloads were.
@@ -108,6 +110,7 @@ impl Track {
             cancel_taken: false,
             cancel_due: Timestamp::MIN,
             downloads: 0,
+            was_asked: false,
             given_up: false,
             lines: ResultLines::default(),
         }
@@ -217,7 +220,7 @@ impl Track {
             BatchState::Open | BatchState::Canceling => self.sight != Sight::None,
             BatchState::Uncertain => self.candidates.as_ref().is_some_and(|all| !all.is_empty()),
             // Its results are asked for again within hours.
-            BatchState::Ended => self.awaits_results(),
+            BatchState::Ended => self.was_asked && self.awaits_results(),
             _ => false,
         };
         !(self.given_up || self.row.state.is_over() || (no_wait && elsewhere && !self.busy))
@@ -238,6 +241,11 @@ impl Track {
             | BatchState::Canceling => u64::from(self.row.requests),
             _ => 0,
         }
+    }
+
+    /// It was taken apart although its requests may have been served.
+    pub(super) fn is_lost(&self) -> bool {
+        self.apart.is_some_and(|(_, keep_attempts)| keep_attempts)
     }
 
     /// Its results came short, and are asked for again.

@@ -41,6 +41,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             News::Recorded(recorded) => self.scheduler.on_batch_recorded(&recorded),
             News::Unused(batch, jobs) => self.scheduler.on_unused(batch, &jobs),
             News::Freed(batch) => self.scheduler.on_batch_freed(batch),
+            News::Kept(batch) => self.scheduler.on_batch_kept(batch),
             News::JobsForLive => self.ask_for_pulse(),
             News::Held(because) => self.scheduler.on_held(because),
             News::Halted(halt) => self.scheduler.on_halt(halt),

@@ -17,13 +17,16 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             return;
         }
         self.finishing = true;
-        let (run, group) = (self.run.id, std::mem::take(&mut self.gathered));
+        let (run, mut group) = (self.run.id, std::mem::take(&mut self.gathered));
         self.call(move |store| async move {
             let ends = || -> Vec<_> { group.iter().map(|(_, finish)| finish.clone()).collect() };
             // Caught, because the answers in it are paid for and the spool may still take them.
             let finishing = AssertUnwindSafe(store.finish(run, ends())).catch_unwind();
             let result = match finishing.await.unwrap_or_else(|_| Err(lost_call())) {
-                Ok(()) => Ok(()),
+                Ok(lesser) => {
+                    replace(&mut group, lesser);
+                    Ok(())
+                }
                 // At once: the process may not live until it leaves in order.
                 Err(error) => Err(put_aside(&*store, run, ends(), error).await),
             };
@@ -75,6 +78,17 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             error,
             spooled,
             lost,
+        }
+    }
+}
+
+/// What the store could not hold counts as it was recorded instead.
+fn replace(group: &mut Group, lesser: Vec<Finish>) {
+    for instead in lesser {
+        let attempt = instead.record.attempt;
+        let refused = group.iter_mut().find(|(job, _)| job.attempt == attempt);
+        if let Some((_, finish)) = refused {
+            *finish = instead;
         }
     }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Leave, Scheduler};
 use crate::engine::batch_money::{Item, Recorded, Wish};
 use crate::model::{BatchId, Halt, JobId};
+use crate::store::AnswerCosts;
 
 impl Scheduler {
     /// Whether the batch lane has work.
@@ -27,6 +28,16 @@ impl Scheduler {
         now: Timestamp,
     ) {
         self.throttles.found_batch(batch, items, now);
+    }
+
+    /// What answers of the run have cost until now.
+    pub(in crate::engine) fn on_answer_costs(&mut self, costs: &[AnswerCosts]) {
+        self.throttles.answer_costs(costs);
+    }
+
+    /// Nothing more comes of a batch, but it may be billed.
+    pub(in crate::engine) fn on_batch_kept(&mut self, batch: BatchId) {
+        self.throttles.keep_batch(batch);
     }
 
     /// Attempts of the batch lane ended: what they cost counts against the budget.

@@ -232,12 +232,31 @@ fn a_turn_is_continued_five_times() {
     let mut amendment = None;
     for n in 1..=5 {
         let next = after(C::Paused, PAUSED, 100, amendment.as_ref()).unwrap();
-        assert_eq!(next.put_aside, None);
+        // What it has brought so far is there if it cannot go on.
+        let parts = next.put_aside.unwrap();
+        assert_eq!(parts.matches("half").count(), n, "{parts}");
+        assert_eq!(next.amendment.put_aside_mark(), C::Paused);
         assert_eq!(next.amendment.continuations(), n);
         assert_eq!(next.amendment.paused_cost_pico, 7 * n as i128);
         amendment = Some(next.amendment);
     }
     assert_eq!(after(C::Paused, PAUSED, 100, amendment.as_ref()), None);
+}
+
+#[test]
+fn a_turn_goes_on_in_the_container_it_told_last() {
+    let with = |container: &str| format!(r#"{{"content":["half"],"container":{container}}}"#);
+    let mut amendment = None;
+    for (told, used) in [
+        ("null", None),
+        (r#"{"id":"container_1"}"#, Some("container_1")),
+        ("null", Some("container_1")),
+        (r#"{"id":"container_2"}"#, Some("container_2")),
+    ] {
+        let next = after(C::Paused, &with(told), 100, amendment.as_ref()).unwrap();
+        assert_eq!(next.amendment.container.as_deref(), used, "{told}");
+        amendment = Some(next.amendment);
+    }
 }
 
 #[test]

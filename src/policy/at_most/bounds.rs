@@ -8,9 +8,10 @@ use crate::model::RequestBody;
 use crate::model::raw_object::{Member, members, unquote};
 use crate::policy::prices::Written;
 
-/// What every request costs beyond its text: what is put around turns, and before a prompt that is
-/// to be answered by a schema.
-const REQUEST: u64 = 500;
+/// What every request costs beyond its text.
+const REQUEST: u64 = 100;
+/// What is put before a prompt that is to be answered by a schema.
+const SCHEMA: u64 = 1_000;
 /// What the use of tools adds: a system prompt of its own, of 530 tokens at most by the docs.
 const TOOLS: u64 = 1_000;
 /// What a client tool whose definition is Anthropic's adds (`computer_*`, the largest, 735).
@@ -69,6 +70,12 @@ impl Bounds {
         }
     }
 
+    /// Searches that its answer is likely to make.
+    #[must_use]
+    pub fn likely_searches(&self) -> u64 {
+        self.server_tools.likely_searches()
+    }
+
     /// The most that its answer may have, if the request says.
     #[must_use]
     pub fn max_tokens(&self) -> Option<u64> {
@@ -98,6 +105,9 @@ impl Reader {
         self.bounds.us_geo = get("inference_geo") != Some("\"global\"");
         self.marked(body);
         self.members_with_work_of_their_own(body);
+        if get("output_config").is_some() {
+            self.add(SCHEMA);
+        }
         if let Some(tools) = get("tools") {
             self.add(TOOLS);
             self.items(tools, Self::tool);
@@ -142,12 +152,9 @@ impl Reader {
         }
         self.add(SERVER_TOOL);
         let max_uses = value(&tool, "max_uses").and_then(|raw| raw.parse().ok());
-        let tools = &mut self.bounds.server_tools;
-        match () {
-            () if is("web_search_") => tools.add(&name, Kind::Search, max_uses),
-            () if is("web_fetch_") => tools.add(&name, Kind::Fetch, max_uses),
-            () if is("tool_search_tool_") => tools.add(&name, Kind::ToolSearch, max_uses),
-            () => self.refuse(Unbounded::Tool {
+        match Kind::of(&name) {
+            Some(kind) => self.bounds.server_tools.add(&name, kind, max_uses),
+            None => self.refuse(Unbounded::Tool {
                 tool: name.into_owned(),
             }),
         }

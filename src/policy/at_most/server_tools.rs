@@ -29,6 +29,21 @@ pub(super) enum Kind {
     ToolSearch,
 }
 
+impl Kind {
+    /// The kind of the tool with that type; none if it is another.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        let kinds = [
+            ("web_search_", Self::Search),
+            ("web_fetch_", Self::Fetch),
+            ("tool_search_tool_", Self::ToolSearch),
+        ];
+        let found = kinds
+            .into_iter()
+            .find(|(prefix, _)| name.starts_with(prefix));
+        found.map(|(_, kind)| kind)
+    }
+}
+
 /// The server tools of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ServerTools {
@@ -52,6 +67,13 @@ impl ServerTools {
     }
 
     /// The loop that they allow.
+    /// Searches that are likely: one, where they are allowed at all. Most answers need none or one.
+    pub(super) fn likely_searches(&self) -> u64 {
+        let searches = self.tools.iter().filter(|tool| tool.kind == Kind::Search);
+        let most: u64 = searches.map(|tool| tool.max_uses.unwrap_or(1)).sum();
+        most.min(1)
+    }
+
     pub(super) fn rounds(
         &self,
         lane: Lane,

@@ -1,3 +1,5 @@
+//! What bounds the cost of a request, by its parts; and that no answer within the bounds costs more.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -49,7 +51,7 @@ fn the_answer_has_all_of_max_tokens_and_the_prompt_a_token_for_each_byte() {
     let body = question(&json!("Hello"));
     let bytes = i128::try_from(body.to_string().len()).unwrap();
     // 3 USD in and 15 USD out per million: 3 and 15 millionths a token.
-    let expected = (bytes + 500) * 3 + 1_000 * 15;
+    let expected = (bytes + 100) * 3 + 1_000 * 15;
     assert_eq!(price("claude-sonnet-4-6", &body), expected);
     let prices = PriceTable::embedded();
     let longer = bounds(&body).with_max_tokens(64_000);

@@ -605,3 +605,23 @@ fn a_job_is_given_up_when_its_time_is_over_and_not_before() {
         assert_eq!(verdict.step == Step::Fail, gives_up);
     }
 }
+
+#[test]
+fn the_same_fault_of_a_complete_answer_is_not_bought_a_third_time() {
+    let evidence = |unreadable: bool, message: Option<&str>| Evidence {
+        message: message.map(str::to_owned),
+        unreadable: unreadable.then(|| "{".to_owned()),
+        ..Evidence::default()
+    };
+    for (unreadable, message, last, expected) in [
+        (true, Some("cut"), Some("cut"), true),
+        (true, Some("cut"), Some("another"), false),
+        (true, Some("cut"), None, false),
+        (true, None, None, false),
+        // Not the answer but the way was bad: that may heal.
+        (false, Some("cut"), Some("cut"), false),
+    ] {
+        let again = super::same_again(&evidence(unreadable, message), last);
+        assert_eq!(again, expected, "{message:?} {last:?}");
+    }
+}

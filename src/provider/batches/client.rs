@@ -103,8 +103,8 @@ impl BatchApi for BatchesClient {
         let limit = CREATE_TIMEOUT + Duration::from_secs(upload.bytes / SLOWEST_UPLOAD);
         let fault = Fault::default();
         let post = self.api.http().post(self.url(&[]));
-        let post = upload::attach(post, upload, &fault);
         let mut seen = Seen::default();
+        let post = upload::attach(post, upload, &fault, &seen.upload);
         let terms = Terms::plain(limit);
         let mut broken = self.api.exchange(post, terms, limit, &mut seen).await;
         // An answer that began says more than a body that was not finished.

@@ -16,6 +16,7 @@ use super::{ItemResult, ResultLine};
 use crate::model::{ErrorClass, Evidence};
 use crate::provider::classify::Answer;
 use crate::provider::text::one_line;
+use crate::provider::tidy::{Altered, tidy};
 use crate::provider::wire::{Body, read_body};
 use crate::provider::{
     ErrorFacts, Failure, HeaderView, MAX_ERROR_TEXT, Message, Redactor, classify_error,
@@ -56,8 +57,8 @@ pub fn read_result_line(line: &[u8]) -> ResultLine {
 
 /// Reads a line that is not blank.
 pub(super) fn read_line(line: &[u8], redactor: &Redactor) -> Read {
-    let text = std::str::from_utf8(line).unwrap_or_default();
-    let text = text.trim_start_matches('\u{feff}');
+    let tidy = tidy(line);
+    let text = &*tidy.text;
     let shown = || show(line, redactor);
     let Ok(wire) = serde_json::from_str::<WireLine<'_>>(text) else {
         let words = format!("the line is no result: {}", shown());
@@ -74,7 +75,9 @@ pub(super) fn read_line(line: &[u8], redactor: &Redactor) -> Read {
         let why = format!("the results end with an error: {message}");
         return Read::Error(one_line(&redactor.redact(&why), MAX_ERROR_TEXT));
     }
-    let result = wire.result.and_then(|raw| item(raw, redactor));
+    let result = wire
+        .result
+        .and_then(|raw| item(raw, tidy.altered, redactor));
     let result = result.unwrap_or_else(|| {
         ItemResult::Unreadable(format!("the result is of an unknown kind: {}", shown()))
     });
@@ -115,11 +118,11 @@ fn show(line: &[u8], redactor: &Redactor) -> String {
 }
 
 /// The result; none if its kind is unknown.
-fn item(raw: &RawValue, redactor: &Redactor) -> Option<ItemResult> {
+fn item(raw: &RawValue, altered: Altered, redactor: &Redactor) -> Option<ItemResult> {
     let wire: WireResult<'_> = serde_json::from_str(raw.get()).ok()?;
     let part = |part: Option<&RawValue>| part.map_or("null", RawValue::get).to_owned();
     Some(match wire.kind.as_deref()? {
-        "succeeded" => answered(&part(wire.message), redactor),
+        "succeeded" => answered(&part(wire.message), altered, redactor),
         "errored" => ItemResult::Errored(failed(&part(wire.error), redactor)),
         "canceled" => ItemResult::Canceled,
         "expired" => ItemResult::Expired,
@@ -128,8 +131,8 @@ fn item(raw: &RawValue, redactor: &Redactor) -> Option<ItemResult> {
 }
 
 /// Judges a message as a live one is.
-fn answered(message: &str, redactor: &Redactor) -> ItemResult {
-    match judge(message, redactor) {
+fn answered(message: &str, altered: Altered, redactor: &Redactor) -> ItemResult {
+    match judge(message, altered, redactor) {
         Ok(message) => ItemResult::Succeeded(Box::new(message)),
         // Paid for, and none that can be used: the next one would be paid for too.
         Err(failure) if failure.class == ErrorClass::BadResponse && failure.message.is_none() => {
@@ -142,7 +145,7 @@ fn answered(message: &str, redactor: &Redactor) -> ItemResult {
 
 /// The classifier's verdict on a body. An entry of a batch has no HTTP status, so none is kept; a
 /// success is what lets the type of an error decide.
-fn judge(body: &str, redactor: &Redactor) -> Result<Message, Box<Failure>> {
+fn judge(body: &str, altered: Altered, redactor: &Redactor) -> Result<Message, Box<Failure>> {
     let answer = Answer {
         status: 200,
         headers: HeaderView::none(),
@@ -150,6 +153,7 @@ fn judge(body: &str, redactor: &Redactor) -> Result<Message, Box<Failure>> {
         // Only an HTTP date in a header is compared with it.
         now: Timestamp::UNIX_EPOCH,
         redactor,
+        altered,
     };
     answer.classify().map_err(|mut failure| {
         failure.evidence.http_status = None;
@@ -162,7 +166,7 @@ fn judge(body: &str, redactor: &Redactor) -> Result<Message, Box<Failure>> {
 fn failed(error: &str, redactor: &Redactor) -> Box<Failure> {
     for text in [Cow::Borrowed(error), Cow::Owned(in_envelope(error))] {
         if let Body::Error(_) = read_body(text.as_bytes())
-            && let Err(failure) = judge(&text, redactor)
+            && let Err(failure) = judge(&text, Altered::default(), redactor)
         {
             return failure;
         }
@@ -181,6 +185,7 @@ fn failed(error: &str, redactor: &Redactor) -> Box<Failure> {
         },
         message: None,
         partial: None,
+        unsent: false,
     })
 }
 

@@ -13,6 +13,7 @@ use reqwest::{Body, RequestBuilder};
 use tokio::sync::mpsc::Receiver;
 
 use super::BatchUpload;
+use crate::provider::paced::{Upload, turn};
 
 /// What was wrong with the body, once something was: the HTTP client tells no more than that it
 /// broke.
@@ -41,26 +42,46 @@ pub(super) fn attach(
     request: RequestBuilder,
     upload: BatchUpload,
     fault: &Fault,
+    done: &Upload,
 ) -> RequestBuilder {
+    done.begin();
     request
         .header(CONTENT_LENGTH, upload.bytes)
-        .body(Body::wrap_stream(checked(upload, fault.clone())))
+        .body(Body::wrap_stream(checked(
+            upload,
+            fault.clone(),
+            done.clone(),
+        )))
 }
 
-/// The pieces as they come; an error in the place of what would break the promised length.
-fn checked(upload: BatchUpload, fault: Fault) -> impl Stream<Item = io::Result<Bytes>> + use<> {
-    let start = (upload.chunks, upload.bytes);
-    try_unfold(start, move |(mut chunks, left): (Receiver<Bytes>, u64)| {
-        let fault = fault.clone();
-        async move {
-            match chunks.recv().await {
-                Some(chunk) => match left.checked_sub(chunk.len() as u64) {
-                    Some(left) => Ok(Some((chunk, (chunks, left)))),
-                    None => Err(fault.found(TOO_LONG)),
-                },
-                None if left == 0 => Ok(None),
-                None => Err(fault.found(TOO_SHORT)),
+/// The pieces as they come; an error in the place of what would break the promised length. Before
+/// each one the runtime has a turn to see whether an answer has come already (`paced` says why).
+fn checked(
+    upload: BatchUpload,
+    fault: Fault,
+    done: Upload,
+) -> impl Stream<Item = io::Result<Bytes>> + use<> {
+    let start = (upload.chunks, upload.bytes, 0);
+    try_unfold(
+        start,
+        move |(mut chunks, left, sent): (Receiver<Bytes>, u64, usize)| {
+            let (fault, done) = (fault.clone(), done.clone());
+            async move {
+                turn(sent).await;
+                match chunks.recv().await {
+                    Some(chunk) => match left.checked_sub(chunk.len() as u64) {
+                        Some(left) => {
+                            if left == 0 {
+                                done.done();
+                            }
+                            Ok(Some((chunk, (chunks, left, sent + 1))))
+                        }
+                        None => Err(fault.found(TOO_LONG)),
+                    },
+                    None if left == 0 => Ok(None),
+                    None => Err(fault.found(TOO_SHORT)),
+                }
             }
-        }
-    })
+        },
+    )
 }

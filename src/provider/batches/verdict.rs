@@ -9,6 +9,7 @@ use crate::provider::Failure;
 #[must_use]
 pub fn may_have_been_created(failure: &Failure) -> bool {
     match failure.evidence.http_status {
+        _ if failure.unsent => false,
         Some(status) => matches!(status, 200..=299 | 408 | 500..),
         // `Unknown` without a status is a request that could not be made or not be sent whole.
         None => !matches!(

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Broken, MAX_ERROR_TEXT, MAX_RAW_ERROR, classify_error, classify_response, classify_transport,
+    Broken, MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,
+    classify_transport,
 };
 use crate::model::ErrorClass as C;
 use crate::provider::{ErrorFacts, Failure, HeaderView, Message};
@@ -404,12 +405,12 @@ fn a_page_is_told_by_its_title_and_a_redirect_by_its_target() {
         "HTTP 302, which redirects to https://login.example/x"
     );
     let stream = [("content-type", "text/event-stream; charset=utf-8")];
-    assert!(words(200, &stream, "event: ping\n\n").contains("`stream`"));
+    assert!(words(200, &stream, "event: ping\n\n").contains("not asked for"));
 }
 
 #[test]
 fn a_break_in_the_body_is_the_class_unless_the_status_asks_for_another_try() {
-    use super::{Answer, Redactor};
+    use super::{Altered, Answer, Redactor};
     let break_at = |status, body: &str| {
         let answer = Answer {
             status,
@@ -417,14 +418,20 @@ fn a_break_in_the_body_is_the_class_unless_the_status_asks_for_another_try() {
             body: body.as_bytes(),
             now: now(),
             redactor: &Redactor::default(),
+            altered: Altered::default(),
         };
-        answer.classify_broken(Broken::Cut, "reset").class
+        answer
+            .classify_broken(Broken::Cut, "reset")
+            .unwrap_err()
+            .class
     };
     let cases = [
         (200, C::ConnectionCut),
         (400, C::ConnectionCut),
         (401, C::ConnectionCut),
         (404, C::ConnectionCut),
+        // Who says so closes before the request has come whole.
+        (413, C::RequestTooLarge),
         (429, C::RateLimited),
         (503, C::Unavailable),
         (529, C::Overloaded),
@@ -501,5 +508,89 @@ proptest! {
         let part = &body.as_bytes()[..cut.index(body.len())];
         let failure = classify_response(200, HeaderView::none(), part, now()).unwrap_err();
         prop_assert_eq!(failure.class, C::BadResponse);
+    }
+}
+
+#[test]
+fn what_came_whole_stands_whatever_broke_after_it() {
+    use super::{Altered, Answer, Redactor};
+    let break_after = |status, body: &str| {
+        let answer = Answer {
+            status,
+            headers: HeaderView::none(),
+            body: body.as_bytes(),
+            now: now(),
+            redactor: &Redactor::default(),
+            altered: Altered::default(),
+        };
+        answer.classify_broken(Broken::Cut, "reset")
+    };
+    let message = r#"{"type":"message","content":[]}"#;
+    assert_eq!(break_after(200, message).unwrap().raw, message);
+    let error = api_error("invalid_request_error", "messages: Field required");
+    assert_eq!(
+        break_after(400, &error).unwrap_err().class,
+        C::InvalidRequest
+    );
+    // JSON that is nothing of the API's shows no end that counts.
+    assert_eq!(break_after(200, "{}").unwrap_err().class, C::ConnectionCut);
+}
+
+#[test]
+fn what_the_official_sdks_read_is_read_and_what_was_altered_is_told() {
+    let read = |body: &[u8]| classify_response(200, HeaderView::none(), body, now()).unwrap();
+    let deep = format!(
+        r#"{{"x":{}{},"content":[]}}"#,
+        "[".repeat(400),
+        "]".repeat(400)
+    );
+    let cases: &[(&[u8], &str, bool)] = &[
+        (b"\xEF\xBB\xBF{\"content\":[]}", r#"{"content":[]}"#, false),
+        (b"{\"content\":[]}\0\0", r#"{"content":[]}"#, false),
+        (deep.as_bytes(), &deep, false),
+        (
+            br#"{"stop_reason":"refusal","content":7,"stop_reason":"end_turn","content":[]}"#,
+            r#"{"stop_reason":"end_turn","content":[]}"#,
+            true,
+        ),
+        (
+            br#"{"content":[{"text":"\ud83e"}]}"#,
+            r#"{"content":[{"text":"\ufffd"}]}"#,
+            true,
+        ),
+        (
+            b"{\"content\":[\"\xFF\"]}",
+            "{\"content\":[\"\u{fffd}\"]}",
+            true,
+        ),
+    ];
+    for (body, raw, altered) in cases {
+        let message = read(body);
+        assert_eq!(message.raw, *raw);
+        assert_eq!(message.note.is_some(), *altered, "{raw}");
+    }
+}
+
+#[test]
+fn a_complete_answer_that_cannot_be_read_is_kept_with_words_that_stay_the_same() {
+    let failure = |body: &str| read(200, &[], body).unwrap_err();
+    for (one, other) in [
+        (r#"{"content":["a"]}{"#, r#"{"content":["longer"]}{"#),
+        (r#"{"content":["a"#, r#"{"content":["longer"#),
+        (r#"{"content":NaN}"#, r#"{"x":1,"content":NaN}"#),
+        (r#"{"choices":[]}"#, r#"{"choices":[1]}"#),
+    ] {
+        let (one_failure, other_failure) = (failure(one), failure(other));
+        assert_eq!(one_failure.class, C::BadResponse);
+        assert_eq!(one_failure.evidence.message, other_failure.evidence.message);
+        assert_eq!(one_failure.evidence.unreadable.as_deref(), Some(one));
+    }
+    let secret = failure(r#"{"key":"sk-ant-api03-hidden-hidden-hidden"}"#);
+    assert!(!format!("{secret:?}").contains("hidden"));
+    let long = failure(&format!("{{\"x\":\"{}\"", "é".repeat(MAX_UNREADABLE)));
+    assert!(long.evidence.unreadable.unwrap().len() <= MAX_UNREADABLE);
+    // What is no answer of the API at all was not paid for.
+    for body in ["", "<html>", "event: ping\n\n", "upstream"] {
+        assert_eq!(failure(body).evidence.unreadable, None, "{body}");
     }
 }

@@ -5,6 +5,7 @@ use crate::model::Tokens;
 use crate::provider::sse::Frame;
 
 const START: &str = r#"{"type":"message_start","message":{"id":"m_1","type":"message","role":"assistant","model":"c-1","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":7,"cache_read_input_tokens":3,"output_tokens":1,"service_tier":"standard"}}}"#;
+const OTHER_START: &str = r#"{"type":"message_start","message":{"id":"m_2","content":[]}}"#;
 const DELTA: &str = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":9}}"#;
 const STOP: &str = r#"{"type":"message_stop"}"#;
 
@@ -262,6 +263,86 @@ fn an_error_ends_the_stream_however_it_is_written() {
 }
 
 #[test]
+fn a_message_is_whole_with_its_stop_reason_and_closed_blocks() {
+    let block = begin(0, r#"{"type":"text","text":""}"#);
+    let stop = r#"{"type":"content_block_stop","index":0}"#;
+    let no_reason = r#"{"type":"message_delta","delta":{"stop_reason":null},"usage":{}}"#;
+    let started = r#"{"type":"message_start","message":{"content":[{"type":"text","text":"x"}],"stop_reason":"end_turn"}}"#;
+    let cases: &[(&[&str], bool)] = &[
+        (&[], false),
+        (&[START], false),
+        (&[START, &block, stop], false),
+        (&[START, &block, DELTA], false),
+        (&[START, &block, stop, no_reason], false),
+        (&[START, &block, stop, DELTA], true),
+        (&[START, &block, stop, DELTA, r#"{"type":"ping"}"#], true),
+        (&[START, DELTA], true),
+        (&[started], true),
+        (
+            &[r#"{"type":"message_start","message":{"content":[],"stop_reason":"end_turn"}}"#],
+            false,
+        ),
+        // Its reason was told too early: more content comes.
+        (&[started, &block, stop], false),
+    ];
+    for (events, whole) in cases {
+        let fold = fold(events);
+        assert_eq!(fold.is_whole(), *whole, "{events:?}");
+        assert_eq!(fold.end(), None, "{events:?}");
+    }
+}
+
+#[test]
+fn nothing_makes_void_what_is_whole() {
+    let error = r#"{"type":"error","error":{"type":"api_error","message":"x"}}"#;
+    for after in [STOP, "[DONE]", error, "{", OTHER_START] {
+        assert_eq!(
+            fold(&[START, DELTA, after]).end(),
+            Some(&End::Complete),
+            "{after}"
+        );
+    }
+    assert_eq!(fold(&[START, "[DONE]"]).end(), None);
+}
+
+#[test]
+fn a_repeated_beginning_is_passed_over() {
+    let block = begin(0, r#"{"type":"text","text":""}"#);
+    let text = delta(0, r#"{"type":"text_delta","text":"x"}"#);
+    let stop = r#"{"type":"content_block_stop","index":0}"#;
+    let once = fold(&[START, &block, &text, stop, DELTA, STOP]);
+    let again = fold(&[START, START, &block, START, &text, stop, DELTA, STOP]);
+    assert_eq!(again.end(), Some(&End::Complete));
+    assert_eq!(again.message(), once.message());
+}
+
+#[test]
+fn only_what_is_no_ping_is_life() {
+    let ping = r#"{"type":"ping"}"#;
+    for (events, life) in [
+        (&[ping, ping][..], 0),
+        (&[ping, START, ping, DELTA], 2),
+        (&[START, r#"{"type":"weather"}"#, "[DONE]"], 3),
+    ] {
+        assert_eq!(fold(events).life(), life, "{events:?}");
+    }
+    let thinking = begin(0, r#"{"type":"thinking","thinking":""}"#);
+    let stop = r#"{"type":"content_block_stop","index":0}"#;
+    assert!(fold(&[START, &thinking, ping]).is_thinking());
+    assert!(!fold(&[START, &thinking, stop]).is_thinking());
+}
+
+#[test]
+fn a_key_that_comes_twice_counts_with_its_last_value() {
+    let start = r#"{"type":"message_start","message":{"id":"a","id":"b","content":[],"content":[{"type":"text","text":"x"}]}}"#;
+    let delta = r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens","stop_reason":"end_turn"},"delta":{"stop_reason":"tool_use"}}"#;
+    assert_eq!(
+        fold(&[start, delta, STOP]).message().unwrap(),
+        r#"{"id":"b","content":[{"type":"text","text":"x"}],"stop_reason":"tool_use"}"#
+    );
+}
+
+#[test]
 fn what_contradicts_itself_is_refused() {
     let block = begin(0, r#"{"type":"text","text":""}"#);
     let of_one = delta(1, r#"{"type":"text_delta","text":"x"}"#);
@@ -271,7 +352,7 @@ fn what_contradicts_itself_is_refused() {
         (&[STOP], "had not begun"),
         (&[DELTA], "had not begun"),
         (&[&block], "had not begun"),
-        (&[START, START], "second message"),
+        (&[START, OTHER_START], "second message"),
         (&[START, &block, &block], "block 0 twice"),
         (&[START, &block, &of_one], "block 1, which it had not begun"),
         (&[START, &block, &no_text], "no `text`"),
@@ -286,6 +367,10 @@ fn what_contradicts_itself_is_refused() {
                 r#"{"type":"content_block_start","index":-1,"content_block":{}}"#,
             ],
             "no number",
+        ),
+        (
+            &[r#"{"type":"message_start","message":{"content":["x"]}}"#],
+            "content that the stream began with",
         ),
         (
             &[r#"{"type":"message_start","message":[]}"#],

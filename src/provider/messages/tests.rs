@@ -201,6 +201,45 @@ async fn breaks_after_the_request_are_connection_cut() {
 }
 
 #[tokio::test]
+async fn a_plain_answer_that_is_whole_stands_whatever_becomes_of_its_end() {
+    let more = format!("HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{MESSAGE}").into_bytes();
+    let size = format!("{:x}", MESSAGE.len());
+    let open =
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{size}\r\n{MESSAGE}\r\n");
+    for then in [
+        Then::Say(more.clone()),
+        Then::SayAndReset(more.clone()),
+        Then::SayAndHang(more),
+        Then::Say(open.clone().into_bytes()),
+        Then::SayAndHang(open.into_bytes()),
+    ] {
+        let (address, _server) = serve(then).await;
+        let message = send(&client(&address)).await.result.unwrap();
+        assert_eq!(message.raw, MESSAGE);
+    }
+}
+
+#[tokio::test]
+async fn events_that_nobody_asked_for_or_announced_are_read() {
+    let start = format!(
+        "event: message_start\ndata: {{\"type\":\"message_start\",\"message\":{MESSAGE}}}\n\n"
+    );
+    let events = format!("{start}event: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n");
+    for kind in [
+        "content-type: text/event-stream\r\n",
+        "content-type: application/json\r\n",
+        "",
+    ] {
+        let (address, _server) = serve(Then::Say(answer("200 OK", kind, &events))).await;
+        let message = send(&client(&address)).await.result.unwrap();
+        assert_eq!(message.raw, MESSAGE, "{kind}");
+        let (address, _server) = serve(Then::Say(answer("200 OK", kind, &events))).await;
+        let message = stream(&address, LONG, LONG).await.result.unwrap();
+        assert_eq!(message.raw, MESSAGE, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_is_no_http_is_bad_response() {
     let long = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "a".repeat(1 << 20));
     for answer in [b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), long.into_bytes()] {
@@ -294,10 +333,8 @@ async fn tls_to_a_server_that_speaks_none_is_connect() {
     server.await.unwrap();
 }
 
-const EVENTS: &str = concat!(
-    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"type\":\"message\",\"content\":[],\"model\":\"m-1\",\"stop_reason\":null,\"usage\":{\"input_tokens\":2,\"output_tokens\":0}}}\n\n",
-    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":1}}\n\n",
-);
+const START_EVENT: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"type\":\"message\",\"content\":[],\"model\":\"m-1\",\"stop_reason\":null,\"usage\":{\"input_tokens\":2,\"output_tokens\":0}}}\n\n";
+const DELTA_EVENT: &str = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":1}}\n\n";
 const LAST_EVENT: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 /// A stream with status 200 that says this; its end is the connection's.
@@ -309,7 +346,10 @@ fn events(text: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_stream_brings_the_plain_message_and_adds_only_itself_to_the_body() {
-    let (address, server) = serve(Then::Say(events(&format!("{EVENTS}{LAST_EVENT}")))).await;
+    let (address, server) = serve(Then::Say(events(&format!(
+        "{START_EVENT}{DELTA_EVENT}{LAST_EVENT}"
+    ))))
+    .await;
     let message = stream(&address, LONG, LONG).await.result.unwrap();
     assert_eq!(message.raw, MESSAGE);
     assert_eq!(message.request_id.as_deref(), Some("req_1"));
@@ -323,21 +363,21 @@ async fn what_breaks_within_a_stream_is_stream_cut_with_its_usage() {
     let garbage = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\nzz";
     for (then, idle, timeout, words, began) in [
         (
-            Then::Say(events(EVENTS)),
+            Then::Say(events(START_EVENT)),
             LONG,
             LONG,
             "before its message was whole",
             true,
         ),
         (
-            Then::SayAndReset(events(EVENTS)),
+            Then::SayAndReset(events(START_EVENT)),
             LONG,
             LONG,
             "the connection broke",
             true,
         ),
         (
-            Then::SayAndHang(events(EVENTS)),
+            Then::SayAndHang(events(START_EVENT)),
             SHORT,
             LONG,
             "silent for 50ms",
@@ -345,7 +385,7 @@ async fn what_breaks_within_a_stream_is_stream_cut_with_its_usage() {
         ),
         // A silence longer than the timeout is too long, whatever the idle timeout.
         (
-            Then::SayAndHang(events(EVENTS)),
+            Then::SayAndHang(events(START_EVENT)),
             LONG,
             SHORT,
             "silent for 50ms",
@@ -372,18 +412,33 @@ async fn what_breaks_within_a_stream_is_stream_cut_with_its_usage() {
 
 #[tokio::test]
 async fn a_message_that_is_whole_stands_whatever_comes_after_it() {
-    let whole = events(&format!("{EVENTS}{LAST_EVENT}"));
-    for then in [
-        Then::SayAndReset(whole.clone()),
-        Then::SayAndHang(whole.clone()),
-        Then::Say([whole, b"data: {\n\n".to_vec()].concat()),
-    ] {
-        let (address, _server) = serve(then).await;
-        assert_eq!(
-            stream(&address, LONG, LONG).await.result.unwrap().raw,
-            MESSAGE
-        );
+    for last in [LAST_EVENT, "data: [DONE]\n\n", ""] {
+        let whole = events(&format!("{START_EVENT}{DELTA_EVENT}{last}"));
+        for then in [
+            Then::SayAndReset(whole.clone()),
+            Then::SayAndHang(whole.clone()),
+            Then::Say(whole.clone()),
+            Then::Say([whole, b"data: {\n\n".to_vec()].concat()),
+        ] {
+            let (address, _server) = serve(then).await;
+            let message = stream(&address, LONG, LONG).await.result.unwrap();
+            assert_eq!(message.raw, MESSAGE);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_packed_stream_is_read() {
+    use std::io::Write as _;
+    let text = format!("{START_EVENT}{DELTA_EVENT}{LAST_EVENT}");
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(text.as_bytes()).unwrap();
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n";
+    let whole = [head.as_bytes(), &packer.finish().unwrap()].concat();
+    let (address, _server) = serve(Then::Say(whole)).await;
+    let message = stream(&address, LONG, LONG).await.result.unwrap();
+    assert_eq!(message.raw, MESSAGE);
 }
 
 #[tokio::test]

@@ -95,24 +95,28 @@ fn errors_within_a_stream_have_their_own_class() {
 }
 
 #[test]
-fn a_stream_without_its_last_event_is_cut_and_keeps_its_usage() {
+fn a_stream_is_cut_until_its_message_is_whole_and_keeps_its_usage() {
+    let begun = start().len();
     let whole = start() + &stop("end_turn");
     let last = whole.find("event: message_stop").unwrap();
+    let tokens = |output| Tokens {
+        input: 7,
+        output,
+        ..Tokens::default()
+    };
     for end in 0..whole.len() {
-        let Err(failure) = read(&whole[..end]) else {
-            // Only the empty line is missing, or the line end before it too.
-            assert!(end >= whole.len() - 2, "{end}");
+        let read = read(&whole[..end]);
+        // Once its stop reason is there (the empty line may be missing, or the line end before it
+        // too), nothing of the message is missing.
+        if end >= last - 2 {
+            assert_eq!(read.unwrap().usage.tokens, tokens(9), "{end}");
             continue;
-        };
+        }
+        let failure = read.unwrap_err();
         assert_eq!(failure.class, C::StreamCut, "{end}");
-        if end >= last {
+        if end >= begun {
             let partial = failure.partial.unwrap();
-            let expected = Tokens {
-                input: 7,
-                output: 9,
-                ..Tokens::default()
-            };
-            assert_eq!(partial.usage.tokens, expected);
+            assert_eq!(partial.usage.tokens, tokens(1), "{end}");
             assert_eq!(partial.model.as_deref(), Some("c-1"));
         }
     }
@@ -128,12 +132,61 @@ fn garbage_is_cut_too() {
     ] {
         assert_eq!(read(text).unwrap_err().class, C::StreamCut, "{text:?}");
     }
-    let pieces = [&b"data: \xFF\xFF\n\n"[..]];
-    let failure = classify_stream(HeaderView::none(), pieces, Timestamp::UNIX_EPOCH).unwrap_err();
-    assert_eq!(
-        failure.evidence.message.as_deref(),
-        Some("the stream is no UTF-8")
-    );
+}
+
+/// A stream with one text, in these deltas as they are written.
+fn with_deltas(deltas: &[&str]) -> Vec<u8> {
+    let block = json!({"type":"content_block_start","index":0,
+        "content_block":{"type":"text","text":""}});
+    let mut text = start() + &event("", &block);
+    for delta in deltas {
+        text += &format!(
+            "data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{delta}\"}}}}\n\n"
+        );
+    }
+    text += &event("", &json!({"type":"content_block_stop","index":0}));
+    (text + &stop("end_turn")).into_bytes()
+}
+
+#[test]
+fn two_halves_of_a_character_are_one_and_half_of_one_is_told() {
+    let told = "the answer was altered to be valid: 1 character of it was broken and is U+FFFD now";
+    for (deltas, text, note) in [
+        (&["a\\ud83e", "\\udd80b"][..], "a🦀b", None),
+        (&["a\\ud83e", "b"], "a\u{fffd}b", Some(told)),
+        (&["a\\udd80"], "a\u{fffd}", Some(told)),
+    ] {
+        let stream = with_deltas(deltas);
+        let pieces = [&stream[..]];
+        let message = classify_stream(HeaderView::none(), pieces, Timestamp::UNIX_EPOCH).unwrap();
+        let value: Value = serde_json::from_str(&message.raw).unwrap();
+        assert_eq!(value["content"][0]["text"], text);
+        assert_eq!(message.note.as_deref(), note);
+    }
+}
+
+#[test]
+fn what_is_no_utf8_is_mended_and_told() {
+    let mut stream = with_deltas(&["aXb"]);
+    let at = stream.windows(3).position(|three| three == b"aXb").unwrap();
+    stream[at + 1] = 0xFF;
+    let pieces = [&stream[..]];
+    let message = classify_stream(HeaderView::none(), pieces, Timestamp::UNIX_EPOCH).unwrap();
+    let value: Value = serde_json::from_str(&message.raw).unwrap();
+    assert_eq!(value["content"][0]["text"], "a\u{fffd}b");
+    assert!(message.note.is_some());
+}
+
+#[test]
+fn what_a_contradiction_came_after_is_kept() {
+    let stray =
+        json!({"type":"content_block_delta","index":3,"delta":{"type":"text_delta","text":"x"}});
+    let failure = read(&(start() + &event("", &stray) + &stop("end_turn"))).unwrap_err();
+    assert_eq!(failure.class, C::StreamCut);
+    let kept = failure.evidence.unreadable.unwrap();
+    assert!(kept.contains("\"type\":\"message\""), "{kept}");
+    let garbage = read("data: {\n\n").unwrap_err();
+    assert_eq!(garbage.evidence.unreadable, None);
 }
 
 /// Renders a message as the API would stream it: each text in pieces of `size` characters, with

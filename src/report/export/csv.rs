@@ -3,7 +3,10 @@
 //! `text` is the answer: the text blocks of the message, one after the other. Thinking, tool calls
 //! and other blocks are not text. It is empty for every job that did not succeed, refused ones
 //! included: a program that reads the column must never take an error's message or half an answer
-//! for an answer. Why a job failed is in `error_class`; the API's words are in the JSON lines.
+//! for an answer. Why a job failed is in `error_class`, and in the API's words in `error_message`.
+//!
+//! A table may be fitted to the program that opens it ([`CsvFit`]): spreadsheets take a cell that
+//! begins like a formula for one, and a table without a byte order mark for one of another encoding.
 //!
 //! `cost_usd` is what is known to be charged; where no price is known at all it is empty, because
 //! 0.00 would be a lie. Token counts and cost are of all attempts of the job together.
@@ -21,7 +24,7 @@ use crate::report::shape::millis;
 use crate::report::usd::known_cost;
 use crate::store::{Only, Reader, ResultBody, ResultRow};
 
-const HEADING: [&str; 14] = [
+const HEADING: [&str; COLUMNS] = [
     "custom_id",
     "status",
     "error_class",
@@ -36,7 +39,22 @@ const HEADING: [&str; 14] = [
     "cache_write_tokens",
     "cost_usd",
     "latency_ms",
+    "line",
+    "error_message",
+    "metadata",
 ];
+
+/// Those of the first fourteen stand in this order for ever; new ones come behind.
+const COLUMNS: usize = 17;
+
+/// How a table is fitted to the program that opens it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CsvFit {
+    /// A cell that a spreadsheet would take for a formula begins with an apostrophe.
+    pub safe: bool,
+    /// The table begins with a byte order mark, by which Excel knows UTF-8.
+    pub bom: bool,
+}
 
 /// Writes the heading and one row per ended job, in input order, and flushes. Errors of `out` are
 /// [`ReportError::Output`].
@@ -44,20 +62,36 @@ pub async fn write_csv<R: Reader>(
     reader: &R,
     run: RunId,
     only: Only,
+    fit: CsvFit,
     out: &mut impl Write,
 ) -> Result<ExportCounts> {
+    if fit.bom {
+        out.write_all(BOM.as_bytes()).map_err(ReportError::Output)?;
+    }
     let mut writer = Writer::from_writer(out);
     let mut counts = ExportCounts::default();
     let mut after_line = 0;
     writer.write_record(HEADING).map_err(output_error)?;
-    while let Some(page) = next_page(reader, run, only, &mut after_line).await? {
+    while let Some(page) = next_page(reader, run, only, &mut after_line, &mut counts).await? {
         for row in &page {
-            writer.write_record(record(row)?).map_err(output_error)?;
+            let cells = record(row)?.map(|cell| if fit.safe { safe(cell) } else { cell });
+            writer.write_record(cells).map_err(output_error)?;
             counts.count(row.state);
         }
     }
     writer.flush().map_err(ReportError::Output)?;
     Ok(counts)
+}
+
+const BOM: &str = "\u{feff}";
+
+/// The cell as text, for a spreadsheet that would take it for a formula. Numbers of ours never begin
+/// like one.
+fn safe(cell: String) -> String {
+    // The wide forms are what some Asian locales take for the same.
+    let is_formula =
+        cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    if is_formula { format!("'{cell}") } else { cell }
 }
 
 /// Keeps the kind of the system's error, which csv's own conversion loses.
@@ -68,7 +102,7 @@ fn output_error(error: ::csv::Error) -> ReportError {
     })
 }
 
-fn record(row: &ResultRow) -> Result<[String; 14]> {
+fn record(row: &ResultRow) -> Result<[String; COLUMNS]> {
     let answer = Answer::of(row)?;
     let tokens = &row.tokens;
     let cache_writes = tokens.cache_write_5m.saturating_add(tokens.cache_write_1h);
@@ -88,7 +122,20 @@ fn record(row: &ResultRow) -> Result<[String; 14]> {
         known_cost(&row.cost).map_or(String::new(), |usd| usd.to_string()),
         row.latency
             .map_or(String::new(), |latency| millis(latency).to_string()),
+        row.line.to_string(),
+        error_message(&row.result),
+        row.metadata.clone().unwrap_or_default(),
     ])
+}
+
+/// What was said when the job failed.
+fn error_message(result: &ResultBody) -> String {
+    let (ResultBody::Error(error) | ResultBody::Refusal { error, .. }) = result else {
+        return String::new();
+    };
+    let object: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
+    let message = object["error"]["message"].as_str();
+    message.unwrap_or_default().to_owned()
 }
 
 fn status(state: JobState) -> &'static str {
@@ -154,7 +201,7 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{HEADING, write_csv};
+    use super::{CsvFit, HEADING, write_csv};
     use crate::model::ErrorClass;
     use crate::report::error::ReportError;
     use crate::report::testing::{MemoryReader, canceled, failed, refused, run, succeeded};
@@ -163,7 +210,7 @@ mod tests {
     async fn csv(rows: Vec<ResultRow>) -> String {
         let reader = MemoryReader::of_results(rows);
         let mut out = Vec::new();
-        write_csv(&reader, run().id, Only::All, &mut out)
+        write_csv(&reader, run().id, Only::All, CsvFit::default(), &mut out)
             .await
             .unwrap();
         String::from_utf8(out).unwrap()
@@ -191,14 +238,60 @@ mod tests {
             canceled(5),
         ];
         insta::assert_snapshot!(csv(rows).await, @r#"
-        custom_id,status,error_class,text,stop_reason,model,lane,attempts,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd,latency_ms
+        custom_id,status,error_class,text,stop_reason,model,lane,attempts,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd,latency_ms,line,error_message,metadata
         a-1,succeeded,,"He said ""hi"",
-        then left; naïve 日本 🦀",end_turn,claude-haiku-4-5,live,1,10,5,0,0,0.000035,1234
-        "a,""2""",succeeded,truncated,plain,end_turn,claude-haiku-4-5,live,1,10,5,7,7,0.000035,1234
-        a-3,failed,overloaded,,,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234
-        a-4,failed,refused,,refusal,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234
-        a-5,canceled,canceled,,,claude-haiku-4-5,live,0,0,0,0,0,0.00,
+        then left; naïve 日本 🦀",end_turn,claude-haiku-4-5,live,1,10,5,0,0,0.000035,1234,1,,
+        "a,""2""",succeeded,truncated,plain,end_turn,claude-haiku-4-5,live,1,10,5,7,7,0.000035,1234,2,,
+        a-3,failed,overloaded,,,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234,3,busy,
+        a-4,failed,refused,,refusal,claude-haiku-4-5,live,1,0,0,0,0,0.00,1234,4,The model declined,
+        a-5,canceled,canceled,,,claude-haiku-4-5,live,0,0,0,0,0,0.00,,5,,
         "#);
+    }
+
+    #[tokio::test]
+    async fn a_spreadsheet_gets_no_formula_and_its_mark() {
+        let text = |text: &str| {
+            let block = serde_json::json!({"type": "text", "text": text});
+            message(&block.to_string())
+        };
+        let cells = [
+            "=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "＝1", "plain =1", "'=1", "",
+        ];
+        let rows: Vec<_> = (1..)
+            .zip(cells)
+            .map(|(n, cell)| {
+                let mut row = succeeded(n, &text(cell));
+                row.custom_id = format!("={n}");
+                row.metadata = Some("-7".to_owned());
+                row
+            })
+            .collect();
+        let reader = MemoryReader::of_results(rows);
+        let mut out = Vec::new();
+        let fit = CsvFit {
+            safe: true,
+            bom: true,
+        };
+        write_csv(&reader, run().id, Only::All, fit, &mut out)
+            .await
+            .unwrap();
+        let table = out.strip_prefix(b"\xef\xbb\xbf").unwrap();
+        let mut read = ::csv::Reader::from_reader(table);
+        for (n, (row, cell)) in read.records().zip(cells).enumerate() {
+            let row = row.unwrap();
+            assert_eq!(row[0], format!("'={}", n + 1));
+            assert_eq!(&row[16], "'-7");
+            let kept = n >= 7;
+            assert_eq!(
+                row[3],
+                if kept {
+                    cell.to_owned()
+                } else {
+                    format!("'{cell}")
+                }
+            );
+            assert_eq!(&row[8], "10", "a number stays one");
+        }
     }
 
     #[tokio::test]
@@ -243,20 +336,26 @@ mod tests {
         row.cost.unknown_price = true;
         let known_in_part = csv(vec![row.clone()]).await;
         assert!(
-            known_in_part.contains(",0.000035,1234\n"),
+            known_in_part.contains(",0.000035,1234,1,"),
             "{known_in_part}"
         );
         row.cost.total = crate::model::Pico::ZERO;
         let unknown = csv(vec![row]).await;
-        assert!(unknown.contains(",,1234\n"), "{unknown}");
+        assert!(unknown.contains(",,1234,1,"), "{unknown}");
     }
 
     #[tokio::test]
     async fn a_broken_message_is_told_by_its_line() {
         let reader = MemoryReader::of_results(vec![succeeded(9, "[")]);
-        let error = write_csv(&reader, run().id, Only::All, &mut Vec::new())
-            .await
-            .unwrap_err();
+        let error = write_csv(
+            &reader,
+            run().id,
+            Only::All,
+            CsvFit::default(),
+            &mut Vec::new(),
+        )
+        .await
+        .unwrap_err();
         assert!(matches!(error, ReportError::NotJson { line: 9, .. }));
     }
 }

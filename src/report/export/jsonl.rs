@@ -18,7 +18,7 @@ pub async fn write_jsonl<R: Reader>(
 ) -> Result<ExportCounts> {
     let mut counts = ExportCounts::default();
     let mut after_line = 0;
-    while let Some(page) = next_page(reader, run, only, &mut after_line).await? {
+    while let Some(page) = next_page(reader, run, only, &mut after_line, &mut counts).await? {
         for row in &page {
             write_line(row, out)?;
             counts.count(row.state);
@@ -212,7 +212,8 @@ mod tests {
                     total,
                     succeeded,
                     failed,
-                    canceled
+                    canceled,
+                    ..ExportCounts::default()
                 }
             );
         }

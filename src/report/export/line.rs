@@ -32,7 +32,7 @@ pub struct ResultLine<J = serde_json::Value> {
 pub enum ExportResult<J = serde_json::Value> {
     /// With a message.
     Succeeded {
-        /// The message as the API sent it.
+        /// The message as the API sent it; where that was not valid, `run.note` says what was altered.
         message: J,
     },
     /// With an error.
@@ -75,6 +75,9 @@ pub struct ResultRun<J = serde_json::Value> {
     pub latency_ms: Option<u64>,
     /// The input line's `metadata`, untouched.
     pub metadata: Option<J>,
+    /// Present if the message was altered to be valid JSON and UTF-8, and says how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl<'a> ResultLine<&'a RawValue> {
@@ -96,6 +99,7 @@ impl<'a> ResultLine<&'a RawValue> {
                 cost_basis: row.cost_basis,
                 latency_ms: row.latency.map(millis),
                 metadata: metadata.transpose()?,
+                note: row.note.clone(),
             },
         })
     }

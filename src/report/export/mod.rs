@@ -15,7 +15,7 @@ use super::error::Result;
 use crate::model::{JobState, RunId};
 use crate::store::{Only, Reader, ResultRow};
 
-pub use self::csv::write_csv;
+pub use self::csv::{CsvFit, write_csv};
 pub use self::file::TargetFile;
 pub use self::jsonl::write_jsonl;
 pub use self::line::{ExportResult, ResultLine, ResultRun};
@@ -27,11 +27,11 @@ pub enum ExportFormat {
     #[default]
     Jsonl,
     /// One row per job, with a heading.
-    Csv,
+    Csv(CsvFit),
 }
 
 /// How many jobs were written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportCounts {
     /// All of them.
     pub total: u64,
@@ -41,7 +41,25 @@ pub struct ExportCounts {
     pub failed: u64,
     /// Those that were cancelled.
     pub canceled: u64,
+    /// Jobs that were not written, since what is stored of them is damaged.
+    pub damaged: u64,
+    /// The first few of those.
+    pub damaged_jobs: Vec<DamagedJob>,
 }
+
+/// A job that cannot be exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedJob {
+    /// Its input line.
+    pub line: u64,
+    /// The user's id of it.
+    pub custom_id: String,
+    /// What of it is damaged, and how that shows.
+    pub why: String,
+}
+
+/// Damaged jobs that are named; the others are counted.
+const MOST_NAMED: usize = 20;
 
 impl ExportCounts {
     fn count(&mut self, state: JobState) {
@@ -50,6 +68,17 @@ impl ExportCounts {
             JobState::Succeeded => self.succeeded += 1,
             JobState::Canceled => self.canceled += 1,
             _ => self.failed += 1,
+        }
+    }
+
+    fn leave_out(&mut self, row: &ResultRow, why: &str) {
+        self.damaged += 1;
+        if self.damaged_jobs.len() < MOST_NAMED {
+            self.damaged_jobs.push(DamagedJob {
+                line: row.line,
+                custom_id: row.custom_id.clone(),
+                why: why.to_owned(),
+            });
         }
     }
 }
@@ -64,7 +93,7 @@ pub async fn write_results<R: Reader>(
 ) -> Result<ExportCounts> {
     match format {
         ExportFormat::Jsonl => write_jsonl(reader, run, only, out).await,
-        ExportFormat::Csv => write_csv(reader, run, only, out).await,
+        ExportFormat::Csv(fit) => write_csv(reader, run, only, fit, out).await,
     }
 }
 
@@ -84,17 +113,25 @@ pub async fn export_to_file<R: Reader>(
     Ok(counts)
 }
 
-/// The page after this line, or none at the end. Moves the line on.
+/// The page after this line, or none at the end. Moves the line on. Damaged jobs are left out, and
+/// counted: one of them is no reason to keep the others back.
 async fn next_page<R: Reader>(
     reader: &R,
     run: RunId,
     only: Only,
     after_line: &mut u64,
+    counts: &mut ExportCounts,
 ) -> Result<Option<Vec<ResultRow>>> {
-    let page = reader.results(run, only, *after_line).await?;
+    let mut page = reader.results(run, only, *after_line).await?;
     let Some(last) = page.last() else {
         return Ok(None);
     };
     *after_line = last.line;
+    page.retain(|row| {
+        if let Some(why) = &row.damaged {
+            counts.leave_out(row, why);
+        }
+        row.damaged.is_none()
+    });
     Ok(Some(page))
 }

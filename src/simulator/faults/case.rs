@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::simulator::receipt::Receipt;
+
 /// One thing that a request can be answered with. Known by its name, as in `[[sim: 529]]`.
 #[derive(Clone, Copy)]
 pub struct Case(&'static Row);
@@ -38,6 +40,8 @@ pub(in crate::simulator) enum Act {
     Page { status: u16, title: &'static str },
     /// The exchange itself breaks.
     Break(Break),
+    /// A good answer that is written oddly; only for requests with a plain answer.
+    Odd(Oddity),
     /// A stream with a flaw; only for requests with `"stream": true`.
     Stream(StreamTwist),
     /// Something that befalls requests in a batch only.
@@ -80,7 +84,12 @@ pub(in crate::simulator) enum Twist {
     MaxTokens,
     ContextWindow,
     PauseTurn,
+    PauseInContainer,
     UnknownStop,
+    /// Its usage is told in this way.
+    Receipt(Receipt),
+    /// It names its model in this way.
+    Named(&'static str),
 }
 
 /// How an exchange breaks.
@@ -108,6 +117,20 @@ pub(in crate::simulator) enum ItemTwist {
     FlatError,
 }
 
+/// How a good answer is written oddly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum Oddity {
+    RepeatedKey,
+    HalfCharacter,
+    NotUtf8,
+    Deep,
+    ByteOrderMark,
+    Padded,
+    OpenEnd,
+    Events,
+    TrailingText,
+}
+
 /// How a stream is flawed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::simulator) enum StreamTwist {
@@ -121,6 +144,18 @@ pub(in crate::simulator) enum StreamTwist {
     SplitUtf8,
     UnknownEvents,
     Stall,
+    NoStop,
+    Done,
+    NoStopPings,
+    Pings,
+    StartedTwice,
+    ErrorLast,
+    NoNames,
+    ContentFirst,
+    Fallback,
+    Halves,
+    HalfCharacter,
+    Stray,
 }
 
 impl Case {
@@ -169,6 +204,7 @@ impl Case {
     /// Whether it can happen there; the error says where it can.
     pub(in crate::simulator) fn fits(self, venue: Venue) -> Result<(), String> {
         let place = match self.0.act {
+            Act::Odd(_) if venue != Venue::Plain => "needs a request without \"stream\": true",
             Act::Stream(_) if venue != Venue::Streamed => "needs a request with \"stream\": true",
             Act::Item(_) if venue != Venue::Item => "is for requests in a batch",
             Act::LostAnswer if venue != Venue::Create => "is for the creation of a batch",
@@ -253,7 +289,7 @@ const fn text(status: u16, body: &'static str) -> Act {
 const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-static CASES: [Row; 87] = [
+static CASES: [Row; 123] = [
     row("ok", "a good answer", answer(Twist::Plain)),
     row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
     row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
@@ -262,7 +298,23 @@ static CASES: [Row; 87] = [
     row("max-tokens-stop", "cut at max_tokens", answer(Twist::MaxTokens)),
     row("context-window-stop", "cut at the end of the context window", answer(Twist::ContextWindow)),
     row("pause-turn", "paused in a server tool's loop", answer(Twist::PauseTurn)),
+    row("pause-turn-container", "paused after code ran in a container, which the next request must name", answer(Twist::PauseInContainer)),
     row("unknown-stop", "a stop reason nobody knows", answer(Twist::UnknownStop)),
+
+    row("usage-absent", "a good answer without usage", answer(Twist::Receipt(Receipt::Absent))),
+    row("usage-null", "a good answer whose usage is null", answer(Twist::Receipt(Receipt::Null))),
+    row("usage-zeros", "a good answer that tells of no token", answer(Twist::Receipt(Receipt::Zeros))),
+    row("usage-floats", "a good answer that counts tokens in fractions", answer(Twist::Receipt(Receipt::Floats))),
+    row("usage-strings", "a good answer whose counts are texts", answer(Twist::Receipt(Receipt::Strings))),
+    row("usage-negative", "a good answer that counts below zero", answer(Twist::Receipt(Receipt::Negative))),
+    row("usage-huge", "a good answer that tells of 2^64 tokens", answer(Twist::Receipt(Receipt::Huge))),
+    row("usage-beyond", "a good answer that tells of more tokens than fit into an integer", answer(Twist::Receipt(Receipt::Beyond))),
+    row("usage-searches", "a good answer that tells of 999,999,999 searches", answer(Twist::Receipt(Receipt::Searches))),
+    row("usage-many-steps", "a good answer of 3,000 steps", answer(Twist::Receipt(Receipt::ManySteps))),
+    row("usage-huge-steps", "a good answer of 3,000 steps of a billion tokens each", answer(Twist::Receipt(Receipt::HugeSteps))),
+    row("model-own", "a good answer under a name of a gateway's own", answer(Twist::Named("our-small-one"))),
+    row("model-openrouter", "a good answer by Haiku 4.5 as OpenRouter names it", answer(Twist::Named("anthropic/claude-haiku-4.5"))),
+    row("model-bedrock", "a good answer by Haiku 4.5 as Bedrock names it", answer(Twist::Named("us.anthropic.claude-haiku-4-5-20251001-v1:0"))),
 
     row("429", "request rate exceeded, with retry-after", limited("This request would exceed your organization's rate limit of 1,000 requests per minute (org: {org}, model: {model}). For details, refer to: https://platform.claude.com/docs/en/api/rate-limits.", Extra::RetryAfter)),
     row("429-acceleration", "usage grew too fast", limited("This request would exceed your organization's ({org}) maximum usage increase rate for input tokens per minute. Please scale up your input tokens usage more gradually to stay within the acceleration limit. For details, refer to: https://platform.claude.com/docs/en/api/rate-limits.", Extra::RetryAfter)),
@@ -328,6 +380,16 @@ static CASES: [Row; 87] = [
     row("reset-mid-body", "connection reset in the middle of the body", Act::Break(Break::ResetMidBody)),
     row("hang", "no answer until the client leaves", Act::Break(Break::Hang)),
 
+    row("odd-repeated-key", "a good answer in which two keys come twice, wrongly first", Act::Odd(Oddity::RepeatedKey)),
+    row("odd-half-character", "a good answer with half a surrogate pair in its text", Act::Odd(Oddity::HalfCharacter)),
+    row("odd-not-utf8", "a good answer with a byte in its text that is no UTF-8", Act::Odd(Oddity::NotUtf8)),
+    row("odd-deep", "a good answer nested 400 levels deep", Act::Odd(Oddity::Deep)),
+    row("odd-bom", "a good answer behind a byte order mark", Act::Odd(Oddity::ByteOrderMark)),
+    row("odd-padded", "a good answer padded with NULs", Act::Odd(Oddity::Padded)),
+    row("odd-open-end", "a good answer after which the connection stays open", Act::Odd(Oddity::OpenEnd)),
+    row("odd-events", "a good answer as a stream that nobody asked for", Act::Odd(Oddity::Events)),
+    row("odd-trailing-text", "a good answer twice in one body, which nobody can read", Act::Odd(Oddity::TrailingText)),
+
     row("stream-error-overloaded", "overloaded before any content", Act::Stream(StreamTwist::Overloaded)),
     row("stream-error-first", "an error as the very first event", Act::Stream(StreamTwist::ErrorFirst)),
     row("stream-error-mid", "an internal error after some content", Act::Stream(StreamTwist::ErrorMid)),
@@ -338,6 +400,19 @@ static CASES: [Row; 87] = [
     row("stream-split-utf8", "a good stream cut inside characters and lines", Act::Stream(StreamTwist::SplitUtf8)),
     row("stream-unknown-events", "a good stream with events nobody knows", Act::Stream(StreamTwist::UnknownEvents)),
     row("stream-stall", "a stream that stops in the middle and stays open", Act::Stream(StreamTwist::Stall)),
+
+    row("stream-no-stop", "a whole stream without its message_stop", Act::Stream(StreamTwist::NoStop)),
+    row("stream-done", "a whole stream with [DONE] instead of message_stop, left open", Act::Stream(StreamTwist::Done)),
+    row("stream-no-stop-pings", "a whole stream with pings for ever instead of message_stop", Act::Stream(StreamTwist::NoStopPings)),
+    row("stream-pings", "pings for ever in the middle of a stream", Act::Stream(StreamTwist::Pings)),
+    row("stream-started-twice", "a good stream whose message_start comes twice", Act::Stream(StreamTwist::StartedTwice)),
+    row("stream-error-last", "an error after the stop reason", Act::Stream(StreamTwist::ErrorLast)),
+    row("stream-no-names", "a good stream without the names of its events", Act::Stream(StreamTwist::NoNames)),
+    row("stream-content-first", "a good stream whose message_start brings the first block", Act::Stream(StreamTwist::ContentFirst)),
+    row("stream-fallback", "a good stream in which another model takes over", Act::Stream(StreamTwist::Fallback)),
+    row("stream-halves", "a good stream in which a character comes in two halves", Act::Stream(StreamTwist::Halves)),
+    row("stream-half-character", "a good stream with half a character", Act::Stream(StreamTwist::HalfCharacter)),
+    row("stream-stray", "a stream that goes on with a block it never began", Act::Stream(StreamTwist::Stray)),
 
     row("item-expired", "expired, when the batch ends", Act::Item(ItemTwist::Expired)),
     row("item-canceled", "canceled, though nobody asked for it", Act::Item(ItemTwist::Canceled)),

@@ -12,7 +12,9 @@ mod options;
 mod script;
 
 pub use case::Case;
-pub(in crate::simulator) use case::{Act, Break, Extra, ItemTwist, StreamTwist, Twist, Venue};
+pub(in crate::simulator) use case::{
+    Act, Break, Extra, ItemTwist, Oddity, StreamTwist, Twist, Venue,
+};
 pub(in crate::simulator) use draw::draw;
 pub(in crate::simulator) use options::{BatchOptions, CaseOptions, RetryAfter};
 pub use script::BatchScript;

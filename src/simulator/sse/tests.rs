@@ -125,7 +125,7 @@ fn a_broken_stream_never_has_its_stop() {
         let text = String::from_utf8_lossy(&bytes);
         assert!(!script.complete, "{twist:?}");
         assert!(!text.contains("message_stop"), "{twist:?}");
-        assert_eq!(script.stalls, twist == StreamTwist::Stall);
+        assert_eq!(script.after == After::Silence, twist == StreamTwist::Stall);
     }
 }
 

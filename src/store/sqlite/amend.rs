@@ -36,14 +36,13 @@ impl PackedAmended {
     }
 }
 
-/// An amendment as it was packed, and the request with it laid over.
+/// An amendment as it was packed, and the request with it laid over, or why that cannot be.
 pub(super) fn unpack(
     packed: &[u8],
     body: &RequestBody,
-) -> Result<(RequestBody, Option<Box<Amendment>>)> {
-    let text = blob::unpack(packed).map_err(StoreError::IllegalTransition)?;
-    let damaged =
-        |why: &dyn std::fmt::Display| StoreError::IllegalTransition(format!("an amendment: {why}"));
+) -> std::result::Result<(RequestBody, Option<Box<Amendment>>), String> {
+    let damaged = |why: &dyn std::fmt::Display| format!("an amendment: {why}");
+    let text = blob::unpack(packed).map_err(|why| damaged(&why))?;
     let amendment: Amendment = serde_json::from_str(&text).map_err(|why| damaged(&why))?;
     let body = amendment.applied_to(body).map_err(|why| damaged(&why))?;
     Ok((body, Some(Box::new(amendment))))
@@ -99,6 +98,17 @@ pub(super) fn settle(tx: &Tx, job: i64, takes_what_was_put_aside: bool) -> Resul
         [job],
     )?;
     Ok(())
+}
+
+/// What marks the answer that was put aside: a part of a turn, or truncated.
+pub(super) fn mark_of_what_was_put_aside(tx: &Tx, job: i64) -> Result<Option<String>> {
+    tx.query(
+        "SELECT iif(error_class = 'paused', error_class, 'truncated')
+         FROM amendments JOIN attempts ON attempts.job_id = amendments.job_id AND attempts.n = put_aside_n
+         WHERE amendments.job_id = ?1",
+        [job],
+        |row| row.get(0),
+    )
 }
 
 /// Makes the answer that was put aside the job's result; false if there is none.

@@ -3,14 +3,15 @@
 
 use jiff::Timestamp;
 
-use super::{SqliteStore, batches, blob, dissolve, fill, finish, harvest, queue, requests};
+use super::tx::line_of;
+use super::{SqliteStore, batches, blob, dissolve, fill, harvest, queue, requests};
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody, RunId,
     ShortResults,
 };
 use crate::store::{
-    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, StoreError, Unroute, Warmer,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch,
+    OpenItem, Result, RouteRule, Routed, StoreError, Unroute, Warmer,
 };
 
 impl BatchStore for SqliteStore {
@@ -51,7 +52,9 @@ impl BatchStore for SqliteStore {
             .writer
             .call(move |tx| fill::next(tx, run, now, most))
             .await?;
-        packed.iter().map(unpack_entry).collect()
+        // Money is asked for them; a damaged one does not get into the batch.
+        let entries = packed.iter().filter(|entry| blob::is_sound(&entry.body));
+        entries.map(|entry| self.unpack_entry(entry)).collect()
     }
 
     async fn fill_batch_with(&self, fill: Fill, jobs: Vec<JobId>) -> Result<(Filled, Vec<JobId>)> {
@@ -69,7 +72,8 @@ impl BatchStore for SqliteStore {
             .writer
             .call(move |tx| fill::entries(tx, batch, after))
             .await?;
-        packed.iter().map(unpack_entry).collect()
+        let entries = packed.iter();
+        entries.map(|entry| self.unpack_entry(entry)).collect()
     }
 
     async fn move_batch(
@@ -118,7 +122,8 @@ impl BatchStore for SqliteStore {
             .writer
             .call(move |tx| harvest::open_items(tx, batch, &attempts))
             .await?;
-        items.into_iter().map(harvest::PackedItem::unpack).collect()
+        let items = items.into_iter().map(harvest::PackedItem::unpack);
+        Ok(items.collect())
     }
 
     async fn missing_items(&self, batch: BatchId) -> Result<Vec<AttemptId>> {
@@ -127,13 +132,8 @@ impl BatchStore for SqliteStore {
             .await
     }
 
-    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
-        let pack = |(finish, lane)| finish::PackedFinish::new(finish, lane);
-        let packed: Vec<_> = items.into_iter().map(pack).collect::<Result<_>>()?;
-        self.writer
-            .call(move |tx| finish::finish(tx, run, &packed))
-            .await
-            .map(drop)
+    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<Vec<Finish>> {
+        self.record(run, items).await
     }
 
     async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {
@@ -142,15 +142,28 @@ impl BatchStore for SqliteStore {
             .await
     }
 
+    async fn answer_costs(&self, run: RunId) -> Result<Vec<AnswerCosts>> {
+        self.writer
+            .call(move |tx| batches::answer_costs(tx, run))
+            .await
+    }
+
     async fn batches(&self, run: RunId) -> Result<Vec<BatchRow>> {
         self.writer.call(move |tx| batches::list(tx, run)).await
     }
 }
 
-fn unpack_entry(packed: &fill::PackedEntry) -> Result<BatchEntry> {
-    let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
-    Ok(BatchEntry {
-        attempt: packed.attempt,
-        body: RequestBody::from_json(body),
-    })
+impl SqliteStore {
+    fn unpack_entry(&self, packed: &fill::PackedEntry) -> Result<BatchEntry> {
+        let line = line_of(packed.attempt.job.0);
+        let body = blob::unpack(&packed.body).map_err(|why| StoreError::Damaged {
+            path: self.file.named.clone(),
+            what: format!("the request of line {line}"),
+            why,
+        })?;
+        Ok(BatchEntry {
+            attempt: packed.attempt,
+            body: RequestBody::from_json(body),
+        })
+    }
 }

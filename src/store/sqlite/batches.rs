@@ -5,12 +5,12 @@ use rusqlite::{Row, params};
 
 use super::fill::empty_bytes;
 use super::rows::{optional_word, time, word};
-use super::tx::Tx;
+use super::tx::{Tx, ids_of};
 use crate::model::{
-    BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, RequestCounts, RunId,
+    BatchId, BatchState, CancelReason, Pico, RemoteBatch, RemoteStatus, RequestCounts, RunId,
     ShortResults,
 };
-use crate::store::{BatchRow, NewBatch, Result, StoreError};
+use crate::store::{AnswerCosts, BatchRow, NewBatch, Result, StoreError};
 
 /// What the verbs must know of a batch.
 pub(super) struct Stored {
@@ -212,6 +212,27 @@ pub(super) fn note_short(tx: &Tx, batch: BatchId, short: Option<ShortResults>) -
         params![batch.0, since, downloads],
     )?;
     Ok(())
+}
+
+/// Answers that are summed up.
+const MOST_ANSWERS: u32 = 10_000;
+
+pub(super) fn answer_costs(tx: &mut Tx, run: RunId) -> Result<Vec<AnswerCosts>> {
+    let (first, last) = ids_of(tx.run_row(run)?);
+    tx.query_all(
+        "SELECT models.name, count(*), sum(cost_pico / 1000) FROM
+           (SELECT model_id, cost_pico FROM attempts
+            WHERE job_id BETWEEN ?1 AND ?2 AND outcome = 'succeeded' ORDER BY job_id DESC LIMIT ?3) answers
+         JOIN models ON models.id = answers.model_id GROUP BY models.name ORDER BY models.name",
+        params![first, last, MOST_ANSWERS],
+        |row| {
+            Ok(AnswerCosts {
+                model: row.get(0)?,
+                answers: row.get(1)?,
+                cost: Pico(i128::from(row.get::<_, i64>(2)?) * 1_000),
+            })
+        },
+    )
 }
 
 /// The head of every query for batches.

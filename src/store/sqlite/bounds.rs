@@ -8,7 +8,7 @@ use super::rows::sum;
 use super::tx::{Tx, ids_of};
 use super::{amend, blob, time};
 use crate::model::{AttemptId, JobId, Lane, Pico, RequestBody, RunId};
-use crate::store::{MaybeBilled, Result, StoreError, Unbounded};
+use crate::store::{MaybeBilled, Result, Unbounded};
 
 /// Attempts that are looked at once.
 const PAGE: u32 = 100;
@@ -26,20 +26,25 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    pub(super) fn unpack(self) -> Result<Unbounded> {
-        let body = blob::unpack(&self.body).map_err(StoreError::IllegalTransition)?;
-        let body = RequestBody::from_json(body);
-        let body = match self.amendment.filter(|_| self.lane == Lane::Live) {
-            Some(amendment) => amend::unpack(&amendment, &body)?.0,
-            None => body,
-        };
-        Ok(Unbounded {
+    pub(super) fn unpack(self) -> Unbounded {
+        let body = self.body();
+        Unbounded {
             attempt: self.attempt,
             model: self.model,
             lane: self.lane,
             started_at: self.started_at,
             body,
-        })
+        }
+    }
+
+    /// A damaged text is told where its job is claimed or exported; here it only leaves no bound.
+    fn body(&self) -> Option<RequestBody> {
+        let body = RequestBody::from_json(blob::unpack(&self.body).ok()?);
+        let live = self.lane == Lane::Live;
+        match self.amendment.as_deref().filter(|_| live) {
+            Some(amendment) => amend::unpack(amendment, &body).ok().map(|(body, _)| body),
+            None => Some(body),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) struct PackedClaim {
     pub(super) custom_id: String,
     pub(super) history: JobHistory,
     pub(super) last_class: Option<ErrorClass>,
+    pub(super) last_message: Option<String>,
     pub(super) started_at_ms: i64,
     pub(super) first_started_at_ms: i64,
     pub(super) previous_ended_at_ms: Option<i64>,
@@ -141,7 +142,7 @@ fn start_attempt(
             "job {job} is not queued"
         )));
     }
-    let previous_ended_at_ms = previous_end(tx, &job)?;
+    let (previous_ended_at_ms, last_message) = previous_end(tx, &job)?;
     tx.moved(
         run,
         model,
@@ -168,6 +169,7 @@ fn start_attempt(
         custom_id: job.custom_id,
         history: job.history,
         last_class: job.last_class,
+        last_message,
         started_at_ms: now,
         first_started_at_ms,
         previous_ended_at_ms,
@@ -176,16 +178,18 @@ fn start_attempt(
     })
 }
 
-fn previous_end(tx: &Tx, job: &Candidate) -> Result<Option<i64>> {
+/// When the job's previous attempt ended, and what it said of a bad answer.
+fn previous_end(tx: &Tx, job: &Candidate) -> Result<(Option<i64>, Option<String>)> {
     if job.attempts == 0 {
-        return Ok(None);
+        return Ok((None, None));
     }
     let ended = tx.query(
-        "SELECT ended_at_ms FROM attempts WHERE job_id = ?1 AND n = ?2",
+        "SELECT ended_at_ms, iif(error_class IN ('bad_response', 'stream_cut'), message, NULL)
+         FROM attempts WHERE job_id = ?1 AND n = ?2",
         params![job.id, job.attempts],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    Ok(ended.flatten())
+    Ok(ended.unwrap_or_default())
 }
 
 fn next_due(tx: &Tx, run: i64, model: i64, now: i64) -> Result<Option<i64>> {

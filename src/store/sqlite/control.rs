@@ -1,5 +1,7 @@
 //! Taking up, watching, leaving, cancelling and retrying whole runs.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use rusqlite::{params, params_from_iter, types::Value};
 
@@ -9,7 +11,7 @@ use super::dissolve;
 use super::load::json;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
-use crate::model::{DispatchOptions, ErrorClass, Halt, JobState, RunId, error_object};
+use crate::model::{DispatchOptions, ErrorClass, Halt, JobId, JobState, RunId, error_object};
 use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter, StatusChange};
 
 /// Rows that one call changes, so that a running dispatcher never waits long for the lock.
@@ -134,16 +136,22 @@ fn interrupt(
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![open.job, open.attempts, now.as_millisecond(), class.as_str(), class.info().meaning],
     )?;
-    let truncated = fails && open.amended && amend::take_what_was_put_aside(tx, open.job)?;
-    let (to, class) = match (fails, truncated) {
-        (true, true) => (JobState::Succeeded, ErrorClass::Truncated),
-        (true, false) => (JobState::Failed, class),
-        (false, _) => (JobState::Queued, class),
+    let put_aside = fails && open.amended && amend::take_what_was_put_aside(tx, open.job)?;
+    let to = match (fails, put_aside) {
+        (true, true) => JobState::Succeeded,
+        (true, false) => JobState::Failed,
+        (false, _) => JobState::Queued,
     };
+    let mark = if put_aside {
+        amend::mark_of_what_was_put_aside(tx, open.job)?
+    } else {
+        None
+    };
+    let class = mark.unwrap_or_else(|| class.as_str().to_owned());
     tx.execute(
         "UPDATE jobs SET state = ?2, not_before_ms = 0, error_class = ?3, interruptions_in_row = ?4
          WHERE id = ?1 AND state = 1",
-        params![open.job, to.code(), class.as_str(), open.interruptions + 1],
+        params![open.job, to.code(), class, open.interruptions + 1],
     )?;
     tx.moved(
         run,
@@ -156,7 +164,7 @@ fn interrupt(
         recovered.failed += 1;
         keep_interruption(tx, open)?;
     }
-    recovered.truncated += u64::from(truncated);
+    recovered.put_aside += u64::from(put_aside);
     if fails && open.amended {
         amend::settle(tx, open.job, false)?;
     }
@@ -317,15 +325,20 @@ pub(super) fn cancel(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<bool> {
     Ok(more_in_batches || canceled >= PAGE as usize)
 }
 
-/// Puts a page of failed or cancelled jobs back; see [`crate::store::Store::retry`].
+/// Puts a page of failed or cancelled jobs back; see [`crate::store::Store::retry`]. The answers of
+/// some are kept aside: they are paid for, so those stay as they are.
 pub(super) fn retry(
     tx: &mut Tx,
     run: RunId,
     filter: &RetryFilter,
     after_line: u64,
+    kept: &HashSet<JobId>,
 ) -> Result<(u64, Option<u64>)> {
     let row = tx.run_row(run)?;
-    let page = ended_page(tx, row, filter, after_line)?;
+    let mut page = ended_page(tx, row, filter, after_line)?;
+    let next = page.last().filter(|_| page.len() == PAGE as usize);
+    let next = next.map(|ended| line_of(ended.job));
+    page.retain(|ended| !kept.contains(&JobId(ended.job)));
     for Ended {
         job,
         model,
@@ -353,13 +366,11 @@ pub(super) fn retry(
     }
     if !page.is_empty() {
         tx.execute(
-            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), ended_at_ms = NULL, cancel_requested = 0
-             WHERE id = ?1",
+            "UPDATE runs SET state = iif(state = 'ended', 'ready', state), cancel_requested = 0 WHERE id = ?1",
             [row],
         )?;
     }
-    let next = page.last().filter(|_| page.len() == PAGE as usize);
-    Ok((page.len() as u64, next.map(|ended| line_of(ended.job))))
+    Ok((page.len() as u64, next))
 }
 
 /// The wait that a cancel cut short is over: the job goes again when it is its turn.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::batches::{Stored, batch_row};
+use super::blob;
 use super::queue::change_queue;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
@@ -36,7 +37,9 @@ struct Page {
     jobs: u32,
     taken: Vec<JobId>,
     bytes: u64,
-    too_large: Vec<(i64, i64)>,
+    /// What no batch can take: a job that is too large, or one whose request is damaged, which then fails
+    /// by itself when it is claimed.
+    unfit: Vec<(i64, i64)>,
     deadline_ms: Option<i64>,
     undated: bool,
     is_full: bool,
@@ -67,8 +70,8 @@ pub(super) fn fill(
     let only = fill.only.as_deref().map(ids);
     let candidates = candidates(tx, batch.run, now, FILLED_JOBS, only.as_deref())?;
     let exhausted = candidates.len() < FILLED_JOBS as usize;
-    let page = choose(&batch, fill, candidates, wanted);
-    for (job, model) in &page.too_large {
+    let page = choose(tx, &batch, fill, candidates, wanted)?;
+    for (job, model) in &page.unfit {
         leave_for_good(tx, batch.run, *job, *model)?;
     }
     start_attempts(tx, &batch, now, page.jobs, only.as_deref())?;
@@ -76,7 +79,7 @@ pub(super) fn fill(
     let filled = Filled {
         requests: batch.requests + page.jobs,
         bytes: batch.bytes + page.bytes,
-        too_large: u32::try_from(page.too_large.len()).unwrap_or(u32::MAX),
+        too_large: u32::try_from(page.unfit.len()).unwrap_or(u32::MAX),
         complete: page.is_full || (exhausted && !page.stopped),
     };
     Ok((filled, page.taken))
@@ -127,11 +130,12 @@ const DUE: &str = "FROM jobs INDEXED BY jobs_for_batch
 
 /// Takes candidates until one does not fit any more.
 fn choose(
+    tx: &Tx,
     batch: &Stored,
     fill: &Fill,
     candidates: Vec<Candidate>,
     wanted: Option<&[JobId]>,
-) -> Page {
+) -> Result<Page> {
     let mut page = Page {
         is_full: batch.requests >= fill.max_requests,
         ..Page::default()
@@ -150,7 +154,7 @@ fn choose(
         };
         let entry = entry_bytes(&item_id(&batch.nonce, attempt), job.body_bytes);
         if empty_bytes() + entry > fill.max_bytes {
-            page.too_large.push((job.id, job.model));
+            page.unfit.push((job.id, job.model));
             continue;
         }
         let comma = u64::from(batch.requests + page.jobs > 0);
@@ -158,6 +162,10 @@ fn choose(
             || batch.bytes + page.bytes + comma + entry > fill.max_bytes;
         if page.is_full {
             break;
+        }
+        if !blob::is_sound(&entry_of(tx, attempt)?.body) {
+            page.unfit.push((job.id, job.model));
+            continue;
         }
         page.jobs += 1;
         page.taken.push(attempt.job);
@@ -170,7 +178,7 @@ fn choose(
         };
     }
     page.is_full |= batch.requests + page.jobs >= fill.max_requests;
-    page
+    Ok(page)
 }
 
 /// Bytes of a create call without entries.
@@ -292,12 +300,12 @@ fn bodies(tx: &Tx, page: Vec<(AttemptId, u64)>) -> Result<Vec<PackedEntry>> {
         if bytes > ENTRY_BYTES && !entries.is_empty() {
             break;
         }
-        entries.push(entry(tx, attempt)?);
+        entries.push(entry_of(tx, attempt)?);
     }
     Ok(entries)
 }
 
-fn entry(tx: &Tx, attempt: AttemptId) -> Result<PackedEntry> {
+fn entry_of(tx: &Tx, attempt: AttemptId) -> Result<PackedEntry> {
     let body = tx.query(
         "SELECT body_blob FROM bodies WHERE job_id = ?1",
         [attempt.job.0],

@@ -8,6 +8,7 @@ use rusqlite::params;
 
 use super::amend::{self, PackedAmended};
 use super::blob::pack;
+use super::ended::Ended;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
 use crate::model::{
@@ -161,6 +162,13 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
     let AttemptId { job, n } = record.attempt;
     let (evidence, cost) = (&record.evidence, &record.cost);
     let tokens = kept_tokens(&record.usage.tokens);
+    let searches = record.usage.web_searches.min(MOST_COUNTED);
+    let money = [
+        within(finish.cost().0),
+        saved(cost.saved_by_batch),
+        saved(cost.saved_by_cache),
+    ];
+    let sum = Ended::of(record, &tokens, searches, money).sum()?;
     tx.execute(
         "UPDATE attempts SET ended_at_ms = max(?3, started_at_ms), outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
@@ -168,7 +176,7 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
            unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25,
-           cost_basis = ?26, price_row = ?27, at_most_pico = ?28
+           cost_basis = ?26, price_row = ?27, at_most_pico = ?28, sum_blob = ?29
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![
             job.0,
@@ -188,10 +196,10 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
             tokens.cache_read,
             tokens.cache_write_5m,
             tokens.cache_write_1h,
-            record.usage.web_searches.min(MOST_COUNTED),
-            within(finish.cost().0),
-            saved(cost.saved_by_batch),
-            saved(cost.saved_by_cache),
+            searches,
+            money[0],
+            money[1],
+            money[2],
             cost.unknown_price,
             record.maybe_billed,
             record.latency.map(millis),
@@ -199,6 +207,7 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
             basis_of(record).map(CostBasis::as_str),
             record.price_row,
             record.at_most.map(|most| within(most.0)),
+            sum,
         ],
     )?;
     Ok(())
@@ -210,8 +219,11 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     let goes_again = matches!(to, JobState::Queued | JobState::Held);
     let AttemptId { job, n } = finish.record.attempt;
     let class = match finish.next {
-        Next::EndTruncated => Some(ErrorClass::Truncated),
-        _ => finish.record.error_class,
+        Next::EndPutAside => amend::mark_of_what_was_put_aside(tx, job.0)?,
+        _ => finish
+            .record
+            .error_class
+            .map(|class| class.as_str().to_owned()),
     };
     let illegal = || {
         StoreError::IllegalTransition(format!(
@@ -232,7 +244,7 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
                 .next
                 .next_try_at()
                 .map_or(0, Timestamp::as_millisecond),
-            class.map(ErrorClass::as_str),
+            class,
             history.counted,
             history.faults_in_row,
             history.rate_limits_in_row,
@@ -256,9 +268,9 @@ fn move_job(tx: &mut Tx, run: i64, finish: &PackedFinish, ends: Ends) -> Result<
     if let Some(packed) = &finish.amended {
         amend::keep(tx, (run, job.0, n), (model, route), packed)?;
     }
-    let truncated = matches!(finish.next, Next::EndTruncated);
-    if truncated || (amended && finish.next.is_end()) {
-        amend::settle(tx, job.0, truncated)?;
+    let put_aside = matches!(finish.next, Next::EndPutAside);
+    if put_aside || (amended && finish.next.is_end()) {
+        amend::settle(tx, job.0, put_aside)?;
     }
     Ok(())
 }
@@ -280,11 +292,11 @@ fn state_after(next: &Next) -> JobState {
         Next::RetryAt(_) | Next::Requeue | Next::Amend { .. } => JobState::Queued,
         Next::Hold => JobState::Held,
         Next::End(JobEnd { state, .. }) => *state,
-        Next::EndTruncated => JobState::Succeeded,
+        Next::EndPutAside => JobState::Succeeded,
     }
 }
 
-fn millis(duration: std::time::Duration) -> i64 {
+pub(super) fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -10,7 +10,7 @@ use super::fill::read_attempt;
 use super::time;
 use super::tx::Tx;
 use crate::model::{AttemptId, BatchId, ClaimedJob, Endpoint, JobHistory, RequestBody};
-use crate::store::{OpenItem, Result, StoreError};
+use crate::store::{OpenItem, Result};
 
 /// Attempts that are listed at once.
 const PAGE: u32 = 1_000;
@@ -20,7 +20,8 @@ const PAGE: u32 = 1_000;
 const OPEN_ITEM: &str =
     "SELECT custom_id, models.name, counted, faults_in_row, rate_limits_in_row, interruptions_in_row,
        jobs.error_class, open.started_at_ms, coalesce(first_started_at_ms, open.started_at_ms),
-       before.ended_at_ms, deadline_ms, jobs.lane, body_blob
+       before.ended_at_ms, deadline_ms, jobs.lane, body_blob,
+       iif(before.error_class IN ('bad_response', 'stream_cut'), before.message, NULL)
      FROM attempts open
      JOIN jobs ON jobs.id = open.job_id
      JOIN models ON models.id = open.model_id
@@ -35,11 +36,12 @@ pub(super) struct PackedItem {
 }
 
 impl PackedItem {
-    pub(super) fn unpack(self) -> Result<OpenItem> {
-        let body = blob::unpack(&self.body).map_err(StoreError::IllegalTransition)?;
+    /// Its result is here and paid for: a damaged request is no reason not to take it.
+    pub(super) fn unpack(self) -> OpenItem {
+        let body = blob::unpack(&self.body).unwrap_or_else(|_| "{}".to_owned());
         let mut item = self.item;
         item.job.body = RequestBody::from_json(body);
-        Ok(item)
+        item
     }
 }
 
@@ -75,6 +77,7 @@ fn open_item(tx: &Tx, batch: BatchId, attempt: AttemptId) -> Result<Option<Packe
                 amendment: None,
                 // A class of a later version is no reason not to take the result.
                 last_class: name_in(row, 6)?,
+                last_message: row.get(13)?,
                 started_at: time(row.get(7)?),
                 first_started_at: time(row.get(8)?),
                 previous_ended_at: moment(9)?,

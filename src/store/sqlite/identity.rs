@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::errors::explain_io;
-use super::lock::{Held, beside};
+use super::file_system::folder_of;
+use super::lock::{Held, beside, holder};
 use crate::store::{Result, StoreError};
 
 /// Device and inode.
@@ -129,19 +130,24 @@ impl StoreFile {
         if links(&self.path) < 2 || beside(&self.path, "-wal").exists() {
             return Ok(());
         }
-        let folder = super::file_system::folder_of(&self.path);
+        let folder = folder_of(&self.path);
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let others = entries.map(|entry| entry.path());
         let mut others = others.filter(|other| {
             *other != self.path && identity_at(other).as_ref() == Some(&self.anchor.identity)
         });
-        match others.find(|other| beside(other, "-wal").exists()) {
-            Some(other) => Err(StoreError::SecondName {
-                path: self.named.clone(),
-                other,
-            }),
-            None => Ok(()),
-        }
+        let other = others.find(|other| beside(other, "-wal").exists());
+        let held_by = holder(self);
+        let other = match other {
+            Some(other) => other.display().to_string(),
+            None if held_by.is_some() => "in another folder".to_owned(),
+            None => return Ok(()),
+        };
+        Err(StoreError::SecondName {
+            path: self.named.clone(),
+            other,
+            held_by,
+        })
     }
 }
 

@@ -16,10 +16,14 @@
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
 //! claim, finish   the life of an attempt; finish serves both lanes
+//! ended           what an ended attempt says, and the sum over it
 //! amend           what its next attempt asks differently
 //! control         start, pulse, leave, cancel, retry
+//! record          ends of attempts, and what becomes of one that the store cannot hold
 //! bounds          what attempts may have cost that may have been billed
 //! spool, replay   where answers go that the store does not take, and how they come back
+//! spool_files     which spools are a store's
+//! kept            answers that have no place in the store
 //! tally           what is counted, and the two queues
 //! batch_store     the verbs of the batch lane, which are
 //! queue           ... the queue for batches
@@ -43,6 +47,7 @@ mod bounds;
 mod claim;
 mod control;
 mod dissolve;
+mod ended;
 mod errors;
 mod estimates;
 mod file_system;
@@ -53,17 +58,21 @@ mod groups;
 mod harvest;
 mod health;
 mod identity;
+mod kept;
 mod load;
+mod load_lock;
 mod lock;
 mod migrate;
 mod open;
 mod queue;
 mod reader;
+mod record;
 mod replay;
 mod requests;
 mod rows;
 mod slices;
 mod spool;
+mod spool_files;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -81,15 +90,17 @@ use crate::model::{
 };
 use crate::store::{
     Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse, Recovered,
-    Result, RetryFilter, StatusChange, Store, StoreError, Unbounded,
+    Result, RetryFilter, StatusChange, Store, Unbounded,
 };
 
 pub use health::place_of;
-pub use lock::{DispatchLock, LoadLock};
+pub use load_lock::LoadLock;
+pub use lock::DispatchLock;
 pub use reader::SqliteReader;
-pub use spool::spooled;
+pub use spool_files::{Aside, aside, spooled};
 
 use identity::StoreFile;
+use kept::Kept;
 use spool::Spool;
 use tx::Tx;
 use writer::Writer;
@@ -99,6 +110,7 @@ use writer::Writer;
 pub struct SqliteStore {
     writer: Writer,
     spool: Arc<Spool>,
+    kept: Arc<Kept>,
     file: StoreFile,
 }
 
@@ -107,14 +119,16 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Every [`StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
+    /// Every [`crate::store::StoreError`] that is about the file: not writable, not ours, newer, damaged, on a
     /// network file system, or locked.
     pub fn open(path: &Path) -> Result<Self> {
         let opened = open::open_writer(path)?;
         let file = opened.file.clone();
+        let id = spool_files::id_of(&opened.connection, path)?;
         Ok(Self {
             writer: Writer::spawn(Tx::new(opened))?,
-            spool: Arc::new(Spool::beside(&file.path, true)),
+            spool: Arc::new(Spool::beside(&file.path, id, true)),
+            kept: Arc::new(Kept::beside(&file.path, true)),
             file,
         })
     }
@@ -137,9 +151,11 @@ impl SqliteStore {
             .pragma_update(None, "synchronous", "OFF")
             .map_err(|error| errors::explain(path, &error))?;
         let file = opened.file.clone();
+        let id = spool_files::id_of(&opened.connection, path)?;
         Ok(Self {
             writer: Writer::inline(Tx::new(opened)),
-            spool: Arc::new(Spool::beside(&file.path, false)),
+            spool: Arc::new(Spool::beside(&file.path, id, false)),
+            kept: Arc::new(Kept::beside(&file.path, false)),
             file,
         })
     }
@@ -201,10 +217,18 @@ impl Store for SqliteStore {
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
         let model = claim.model.clone();
+        let run = claim.run;
         let claims = self.writer.call(move |tx| claim::claim(tx, &claim)).await?;
-        let unpack = |packed| unpack_claim(&model, packed);
+        let mut jobs = Vec::with_capacity(claims.jobs.len());
+        for packed in claims.jobs {
+            let (attempt, at) = (packed.attempt, time(packed.started_at_ms));
+            match unpack_claim(&model, packed) {
+                Ok(job) => jobs.push(job),
+                Err(why) => self.fail_damaged(run, attempt, at, &why).await?,
+            }
+        }
         Ok(Claimed {
-            jobs: claims.jobs.into_iter().map(unpack).collect::<Result<_>>()?,
+            jobs,
             next_due: claims
                 .next_due_ms
                 .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
@@ -212,13 +236,10 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
-        let pack = |finish| finish::PackedFinish::new(finish, Lane::Live);
-        let packed: Vec<_> = finishes.into_iter().map(pack).collect::<Result<_>>()?;
-        self.writer
-            .call(move |tx| finish::finish(tx, run, &packed))
-            .await
-            .map(drop)
+    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
+        fail::fail_point!("store-finish");
+        let live = finishes.into_iter().map(|finish| (finish, Lane::Live));
+        self.record(run, live.collect()).await
     }
 
     async fn reserve_spool(&self, slots: u32) -> Result<()> {
@@ -244,7 +265,7 @@ impl Store for SqliteStore {
             .writer
             .call(move |tx| bounds::without_bound(tx, run, after))
             .await?;
-        page.into_iter().map(bounds::Packed::unpack).collect()
+        Ok(page.into_iter().map(bounds::Packed::unpack).collect())
     }
 
     async fn keep_bounds(&self, run: RunId, bounds: Vec<(AttemptId, Pico)>) -> Result<()> {
@@ -272,8 +293,9 @@ impl Store for SqliteStore {
     }
 
     async fn pulse(&self, run: RunId) -> Result<Pulse> {
+        let pulse = self.writer.call(move |tx| control::pulse(tx, run)).await?;
         lock::renew(&self.file)?;
-        self.writer.call(move |tx| control::pulse(tx, run)).await
+        Ok(pulse)
     }
 
     async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
@@ -306,16 +328,19 @@ impl Store for SqliteStore {
         filter: RetryFilter,
         after_line: u64,
     ) -> Result<(u64, Option<u64>)> {
+        let kept = self.kept.jobs_of(run);
         self.writer
-            .call(move |tx| control::retry(tx, run, &filter, after_line))
+            .call(move |tx| control::retry(tx, run, &filter, after_line, &kept))
             .await
     }
 }
 
-/// A claimed job with its body unpacked.
-fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
-    let body = blob::unpack(&packed.body).map_err(StoreError::IllegalTransition)?;
-    let body = RequestBody::from_json(body);
+/// A claimed job with its body unpacked, or why that cannot be.
+fn unpack_claim(
+    model: &str,
+    packed: claim::PackedClaim,
+) -> std::result::Result<ClaimedJob, String> {
+    let body = RequestBody::from_json(blob::unpack(&packed.body)?);
     let (body, amendment) = match packed.amendment {
         Some(amendment) => amend::unpack(&amendment, &body)?,
         None => (body, None),
@@ -328,6 +353,7 @@ fn unpack_claim(model: &str, packed: claim::PackedClaim) -> Result<ClaimedJob> {
         amendment,
         history: packed.history,
         last_class: packed.last_class,
+        last_message: packed.last_message,
         started_at: time(packed.started_at_ms),
         first_started_at: time(packed.first_started_at_ms),
         previous_ended_at: packed.previous_ended_at_ms.map(time),

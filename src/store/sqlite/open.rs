@@ -11,7 +11,7 @@ use super::backup::back_up;
 use super::errors::{BUSY_TIMEOUT_SECONDS, explain, explain_io};
 use super::file_system::refuse_network;
 use super::identity::{StoreFile, private};
-use super::lock::{DispatchLock, holder};
+use super::lock::DispatchLock;
 use super::migrate::{check_version, create, known_version, migrate};
 use crate::store::{Result, StoreError};
 
@@ -61,7 +61,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Opened> {
     refuse_network(path)?;
     let file = StoreFile::create(path)?;
     refuse_network(&file.path)?;
-    refuse_second_name(&file)?;
+    file.refuse_second_name()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(&file, flags)?;
     match check_version(path, &connection)? {
@@ -76,18 +76,6 @@ pub(super) fn open_writer(path: &Path) -> Result<Opened> {
     // From here on the log is there.
     read_something(&connection).map_err(|error| explain(path, &error))?;
     Ok(Opened { connection, file })
-}
-
-/// While it is dispatched from, that is the first thing to know of it.
-fn refuse_second_name(file: &StoreFile) -> Result<()> {
-    file.refuse_second_name()
-        .map_err(|error| match holder(file) {
-            Some(pid) => StoreError::Held {
-                path: file.named.clone(),
-                pid,
-            },
-            None => error,
-        })
 }
 
 /// Brings a store of an older version up to date, behind a backup. Nobody may be at work on it: an
@@ -134,7 +122,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Opened> {
         path: path.to_path_buf(),
     })?;
     refuse_network(&file.path)?;
-    refuse_second_name(&file)?;
+    file.refuse_second_name()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(&file, flags)?;
     match take_back_broken_commit(&file, &connection).map_err(blame_folder) {

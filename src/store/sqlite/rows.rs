@@ -45,7 +45,8 @@ pub(super) fn results_of_page(page: &str) -> String {
             max(cost_basis) AS cost_basis
             FROM page JOIN attempts ON attempts.job_id = page.id GROUP BY page.id)
          SELECT page.id AS id, custom_id, state, page.attempts AS job_attempts, page.error_class AS job_class,
-            models.name AS asked, message_blob, error_blob, metadata_blob, lane, answered_by, latency_ms, sums.*
+            models.name AS asked, message_blob, error_blob, metadata_blob, lane, answered_by, latency_ms,
+            iif(last.outcome = 'succeeded', last.message, NULL) AS note, sums.*
          FROM page
          JOIN models ON models.id = page.model_id
          LEFT JOIN results ON results.job_id = page.id
@@ -160,12 +161,28 @@ pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
 pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
     let job: i64 = row.get("id")?;
     let answered_by: Option<String> = row.get("answered_by")?;
+    let mut damaged = None;
+    let mut text = |what: &str, column: &str| -> rusqlite::Result<Option<String>> {
+        let packed: Option<Vec<u8>> = row.get(column)?;
+        Ok(packed.and_then(|packed| match unpack(&packed) {
+            Ok(text) => Some(text),
+            Err(why) => {
+                damaged.get_or_insert_with(|| format!("its {what}: {why}"));
+                None
+            }
+        }))
+    };
+    let (message, error) = (
+        text("answer", "message_blob")?,
+        text("error", "error_blob")?,
+    );
+    let metadata = text("metadata", "metadata_blob")?;
     Ok(ResultRow {
         line: line_of(job),
         custom_id: row.get("custom_id")?,
         state: JobState::from_code(row.get("state")?)
             .ok_or_else(|| unreadable(0, Type::Integer, "an unknown job state"))?,
-        result: match (text(row, "message_blob")?, text(row, "error_blob")?) {
+        result: match (message, error) {
             (Some(message), None) => ResultBody::Message(message),
             (None, Some(error)) => ResultBody::Error(error),
             (Some(message), Some(error)) => ResultBody::Refusal { error, message },
@@ -182,7 +199,9 @@ pub(super) fn read_result(row: &Row<'_>) -> rusqlite::Result<ResultRow> {
         cost: summed_cost(row)?,
         cost_basis: optional_word(row, "cost_basis", CostBasis::parse)?,
         latency: duration(row, "latency_ms")?,
-        metadata: text(row, "metadata_blob")?,
+        note: row.get("note")?,
+        metadata,
+        damaged,
     })
 }
 
@@ -257,13 +276,6 @@ fn duration(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Duration>> {
 
 pub(super) fn class(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<ErrorClass>> {
     optional_word(row, column, |name| name.parse().ok())
-}
-
-fn text(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<String>> {
-    let packed: Option<Vec<u8>> = row.get(column)?;
-    packed
-        .map(|packed| unpack(&packed).map_err(|why| unreadable(0, Type::Blob, &why)))
-        .transpose()
 }
 
 fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {

@@ -3,14 +3,15 @@
 //! An answer is paid for when it comes, and a full disk must not cost it. So before anything is
 //! sent the file gets its size in real blocks, and what cannot be committed is written into them
 //! and synced. Whoever takes up a run next records it from there. The file is private like the
-//! store, since it holds answers.
+//! store, since it holds answers, and says whose it is: another store that stands under the name of
+//! this one, one day, does not touch it (`spool_files`).
 //!
-//! Format: [`MAGIC`], then records: the length of the payload (four little-endian bytes), the
-//! first [`SUM`] bytes of its blake3 hash, and the payload: the JSON of run and [`Finish`], packed
-//! as the store packs texts. A length of zero, the end of the file, or a record whose hash is
-//! wrong (a write that was broken off, and so never acknowledged) ends the list.
+//! Format: [`MAGIC`], the uuid of its store, then records: the length of the payload (four
+//! little-endian bytes), the first [`SUM`] bytes of its blake3 hash, and the payload: the JSON of run and
+//! [`Finish`], packed as the store packs texts. A length of zero, the end of the file, or a record whose hash is
+//! wrong (a write that was broken off, and so never acknowledged) ends the list. Version 1 has no uuid.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,14 +19,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::blob;
 use super::errors::explain_io;
 use super::file_system::folder_of;
+use super::identity::{identity_at, identity_of, private};
 use super::lock::beside;
+use super::spool_files;
 use crate::model::RunId;
 use crate::store::{Finish, Result, StoreError};
 
 /// What the name of the file ends with.
-const ENDING: &str = ".spool";
+pub(super) const ENDING: &str = ".spool";
 /// How the file begins; the digit is the version of the format.
-const MAGIC: &[u8; 8] = b"CLRSPL1\n";
+const MAGIC: &[u8; 8] = b"CLRSPL2\n";
+const MAGIC_1: &[u8; 8] = b"CLRSPL1\n";
+/// Where the first record stands.
+const BEGIN: u64 = 24;
+const BEGIN_1: u64 = 8;
 /// Bytes of the hash that are kept: enough against accidents.
 const SUM: usize = 16;
 const HEAD: usize = 4 + SUM;
@@ -45,10 +52,14 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// An end of an attempt, with its run.
 pub(super) type Spooled = (RunId, Finish);
 
+/// The name that a store gave itself.
+pub(super) type StoreId = [u8; 16];
+
 /// The spool of one store.
 #[derive(Debug)]
 pub(super) struct Spool {
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) store: StoreId,
     /// Off for stores of tests, which reserve and sync nothing.
     durable: bool,
     open: Mutex<Option<Open>>,
@@ -61,10 +72,24 @@ struct Open {
     end: u64,
 }
 
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// Whose it is; none if nothing has been written yet, or by version 1.
+    pub(super) store: Option<StoreId>,
+    pub(super) ends: Vec<Spooled>,
+    /// Where the next record goes.
+    end: u64,
+    /// It was begun by this version.
+    pub(super) current: bool,
+}
+
 impl Spool {
-    pub(super) fn beside(store: &Path, durable: bool) -> Self {
+    /// The spool beside a store, by its path without links.
+    pub(super) fn beside(store: &Path, id: StoreId, durable: bool) -> Self {
         Self {
             path: beside(store, ENDING),
+            store: id,
             durable,
             open: Mutex::new(None),
         }
@@ -96,6 +121,9 @@ impl Spool {
     /// the disk.
     pub(super) fn append(&self, run: RunId, finishes: Vec<Finish>) -> Vec<Finish> {
         let mut open = self.state();
+        if open.as_ref().is_some_and(Open::is_deleted) {
+            *open = None;
+        }
         let Ok(open) = self.opened(&mut open) else {
             return finishes;
         };
@@ -110,18 +138,13 @@ impl Spool {
         left
     }
 
-    /// Everything that was put aside.
-    pub(super) fn read(&self) -> Result<Vec<Spooled>> {
-        read(&self.path).map(|(spooled, _)| spooled)
-    }
-
     /// Forgets what was put aside; its room stays.
     pub(super) fn empty(&self) -> Result<()> {
         let mut open = self.state();
         let open = self.opened(&mut open)?;
         let size = open.end;
-        open.end = MAGIC.len() as u64;
-        let emptied = write_zeros(&mut open.file, MAGIC.len() as u64, size);
+        open.end = BEGIN;
+        let emptied = write_zeros(&mut open.file, BEGIN, size);
         emptied
             .and_then(|()| self.sync(&open.file))
             .map_err(|error| explain_io(&self.path, &error))
@@ -130,8 +153,18 @@ impl Spool {
     /// Gives the room back, unless something is in it. Whoever calls this holds the dispatch lock.
     pub(super) fn release(&self) {
         let mut open = self.state();
-        let is_empty = matches!(&*open, Some(open) if open.end == MAGIC.len() as u64);
-        if is_empty {
+        let is_ours = |open: &Open| {
+            let there = identity_at(&self.path);
+            let ours = open
+                .file
+                .metadata()
+                .and_then(|file| identity_of(&self.path, &file));
+            ours.is_ok_and(|ours| there == Some(ours))
+        };
+        if open
+            .as_ref()
+            .is_some_and(|open| open.end == BEGIN && is_ours(open))
+        {
             *open = None;
             // A file that stays is used by the next dispatch.
             let _ = std::fs::remove_file(&self.path);
@@ -144,15 +177,35 @@ impl Spool {
 
     fn opened<'a>(&self, open: &'a mut Option<Open>) -> Result<&'a mut Open> {
         if open.is_none() {
-            let (_, end) = read(&self.path)?;
-            let open_file = || -> io::Result<Open> {
-                let mut file = open_private(&self.path)?;
-                file.write_all(MAGIC)?;
-                Ok(Open { file, end })
-            };
-            *open = Some(open_file().map_err(|error| explain_io(&self.path, &error))?);
+            let content = read(&self.path)?;
+            let is_ours = content.current && content.store == Some(self.store);
+            if !is_ours {
+                spool_files::make_way(&self.path, &content)?;
+            }
+            let end = if is_ours { content.end } else { BEGIN };
+            *open = Some(
+                self.begin(end)
+                    .map_err(|error| explain_io(&self.path, &error))?,
+            );
         }
         open.as_mut().ok_or(StoreError::Closed)
+    }
+
+    /// The folder may have been deleted with the store: what is put aside costs money, so it is made
+    /// again.
+    fn begin(&self, end: u64) -> io::Result<Open> {
+        std::fs::create_dir_all(folder_of(&self.path))?;
+        let mut options = private();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&self.path)?;
+        // By this whoever has its name one day sees that it is in use.
+        let _ = file.try_lock();
+        file.write_all(MAGIC)?;
+        file.write_all(&self.store)?;
+        Ok(Open { file, end })
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -164,17 +217,19 @@ impl Spool {
     }
 }
 
-/// How many ends of attempts wait in the spool of that store.
-///
-/// # Errors
-///
-/// When there is a spool, and it cannot be read.
-pub fn spooled(store: &Path) -> Result<u64> {
-    let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.to_path_buf());
-    read(&beside(&store, ENDING)).map(|(spooled, _)| spooled.len() as u64)
-}
-
 impl Open {
+    /// The file has no name any more: what is written into it is gone with the process.
+    #[cfg(unix)]
+    fn is_deleted(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+    }
+
+    #[cfg(not(unix))]
+    fn is_deleted(&self) -> bool {
+        false
+    }
+
     fn put(&mut self, run: RunId, finish: &Finish) -> io::Result<()> {
         let json = serde_json::to_string(&(run, finish))?;
         let payload = blob::pack(&json);
@@ -190,8 +245,8 @@ impl Open {
     }
 }
 
-/// What is in the file, and where its next record goes; nothing if there is none.
-fn read(path: &Path) -> Result<(Vec<Spooled>, u64)> {
+/// What is in the file; nothing if there is none.
+pub(super) fn read(path: &Path) -> Result<Content> {
     let unreadable = |why: String| StoreError::Spool {
         path: path.to_path_buf(),
         why,
@@ -201,19 +256,46 @@ fn read(path: &Path) -> Result<(Vec<Spooled>, u64)> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         read => drop(read.map_err(|error| unreadable(error.to_string()))?),
     }
-    let begun = bytes.len().min(MAGIC.len());
-    let is_new = bytes[..begun].iter().all(|byte| *byte == 0);
-    if !is_new && bytes[..begun] != MAGIC[..begun] {
-        return Err(unreadable("another version wrote it".to_owned()));
-    }
-    let (mut spooled, mut end) = (Vec::new(), MAGIC.len());
-    while let Some(payload) = bytes.get(end..).and_then(record) {
+    let mut content =
+        begin_of(&bytes).ok_or_else(|| unreadable("another version wrote it".to_owned()))?;
+    let at = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
+    while let Some(payload) = bytes.get(at(content.end)..).and_then(record) {
         let json = blob::unpack(payload).map_err(unreadable)?;
         let one = serde_json::from_str(&json).map_err(|error| unreadable(error.to_string()))?;
-        spooled.push(one);
-        end += HEAD + payload.len();
+        content.ends.push(one);
+        content.end += (HEAD + payload.len()) as u64;
     }
-    Ok((spooled, end as u64))
+    Ok(content)
+}
+
+/// What the first bytes say; none if another version wrote them. A file that was only begun has none.
+fn begin_of(bytes: &[u8]) -> Option<Content> {
+    let begun = bytes.len().min(MAGIC.len());
+    let begins = |magic: &[u8]| bytes[..begun] == magic[..begun];
+    if bytes[..begun].iter().all(|byte| *byte == 0) {
+        return Some(Content::default());
+    }
+    let store = bytes
+        .get(MAGIC.len()..at_most(BEGIN))
+        .and_then(|id| id.try_into().ok());
+    if begins(MAGIC) {
+        let end = store.map_or(bytes.len() as u64, |_| BEGIN);
+        let current = store.is_some();
+        return Some(Content {
+            store,
+            end,
+            current,
+            ends: Vec::new(),
+        });
+    }
+    begins(MAGIC_1).then(|| Content {
+        end: BEGIN_1,
+        ..Content::default()
+    })
+}
+
+fn at_most(begin: u64) -> usize {
+    usize::try_from(begin).unwrap_or(usize::MAX)
 }
 
 /// The payload of the record that the bytes begin with, if one is there whole.
@@ -255,17 +337,6 @@ fn is_full(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
-}
-
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(path)
 }
 
 /// The name of a new file is on the disk when its folder is synced.

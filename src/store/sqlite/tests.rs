@@ -8,6 +8,7 @@ mod batches;
 mod health;
 mod opening;
 mod reading;
+mod receipts;
 mod spooling;
 mod upgrading;
 mod verify;

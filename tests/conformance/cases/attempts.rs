@@ -59,6 +59,14 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
             "what was put aside becomes the result if nothing better came",
             |bench| Box::pin(put_aside(bench)),
         ),
+        (
+            "what was put aside of a turn that paused keeps its mark",
+            |bench| Box::pin(parts_put_aside(bench)),
+        ),
+        (
+            "a claim tells what was wrong with the answer before",
+            |bench| Box::pin(bad_answer_before(bench)),
+        ),
         ("nobody succeeds with what was not put aside", |bench| {
             Box::pin(nothing_was_put_aside(bench))
         }),
@@ -235,7 +243,7 @@ async fn bounds<F: Fixture>(bench: Bench<F>) {
     let open = store.without_bound(bench.run, None).await.unwrap();
     let ids: Vec<_> = open.iter().map(|attempt| attempt.attempt).collect();
     assert_eq!(ids, [amended.attempt, claimed.jobs[2].attempt]);
-    assert_eq!(open[0].body, amended.body, "as it was sent");
+    assert_eq!(open[0].body, Some(amended.body.clone()), "as it was sent");
     let rest = store.without_bound(bench.run, Some(ids[0])).await.unwrap();
     assert_eq!(rest, open[1..]);
     let told = vec![(ids[0], Pico(40))];
@@ -316,9 +324,18 @@ async fn amended<F: Fixture>(bench: Bench<F>) {
 }
 
 async fn put_aside<F: Fixture>(bench: Bench<F>) {
+    ends_with_what_was_put_aside(bench, ErrorClass::Truncated).await;
+}
+
+async fn parts_put_aside<F: Fixture>(bench: Bench<F>) {
+    ends_with_what_was_put_aside(bench, ErrorClass::Paused).await;
+}
+
+async fn ends_with_what_was_put_aside<F: Fixture>(bench: Bench<F>, mark: ErrorClass) {
     bench.with_jobs(1).await;
     let job = bench.claim_one(at(1)).await;
     let mut first = finish(End::OtherModel { puts_aside: true }, &job, at(2));
+    first.record.error_class = Some(mark);
     if let claude_run::store::Next::Amend { amended, .. } = &mut first.next {
         amended.amendment.model = None;
         amended.put_aside = Some(r#"{"cut":1}"#.to_owned());
@@ -331,9 +348,30 @@ async fn put_aside<F: Fixture>(bench: Bench<F>) {
         result.result,
         ResultBody::Message(r#"{"cut":1}"#.to_owned())
     );
-    assert_eq!(result.error_class, Some(ErrorClass::Truncated));
+    assert_eq!(result.error_class, Some(mark));
     assert_eq!((result.state, result.attempts), (JobState::Succeeded, 2));
     bench.sound();
+}
+
+async fn bad_answer_before<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let mut now = 1;
+    for (class, told) in [
+        (ErrorClass::BadResponse, true),
+        (ErrorClass::StreamCut, true),
+        (ErrorClass::Overloaded, false),
+    ] {
+        let job = bench.claim_one(at(now)).await;
+        let mut end = finish(End::Retry(1), &job, at(now));
+        end.record.error_class = Some(class);
+        end.record.evidence.message = Some(format!("{class}!"));
+        bench.store.finish(bench.run, vec![end]).await.unwrap();
+        let again = bench.claim_one(at(now + 10)).await;
+        let said = told.then(|| format!("{class}!"));
+        assert_eq!(again.last_message, said, "{class}");
+        bench.end(End::Retry(1), &again, at(now + 10)).await;
+        now += 20;
+    }
 }
 
 async fn nothing_was_put_aside<F: Fixture>(bench: Bench<F>) {

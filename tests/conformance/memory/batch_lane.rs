@@ -2,12 +2,12 @@
 
 use claude_run::model::batch::{ENVELOPE, entry_bytes, item_id};
 use claude_run::model::{
-    AttemptId, AttemptOutcome, BatchId, BatchState, CancelReason, JobId, JobState, Lane,
+    AttemptId, AttemptOutcome, BatchId, BatchState, CancelReason, JobId, JobState, Lane, Pico,
     RemoteBatch, RemoteStatus, RequestCounts, RunId, ShortResults,
 };
 use claude_run::store::{
-    BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch, OpenItem, Result,
-    RouteRule, Routed, Unroute, Warmer,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch,
+    OpenItem, Result, RouteRule, Routed, Unroute, Warmer,
 };
 use jiff::Timestamp;
 
@@ -238,10 +238,11 @@ impl BatchStore for Memory {
         })
     }
 
-    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<()> {
+    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<Vec<Finish>> {
         self.write(|state| {
             let mut items = items.into_iter();
-            items.try_for_each(|(finish, lane)| state.end(run, finish, lane))
+            items.try_for_each(|(finish, lane)| state.end(run, finish, lane))?;
+            Ok(Vec::new())
         })
     }
 
@@ -252,6 +253,28 @@ impl BatchStore for Memory {
             let of = |id: JobId| known.iter().find(|job| job.id == id);
             let found = jobs.into_iter().filter_map(of);
             Ok(found.map(|job| state.warmer(job, now)).collect())
+        })
+    }
+
+    async fn answer_costs(&self, run: RunId) -> Result<Vec<AnswerCosts>> {
+        self.read(|state| {
+            let mut costs = std::collections::BTreeMap::<String, (u64, i128)>::new();
+            let jobs = state.run(run)?.jobs.values();
+            for attempt in jobs.flat_map(|job| &job.attempts) {
+                if attempt.row.outcome == Some(AttemptOutcome::Succeeded) {
+                    let (answers, cost) = costs.entry(attempt.row.model.clone()).or_default();
+                    *answers += 1;
+                    *cost += attempt.row.cost.total.0 / 1_000 * 1_000;
+                }
+            }
+            let costs = costs
+                .into_iter()
+                .map(|(model, (answers, cost))| AnswerCosts {
+                    model,
+                    answers,
+                    cost: Pico(cost),
+                });
+            Ok(costs.collect())
         })
     }
 

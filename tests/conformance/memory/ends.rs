@@ -121,16 +121,27 @@ fn become_what_follows(job: &mut Job, finish: Finish, lane: Lane) -> Result<()> 
             }
             let_go(job);
         }
-        Next::EndTruncated => {
+        Next::EndPutAside => {
             let put_aside = job.put_aside.take();
             let (n, message) = put_aside.ok_or_else(|| refused("nothing was put aside"))?;
             job.state = JobState::Succeeded;
-            job.class = Some(ErrorClass::Truncated);
+            job.class = Some(mark_of(job, n));
             job.result = Some((n, ResultBody::Message(message)));
             let_go(job);
         }
     }
     Ok(())
+}
+
+/// What the attempt was marked with whose answer was put aside.
+fn mark_of(job: &Job, n: u32) -> ErrorClass {
+    let attempt = &job.attempts[usize::try_from(n).unwrap() - 1];
+    let paused = attempt.row.error_class == Some(ErrorClass::Paused);
+    if paused {
+        ErrorClass::Paused
+    } else {
+        ErrorClass::Truncated
+    }
 }
 
 /// An ended job keeps nothing of its amendment.
@@ -167,9 +178,9 @@ fn interrupt_job(job: &mut Job, now: Timestamp, most: u32, recovered: &mut Recov
         return;
     }
     if let Some((n, message)) = job.put_aside.take() {
-        recovered.truncated += 1;
+        recovered.put_aside += 1;
         job.state = JobState::Succeeded;
-        job.class = Some(ErrorClass::Truncated);
+        job.class = Some(mark_of(job, n));
         job.result = Some((n, ResultBody::Message(message)));
     } else {
         recovered.failed += 1;

@@ -1,8 +1,8 @@
 //! The verbs of a loader and of a dispatcher.
 
 use claude_run::model::{
-    AttemptId, BatchState, ClaimedJob, Cost, DispatchOptions, Endpoint, Halt, JobState, Lane,
-    NewJob, Pico, Run, RunId, RunState, Tokens,
+    AttemptId, BatchState, ClaimedJob, Cost, DispatchOptions, Endpoint, ErrorClass, Halt, JobState,
+    Lane, NewJob, Pico, Run, RunId, RunState, Tokens,
 };
 use claude_run::store::{
     AttemptRow, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse,
@@ -146,10 +146,12 @@ impl Store for Memory {
         })
     }
 
-    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<()> {
+    async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         self.write(|state| {
             let mut finishes = finishes.into_iter();
-            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))
+            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))?;
+            // It can hold whatever there is.
+            Ok(Vec::new())
         })
     }
 
@@ -323,7 +325,6 @@ impl Store for Memory {
                 if stored.run.state == RunState::Ended {
                     stored.run.state = RunState::Ready;
                 }
-                stored.run.ended_at = None;
                 stored.run.cancel_requested = false;
             }
             Ok((count, None))
@@ -436,7 +437,7 @@ fn without_bound(job: &Job, row: &AttemptRow) -> Unbounded {
         model: row.model.clone(),
         lane: row.lane,
         started_at: row.started_at,
-        body,
+        body: Some(body),
     }
 }
 
@@ -463,6 +464,12 @@ pub fn as_claimed(job: &Job) -> ClaimedJob {
         amendment: None,
         history: job.history,
         last_class: before.and_then(|row| row.error_class),
+        last_message: before
+            .filter(|row| {
+                let bad = [ErrorClass::BadResponse, ErrorClass::StreamCut];
+                row.error_class.is_some_and(|class| bad.contains(&class))
+            })
+            .and_then(|row| row.message.clone()),
         started_at: last.row.started_at,
         first_started_at: job.attempts[job.fresh_since].row.started_at,
         previous_ended_at: before.and_then(|row| row.ended_at),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use claude_run::model::{
-    Cost, JobCounts, JobId, JobState, Lane, Pico, Run, RunId, RunState, Tokens,
+    AttemptOutcome, Cost, JobCounts, JobId, JobState, Lane, Pico, Run, RunId, RunState, Tokens,
 };
 use claude_run::store::{
     AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, OpenRequest,
@@ -183,6 +183,10 @@ fn result_row(job: &Job) -> ResultRow {
             .max_by_key(|it| it.as_str()),
         latency: row.and_then(|row| row.latency),
         metadata: job.new.metadata.clone(),
+        note: row
+            .filter(|row| row.outcome == Some(AttemptOutcome::Succeeded))
+            .and_then(|row| row.message.clone()),
+        damaged: None,
     }
 }
 

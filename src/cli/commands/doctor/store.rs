@@ -18,7 +18,7 @@ pub(super) async fn check(path: &Path, limit: Duration) -> Vec<Finding> {
     let mut findings = vec![place(path, &place_of(path))];
     let owned = path.to_owned();
     let inspection = tokio::task::spawn_blocking(move || inspect(&owned));
-    match tokio::time::timeout(limit, inspection).await {
+    match crate::clock::timeout(limit, inspection).await {
         Ok(Ok(inspected)) => findings.extend(contents(path, inspected).await),
         Ok(Err(error)) => {
             let why = Failure::internal("the check broke off", "Report this if it happens again.");

@@ -1,3 +1,5 @@
+//! What the gate lets through, and what it says of it.
+
 use jiff::Timestamp;
 
 use super::super::KnownHost;

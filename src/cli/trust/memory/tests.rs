@@ -1,3 +1,5 @@
+//! What is kept is recalled by its owner alone, whatever else lies in the folder.
+
 use std::fs;
 use std::thread;
 

@@ -179,7 +179,8 @@ fn what_cannot_be_read_is_shown_in_part() {
         ),
         (r#"{"custom_id":"a","result":{"type":7}}"#, Some("a")),
         (r#"{"custom_id":7,"result":{}}"#, None),
-        (r#"{"custom_id":"a","custom_id":"b"}"#, None),
+        // As every SDK reads it.
+        (r#"{"custom_id":"a","custom_id":"b"}"#, Some("b")),
         (r#"{"type":"error","error":{"type":"api_error"}}"#, None),
     ] {
         let read = read_result_line(line.as_bytes());
@@ -256,5 +257,37 @@ proptest! {
     ) {
         let id = serde_json::Value::from(id);
         check(format!(r#"{{"custom_id":{id},"result":{{"type":"{kind}","{part}":{value}}}}}"#).as_bytes());
+    }
+}
+
+#[test]
+fn a_message_that_strict_readers_refuse_is_read_as_a_live_one_is() {
+    let line = |message: &[u8]| {
+        let line = [
+            br#"{"custom_id":"a","result":{"type":"succeeded","message":"#,
+            message,
+            b"}}",
+        ];
+        match read_result_line(&line.concat()).result {
+            ItemResult::Succeeded(message) => (message.raw, message.note.is_some()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let cases: [(&[u8], &str, bool); 4] = [
+        (br#"{"content":[]}"#, r#"{"content":[]}"#, false),
+        (br#"{"content":7,"content":[]}"#, r#"{"content":[]}"#, true),
+        (
+            br#"{"content":["\ud83e"]}"#,
+            r#"{"content":["\ufffd"]}"#,
+            true,
+        ),
+        (
+            b"{\"content\":[\"\xFF\"]}",
+            "{\"content\":[\"\u{fffd}\"]}",
+            true,
+        ),
+    ];
+    for (message, raw, altered) in cases {
+        assert_eq!(line(message), (raw.to_owned(), altered));
     }
 }

@@ -181,7 +181,7 @@ async fn what_is_put_aside_becomes_the_result_of_the_attempt_that_brought_it() {
     assert_eq!(bench.kept(), Some((true, true)));
     let job = bench.claim_of(MODEL).await.unwrap();
     let finish = Finish {
-        next: Next::EndTruncated,
+        next: Next::EndPutAside,
         ..failure(&job)
     };
     bench.finish(finish.clone()).await;
@@ -201,6 +201,34 @@ async fn what_is_put_aside_becomes_the_result_of_the_attempt_that_brought_it() {
 }
 
 #[tokio::test]
+async fn the_parts_of_a_turn_are_marked_as_such_however_its_job_ends() {
+    for interrupted in [false, true] {
+        let bench = Bench::with_jobs(1).await;
+        let job = bench.claim(1, at(10)).await.jobs.remove(0);
+        let mut pause = amended(&job, more_room(), Some(TRUNCATED));
+        pause.record.error_class = Some(ErrorClass::Paused);
+        bench.finish(pause).await;
+        let job = bench.claim_of(MODEL).await.unwrap();
+        if interrupted {
+            let recovered = bench.store.start_run(bench.run, at(3_000), 1).await;
+            assert_eq!(recovered.unwrap().put_aside, 1);
+        } else {
+            let next = Next::EndPutAside;
+            bench
+                .finish(Finish {
+                    next,
+                    ..failure(&job)
+                })
+                .await;
+        }
+        let results = bench.reader().results(bench.run, Only::All, 0).await;
+        let result = results.unwrap().remove(0);
+        assert_eq!(result.error_class, Some(ErrorClass::Paused));
+        assert_eq!(result.result, ResultBody::Message(TRUNCATED.to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn a_later_amendment_keeps_what_was_put_aside() {
     let bench = Bench::amended(more_room(), Some(TRUNCATED)).await;
     let job = bench.claim_of(MODEL).await.unwrap();
@@ -211,7 +239,7 @@ async fn a_later_amendment_keeps_what_was_put_aside() {
     bench.finish(amended(&job, both, None)).await;
     let job = bench.claim_of(OTHER).await.unwrap();
     let finish = Finish {
-        next: Next::EndTruncated,
+        next: Next::EndPutAside,
         ..failure(&job)
     };
     bench.finish(finish).await;
@@ -225,7 +253,7 @@ async fn a_job_without_anything_put_aside_cannot_end_with_it() {
     let bench = Bench::amended(to_other_model(), None).await;
     let job = bench.claim_of(OTHER).await.unwrap();
     let finish = Finish {
-        next: Next::EndTruncated,
+        next: Next::EndPutAside,
         ..failure(&job)
     };
     let refused = bench.store.finish(bench.run, vec![finish]).await;
@@ -252,7 +280,7 @@ async fn a_job_that_is_interrupted_too_often_ends_with_what_was_put_aside() {
     bench.claim_of(MODEL).await.unwrap();
     let recovered = bench.store.start_run(bench.run, at(3_000), 1).await;
     let recovered = recovered.unwrap();
-    assert_eq!((recovered.failed, recovered.truncated), (0, 1));
+    assert_eq!((recovered.failed, recovered.put_aside), (0, 1));
     assert_eq!(bench.kept(), Some((false, false)));
     let results = bench.reader().results(bench.run, Only::All, 0).await;
     let result = results.unwrap().remove(0);

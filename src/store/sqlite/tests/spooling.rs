@@ -3,11 +3,16 @@
 use super::*;
 use crate::model::{Amended, Amendment};
 use crate::store::Replayed;
-use crate::store::sqlite::spool::Spool;
+use crate::store::sqlite::spool::{self, Spool};
 use crate::store::sqlite::spooled;
 
 fn spool_of(bench: &Bench) -> PathBuf {
     bench.path.with_extension("db.spool")
+}
+
+/// A second handle of the bench's spool, as another process has it.
+fn opened(bench: &Bench) -> Spool {
+    Spool::beside(&bench.path, bench.store.spool.store, true)
 }
 
 /// One end of every kind.
@@ -47,7 +52,7 @@ fn ends(job: &ClaimedJob) -> Vec<Finish> {
         retry(job, at(500)),
         as_next(Next::Requeue),
         as_next(Next::Hold),
-        as_next(Next::EndTruncated),
+        as_next(Next::EndPutAside),
         as_next(Next::End(canceled)),
         as_next(Next::End(refused)),
         as_next(next),
@@ -58,12 +63,13 @@ fn ends(job: &ClaimedJob) -> Vec<Finish> {
 async fn every_kind_of_end_comes_back_as_it_went_in() {
     let bench = Bench::with_jobs(1).await;
     let job = bench.claim(1, at(10)).await.jobs.remove(0);
-    let spool = Spool::beside(&bench.path, true);
+    let spool = opened(&bench);
     let ends = ends(&job);
     assert_eq!(spool.append(bench.run, ends.clone()), []);
-    let read = Spool::beside(&bench.path, true).read().unwrap();
+    let read = spool::read(&spool_of(&bench)).unwrap();
+    assert_eq!(read.store, Some(bench.store.spool.store));
     assert_eq!(
-        read,
+        read.ends,
         ends.into_iter()
             .map(|end| (bench.run, end))
             .collect::<Vec<_>>()
@@ -131,7 +137,7 @@ async fn a_spool_that_was_cut_or_damaged_keeps_what_stands_before() {
     let bench = Bench::with_jobs(1).await;
     let job = bench.claim(1, at(10)).await.jobs.remove(0);
     let append = |n| {
-        let left = Spool::beside(&bench.path, true).append(bench.run, vec![success(&job); n]);
+        let left = opened(&bench).append(bench.run, vec![success(&job); n]);
         assert_eq!(left, []);
     };
     append(1);
@@ -157,7 +163,7 @@ async fn a_spool_that_was_cut_or_damaged_keeps_what_stands_before() {
 #[tokio::test]
 async fn a_spool_of_another_version_is_refused_and_kept() {
     let bench = Bench::with_jobs(1).await;
-    std::fs::write(spool_of(&bench), "CLRSPL2\nanything").unwrap();
+    std::fs::write(spool_of(&bench), "CLRSPL9\nanything").unwrap();
     let refused = bench.store.start_run(bench.run, at(50), 20).await;
     assert!(
         matches!(refused, Err(StoreError::Spool { .. })),
@@ -188,4 +194,154 @@ async fn the_room_of_the_spool_is_really_there_private_and_given_back() {
     bench.store.spool(bench.run, vec![success(&job)]).await;
     bench.store.release_spool().await;
     assert_eq!(spooled(&bench.path).unwrap(), 1, "what is in it stays");
+}
+
+/// The store would not take it, and the spool was away when the run went on.
+#[tokio::test]
+async fn an_answer_that_comes_late_becomes_the_next_attempt_of_its_job() {
+    let bench = Bench::with_jobs(2).await;
+    let jobs = bench.claim(2, at(10)).await.jobs;
+    let late = success(&jobs[0]);
+    assert_eq!(bench.store.spool(bench.run, vec![late.clone()]).await, []);
+    let away = bench.path.with_extension("away");
+    std::fs::rename(spool_of(&bench), &away).unwrap();
+    let store = SqliteStore::open(&bench.path).unwrap();
+    let recovered = store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!(recovered.interrupted, 2);
+    std::fs::rename(&away, spool_of(&bench)).unwrap();
+
+    let recovered = store.start_run(bench.run, at(60), 20).await.unwrap();
+    assert_eq!(recovered.replayed.jobs.succeeded, 1);
+    assert_eq!(spooled(&bench.path).unwrap(), 0);
+    let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
+    let of_first: Vec<_> = ledger.iter().filter(|row| row.line == 1).collect();
+    assert_eq!(of_first.len(), 2, "interrupted, and the answer that came");
+    assert_eq!(of_first[1].outcome, Some(AttemptOutcome::Succeeded));
+    assert!(bench.reader().verify(&[bench.run]).unwrap().holds());
+    // Again, as after a crash in between: nothing changes.
+    assert_eq!(bench.store.spool(bench.run, vec![late]).await, []);
+    let again = store.start_run(bench.run, at(70), 20).await.unwrap();
+    assert_eq!(again.replayed, Replayed::default());
+    assert!(!bench.path.with_extension("db.kept.jsonl").exists());
+}
+
+fn kept_lines(bench: &Bench) -> usize {
+    let path = bench.path.with_extension("db.kept.jsonl");
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+#[tokio::test]
+async fn what_has_no_place_in_the_store_is_kept_and_never_erased() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::with_jobs(2).await;
+    let jobs = bench.claim(2, at(10)).await.jobs;
+    let (first, other) = (success(&jobs[0]), RunId::generate());
+    bench.finish(first.clone()).await;
+    let mut another_answer = first.clone();
+    another_answer.record.evidence.request_id = Some("req_2".to_owned());
+    for (run, end) in [
+        (bench.run, first),
+        (bench.run, another_answer),
+        (other, success(&jobs[1])),
+    ] {
+        assert_eq!(bench.store.spool(run, vec![end]).await, []);
+    }
+    bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!(spooled(&bench.path).unwrap(), 0);
+    assert_eq!(kept_lines(&bench), 2, "all but the one that is recorded");
+    let aside = crate::store::sqlite::aside(&bench.path).unwrap();
+    let (file, answers) = aside.kept.unwrap();
+    assert_eq!(answers, 2);
+    let mode = std::fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// As a text that is too long would be, or a number.
+fn refuse_message_of_line(bench: &Bench, line: u64) {
+    let connection = rusqlite::Connection::open(&bench.path).unwrap();
+    let trigger = format!(
+        "CREATE TRIGGER refuse BEFORE INSERT ON results
+         WHEN NEW.message_blob IS NOT NULL AND NEW.job_id & 0xFFFFFFFFFF = {line}
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    );
+    connection.execute_batch(&trigger).unwrap();
+}
+
+#[tokio::test]
+async fn a_finish_that_is_refused_fails_alone_and_its_answer_is_kept() {
+    let bench = Bench::with_jobs(3).await;
+    let jobs = bench.claim(3, at(10)).await.jobs;
+    refuse_message_of_line(&bench, 2);
+    let ends: Vec<_> = jobs.iter().map(success).collect();
+    let lesser = bench.store.finish(bench.run, ends.clone()).await.unwrap();
+    assert_eq!(lesser.len(), 1);
+    assert_eq!(lesser[0].record.attempt, jobs[1].attempt);
+    assert_eq!(lesser[0].record.error_class, Some(ErrorClass::BadResponse));
+    assert_eq!(lesser[0].record.cost, ends[1].record.cost, "it was paid");
+    let counts = bench.counts().await;
+    assert_eq!(
+        (counts.succeeded, counts.failed, counts.in_flight),
+        (2, 1, 0)
+    );
+    assert_eq!(kept_lines(&bench), 1);
+    // Told twice, kept once; and never put back while it is kept.
+    assert_eq!(bench.store.finish(bench.run, ends).await.unwrap(), []);
+    let all = RetryFilter::default();
+    let put_back = bench.store.retry(bench.run, all.clone(), 0).await.unwrap();
+    assert_eq!((put_back, kept_lines(&bench)), ((0, None), 1));
+    std::fs::remove_file(bench.path.with_extension("db.kept.jsonl")).unwrap();
+    let put_back = bench.store.retry(bench.run, all, 0).await.unwrap();
+    assert_eq!(put_back, (1, None));
+}
+
+#[tokio::test]
+async fn a_spooled_answer_that_is_refused_is_kept_and_not_bought_again() {
+    let bench = Bench::with_jobs(2).await;
+    let jobs = bench.claim(2, at(10)).await.jobs;
+    refuse_message_of_line(&bench, 1);
+    let ends = jobs.iter().map(success).collect();
+    assert_eq!(bench.store.spool(bench.run, ends).await, []);
+    for start in [50, 60] {
+        bench
+            .store
+            .start_run(bench.run, at(start), 20)
+            .await
+            .unwrap();
+        let counts = bench.counts().await;
+        assert_eq!((counts.succeeded, counts.failed, counts.pending), (1, 1, 0));
+        assert_eq!(kept_lines(&bench), 1);
+        assert_eq!(bench.claim(2, at(start)).await.jobs, []);
+    }
+}
+
+#[tokio::test]
+async fn numbers_that_no_store_holds_cost_no_answer() {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    let mut monstrous = success(&job);
+    monstrous.record.cost.total = Pico(i128::MAX);
+    monstrous.record.usage.tokens.input = u64::MAX;
+    monstrous.record.usage.web_searches = u64::MAX;
+    bench.finish(monstrous).await;
+    assert_eq!(bench.counts().await.succeeded, 1);
+    assert_eq!(kept_lines(&bench), 0);
+    assert!(bench.reader().verify(&[bench.run]).unwrap().holds());
+    bench.reader().attempt_groups(bench.run).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_spool_of_version_1_is_replayed() {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    assert_eq!(bench.store.spool(bench.run, vec![success(&job)]).await, []);
+    let current = std::fs::read(spool_of(&bench)).unwrap();
+    let mut older = b"CLRSPL1\n".to_vec();
+    older.extend(&current[24..]);
+    std::fs::write(spool_of(&bench), older).unwrap();
+    assert_eq!(spooled(&bench.path).unwrap(), 1);
+    let store = SqliteStore::open(&bench.path).unwrap();
+    store.reserve_spool(1).await.unwrap();
+    let recovered = store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!(recovered.replayed.jobs.succeeded, 1);
+    assert_eq!(spooled(&bench.path).unwrap(), 0);
 }

@@ -10,6 +10,7 @@ use rusqlite::Params;
 
 use self::invariants::{INVARIANTS, Invariant, Scope};
 use super::blob::unpack;
+use super::ended::{Ended, SUMMED};
 use super::errors::explain;
 use super::lock::holder;
 use super::reader::SqliteReader;
@@ -94,6 +95,7 @@ impl SqliteReader {
             })
             .collect::<Result<Vec<_>>>()?;
         checks.push(self.texts(&slices)?);
+        checks.push(self.sums(&slices)?);
         Ok(checks)
     }
 
@@ -142,6 +144,29 @@ impl SqliteReader {
             }
         }
         Ok(broken.check("texts", "every stored text can be read"))
+    }
+
+    /// Holds the sum of every ended attempt that has one against what it says.
+    fn sums(&self, slices: &[(i64, i64)]) -> Result<Check> {
+        let mut broken = Found::default();
+        let sql = format!(
+            "SELECT job_id, n, sum_blob, {SUMMED} FROM attempts
+             WHERE job_id BETWEEN ?1 AND ?2 AND sum_blob IS NOT NULL"
+        );
+        for (first, last) in slices {
+            self.for_each(&sql, (first, last), |row| {
+                let expected: Vec<u8> = row.get(2)?;
+                let sum = Ended::read(row, 3)?.sum();
+                if sum.is_ok_and(|sum| sum != expected) {
+                    let (line, n) = (line_of(row.get(0)?), row.get::<_, u32>(1)?);
+                    broken.add(format!(
+                        "attempt {n} of line {line} is not what was recorded"
+                    ));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(broken.check("sums", "every ended attempt says what was recorded"))
     }
 
     fn for_each(
