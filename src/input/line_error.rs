@@ -137,9 +137,6 @@ fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
         ObjectFault::Syntax(_) if text.starts_with('\u{FEFF}') => {
             "a byte order mark stands in the middle of the file, where two files were joined: remove it (`sed 's/^\\xEF\\xBB\\xBF//'` does that)".to_owned()
         }
-        ObjectFault::Syntax(_) if text.starts_with("PAR1") => {
-            "found Parquet data: write the table as JSONL, for example with DuckDB (`COPY ... TO 'jobs.jsonl'`) or pandas (`to_json(lines=True, orient=\"records\")`)".to_owned()
-        }
         ObjectFault::Syntax(_) if looks_like_a_table(text) => {
             "expected a JSON object such as {\"prompt\": \"...\"}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`".to_owned()
         }
