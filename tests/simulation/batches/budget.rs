@@ -332,25 +332,24 @@ fn a_strict_budget_holds_all_that_each_request_of_a_batch_can_cost() {
 
 #[test]
 fn what_answers_have_cost_is_known_again_after_a_restart() {
-    let budget = Pico(FULL.0 * 2_000);
-    forced(50, 8_000, budget)
+    let first = Pico(FULL.0 * 1_200);
+    forced(50, 6_000, first)
         .bodies(long_answers)
         .block_on(async |world| {
             world.remote.behave(|it| {
-                it.usage = |_| used(100, 40);
+                // Half of what is allowed.
+                it.usage = |_| used(100, 1_000);
                 it.processing = Duration::from_secs(30);
             });
-            let stop = world
-                .dispatch_and_stop_at(Duration::from_mins(2), Stop::Drain)
-                .await;
-            assert_eq!(stop, Ending::Interrupted);
+            assert!(matches!(world.dispatch().await, Ending::Halted(_)));
             let before = world.remote.sizes();
-            // Before any answer all that each can cost was held.
-            assert!(before[0] < 2_100, "{before:?}");
-            assert_eq!(world.dispatch().await, Ending::Completed);
+            assert!(before[0] <= 1_200, "all that each can cost: {before:?}");
+            // 1,800 of them would be left for requests that hold all that they can cost.
+            world.set_budget(Pico(FULL.0 * 3_000));
+            world.dispatch().await;
             let next = world.remote.sizes()[before.len()];
-            assert!(next > before[0], "{next} after {before:?}");
-            world.check().await;
+            assert!(next > 1_850, "{next} after {before:?}");
+            assert!(world.run().await.cost <= Pico(FULL.0 * 3_000));
             world.check_money().await;
         });
 }
