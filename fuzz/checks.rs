@@ -124,7 +124,7 @@ pub fn input_line(data: &[u8]) {
         Ok(source) => source,
         Err(error) => return assert!(error.to_string().contains("fuzzed")),
     };
-    let mut forecast = Forecast::new(PRICES.clone(), now);
+    let mut forecast = Forecast::new(PRICES.clone(), now, None);
     let mut last_line = 0;
     for item in JobReader::new(source, &shaping, now) {
         match item {
