@@ -19,7 +19,7 @@ use super::at_most::{Bounds, Unbounded, at_most};
 use super::estimate::{Estimator, Prompt};
 use super::prices::PriceTable;
 use super::rate_budget::Ceilings;
-use crate::model::{Estimate, Lane, Pico, RequestBody, Tokens, Usage};
+use crate::model::{Lane, Pico, RequestBody, Tokens, Usage};
 
 /// Prefixes that are remembered; those after them count as written, which is the dearer guess.
 const MAX_PREFIXES: usize = 100_000;
@@ -55,6 +55,8 @@ pub struct Expected {
     pub batch_output: Pico,
     /// What the largest output costs there.
     pub batch_most_output: Pico,
+    /// Fees of the searches that are likely, the same on both lanes.
+    pub fees: Pico,
     /// What the cache saves on the live lane by what is marked for it; negative if it costs more.
     pub saved_by_cache: Pico,
     /// The most that they can cost on the live lane: those that something bounds.
@@ -71,7 +73,7 @@ impl Expected {
     /// What is likely to be charged on the live lane.
     #[must_use]
     pub fn live(&self) -> Pico {
-        self.live_input + self.live_output
+        self.live_input + self.live_output + self.fees
     }
 
     /// The most that is charged there. None if nothing bounds one of them.
@@ -83,7 +85,7 @@ impl Expected {
     /// What is likely to be charged in batches.
     #[must_use]
     pub fn batch(&self) -> Pico {
-        self.batch_input + self.batch_output
+        self.batch_input + self.batch_output + self.fees
     }
 
     /// The most that is charged there. None if nothing bounds one of them.
@@ -117,6 +119,7 @@ impl Expected {
         self.batch_input += other.batch_input;
         self.batch_output += other.batch_output;
         self.batch_most_output += other.batch_most_output;
+        self.fees += other.fees;
         self.saved_by_cache += other.saved_by_cache;
         self.live_at_most += other.live_at_most;
         self.batch_at_most += other.batch_at_most;
@@ -233,21 +236,22 @@ impl Forecast {
     }
 
     fn expect(&mut self, model: &str, prompt: &Prompt, searches: u64) -> Expected {
-        let estimate = Self::with_results(self.estimator.estimate(model, prompt), searches);
+        let estimate = self.estimator.estimate(model, prompt);
+        let results = results(estimate.input, searches);
         let known = self.prices.model(model);
         let bound = known.map(|known| known.max_output_tokens);
         let most_output = prompt.max_tokens.or(bound).unwrap_or(estimate.output);
         let least = known.and_then(|known| known.min_cacheable_tokens);
-        let cached = self.cached(model, prompt, estimate.input, least.unwrap_or_default());
+        let mut cached = self.cached(model, prompt, estimate.input, least.unwrap_or_default());
+        cached.input = cached.input.saturating_add(results);
         let plain = Tokens {
-            input: estimate.input,
+            input: estimate.input.saturating_add(results),
             ..Tokens::default()
         };
         let cost = |tokens: Tokens, batch_tier| {
             let usage = Usage {
                 tokens,
                 batch_tier,
-                web_searches: searches,
                 us_geo: prompt.us_geo,
                 fast: prompt.fast,
                 ..Usage::default()
@@ -257,10 +261,14 @@ impl Forecast {
         // A price may depend on the size of the prompt, so output is priced together with it.
         let with = |tokens: Tokens, output, batch| cost(Tokens { output, ..tokens }, batch).total;
         let (live, batch) = (cost(cached, false), cost(plain, true));
+        let fees = Usage {
+            web_searches: searches,
+            ..Usage::default()
+        };
         let output = estimate.output.min(most_output);
         Expected {
             jobs: 1,
-            input: estimate.input,
+            input: plain.input,
             counted_input: cached.prompt() - cached.cache_read,
             output,
             most_output,
@@ -270,23 +278,13 @@ impl Forecast {
             batch_input: batch.total,
             batch_output: with(plain, output, true) - batch.total,
             batch_most_output: with(plain, most_output, true) - batch.total,
+            fees: self.prices.cost(model, &fees, self.at).total,
             saved_by_cache: live.saved_by_cache,
             unknown_price: u64::from(live.unknown_price),
             // What the request allows is added beside the guess.
             live_at_most: Pico::ZERO,
             batch_at_most: Pico::ZERO,
             unbounded: 0,
-        }
-    }
-
-    /// After each search the model reads its results, and everything before them once more.
-    fn with_results(estimate: Estimate, searches: u64) -> Estimate {
-        let again = estimate.input.saturating_add(RESULTS_OF_A_SEARCH);
-        Estimate {
-            input: estimate
-                .input
-                .saturating_add(again.saturating_mul(searches)),
-            ..estimate
         }
     }
 
@@ -323,6 +321,13 @@ impl Forecast {
         debug_assert_eq!(tokens.prompt(), input, "{model}");
         tokens
     }
+}
+
+/// After each search the model reads its results, and everything before them once more.
+fn results(input: u64, searches: u64) -> u64 {
+    input
+        .saturating_add(RESULTS_OF_A_SEARCH)
+        .saturating_mul(searches)
 }
 
 #[expect(

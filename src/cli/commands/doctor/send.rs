@@ -44,8 +44,9 @@ pub(super) async fn check(
     match reply.result {
         Ok(message) => {
             let asked = message.model.as_deref().unwrap_or(model);
-            let cost = prices.cost(asked, &message.usage, now);
-            let cost = if cost.unknown_price {
+            let usage = &message.usage;
+            let cost = prices.priced(Some(asked), model, usage, now).cost;
+            let cost = if cost.unknown_price || usage.missing {
                 "an unknown amount".to_owned()
             } else {
                 format!("${}", cost.total)
