@@ -18,14 +18,14 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// Counts the prompt of an entry, which takes a while if it is large.
+    /// Counts the prompt of an entry and bounds it, which takes a while if it is large.
     pub(super) fn read(entry: &BatchEntry) -> Self {
         let model = entry.body.member("model").ok().flatten();
         let model = model.and_then(|raw| serde_json::from_str(raw).ok());
         Self {
             job: entry.attempt.job,
             model: model.unwrap_or_default(),
-            prompt: Prompt::read(&entry.body),
+            prompt: Prompt::read_with_bounds(&entry.body),
         }
     }
 }

@@ -39,7 +39,7 @@ fn items(jobs: std::ops::Range<i64>) -> Vec<Item> {
     let item = |job| Item {
         job: JobId(job),
         model: "claude-opus-4-6".to_owned(),
-        prompt: Prompt::read(&body),
+        prompt: Prompt::read_with_bounds(&body),
     };
     jobs.map(item).collect()
 }
@@ -217,7 +217,7 @@ fn a_job_of_a_batch_that_has_no_bound_halts_the_run() {
     let mut purse = purse(cents(100));
     let mut items = items(0..3);
     let tools = r#"{"model":"claude-opus-4-6","max_tokens":10,"messages":[],"tools":[{"type":"web_search_20250305","name":"web_search"}]}"#;
-    items[1].prompt = Prompt::read(&RequestBody::from_json(tools));
+    items[1].prompt = Prompt::read_with_bounds(&RequestBody::from_json(tools));
     assert_eq!(grant(&mut purse, Some(A), &items), 1);
     let halt = purse.used_up(now()).unwrap();
     assert!(

@@ -117,6 +117,9 @@ fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
         ObjectFault::OtherKind("an array") => {
             format!("expected a JSON object, found an array: {ARRAY_HINT}")
         }
+        ObjectFault::OtherKind(_) | ObjectFault::Syntax(_) if looks_like_a_table(text) => {
+            "expected a JSON object such as {\"prompt\": \"...\"}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`".to_owned()
+        }
         ObjectFault::OtherKind(found) => {
             format!("expected a JSON object such as {{\"prompt\": \"...\"}}, found {found}")
         }
@@ -136,9 +139,6 @@ fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
         }
         ObjectFault::Syntax(_) if text.starts_with('\u{FEFF}') => {
             "a byte order mark stands in the middle of the file, where two files were joined: remove it (`sed 's/^\\xEF\\xBB\\xBF//'` does that)".to_owned()
-        }
-        ObjectFault::Syntax(_) if looks_like_a_table(text) => {
-            "expected a JSON object such as {\"prompt\": \"...\"}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`".to_owned()
         }
         ObjectFault::Syntax(_) if !text.trim_ascii_start().starts_with('{') => {
             "expected a JSON object such as {\"prompt\": \"...\"}, found other text".to_owned()

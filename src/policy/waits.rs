@@ -137,9 +137,7 @@ mod tests {
                 "gateway_timeout" | "timeout" => &[5, 15, 30, 60],
                 "overloaded" => &[10, 30, 60, 120, 300],
                 "connection_cut" | "stream_cut" | "connect" | "dns" | "bad_response"
-                | "request_timeout" | "conflict" | "result_missing" | "results_expired" => {
-                    &[1, 2, 5, 15, 30, 60]
-                }
+                | "request_timeout" | "conflict" | "result_missing" => &[1, 2, 5, 15, 30, 60],
                 "rate_limited"
                 | "acceleration_limited"
                 | "concurrency_limited"

@@ -353,7 +353,7 @@ mod tests {
             12 truncated: The answer ended at max_tokens; it is kept, but incomplete.
               Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
             1 canceled: Cancelled before it was processed.
-              `claude-run retry` puts it back.
+              `claude-run retry --class canceled` puts it back.
           cost: $0.0123456 + unknown
             3 answers told no usage: counted at the most that the request allows
             1 answer under a name without a known price: counted at the price of the model that was asked

@@ -81,7 +81,7 @@ pub struct ExportArgs {
         hide_possible_values = true
     )]
     pub format: ExportFormat,
-    /// In CSV, let no cell be taken for a formula: those that begin like one get an apostrophe
+    /// In CSV, put an apostrophe before cells that begin like a formula
     #[arg(long)]
     pub csv_safe: bool,
     /// In CSV, begin with a byte order mark, by which Excel knows UTF-8

@@ -83,7 +83,8 @@ fn every_class_takes_the_step_of_the_contract() {
             | "organization_disabled"
             | "wrong_endpoint"
             | "unreachable"
-            | "tls" => "halt",
+            | "tls"
+            | "results_expired" => "halt",
             "model_not_found" => "hold",
             "truncated" | "context_window_exceeded" | "paused" => "done",
             "expired" | "interrupted" => "requeue",
@@ -105,8 +106,7 @@ fn every_class_takes_the_step_of_the_contract() {
             | "request_timeout"
             | "conflict"
             | "batch_queue_full"
-            | "result_missing"
-            | "results_expired" => "retry",
+            | "result_missing" => "retry",
             _ => "fail",
         };
         let got = match step {
