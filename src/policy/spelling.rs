@@ -251,135 +251,138 @@ mod tests {
         Some((shape(&read.name)?.id(), read.is_regional))
     }
 
+    /// Spellings, the id that each means, and whether it names a region.
+    const MEANT: &[(&str, &str, bool)] = &[
+        ("claude-haiku-4-5", "claude-haiku-4-5", false),
+        ("claude-haiku-4-5-20251001", "claude-haiku-4-5", false),
+        ("claude-haiku-4.5", "claude-haiku-4-5", false),
+        ("claude-4.5-haiku", "claude-haiku-4-5", false),
+        ("claude-haiku-4-5-latest", "claude-haiku-4-5", false),
+        ("Claude Haiku 4.5", "claude-haiku-4-5", false),
+        ("claude-4-sonnet-20250522", "claude-sonnet-4", false),
+        ("claude-opus-4-0", "claude-opus-4", false),
+        ("claude-3-haiku", "claude-3-haiku", false),
+        ("claude-3.5-haiku", "claude-3-5-haiku", false),
+        ("claude-opus-5", "claude-opus-5", false),
+        ("anthropic/claude-haiku-4.5", "claude-haiku-4-5", false),
+        (
+            "anthropic/claude-4.5-haiku-20251001",
+            "claude-haiku-4-5",
+            false,
+        ),
+        (
+            "anthropic/claude-sonnet-4.6:beta",
+            "claude-sonnet-4-6",
+            false,
+        ),
+        (
+            "anthropic/claude-3.7-sonnet:thinking",
+            "claude-3-7-sonnet",
+            false,
+        ),
+        (
+            "openrouter/anthropic/claude-opus-4.5:nitro",
+            "claude-opus-4-5",
+            false,
+        ),
+        (
+            "vercel_ai_gateway/anthropic/claude-opus-4.6",
+            "claude-opus-4-6",
+            false,
+        ),
+        ("litellm_proxy/claude-sonnet-5", "claude-sonnet-5", false),
+        ("azure_ai/claude-sonnet-5-5", "claude-sonnet-5-5", false),
+        ("claude-sonnet-4-5-thinking", "claude-sonnet-4-5", false),
+        ("claude-haiku-4-5@20251001", "claude-haiku-4-5", false),
+        ("claude-opus-4-6@default", "claude-opus-4-6", false),
+        (
+            "vertex_ai/claude-sonnet-4-5@20250929",
+            "claude-sonnet-4-5",
+            false,
+        ),
+        (
+            "publishers/anthropic/models/claude-opus-5-5",
+            "claude-opus-5-5",
+            false,
+        ),
+        (
+            "projects/p-1/locations/global/publishers/anthropic/models/claude-haiku-4-5@20251001",
+            "claude-haiku-4-5",
+            false,
+        ),
+        (
+            "projects/p-1/locations/us-east5/publishers/anthropic/models/claude-haiku-4-5@20251001",
+            "claude-haiku-4-5",
+            true,
+        ),
+        (
+            "anthropic.claude-haiku-4-5-20251001-v1:0",
+            "claude-haiku-4-5",
+            true,
+        ),
+        ("anthropic.claude-haiku-4-5", "claude-haiku-4-5", true),
+        (
+            "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "claude-haiku-4-5",
+            false,
+        ),
+        (
+            "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "claude-haiku-4-5",
+            true,
+        ),
+        ("eu.anthropic.claude-opus-4-6-v1", "claude-opus-4-6", true),
+        (
+            "apac.anthropic.claude-opus-4-6-v1:0",
+            "claude-opus-4-6",
+            true,
+        ),
+        (
+            "jp.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "claude-sonnet-4-5",
+            true,
+        ),
+        ("au.anthropic.claude-sonnet-4-6", "claude-sonnet-4-6", true),
+        (
+            "anthropic.claude-3-haiku-20240307-v1:0:200k",
+            "claude-3-haiku",
+            true,
+        ),
+        (
+            "bedrock/us.anthropic.claude-opus-5-5",
+            "claude-opus-5-5",
+            true,
+        ),
+        (
+            "bedrock/converse/global.anthropic.claude-opus-5",
+            "claude-opus-5",
+            false,
+        ),
+        (
+            "bedrock/us-east-1/anthropic.claude-3-haiku-20240307-v1:0",
+            "claude-3-haiku",
+            true,
+        ),
+        (
+            "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "claude-haiku-4-5",
+            true,
+        ),
+        (
+            "bedrock/global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "claude-sonnet-4-5",
+            false,
+        ),
+        (
+            "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-opus-4-5-20251101-v1:0",
+            "claude-opus-4-5",
+            true,
+        ),
+    ];
+
     #[test]
     fn a_spelling_means_its_model() {
-        for (name, id, is_regional) in [
-            ("claude-haiku-4-5", "claude-haiku-4-5", false),
-            ("claude-haiku-4-5-20251001", "claude-haiku-4-5", false),
-            ("claude-haiku-4.5", "claude-haiku-4-5", false),
-            ("claude-4.5-haiku", "claude-haiku-4-5", false),
-            ("claude-haiku-4-5-latest", "claude-haiku-4-5", false),
-            ("Claude Haiku 4.5", "claude-haiku-4-5", false),
-            ("claude-4-sonnet-20250522", "claude-sonnet-4", false),
-            ("claude-opus-4-0", "claude-opus-4", false),
-            ("claude-3-haiku", "claude-3-haiku", false),
-            ("claude-3.5-haiku", "claude-3-5-haiku", false),
-            ("claude-opus-5", "claude-opus-5", false),
-            ("anthropic/claude-haiku-4.5", "claude-haiku-4-5", false),
-            (
-                "anthropic/claude-4.5-haiku-20251001",
-                "claude-haiku-4-5",
-                false,
-            ),
-            (
-                "anthropic/claude-sonnet-4.6:beta",
-                "claude-sonnet-4-6",
-                false,
-            ),
-            (
-                "anthropic/claude-3.7-sonnet:thinking",
-                "claude-3-7-sonnet",
-                false,
-            ),
-            (
-                "openrouter/anthropic/claude-opus-4.5:nitro",
-                "claude-opus-4-5",
-                false,
-            ),
-            (
-                "vercel_ai_gateway/anthropic/claude-opus-4.6",
-                "claude-opus-4-6",
-                false,
-            ),
-            ("litellm_proxy/claude-sonnet-5", "claude-sonnet-5", false),
-            ("azure_ai/claude-sonnet-5-5", "claude-sonnet-5-5", false),
-            ("claude-sonnet-4-5-thinking", "claude-sonnet-4-5", false),
-            ("claude-haiku-4-5@20251001", "claude-haiku-4-5", false),
-            ("claude-opus-4-6@default", "claude-opus-4-6", false),
-            (
-                "vertex_ai/claude-sonnet-4-5@20250929",
-                "claude-sonnet-4-5",
-                false,
-            ),
-            (
-                "publishers/anthropic/models/claude-opus-5-5",
-                "claude-opus-5-5",
-                false,
-            ),
-            (
-                "projects/p-1/locations/global/publishers/anthropic/models/claude-haiku-4-5@20251001",
-                "claude-haiku-4-5",
-                false,
-            ),
-            (
-                "projects/p-1/locations/us-east5/publishers/anthropic/models/claude-haiku-4-5@20251001",
-                "claude-haiku-4-5",
-                true,
-            ),
-            (
-                "anthropic.claude-haiku-4-5-20251001-v1:0",
-                "claude-haiku-4-5",
-                true,
-            ),
-            ("anthropic.claude-haiku-4-5", "claude-haiku-4-5", true),
-            (
-                "global.anthropic.claude-haiku-4-5-20251001-v1:0",
-                "claude-haiku-4-5",
-                false,
-            ),
-            (
-                "us.anthropic.claude-haiku-4-5-20251001-v1:0",
-                "claude-haiku-4-5",
-                true,
-            ),
-            ("eu.anthropic.claude-opus-4-6-v1", "claude-opus-4-6", true),
-            (
-                "apac.anthropic.claude-opus-4-6-v1:0",
-                "claude-opus-4-6",
-                true,
-            ),
-            (
-                "jp.anthropic.claude-sonnet-4-5-20250929-v1:0",
-                "claude-sonnet-4-5",
-                true,
-            ),
-            ("au.anthropic.claude-sonnet-4-6", "claude-sonnet-4-6", true),
-            (
-                "anthropic.claude-3-haiku-20240307-v1:0:200k",
-                "claude-3-haiku",
-                true,
-            ),
-            (
-                "bedrock/us.anthropic.claude-opus-5-5",
-                "claude-opus-5-5",
-                true,
-            ),
-            (
-                "bedrock/converse/global.anthropic.claude-opus-5",
-                "claude-opus-5",
-                false,
-            ),
-            (
-                "bedrock/us-east-1/anthropic.claude-3-haiku-20240307-v1:0",
-                "claude-3-haiku",
-                true,
-            ),
-            (
-                "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0",
-                "claude-haiku-4-5",
-                true,
-            ),
-            (
-                "bedrock/global.anthropic.claude-sonnet-4-5-20250929-v1:0",
-                "claude-sonnet-4-5",
-                false,
-            ),
-            (
-                "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-opus-4-5-20251101-v1:0",
-                "claude-opus-4-5",
-                true,
-            ),
-        ] {
+        for &(name, id, is_regional) in MEANT {
             assert_eq!(meant(name), Some((id.to_owned(), is_regional)), "{name}");
         }
     }
