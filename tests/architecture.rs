@@ -66,8 +66,8 @@ fn every_client_of_an_endpoint_is_made_behind_the_gate() {
         let words = ["ClientSettings {", "ClientSettings::new("];
         words.iter().any(|words| file.text.contains(words))
     };
-    let makers: Vec<_> = cli.filter(makes).map(|file| file.path).collect();
-    assert_eq!(makers, MAKERS);
+    let found: Vec<_> = cli.filter(makes).map(|file| file.path).collect();
+    assert_eq!(found, MAKERS);
 }
 
 #[test]

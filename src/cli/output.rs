@@ -17,7 +17,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub struct Out(BufWriter<Box<dyn Write + Send>>);
 
 impl Out {
-    /// Standard output. A terminal gets what it would obey written out (see [`printable`]);
+    /// Standard output. A terminal gets what it would obey written out (see [`printable()`]);
     /// everything else gets every byte as it is.
     #[must_use]
     pub fn stdout() -> Self {

@@ -28,8 +28,7 @@ pub(super) fn of_answer(
     (answered, usage): (Option<&str>, &Usage),
     now: Timestamp,
 ) -> Charge {
-    let prices = &settings.prices;
-    let priced = prices.priced(answered, &job.model, usage, now);
+    let priced = settings.prices.priced(answered, &job.model, usage, now);
     let basis = match (usage.missing, priced.basis) {
         (true, _) => CostBasis::AtMost,
         (false, Some(CostBasis::Saturated)) => CostBasis::Saturated,
@@ -42,7 +41,7 @@ pub(super) fn of_answer(
     };
     let at_most = of_request(settings, job, lane, now);
     let priced = match at_most {
-        Some(most) => instead(prices, &job.model, basis, most),
+        Some(most) => instead(&settings.prices, &job.model, basis, most),
         None if usage.missing => Priced::unknown(),
         None => priced,
     };
@@ -120,8 +119,8 @@ impl Terms<'_> {
             Lane::Live => Keep::FiveMinutes,
             Lane::Batch => Keep::OneHour,
         };
-        let marked = (!marker.is_idle()).then(|| marker.marked(body, keep));
-        let bounds = Bounds::read(marked.as_ref().unwrap_or(body));
+        let as_sent = (!marker.is_idle()).then(|| marker.marked(body, keep));
+        let bounds = Bounds::read(as_sent.as_ref().unwrap_or(body));
         at_most(
             self.prices,
             model,

@@ -56,6 +56,10 @@ pub struct Iteration {
 
 /// Everything of an answer that has a price.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells of another thing of the answer, and is stored under its name"
+)]
 pub struct Usage {
     /// The answer's own counts.
     pub tokens: Tokens,

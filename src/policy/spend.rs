@@ -6,7 +6,7 @@
 //! really cost. Work of a remote batch is held in the same way: all its jobs when it is created, each
 //! one given back with its result.
 //!
-//! On the live lane a request holds the most that it can cost ([`super::at_most`]), whatever answers
+//! On the live lane a request holds the most that it can cost ([`super::at_most()`]), whatever answers
 //! before it have cost: so the budget is never overrun there.
 //!
 //! Pure. What it does not do: find out what was spent (the store sums that up), or stop anything.

@@ -16,6 +16,8 @@ pub(super) const SIMULATED: &str = "SIMULATED ";
 const BAR_CHARS: usize = 20;
 /// More of a foreign message than this would fill the terminal.
 const MESSAGE_CHARS: usize = 200;
+/// A halt is told once more at the end, where there is room for what to do.
+const HALT_CHARS: usize = 1_000;
 
 /// One line that says it all: `120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded:
 /// next try in 12s), 6.1 jobs/s, ETA 13s, $0.0123`.
@@ -242,13 +244,22 @@ fn whole_seconds(duration: Duration) -> Duration {
 
 /// A foreign message on one line, without control characters, and not too long.
 pub(super) fn one_line(message: &str) -> String {
+    at_most_chars(message, MESSAGE_CHARS)
+}
+
+/// What halted a run, on one line: the way out stands at its end.
+pub(super) fn halt_line(message: &str) -> String {
+    at_most_chars(message, HALT_CHARS)
+}
+
+fn at_most_chars(message: &str, most: usize) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut shown: String = line
         .chars()
         .filter(|c| !is_control(*c))
-        .take(MESSAGE_CHARS)
+        .take(most)
         .collect();
-    if line.chars().count() > MESSAGE_CHARS {
+    if line.chars().count() > most {
         shown.push('…');
     }
     shown

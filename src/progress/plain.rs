@@ -50,7 +50,7 @@ impl<W: Write + Send> Observer for Plain<W> {
                 self.say(lines::start(&event.run_id, &self.tally));
             }
             EventKind::HoursOpened {} => {
-                self.say("the hours of --only-between have begun".to_owned());
+                self.say("the hours of --only-between have begun");
             }
             EventKind::CircuitClosed {
                 model,

@@ -26,16 +26,14 @@ impl Screen {
         }
     }
 
-    fn draw(&self, text: &str) -> io::Result<()> {
+    fn draw(&self, text: &str) {
         let mut frame = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
         frame.push_str(text);
-        Ok(())
     }
 
-    fn move_cursor(&self, n: usize, to: char) -> io::Result<()> {
-        match n {
-            0 => Ok(()),
-            n => self.draw(&format!("\x1b[{n}{to}")),
+    fn move_cursor(&self, n: usize, to: char) {
+        if n > 0 {
+            self.draw(&format!("\x1b[{n}{to}"));
         }
     }
 }
@@ -60,25 +58,32 @@ impl TermLike for Screen {
         size().1
     }
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.move_cursor(n, 'A')
+        self.move_cursor(n, 'A');
+        Ok(())
     }
     fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.move_cursor(n, 'B')
+        self.move_cursor(n, 'B');
+        Ok(())
     }
     fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.move_cursor(n, 'C')
+        self.move_cursor(n, 'C');
+        Ok(())
     }
     fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.move_cursor(n, 'D')
+        self.move_cursor(n, 'D');
+        Ok(())
     }
     fn write_line(&self, line: &str) -> io::Result<()> {
-        self.draw(&format!("{line}\n"))
+        self.draw(&format!("{line}\n"));
+        Ok(())
     }
     fn write_str(&self, text: &str) -> io::Result<()> {
-        self.draw(text)
+        self.draw(text);
+        Ok(())
     }
     fn clear_line(&self) -> io::Result<()> {
-        self.draw("\r\x1b[2K")
+        self.draw("\r\x1b[2K");
+        Ok(())
     }
     /// The cursor rests at the beginning of the last line: there the terminal's own `^C` breaks no
     /// line, and the next frame finds the lines of this one where it left them.

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::lines::one_line;
+use super::lines::halt_line;
 use super::numbers::{dollars, dollars_or_unknown, plural, short_duration, thousands};
 use crate::model::{ErrorClass, Halt, JobCounts, Pico, RunId, Treatment};
 
@@ -93,7 +93,7 @@ impl RunSummary {
                     return self.write_simulated(f);
                 }
                 writeln!(f, "  {}", info.meaning)?;
-                writeln!(f, "  It said: {}", one_line(&halt.message))?;
+                writeln!(f, "  It said: {}", halt_line(&halt.message))?;
                 writeln!(f, "  {}", info.remedy)?;
             }
         }

@@ -100,14 +100,12 @@ pub(super) fn tidy(body: &[u8]) -> Tidy<'_> {
 
 /// The text, each run of bytes that is no UTF-8 replaced, and how many there were.
 pub(super) fn lossy(bytes: &[u8]) -> (Cow<'_, str>, usize) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (Cow::Borrowed(text), 0),
-        Err(_) => {
-            let chunks = bytes.utf8_chunks();
-            let broken = chunks.filter(|chunk| !chunk.invalid().is_empty()).count();
-            (String::from_utf8_lossy(bytes), broken)
-        }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return (Cow::Borrowed(text), 0);
     }
+    let chunks = bytes.utf8_chunks();
+    let broken = chunks.filter(|chunk| !chunk.invalid().is_empty()).count();
+    (String::from_utf8_lossy(bytes), broken)
 }
 
 /// Where the escapes of half surrogate pairs stand in JSON text, each six bytes long.

@@ -310,8 +310,11 @@ fn warnings(report: &Report) -> String {
         asked_models,
         maybe_billed,
     ];
-    let notes = notes.into_iter().filter_map(|note| note(report));
-    notes.map(|note| format!("\n{note}\n")).collect()
+    let mut text = String::new();
+    for note in notes.into_iter().filter_map(|note| note(report)) {
+        let _ = writeln!(text, "\n{note}");
+    }
+    text
 }
 
 fn unknown_prices(report: &Report) -> Option<String> {

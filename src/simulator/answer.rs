@@ -61,7 +61,7 @@ pub(super) struct Question<'a> {
 pub(super) fn message(question: &Question<'_>, twist: Twist) -> Message {
     let mut draft = Draft::new(question);
     match twist {
-        Twist::Plain => draft.plain(false),
+        Twist::Plain | Twist::Receipt(_) | Twist::Named(_) => draft.plain(false),
         Twist::Thinking => draft.plain(true),
         Twist::Empty => draft.output_tokens = 2,
         Twist::Refusal => draft.refuse(),
@@ -80,7 +80,6 @@ pub(super) fn message(question: &Question<'_>, twist: Twist) -> Message {
             let id = format!("container_01{}", draft.dice.letters(22));
             draft.container = Some(json!({"id": id, "expires_at": "2030-01-01T00:00:00Z"}));
         }
-        Twist::Receipt(_) | Twist::Named(_) => draft.plain(false),
         Twist::UnknownStop => {
             draft.say();
             draft.stop_reason = "ran_out_of_ink";

@@ -174,7 +174,7 @@ fn an_answer_that_the_store_refuses_is_kept_and_bought_once() {
         told.says(&["1 answer", "kept.jsonl"]);
     }
     // Neither a retry nor a start buys it again while it lies there.
-    desk.run(&["retry"]).expect(0);
+    desk.run(&["retry"]).expect(2).says(&["nothing to retry"]);
     desk.run(&["resume"]).expect(3);
     assert_eq!(desk.simulator.stats().requests, 30);
     fs::remove_file(desk.path("claude-run.db.kept.jsonl")).unwrap();

@@ -115,7 +115,7 @@ fn results_that_come_after_a_kill_are_recorded_for_nothing() {
     let process = desk.spawn(&slow);
     process.wait_for("they are downloaded again");
     process.kill();
-    desk.run(&["resume", "--retry-scale", "0.00001"]).expect(0);
+    desk.run(&["resume", "--retry-scale", "0.01"]).expect(0);
     assert_eq!(created(&desk), 1);
     assert_eq!(desk.attempts().len(), 30);
 }

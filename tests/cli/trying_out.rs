@@ -82,14 +82,14 @@ fn offered(desk: &Desk, words: &[&str]) -> Vec<String> {
     let script = desk.run(&["completions", "bash"]).expect(0).stdout;
     desk.write("completions.bash", script);
     let (last, before) = words.split_last().unwrap();
-    let list = words
+    let quoted = words
         .iter()
         .map(|word| format!("'{word}'"))
         .collect::<Vec<_>>();
     let ask = format!(
         "claude-run() {{ {binary} \"$@\"; }}; source completions.bash; COMP_WORDS=({list}); COMP_CWORD={place}; _claude_run_with_runs claude-run '{last}' '{previous}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
         binary = crate::harness::BINARY,
-        list = list.join(" "),
+        list = quoted.join(" "),
         place = before.len(),
         previous = before.last().unwrap(),
     );

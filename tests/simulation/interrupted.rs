@@ -21,7 +21,7 @@ fn stops_whose_grace_is_over_count_as_crashes_do_and_end_in_twenty_payments() {
         .latency(3_600_000)
         .block_on(async |world| {
             for n in 1..=24 {
-                stop_too_early(&world).await;
+                stop_too_early(world).await;
                 assert_eq!(world.provider.requests(), n.min(20));
             }
             let jobs = world.results().await;
@@ -40,7 +40,7 @@ fn crashes_and_stops_stand_in_one_row() {
         .latency(3_600_000)
         .block_on(async |world| {
             for _ in 0..10 {
-                stop_too_early(&world).await;
+                stop_too_early(world).await;
                 let crashed = world.dispatch_until(Duration::from_secs(1)).await;
                 assert_eq!(crashed, None);
             }
@@ -57,14 +57,14 @@ fn an_answer_ends_the_row_of_stops() {
         .latency(3_600_000)
         .block_on(async |world| {
             for _ in 0..19 {
-                stop_too_early(&world).await;
+                stop_too_early(world).await;
             }
             // An answer of any kind: the job is well, and begins a new row.
             world
                 .provider
                 .script(vec![Answer::Error(ErrorClass::Overloaded)]);
             world.dispatch_until(Duration::from_hours(2)).await;
-            stop_too_early(&world).await;
+            stop_too_early(world).await;
             assert_eq!(world.counts().await.failed, 0);
         });
 }

@@ -7,7 +7,6 @@ use claude_run::model::{AttemptOutcome, ErrorClass, JobState, Lane, Pico};
 use claude_run::store::{AttemptRow, ResultRow};
 
 use super::World;
-use super::remote::BATCH_PRICE;
 
 impl World {
     /// What must hold of every finished run: each job ended once, attempts and requests explain each
@@ -111,7 +110,7 @@ impl World {
     /// Every answer that was given is in the ledger, those of batches at half the price. So it is
     /// where no answer was lost in a crash.
     pub async fn check_money(&self) {
-        let batches = Pico(BATCH_PRICE.0 * i128::from(self.remote.answered()));
+        let batches = self.remote.bill();
         let live = self.provider.bill() + self.second.bill();
         assert_eq!(
             self.run().await.cost,

@@ -306,6 +306,25 @@ impl Remote {
         state.batches.iter().map(answered).sum()
     }
 
+    /// What those answers cost, by what each of them told: half of 0.10 and 0.50 USD per million
+    /// tokens, and a cent for a search.
+    pub fn bill(&self) -> Pico {
+        let state = self.state();
+        let now = self.now(&state);
+        let cost = |entry: &Entry| {
+            let Tokens { input, output, .. } = entry.usage.tokens;
+            let tokens = i128::from(input) * 50_000 + i128::from(output) * 250_000;
+            Pico(tokens + i128::from(entry.usage.web_searches) * Pico::USD.0 / 100)
+        };
+        let answered = |batch: &Batch| -> Pico {
+            let entries = batch.entries.iter();
+            let is_answered =
+                |entry: &&Entry| batch.outcome(entry, &state.manners, now) == Outcome::Message;
+            entries.filter(is_answered).map(cost).sum()
+        };
+        state.batches.iter().map(answered).sum()
+    }
+
     /// Our ids of the requests that were answered with a message.
     pub fn messages(&self) -> Vec<String> {
         let state = self.state();
@@ -501,7 +520,8 @@ impl Batch {
     fn lines(&self, manners: &Manners, now: Timestamp, rng: &mut Rng) -> Vec<ResultLine> {
         let results = &manners.results;
         let is_late = now < self.ended_at(manners) + results.late;
-        let count = self.entries.len() as f64;
+        let float = |n: usize| f64::from(u32::try_from(n).unwrap());
+        let count = float(self.entries.len());
         let first_late = if is_late {
             count * (1.0 - results.late_share)
         } else {
@@ -512,7 +532,7 @@ impl Batch {
             .entries
             .iter()
             .enumerate()
-            .filter(|(index, _)| (*index as f64) < first_late)
+            .filter(|(index, _)| float(*index) < first_late)
             .filter(|(index, _)| !(drops && (index + 1) % results.drop_every == 0));
         let mut lines: Vec<_> = kept
             .map(|(_, entry)| ResultLine {

@@ -111,7 +111,7 @@ pub struct DispatchArgs {
         help_heading = "Limits"
     )]
     pub budget_strict: Option<bool>,
-    /// Searches to hold for where a tool has no max_uses
+    /// Searches to hold for where a search tool sets no limit
     #[arg(long, value_name = "N", value_parser = parse::at_least_one, help_heading = "Limits", hide_short_help = true)]
     pub budget_assume_searches: Option<u32>,
     /// Let one request warm a shared prompt cache first [default: auto]

@@ -58,7 +58,7 @@ _claude_run_with_runs() {
                     [[ "$run" == "$2"* ]] && COMPREPLY+=("$(printf '%q' "$run")")
                 done < <(
                     echo latest
-                    "$1" status --json 2>/dev/null | sed -n -e 's/.*"name":"\([^"\\]*\)".*/\1/p' -e 's/.*"run_id":"\([^"]*\)".*/\1/p'
+                    "$1" status --json 2>/dev/null | sed -n -e h -e 's/.*"name":"\([^"\\]*\)".*/\1/p' -e g -e 's/.*"run_id":"\([^"]*\)".*/\1/p'
                 )
             fi
             ;;
@@ -74,7 +74,7 @@ fi
 
 const ZSH_RUNS: &str = r#"_claude-run_runs() {
     local -a runs
-    runs=(latest ${(f)"$(claude-run status --json 2>/dev/null | sed -n -e 's/.*"name":"\([^"\\]*\)".*/\1/p' -e 's/.*"run_id":"\([^"]*\)".*/\1/p')"})
+    runs=(latest ${(f)"$(claude-run status --json 2>/dev/null | sed -n -e h -e 's/.*"name":"\([^"\\]*\)".*/\1/p' -e g -e 's/.*"run_id":"\([^"]*\)".*/\1/p')"})
     compadd -a runs
 }
 

@@ -39,7 +39,7 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
         endpoint::ready(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
     let session = Session::open(path)?;
-    let ended = store_and_run(ctx, &session, &args, source).await;
+    let ended = Box::pin(store_and_run(ctx, &session, &args, source)).await;
     session.close(&ctx.console, &ended).await;
     ended
 }

@@ -475,7 +475,7 @@ fn a_found_file_keeps_its_store_in_its_own_folder() {
     #[cfg(unix)]
     {
         let link = |target: &Path, name: &str| {
-            std::os::unix::fs::symlink(target, root.join(name)).unwrap()
+            std::os::unix::fs::symlink(target, root.join(name)).unwrap();
         };
         link(outside.path(), "linked");
         link(&outside.path().join("later.db"), "dangling.db");

@@ -29,6 +29,10 @@ pub(super) struct Driver<S, B> {
 type Done = Result<Result<Answer, StoreError>, JoinError>;
 
 /// Something that happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one exists at a time, and is handled at once"
+)]
 enum Happening {
     Orders,
     Done(Done),

@@ -69,7 +69,7 @@ pub(super) fn take(
         }
         ItemResult::Expired => never_processed(around, item, AttemptOutcome::Expired),
         ItemResult::Canceled => never_processed(around, item, AttemptOutcome::Canceled),
-        ItemResult::Unreadable(text) => unreadable(around, item, lane, text),
+        ItemResult::Unreadable(text) => unreadable(around, item, lane, &text),
     }
 }
 
@@ -167,7 +167,7 @@ fn decided(
 
 /// A line that stays unreadable. Its answer may be paid for, and the next one would be too: the job
 /// fails, and whoever wants it again says so.
-fn unreadable(around: &Surroundings<'_>, item: &OpenItem, lane: Lane, text: String) -> Taken {
+fn unreadable(around: &Surroundings<'_>, item: &OpenItem, lane: Lane, text: &str) -> Taken {
     let class = ErrorClass::BadResponse;
     let evidence = Evidence {
         message: Some(format!("unreadable in two downloads: {text}")),

@@ -52,6 +52,10 @@ pub(super) enum Sight {
 
 /// A batch of the run that is not over.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each holds or not whatever the others do: they are no states of one machine"
+)]
 pub(super) struct Track {
     pub(super) row: BatchRow,
     /// Something is being done about it; nothing else is begun meanwhile.

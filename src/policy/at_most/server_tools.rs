@@ -140,12 +140,12 @@ impl Rounds {
     pub(super) fn input(&self, prompt: u64, output: u64, window: u64) -> u64 {
         let uses = self.searches.saturating_add(self.fetches);
         let round = |nth: u64| {
-            let used = uses
+            let so_far = uses
                 .saturating_sub(self.again)
                 .saturating_add(nth)
                 .min(uses);
             let results = match self.fetches {
-                0 => used.saturating_mul(TOKENS_OF_A_SEARCH),
+                0 => so_far.saturating_mul(TOKENS_OF_A_SEARCH),
                 _ => window,
             };
             let read = prompt.saturating_add(output).saturating_add(results);

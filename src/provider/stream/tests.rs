@@ -1,5 +1,7 @@
 //! What came of a stream, and that it does not matter how a message travels.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -140,9 +142,11 @@ fn with_deltas(deltas: &[&str]) -> Vec<u8> {
         "content_block":{"type":"text","text":""}});
     let mut text = start() + &event("", &block);
     for delta in deltas {
-        text += &format!(
+        write!(
+            text,
             "data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{delta}\"}}}}\n\n"
-        );
+        )
+        .unwrap();
     }
     text += &event("", &json!({"type":"content_block_stop","index":0}));
     (text + &stop("end_turn")).into_bytes()

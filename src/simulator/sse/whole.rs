@@ -92,7 +92,8 @@ fn content_first(message: &Message, good: Script) -> Script {
 fn fallback(good: Script) -> Script {
     let block = json!({"type": "fallback", "from": {"model": "x"}, "to": {"model": TAKES_OVER},
         "trigger": {"type": "refusal", "category": "cyber"}});
-    let mut chunks: Vec<Bytes> = good.chunks.iter().map(|chunk| moved(chunk, 1)).collect();
+    let chunks = good.chunks.into_iter();
+    let mut chunks: Vec<Bytes> = chunks.map(|chunk| moved(&chunk, 1)).collect();
     let begins = json!({"type": "content_block_start", "index": 0, "content_block": block});
     let stops = json!({"type": "content_block_stop", "index": 0});
     let events = [

@@ -175,6 +175,7 @@ fn anchor(path: &Path, create: bool) -> io::Result<Arc<Anchor>> {
             std::mem::forget(file);
             continue;
         }
+        #[cfg_attr(unix, expect(clippy::clone_on_copy, reason = "it is a path elsewhere"))]
         let anchor = Arc::new(Anchor {
             file: Some(file),
             identity: identity.clone(),

@@ -31,7 +31,7 @@ pub(super) struct Kept {
 
 /// A line of it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Line {
+struct Entry {
     run_id: RunId,
     /// The job's input line.
     line: u64,
@@ -59,7 +59,7 @@ impl Kept {
     /// Keeps an end. It is on the disk when this returns. One that is kept already is not kept twice.
     pub(super) fn keep(&self, run: RunId, end: Finish, why: &str) -> Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = Line {
+        let line = Entry {
             run_id: run,
             line: line_of(end.record.attempt.job.0),
             attempt: end.record.attempt.n,
@@ -70,7 +70,7 @@ impl Kept {
             .map_err(|error| explain_io(&self.path, &error))
     }
 
-    fn append(&self, line: &Line) -> io::Result<()> {
+    fn append(&self, line: &Entry) -> io::Result<()> {
         let mut options = private();
         let mut file = options
             .read(true)
@@ -124,7 +124,7 @@ fn text_of(path: &Path) -> io::Result<String> {
 }
 
 /// Lines of another version, and those that were cut, are passed over.
-fn lines(text: &str) -> impl Iterator<Item = Line> {
+fn lines(text: &str) -> impl Iterator<Item = Entry> {
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
 }

@@ -64,7 +64,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Opened> {
     file.refuse_second_name()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(&file, flags)?;
-    match check_version(path, &connection)? {
+    match check_version(path, &connection).map_err(blame_folder)? {
         0 => create(path, &mut connection)?,
         version if version < known_version() => upgrade(&file, &mut connection)?,
         _ => {}

@@ -125,18 +125,18 @@ async fn once_of_several<F: Fixture>(bench: Bench<F>) {
         id
     };
     let (one, two, three) = (begin(at(0)).await, begin(at(10)).await, begin(at(99)).await);
-    let once = async |run| bench.store.finish_load_once(run, [7; 32]).await.unwrap();
+    let finish = async |run| bench.store.finish_load_once(run, [7; 32]).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(once(one).await, None, "repeating it changes nothing");
+        assert_eq!(finish(one).await, None, "repeating it changes nothing");
     }
-    assert_eq!(once(two).await, Some(one));
+    assert_eq!(finish(two).await, Some(one));
     let runs = bench.reader().runs().await.unwrap();
     assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), [one]);
 
     while bench.store.cancel(one, at(20)).await.unwrap() {}
     bench.store.leave_run(one, at(50), None).await.unwrap();
-    assert_eq!(once(two).await, Some(one), "it has ended meanwhile");
-    assert_eq!(once(three).await, None, "it had ended before");
+    assert_eq!(finish(two).await, Some(one), "it has ended meanwhile");
+    assert_eq!(finish(three).await, None, "it had ended before");
 }
 
 async fn swept_away<F: Fixture>(bench: Bench<F>) {

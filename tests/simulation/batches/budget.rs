@@ -22,8 +22,8 @@ fn forced(seed: u64, jobs: u64, budget: Pico) -> Plan {
         .budget(budget)
 }
 
-/// More than all that a request here can cost: half of 200 x 0.50 USD per million, and its prompt.
-const AT_MOST: Pico = Pico(100_000_000);
+/// More than all that a request here can cost live: 200 x 0.50 USD per million, and its prompt.
+const AT_MOST: Pico = Pico(200_000_000);
 
 /// The run halted for its own budget when no more request fitted, and has spent no more than it.
 async fn assert_used_up(world: &World, ending: &Ending, budget: Pico) {
@@ -264,8 +264,9 @@ async fn assert_kept(world: &World, budget: Pico) {
 
 #[test]
 fn short_answers_and_then_full_ones_stay_within_the_budget() {
+    type Story = (u64, fn(u64) -> Usage);
     // After 200, after 900, from the first one on, and every tenth.
-    let stories: [(u64, fn(u64) -> Usage); 4] = [
+    let stories: [Story; 4] = [
         (20, |n| used(100, if n < 200 { 10 } else { 2_000 })),
         (21, |n| used(100, if n < 900 { 10 } else { 2_000 })),
         (22, |_| used(100, 2_000)),

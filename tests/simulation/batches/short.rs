@@ -289,7 +289,7 @@ fn the_hours_survive_a_restart_and_no_wait_waits_for_none_of_them() {
 
 #[test]
 fn who_waits_on_a_halt_waits_for_results_as_long_as_they_are_kept() {
-    forced(60, 30, empty(HOUR * 100))
+    forced(60, 30, empty(HOUR * 6))
         .wait_on_halt()
         .block_on(async |world| {
             assert_eq!(world.dispatch().await, Ending::Completed);
@@ -311,7 +311,8 @@ fn kills_while_results_come_short_buy_nothing_twice() {
             cut_after: 7,
             ..Results::default()
         };
-        forced(seed, 60, results).block_on(async |world| {
+        let patient = forced(seed, 60, results).settings(|it| it.short_for = HOUR * 6);
+        patient.block_on(async |world| {
             world.remote.behave(|it| it.trouble = 0.1);
             let mut ending = None;
             for _ in 0..500 {
