@@ -62,7 +62,8 @@ fn an_ended_batch_whose_results_come_late_is_bought_once() {
 
 #[test]
 fn an_ended_batch_whose_results_never_come_halts_the_run_and_only_forget_buys_again() {
-    for short_as in ALL {
+    // The others bring other lines with each download, so that all come in the end.
+    for short_as in [ShortAs::Empty, ShortAs::Missing, ShortAs::Page] {
         let desk = desk(BatchSettings {
             short_downloads: u32::MAX,
             short_as,
