@@ -86,8 +86,9 @@ pub(super) struct OutputDetails {
     pub(super) thinking_tokens: u32,
 }
 
+/// In the order in which a stream tells it.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct ServerToolUse {
-    pub(super) web_search_requests: u32,
     pub(super) web_fetch_requests: u32,
+    pub(super) web_search_requests: u32,
 }

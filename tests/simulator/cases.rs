@@ -57,7 +57,7 @@ const WHOLE: [Expected; 78] = [
     expect("usage-strings", 200, JSON, "end_turn", "\"output_tokens\":\""),
     expect("usage-negative", 200, JSON, "end_turn", "\"output_tokens\":-"),
     expect("usage-huge", 200, JSON, "end_turn", "18446744073709551615"),
-    expect("usage-beyond", 200, JSON, "end_turn", "1e30"),
+    expect("usage-beyond", 200, JSON, "end_turn", "1e+30"),
     expect("usage-searches", 200, JSON, "end_turn", "999999999"),
     expect("usage-many-steps", 200, JSON, "end_turn", "\"iterations\""),
     expect("usage-huge-steps", 200, JSON, "end_turn", "1000000000"),
