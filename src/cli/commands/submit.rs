@@ -279,7 +279,7 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));
     let estimates = Estimates::new(&loaded.forecast, &ctx.settings, None);
     ctx.console.note(estimates.summary());
-    if let Some(allows) = loaded.budget.as_ref().and_then(Budgeted::allows) {
+    for allows in loaded.budget.iter().flat_map(Budgeted::allows) {
         ctx.console.note(allows);
     }
 }
