@@ -38,7 +38,7 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     if !args.no_run && !args.dispatch.simulate {
         endpoint::ready(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
-    let session = Session::open(path)?;
+    let session = Session::open(&path)?;
     let ended = Box::pin(store_and_run(ctx, &session, &args, source)).await;
     session.close(&ctx.console, &ended).await;
     ended
