@@ -252,7 +252,6 @@ enum Happening {
     Status(PageStatus),
     PulseIsDue,
     /// Since then.
-    TickIsDue(Instant),
     /// The batch lane tells something.
     News(News),
     WakeUp,
@@ -269,10 +268,8 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 return self.leave(leave).await;
             }
             self.note_stall_since(heard);
-            let since = self.clock.now();
             let happening = self.next(&mut pulse, &mut tick).await;
             heard = Instant::now();
-            self.notice_standstill(since);
             match happening {
                 Happening::Answer(first) => self.on_answers(first),
                 Happening::Called(Ok(called)) => self.on_called(called),
@@ -282,10 +279,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 Happening::PulseIsDue => {
                     self.follow_wall();
                     self.pulse();
-                }
-                Happening::TickIsDue(due) => {
-                    self.note_stall_since(due);
-                    self.observer.tick(self.clock.now());
                 }
                 Happening::WakeUp => self.abandon_if_due(),
                 Happening::Stop(Stop::Now) => {
@@ -297,11 +290,31 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
+    /// What happens next that may change what is to be done. Ticks do not: they are told on the way.
     async fn next(&mut self, pulse: &mut Interval, tick: &mut Interval) -> Happening {
         let wake = match (self.scheduler.wakes_at(), self.abandon_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+        loop {
+            let since = self.clock.now();
+            let happening = tokio::select! {
+                biased;
+                happening = self.happening(pulse, wake) => Some(happening),
+                due = tick.tick() => {
+                    self.note_stall_since(due);
+                    self.observer.tick(self.clock.now());
+                    None
+                }
+            };
+            self.notice_standstill(since);
+            if let Some(happening) = happening {
+                return happening;
+            }
+        }
+    }
+
+    async fn happening(&mut self, pulse: &mut Interval, wake: Option<Timestamp>) -> Happening {
         let clock = self.clock;
         let wake_up = async move {
             match wake {
@@ -320,7 +333,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             status = self.lookout.told() => Happening::Status(status),
             () = wake_up => Happening::WakeUp,
             _ = pulse.tick() => Happening::PulseIsDue,
-            due = tick.tick() => Happening::TickIsDue(due),
         }
     }
 
