@@ -15,7 +15,7 @@ use super::outcome::endpoint_of;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Cost, ErrorClass, Evidence, JobState, Lane, Usage,
+    AttemptOutcome, AttemptRecord, ClaimedJob, ErrorClass, Evidence, JobState, Lane,
 };
 use crate::policy::{Others, Standing, Step, decide, decide_after_panic};
 use crate::store::{Finish, JobEnd, Next};
@@ -92,20 +92,11 @@ pub(super) fn interrupted(
     };
     Finish {
         record: AttemptRecord {
-            attempt: job.attempt,
-            ended_at: now,
-            outcome: AttemptOutcome::Interrupted,
-            error_class: Some(class),
             evidence,
             endpoint: endpoint_of(settings, job),
-            answered_by: None,
-            usage: Usage::default(),
-            cost: Cost::default(),
-            cost_basis: None,
-            price_row: None,
             at_most: charge::of_request(settings, job, Lane::Live, now),
             maybe_billed: true,
-            latency: None,
+            ..AttemptRecord::unbilled(job.attempt, AttemptOutcome::Interrupted, class, now)
         },
         next,
         history: verdict.history,

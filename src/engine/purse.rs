@@ -13,7 +13,7 @@ use super::batch_money::{Item, Spent};
 use super::throttle::BudgetRule;
 use crate::model::{BatchId, ClaimedJob, ErrorClass, EventKind, Halt, JobId, Lane, Pico};
 use crate::policy::{
-    BatchCosts, Estimator, PriceTable, Prompt, Room, SHORTER, Spend, Unbounded, at_most,
+    BatchCosts, Estimator, Hold, PriceTable, Prompt, Room, SHORTER, Spend, Unbounded, at_most,
     batch_reservation,
 };
 
@@ -49,7 +49,7 @@ pub(super) struct Tight {
 /// What is held for a job of a batch.
 #[derive(Clone, Copy, Debug)]
 struct Held {
-    price: Pico,
+    hold: Hold,
     /// Tokens of its prompt by the plain tokenizer: what the guess rests on that is compared with
     /// its result.
     tokens: f64,
@@ -103,7 +103,7 @@ impl Purse {
             _ => price,
         };
         self.last = (Some(job.job()), price);
-        let room = self.room_at(Some(price), &job.model);
+        let room = self.room_at(Hold::exactly(price));
         // Whether or not it starts, one more like it does not.
         let was_the_last = room == Room::Now && self.spend.left() - price < price;
         let is_tight = was_the_last || room == Room::AfterAnAnswer;
@@ -145,14 +145,10 @@ impl Purse {
         })
     }
 
-    fn room_at(&mut self, price: Option<Pico>, model: &str) -> Room {
-        let Some(price) = price else {
-            self.used_up = Some(Halt::no_price_for_budget(model, self.spend.budget()));
-            return Room::Never;
-        };
-        let room = self.spend.room_for(price);
+    fn room_at(&mut self, hold: Hold) -> Room {
+        let room = self.spend.room_for(hold);
         if room == Room::Never {
-            self.used_up = Some(self.too_little_for(price));
+            self.used_up = Some(self.too_little_for(hold.most));
         }
         room
     }
@@ -166,7 +162,7 @@ impl Purse {
     pub(super) fn started(&mut self, job: JobId) {
         let (_, price) = std::mem::take(&mut self.last);
         self.last = (None, price);
-        self.spend.hold(price);
+        self.spend.hold(Hold::exactly(price));
         self.held.insert(job, price);
     }
 
@@ -174,7 +170,7 @@ impl Purse {
     /// for it is kept until the run ends.
     pub(super) fn ended(&mut self, job: JobId, cost: Pico, maybe_billed: bool) {
         let held = self.held.remove(&job).unwrap_or_default();
-        self.spend.settle(held, cost);
+        self.spend.settle(Hold::exactly(held), cost);
         if maybe_billed {
             self.spend.keep(held - cost);
         }
@@ -199,17 +195,17 @@ impl Purse {
         now: Timestamp,
     ) -> usize {
         let fits = |item: &&Item| {
-            let price = match self.price_in_batch(item, now) {
-                Ok(price) => price,
+            let hold = match self.hold_in_batch(item, now) {
+                Ok(hold) => hold,
                 Err(unbounded) => {
                     let budget = self.spend.budget();
                     self.used_up = Some(Halt::no_bound_in_batch(&unbounded, budget));
                     return false;
                 }
             };
-            let has_room = self.room_at(Some(price), &item.model) == Room::Now;
+            let has_room = self.room_at(hold) == Room::Now;
             if let (true, Some(batch)) = (has_room, batch) {
-                self.hold(batch, item, price);
+                self.hold(batch, item, hold);
             }
             has_room
         };
@@ -226,33 +222,33 @@ impl Purse {
         now: Timestamp,
     ) {
         for (nth, item) in (1..).zip(items) {
-            let price = self.price_in_batch(item, now).ok();
+            let hold = self.hold_in_batch(item, now).ok();
             let (prices, prompt) = (&self.prices, &item.prompt);
             let likely = || batch_reservation(prices, estimator, &item.model, prompt, nth, now);
-            let price = price.or_else(likely).unwrap_or_default();
-            self.hold(batch, item, price);
+            let hold = hold.or_else(|| likely().map(Hold::exactly));
+            self.hold(batch, item, hold.unwrap_or_default());
         }
     }
 
-    /// What is held for a job of a batch: all that it can cost, or, once enough answers were seen, what
-    /// they cost and a margin.
-    fn price_in_batch(&self, item: &Item, now: Timestamp) -> Result<Pico, Unbounded> {
+    /// What is held for a job of a batch: the most that it can cost, and, unless the budget is strict,
+    /// what it is likely to cost.
+    fn hold_in_batch(&self, item: &Item, now: Timestamp) -> Result<Hold, Unbounded> {
         let bounds = item.prompt.bounds.as_deref().ok_or(Unbounded::Unreadable)?;
         let (way, searches) = ((Lane::Batch, now), self.rule.assume_searches);
         let most = at_most(&self.prices, &item.model, bounds, way, searches)?;
         Ok(if self.rule.strict {
-            most
+            Hold::exactly(most)
         } else {
-            self.costs.reservation(&item.model, most)
+            self.costs.hold(&item.model, most)
         })
     }
 
-    fn hold(&mut self, batch: BatchId, item: &Item, price: Pico) {
+    fn hold(&mut self, batch: BatchId, item: &Item, hold: Hold) {
         let tokens = item.prompt.tokens;
-        self.spend.hold(price);
+        self.spend.hold(hold);
         let in_it = self.in_batches.entry(batch).or_default();
-        if let Some(before) = in_it.insert(item.job, Held { price, tokens }) {
-            self.spend.settle(before.price, Pico::ZERO);
+        if let Some(before) = in_it.insert(item.job, Held { hold, tokens }) {
+            self.spend.settle(before.hold, Pico::ZERO);
         }
     }
 
@@ -260,10 +256,10 @@ impl Purse {
     pub(super) fn settle(&mut self, batch: BatchId, model: &str, spent: &Spent) -> Option<f64> {
         let in_it = self.in_batches.get_mut(&batch);
         let held = in_it.and_then(|in_it| in_it.remove(&spent.job));
-        let price = held.map(|held| held.price).unwrap_or_default();
-        self.spend.settle(price, spent.cost);
+        let hold = held.map(|held| held.hold).unwrap_or_default();
+        self.spend.settle(hold, spent.cost);
         if spent.maybe_billed {
-            self.spend.keep(price - spent.cost);
+            self.spend.keep(hold.most - spent.cost);
         }
         if spent.cost > Pico::ZERO {
             self.learn(model, 1, spent.cost);
@@ -275,7 +271,7 @@ impl Purse {
     pub(super) fn unused(&mut self, batch: BatchId, jobs: &[JobId]) {
         if let Some(in_it) = self.in_batches.get_mut(&batch) {
             for held in jobs.iter().filter_map(|job| in_it.remove(job)) {
-                self.spend.settle(held.price, Pico::ZERO);
+                self.spend.settle(held.hold, Pico::ZERO);
             }
         }
     }
@@ -284,7 +280,7 @@ impl Purse {
     pub(super) fn freed(&mut self, batch: BatchId) {
         let left = self.in_batches.remove(&batch).unwrap_or_default();
         for held in left.into_values() {
-            self.spend.settle(held.price, Pico::ZERO);
+            self.spend.settle(held.hold, Pico::ZERO);
         }
     }
 
@@ -293,8 +289,8 @@ impl Purse {
     pub(super) fn keep_batch(&mut self, batch: BatchId) {
         let left = self.in_batches.remove(&batch).unwrap_or_default();
         for held in left.into_values() {
-            self.spend.settle(held.price, Pico::ZERO);
-            self.spend.keep(held.price);
+            self.spend.settle(held.hold, Pico::ZERO);
+            self.spend.keep(held.hold.most);
         }
     }
 

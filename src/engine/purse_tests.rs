@@ -47,8 +47,9 @@ fn items(jobs: std::ops::Range<i64>) -> Vec<Item> {
 /// All that one of them can cost.
 fn each() -> Pico {
     let each = purse(cents(100))
-        .price_in_batch(&items(0..1)[0], now())
-        .unwrap();
+        .hold_in_batch(&items(0..1)[0], now())
+        .unwrap()
+        .most;
     assert!(each > cents(5) && each < Pico(cents(52).0 / 10), "{each}");
     each
 }
@@ -186,18 +187,26 @@ fn what_may_have_been_billed_is_kept_until_the_run_ends() {
 }
 
 #[test]
-fn after_a_thousand_answers_a_batch_holds_what_they_cost_and_a_strict_budget_does_not() {
-    let mut likely = purse(cents(100));
-    likely.learn("claude-opus-4-6", 100_000, cents(100_000));
-    assert!(grant(&mut likely, Some(A), &items(0..100)) > 60);
-    let rule = BudgetRule {
-        strict: true,
-        ..BudgetRule::default()
+fn only_without_a_strict_budget_may_what_is_in_batches_cost_a_little_more() {
+    // All that twenty can cost is a hundredth more than the budget.
+    let in_batch = |strict, answers| {
+        let rule = BudgetRule {
+            strict,
+            ..BudgetRule::default()
+        };
+        let prices = Arc::new(PriceTable::embedded());
+        let budget = Pico(each().0 * 20 * 99 / 100);
+        let mut purse = Purse::new((budget, rule), Pico::ZERO, prices);
+        purse.learn(
+            "claude-opus-4-6",
+            answers,
+            Pico(cents(1).0 * i128::from(answers)),
+        );
+        grant(&mut purse, Some(A), &items(0..100))
     };
-    let prices = Arc::new(PriceTable::embedded());
-    let mut strict = Purse::new((cents(100), rule), Pico::ZERO, prices);
-    strict.learn("claude-opus-4-6", 100_000, cents(100_000));
-    assert_eq!(grant(&mut strict, Some(A), &items(0..100)), 19);
+    assert_eq!(in_batch(true, 100_000), 19);
+    assert_eq!(in_batch(false, 100_000), 20);
+    assert_eq!(in_batch(false, 0), 19, "nothing was seen yet");
 }
 
 #[test]

@@ -99,3 +99,31 @@ pub struct AttemptRecord {
     /// From the first byte sent to the last byte read.
     pub latency: Option<Duration>,
 }
+
+impl AttemptRecord {
+    /// The end of an attempt that brought nothing, and for all that is known was not billed.
+    #[must_use]
+    pub fn unbilled(
+        attempt: AttemptId,
+        outcome: AttemptOutcome,
+        error_class: ErrorClass,
+        ended_at: Timestamp,
+    ) -> Self {
+        Self {
+            attempt,
+            ended_at,
+            outcome,
+            error_class: Some(error_class),
+            evidence: Evidence::default(),
+            endpoint: None,
+            answered_by: None,
+            usage: Usage::default(),
+            cost: Cost::default(),
+            cost_basis: None,
+            price_row: None,
+            at_most: None,
+            maybe_billed: false,
+            latency: None,
+        }
+    }
+}

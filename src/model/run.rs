@@ -295,14 +295,6 @@ impl Halt {
         )
     }
 
-    /// The message of a run with a budget and a model whose price is unknown.
-    #[must_use]
-    pub fn no_price_for_budget(model: &str, budget: Pico) -> String {
-        format!(
-            "{OWN_BUDGET} of ${budget} cannot be kept: the price of model `{model}` is not known; name one in the file of `[prices] file`"
-        )
-    }
-
     /// It stopped for the budget that the user has set, not for a limit of the API.
     #[must_use]
     pub fn is_own_budget(&self) -> bool {

@@ -48,6 +48,6 @@ pub use retry::{
     probe_wait, same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
-pub use spend::{Room, Spend, batch_reservation};
+pub use spend::{Hold, Room, Spend, batch_reservation};
 pub use stream::{LONGEST_PLAIN_OUTPUT, max_tokens_of, streams};
 pub use waits::{Waits, WaitsError};

@@ -119,7 +119,7 @@ pub(super) fn budget(tally: &Tally) -> Option<String> {
 pub(super) fn tight(tally: &Tally) -> Option<String> {
     let (open, shorter) = tally.tight?;
     let shorter = shorter.map(|(max_tokens, open)| (max_tokens, u64::from(open)));
-    Some(allowed_at_once(u64::from(open), shorter))
+    Some(allowed_at_once("open", u64::from(open), shorter))
 }
 
 /// Until when nothing is sent, for the hours that the user has set.

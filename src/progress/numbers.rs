@@ -73,13 +73,14 @@ pub(super) fn approximate(n: u64) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-/// How few requests a budget allows to be open at once, and how many it would with a smaller
-/// `max_tokens`.
+/// How few requests a budget allows to be at one `place` ("open", "in batches") at once, and how many
+/// it would with a smaller `max_tokens`.
 #[must_use]
-pub fn allowed_at_once(open: u64, shorter: Option<(u64, u64)>) -> String {
-    let allows = format!("the budget allows {open} open at once");
+pub fn allowed_at_once(place: &str, most: u64, shorter: Option<(u64, u64)>) -> String {
+    let allows = format!("the budget allows {} {place} at once", thousands(most));
     match shorter {
         Some((max_tokens, more)) => {
+            let more = thousands(more);
             format!("{allows}; `--max-tokens` {max_tokens} would allow {more}")
         }
         None => allows,

@@ -277,3 +277,75 @@ fn whatever_the_store_is_called_it_is_a_file_of_that_name() {
     let nameless = desk.run(&["submit", "jobs.jsonl", "--store", ""]);
     nameless.expect(2).says(&["--store"]);
 }
+
+/// git keeps links: what a folder brings with it must not lead what we write elsewhere.
+#[test]
+fn a_link_under_the_name_of_a_file_of_ours_is_never_followed() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", plain_jobs(2));
+    fs::create_dir(desk.path("home")).unwrap();
+    desk.write("home/rc", "alias");
+    fs::set_permissions(desk.path("home/rc"), fs::Permissions::from_mode(0o644)).unwrap();
+    for (ending, to) in [
+        ("", "home/new"),
+        (".lock", "home/rc"),
+        (".spool", "home/new"),
+        ("-wal", "home/new"),
+        ("-shm", "home/rc"),
+    ] {
+        let link = desk.path(&format!("claude-run.db{ending}"));
+        symlink(to, &link).unwrap();
+        let told = desk.run(&["submit", "jobs.jsonl"]).expect(1).clear_error();
+        told.says(&["claude-run.db"]);
+        fs::remove_file(&link).unwrap();
+        assert!(!desk.path("home/new").exists(), "{ending}");
+        let rc = desk.path("home/rc");
+        assert_eq!(fs::read_to_string(&rc).unwrap(), "alias", "{ending}");
+        let mode = fs::metadata(&rc).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{ending}");
+    }
+    assert_eq!(desk.simulator.stats().requests, 0);
+    desk.run(&["submit", "jobs.jsonl"]).expect(0);
+}
+
+#[test]
+fn another_store_that_is_copied_into_the_file_ends_the_run() {
+    let (desk, mut process) = two_of_ten();
+    desk.write("other.jsonl", plain_jobs(40));
+    let other = ["--store", "other.db", "--no-run"];
+    desk.run(&[&["submit", "other.jsonl"], &other[..]].concat())
+        .expect(0);
+    // As `cp` does: the file stays, its content does not.
+    let bytes = fs::read(desk.path("other.db")).unwrap();
+    fs::write(desk.path("claude-run.db"), &bytes).unwrap();
+    let ended = process.wait().expect(1).clear_error();
+    ended.says(&[
+        "claude-run.db",
+        "overwritten with another store",
+        "2 answers",
+        "spool",
+    ]);
+    assert_eq!(desk.simulator.stats().requests, 2, "nothing more was sent");
+    let left = fs::read(desk.path("claude-run.db")).unwrap();
+    assert!(left == bytes, "nothing is written into another's file");
+}
+
+/// `current -> releases/a`, turned to `releases/b` while a run is at work.
+#[test]
+fn a_run_stays_with_its_store_when_a_link_in_its_path_is_turned() {
+    let desk = Desk::new();
+    for release in ["a", "b"] {
+        fs::create_dir(desk.path(release)).unwrap();
+    }
+    symlink("a", desk.path("current")).unwrap();
+    let prompts = (0..6).map(|n| format!("{n} [[sim: ok delay=1s]]"));
+    desk.write("jobs.jsonl", jobs(prompts));
+    let store = ["--store", "current/store.db", "--concurrency", "2"];
+    let mut process = desk.spawn(&[&["submit", "jobs.jsonl"], &store[..]].concat());
+    desk.wait_for_open(2);
+    fs::remove_file(desk.path("current")).unwrap();
+    symlink("b", desk.path("current")).unwrap();
+    process.wait().expect(0).says(&["6 succeeded"]);
+    assert!(!desk.path("b/store.db").exists());
+    desk.run(&["verify", "--store", "a/store.db"]).expect(0);
+}

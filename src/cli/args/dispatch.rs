@@ -99,7 +99,7 @@ pub struct DispatchArgs {
     /// What the run may cost in all: it halts before it costs more
     #[arg(long, value_name = "X", value_parser = parse::budget, help_heading = "Limits")]
     pub budget_usd: Option<Pico>,
-    /// Hold for batches all they can cost, not what is likely
+    /// Hold for batches no less than all they can cost
     #[arg(
         hide_short_help = true,
         long,

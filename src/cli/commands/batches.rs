@@ -67,7 +67,7 @@ pub(super) async fn lines(
 fn open(ctx: &Context) -> Result<Session, Failure> {
     let path = &ctx.settings.store.value;
     drop(select::open(path)?);
-    Session::open(path.clone())
+    Session::open(path)
 }
 
 /// Says which remote batch a create call without an answer has made.

@@ -20,8 +20,9 @@ pub(super) struct Budgeted {
     prices: PriceTable,
     lanes: Lanes,
     now: Timestamp,
-    /// Lines that fit and go live.
+    /// Lines that fit and go live, and those that may go into a batch.
     live: Sums,
+    batched: Sums,
     /// Lines that fit, on any lane.
     fitting: u64,
     /// Lines that can cost more than the whole budget, and the least of what one of them can.
@@ -64,6 +65,7 @@ impl Budgeted {
             lanes,
             now,
             live: Sums::default(),
+            batched: Sums::default(),
             fitting: 0,
             too_large: 0,
             smallest: None,
@@ -88,9 +90,7 @@ impl Budgeted {
             Ok(most) if most > self.budget => self.too_large(most),
             Ok(most) => {
                 self.fitting += 1;
-                if lane == Lane::Live {
-                    self.add(&job.model, &bounds, most);
-                }
+                self.add(&job.model, &bounds, (lane, most));
                 return None;
             }
         };
@@ -116,15 +116,21 @@ impl Budgeted {
         at_most(&self.prices, model, bounds, way, self.assume_searches)
     }
 
-    fn add(&mut self, model: &str, bounds: &Bounds, most: Pico) {
+    fn add(&mut self, model: &str, bounds: &Bounds, (lane, most): (Lane, Pico)) {
         let max_tokens = bounds.max_tokens().unwrap_or(u64::MAX);
-        self.live.count += 1;
-        self.live.most += most;
-        self.live.max_tokens = self.live.max_tokens.max(max_tokens);
-        for (n, shorter) in SHORTER.into_iter().enumerate() {
+        let shorter = SHORTER.map(|shorter| {
             let bounds = bounds.with_max_tokens(shorter.min(max_tokens));
-            let with = self.at_most(model, &bounds, Lane::Live);
-            self.live.shorter[n] += with.unwrap_or(most);
+            self.at_most(model, &bounds, lane).unwrap_or(most)
+        });
+        let sums = match lane {
+            Lane::Live => &mut self.live,
+            Lane::Batch => &mut self.batched,
+        };
+        sums.count += 1;
+        sums.most += most;
+        sums.max_tokens = sums.max_tokens.max(max_tokens);
+        for (sum, shorter) in sums.shorter.iter_mut().zip(shorter) {
+            *sum += shorter;
         }
     }
 
@@ -148,25 +154,39 @@ impl Budgeted {
         )))
     }
 
-    /// How few requests the budget allows to be open at once, where that is fewer than there could be
-    /// otherwise.
-    pub(super) fn allows(&self) -> Option<String> {
-        let Sums { count, most, .. } = self.live;
-        let wanted = count.min(u64::from(self.concurrency));
+    /// How few requests the budget allows to be open at once, on each lane where that is fewer than
+    /// there could be otherwise.
+    pub(super) fn allows(&self) -> Vec<String> {
+        let live = self.live.count.min(u64::from(self.concurrency));
+        let lanes = [
+            (&self.live, live, "open"),
+            (&self.batched, self.batched.count, "in batches"),
+        ];
+        let allows = |(sums, wanted, place): (&Sums, u64, &str)| {
+            let (allowed, shorter) = sums.allowed(self.budget, wanted)?;
+            let words = allowed_at_once(place, allowed, shorter);
+            Some(format!("{words} (of {})", thousands(wanted)))
+        };
+        lanes.into_iter().filter_map(allows).collect()
+    }
+}
+
+impl Sums {
+    /// How many of `wanted` requests the budget allows at once, and how many with a smaller
+    /// `max_tokens`. None if it allows all.
+    fn allowed(&self, budget: Pico, wanted: u64) -> Option<(u64, Option<(u64, u64)>)> {
         let allowed = |sum: Pico| {
-            let allowed = self.budget.0.saturating_mul(i128::from(count)) / sum.0.max(1);
+            let allowed = budget.0.saturating_mul(i128::from(self.count)) / sum.0.max(1);
             u64::try_from(allowed).unwrap_or(u64::MAX).min(wanted)
         };
-        let open = allowed(most).max(1);
-        if open >= wanted {
+        let at_once = allowed(self.most).max(1);
+        if at_once >= wanted {
             return None;
         }
-        let shorter = SHORTER.into_iter().zip(self.live.shorter);
-        let mut shorter = shorter.filter(|(shorter, _)| *shorter < self.live.max_tokens);
-        let more = shorter.next().map(|(max, sum)| (max, allowed(sum)));
-        let more = more.filter(|(_, more)| *more > open);
-        let words = allowed_at_once(open, more);
-        Some(format!("{words} (of {})", thousands(wanted)))
+        let mut shorter = SHORTER.into_iter().zip(self.shorter);
+        let shorter = shorter.find(|(shorter, _)| *shorter < self.max_tokens);
+        let more = shorter.map(|(max, sum)| (max, allowed(sum)));
+        Some((at_once, more.filter(|(_, more)| *more > at_once)))
     }
 }
 

@@ -196,7 +196,7 @@ async fn summarise(
         at_most: report.cost_usd.at_most_attempts + report.cost_usd.saturated_attempts,
         asked_model: report.cost_usd.asked_model_attempts,
         duration: took,
-        store_path: session.path.display().to_string(),
+        store_path: session.named.display().to_string(),
         store_flag: store_flag(ctx),
         run_arg: (!is_latest).then(|| run.id.to_string()),
     });

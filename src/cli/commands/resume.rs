@@ -20,7 +20,7 @@ pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
         return Ok(already_ended(ctx, &latest));
     }
     drop(opened);
-    let session = Session::open(path)?;
+    let session = Session::open(&path)?;
     let ended = go_on(ctx, &session, &latest, &args).await;
     if ended.is_ok() {
         select::tell_of_spool(ctx);

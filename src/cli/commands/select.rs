@@ -54,6 +54,12 @@ pub(super) fn tell_of_spool(ctx: &Context) {
             file.display()
         ));
     }
+    for file in aside.damaged {
+        ctx.console.warn(format!(
+            "{} has records that cannot be read any more: answers that were in them are asked for again, and billed twice. Remove the file when you do not want to look at it",
+            file.display()
+        ));
+    }
     if let Some((file, answers)) = aside.of_another_store {
         ctx.console.warn(format!(
             "{} in {} belong to another store that had this name: they are left alone. Put that store back, under any name in this folder, and `claude-run resume --store` it",

@@ -1,6 +1,6 @@
 //! What a dispatching process holds: the store and its lock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ use crate::store::{Store, StoreError};
 
 /// The store, opened for writing.
 pub(super) struct Session {
+    /// As the user wrote it: for words.
+    pub(super) named: PathBuf,
+    /// Of the store's own file, without links.
     pub(super) path: PathBuf,
     pub(super) store: Arc<SqliteStore>,
     pub(super) clock: Clock,
@@ -28,10 +31,13 @@ const UNREMARKED_SWEEP: Duration = Duration::from_millis(300);
 impl Session {
     /// Opens the store, which is made or migrated as needed, and clears away in the background
     /// what broken-off loads have left.
-    pub(super) fn open(path: PathBuf) -> Result<Self, Failure> {
-        let store = Arc::new(SqliteStore::open(&path)?);
+    pub(super) fn open(named: &Path) -> Result<Self, Failure> {
+        let store = Arc::new(SqliteStore::open(named)?);
+        // Under the name that was given another store may stand one day.
+        let path = store.path().to_path_buf();
         let sweep = tokio::spawn(sweep_broken_loads(Arc::clone(&store), path.clone()));
         Ok(Self {
+            named: named.to_path_buf(),
             path,
             store,
             clock: Clock::system(),

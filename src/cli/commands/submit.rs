@@ -38,7 +38,7 @@ pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     if !args.no_run && !args.dispatch.simulate {
         endpoint::ready(ctx, &ctx.settings, crate::clock::Clock::system())?;
     }
-    let session = Session::open(path)?;
+    let session = Session::open(&path)?;
     let ended = Box::pin(store_and_run(ctx, &session, &args, source)).await;
     session.close(&ctx.console, &ended).await;
     ended
@@ -279,7 +279,7 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));
     let estimates = Estimates::new(&loaded.forecast, &ctx.settings, None);
     ctx.console.note(estimates.summary());
-    if let Some(allows) = loaded.budget.as_ref().and_then(Budgeted::allows) {
+    for allows in loaded.budget.iter().flat_map(Budgeted::allows) {
         ctx.console.note(allows);
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::progress::{plural, thousands};
+use crate::store::sqlite::{Aside, aside};
 use crate::store::{Check, Reader, Verification};
 
 /// Everything that `verify` found: the object that `verify --json` prints.
@@ -56,7 +57,8 @@ pub async fn verify(ctx: &Context, args: VerifyArgs) -> Result<Exit, Failure> {
         return Err(select::no_run());
     }
     let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
-    let report = VerifyReport::of(&opened.reader.verify(&ids)?);
+    let mut report = VerifyReport::of(&opened.reader.verify(&ids)?);
+    report.add_spool(&aside(&ctx.settings.store.value)?);
     let mut out = Out::stdout();
     if args.json {
         out.json(&report)?;
@@ -86,6 +88,20 @@ impl VerifyReport {
                 })
                 .collect(),
         }
+    }
+
+    fn add_spool(&mut self, aside: &Aside) {
+        self.ok &= aside.damaged.is_empty();
+        self.file.push(Invariant {
+            name: "spool_readable",
+            promise: "every record of a spool beside the store can be read",
+            violations: aside.damaged.len() as u64,
+            examples: aside
+                .damaged
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect(),
+        });
     }
 
     fn violations(&self) -> u64 {

@@ -118,8 +118,8 @@ pub struct LimitsTable {
     pub otpm: Option<PerMinute>,
     /// What a run may cost in all, in dollars: it halts before it costs more.
     pub budget_usd: Option<BudgetUsd>,
-    /// For a batch all that its requests can cost is held against the budget, not what they are likely
-    /// to cost.
+    /// For a batch all that its requests can cost is held against the budget. Without it batches may
+    /// cost up to 2 % more than the budget.
     pub budget_strict: Option<bool>,
     /// Searches that a request is taken to make, under a budget, where its search tool names no
     /// `max_uses`.

@@ -11,8 +11,8 @@ use crate::engine::error_result::error_result;
 use crate::engine::outcome::{self, Outcome};
 use crate::engine::settings::EngineSettings;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, CancelReason, ClaimedJob, Cost, ErrorClass, Evidence, Halt,
-    JobState, Lane, RateLimits, Usage,
+    AttemptOutcome, AttemptRecord, CancelReason, ErrorClass, Evidence, Halt, JobState, Lane,
+    RateLimits,
 };
 use crate::policy::{Others, Standing};
 use crate::provider::{Failure, ItemResult, Reply};
@@ -174,7 +174,8 @@ fn unreadable(around: &Surroundings<'_>, item: &OpenItem, lane: Lane, text: &str
         ..Evidence::default()
     };
     let result = error_result(class, &evidence, None);
-    let mut record = bare_record(&item.job, AttemptOutcome::Errored, class, around.now);
+    let mut record =
+        AttemptRecord::unbilled(item.job.attempt, AttemptOutcome::Errored, class, around.now);
     record.evidence = evidence;
     record.maybe_billed = true;
     let state = JobState::Failed;
@@ -206,7 +207,7 @@ pub(super) fn never_processed(
     };
     Taken {
         finish: Finish {
-            record: bare_record(&item.job, outcome, class, around.now),
+            record: AttemptRecord::unbilled(item.job.attempt, outcome, class, around.now),
             next,
             history: item.job.history,
         },
@@ -221,30 +222,6 @@ fn canceled() -> Next {
         state: JobState::Canceled,
         result: ResultBody::Nothing,
     })
-}
-
-fn bare_record(
-    job: &ClaimedJob,
-    outcome: AttemptOutcome,
-    class: ErrorClass,
-    now: Timestamp,
-) -> AttemptRecord {
-    AttemptRecord {
-        attempt: job.attempt,
-        ended_at: now,
-        outcome,
-        error_class: Some(class),
-        evidence: Evidence::default(),
-        answered_by: None,
-        endpoint: None,
-        usage: Usage::default(),
-        cost: Cost::default(),
-        cost_basis: None,
-        price_row: None,
-        at_most: None,
-        maybe_billed: false,
-        latency: None,
-    }
 }
 
 #[cfg(test)]

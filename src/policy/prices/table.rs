@@ -97,20 +97,20 @@ impl ModelPrices {
     /// tokens; `fast` for an answer at fast speed. None when the table does not know them.
     #[must_use]
     pub fn prices(&self, at: Timestamp, prompt_tokens: u64, fast: bool) -> Option<&TokenPrices> {
-        let begun = |rate: &&Rate| rate.fast == fast && rate.from.is_none_or(|from| from <= at);
-        let newest = self
-            .rates
-            .iter()
-            .filter(begun)
-            .map(|rate| rate.from)
-            .max()?;
+        let newest = self.newest(at, fast)?;
         self.rates
             .iter()
-            .filter(begun)
-            .filter(|rate| rate.from == newest)
+            .filter(|rate| rate.fast == fast && rate.from == newest)
             .filter(|rate| rate.prompt_over.is_none_or(|over| prompt_tokens > over))
             .max_by_key(|rate| rate.prompt_over)
             .map(|rate| &rate.prices)
+    }
+
+    /// When the prices began that hold at that time; the outer none if there are none.
+    pub(super) fn newest(&self, at: Timestamp, fast: bool) -> Option<Option<Timestamp>> {
+        let begun = |rate: &&Rate| rate.fast == fast && rate.from.is_none_or(|from| from <= at);
+        let begun = self.rates.iter().filter(begun);
+        begun.map(|rate| rate.from).max()
     }
 
     /// Its id, then its aliases.

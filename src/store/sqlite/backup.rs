@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::companion::beside;
 use super::errors::explain;
 use super::file_system::folder_of;
-use super::lock::beside;
 use super::open::create_private;
 use crate::store::{Result, StoreError};
 

@@ -36,6 +36,47 @@ pub(super) fn refuse_network(path: &Path) -> Result<()> {
     }
 }
 
+/// An error if the file at this path (without links) is mounted by itself, as `docker -v FILE:FILE` does:
+/// its log would stand beside this name, and whoever works on it by its own name would not see it.
+#[cfg(target_os = "linux")]
+pub(super) fn refuse_mounted(path: &Path) -> Result<()> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    if !is_mount_point(&mounts, path) {
+        return Ok(());
+    }
+    Err(StoreError::CannotOpen {
+        path: path.to_path_buf(),
+        why: "it is mounted as a single file, so its log would stand beside this name and be missed by whoever has it by another: mount its folder instead".to_owned(),
+    })
+}
+
+/// Elsewhere single files cannot be mounted.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail on Linux")]
+pub(super) fn refuse_mounted(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// Whether something is mounted at this very path, by the words of `/proc/self/mountinfo` (proc(5)).
+#[cfg(target_os = "linux")]
+fn is_mount_point(mounts: &str, path: &Path) -> bool {
+    let escaped =
+        path.as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .fold(Vec::new(), |mut escaped, byte| {
+                match byte {
+                    b' ' | b'\t' | b'\n' | b'\\' => {
+                        escaped.extend(format!("\\{byte:03o}").into_bytes());
+                    }
+                    byte => escaped.push(*byte),
+                }
+                escaped
+            });
+    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    points.any(|point| point.as_bytes() == escaped)
+}
+
 /// The folder that a store of this path lies in.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -77,6 +118,20 @@ mod tests {
     fn network_file_systems_are_known_by_their_numbers() {
         assert_eq!(kind_of_magic(0x6969), Some("NFS"));
         assert_eq!(kind_of_magic(0xEF53), None, "ext4");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_mounted_by_itself_is_known() {
+        let mounts = "36 35 98:0 / / rw - ext4 /dev/root rw\n\
+            37 36 98:0 /a.db /x/my\\040store.db rw,noatime - ext4 /dev/root rw\n";
+        for (path, expected) in [("/x/my store.db", true), ("/x/my", false), ("/a.db", false)] {
+            assert_eq!(
+                super::is_mount_point(mounts, Path::new(path)),
+                expected,
+                "{path}"
+            );
+        }
     }
 
     #[test]

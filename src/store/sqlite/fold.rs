@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::companion::beside;
 use super::errors::BUSY_TIMEOUT_SECONDS;
-use super::lock::beside;
 
 /// A log of this size has been kept from beginning anew: by itself it stays at about 8 MB.
 const FOLD_AT: u64 = 24 << 20;

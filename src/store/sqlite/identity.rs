@@ -9,14 +9,18 @@
 //! that it holds on it, SQLite's among them (<https://sqlite.org/howtocorrupt.html>, 2.2).
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::errors::explain_io;
 use super::file_system::folder_of;
-use super::lock::{Held, beside, holder};
+use rusqlite::Connection;
+
+use super::companion::{self, beside};
+use super::imprint::Imprint;
+use super::lock::{Held, holder};
 use crate::store::{Result, StoreError};
 
 /// Device and inode.
@@ -97,6 +101,13 @@ impl StoreFile {
                 why: "its name is empty".to_owned(),
             });
         }
+        if create && companion::is_link(named) && !named.exists() {
+            return Err(StoreError::CannotOpen {
+                path: named.to_path_buf(),
+                why: "it is a link to a file that is not there: name that file itself with --store"
+                    .to_owned(),
+            });
+        }
         let found = anchor(named, create).and_then(|anchor| {
             Ok(Self {
                 named: named.to_path_buf(),
@@ -110,8 +121,24 @@ impl StoreFile {
         }
     }
 
+    /// SQLite writes into what stands beside the store under these names: a link would lead it elsewhere.
+    pub(super) fn refuse_linked_companions(&self) -> Result<()> {
+        let endings = COMPANIONS.iter().chain(&["-journal"]);
+        let mut paths = endings.map(|ending| beside(&self.path, ending));
+        let Some(link) = paths.find(|path| companion::is_link(path)) else {
+            return Ok(());
+        };
+        Err(StoreError::CannotOpen {
+            path: self.named.clone(),
+            why: format!(
+                "{} is a link: what is committed would go elsewhere. Remove it",
+                link.display()
+            ),
+        })
+    }
+
     /// What SQLite keeps beside the store, as it is now.
-    pub(super) fn watch(&self) -> Watch {
+    pub(super) fn watch(&self, connection: &Connection) -> Watch {
         let companions = COMPANIONS.iter().filter_map(|ending| {
             let path = beside(&self.path, ending);
             let identity = identity_at(&path)?;
@@ -119,6 +146,7 @@ impl StoreFile {
         });
         Watch {
             companions: companions.collect(),
+            imprint: Imprint::of(connection),
             file: self.clone(),
         }
     }
@@ -188,25 +216,9 @@ fn anchor(path: &Path, create: bool) -> io::Result<Arc<Anchor>> {
 
 fn open(path: &Path, create: bool) -> io::Result<File> {
     match File::open(path) {
-        Err(error) if create && error.kind() == io::ErrorKind::NotFound => private()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path),
+        Err(error) if create && error.kind() == io::ErrorKind::NotFound => companion::open(path),
         opened => opened,
     }
-}
-
-/// A file that is made is readable by its owner alone.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options
 }
 
 /// The file that the path leads to now.
@@ -241,6 +253,7 @@ fn links(_: &Path) -> u64 {
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) file: StoreFile,
+    imprint: Option<Imprint>,
     companions: Vec<(PathBuf, Identity)>,
 }
 
@@ -253,18 +266,25 @@ impl Watch {
         let gone = std::iter::once(file)
             .chain(companions)
             .find(|(path, was)| identity_at(path).as_ref() != Some(was));
-        match gone {
-            None => Ok(()),
-            Some((path, _)) => Err(StoreError::Gone {
-                path: self.file.named.clone(),
-                what: path.clone(),
-                how: if path.exists() {
-                    "replaced"
-                } else {
-                    "deleted or moved away"
-                },
-            }),
-        }
+        let (what, how) = match gone {
+            Some((path, _)) if path.exists() => (path, "replaced"),
+            Some((path, _)) => (path, "deleted or moved away"),
+            None if self.is_overwritten() => (&self.file.path, "overwritten with another store"),
+            None => return Ok(()),
+        };
+        Err(StoreError::Gone {
+            path: self.file.named.clone(),
+            what: what.clone(),
+            how,
+        })
+    }
+
+    /// Another store was copied into the very file, as `cp` does.
+    fn is_overwritten(&self) -> bool {
+        let (Some(imprint), Some(file)) = (&self.imprint, self.file.anchor.file()) else {
+            return false;
+        };
+        imprint.is_lost(file) && !imprint.is_elsewhere(&self.file.path)
     }
 
     /// The store's own file is in its place and its log is not, and nobody has made a new one: what is
@@ -305,7 +325,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let file = StoreFile::create(&path).unwrap();
-        let watch = file.watch();
+        let watch = file.watch(&rusqlite::Connection::open_in_memory().unwrap());
         assert!(watch.check().is_ok());
         std::fs::rename(&path, folder.path().join("old.db")).unwrap();
         let told = watch.check().unwrap_err().to_string();

@@ -4,16 +4,14 @@
 //! Nothing is ever taken out of it by us. A job with a line in it is not put back by `retry`.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::companion::{self, beside};
 use super::errors::explain_io;
-use super::identity::private;
-use super::lock::beside;
 use super::tx::line_of;
 use crate::model::{JobId, RunId};
 use crate::store::{Finish, Result};
@@ -71,13 +69,7 @@ impl Kept {
     }
 
     fn append(&self, line: &Entry) -> io::Result<()> {
-        let mut options = private();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.path)?;
+        let mut file = companion::open(&self.path)?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
         if lines(&text).any(|known| known.run_id == line.run_id && known.end == line.end) {
@@ -116,11 +108,8 @@ pub(super) fn count(store: &Path) -> Result<(u64, PathBuf)> {
 }
 
 fn text_of(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    match File::open(path).and_then(|mut file| file.read_to_string(&mut text)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(text),
-    }
+    let bytes = companion::read(path)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Lines of another version, and those that were cut, are passed over.

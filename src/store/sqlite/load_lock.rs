@@ -4,9 +4,10 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use super::companion::beside;
 use super::errors::explain_io;
 use super::file_system::folder_of;
-use super::lock::{ENDING, LOCK_TRIES, beside, is_still_at, open, try_lock_patiently};
+use super::lock::{ENDING, LOCK_TRIES, is_still_at, open, try_lock_patiently};
 use crate::model::RunId;
 use crate::store::{Result, StoreError};
 

@@ -10,14 +10,14 @@
 //! after a kill starts at once. The lock file itself stays: removing it would let two processes lock
 //! two files of the same name. Its holder makes it anew if somebody removes it.
 
-use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::companion::{self, beside};
 use super::errors::explain_io;
-use super::identity::{StoreFile, identity_at, identity_of, private};
+use super::identity::{StoreFile, identity_at, identity_of};
 use crate::store::{Result, StoreError};
 
 /// What the name of a lock file ends with.
@@ -108,7 +108,7 @@ pub(super) fn holder(store: &StoreFile) -> Option<String> {
             Err(TryLockError::Error(_)) => {}
         }
     }
-    let mut file = File::open(path).ok()?;
+    let mut file = companion::private().open(path).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(pid_in(&mut file)),
         _ => None,
@@ -204,20 +204,8 @@ pub(super) fn try_lock_patiently(file: &File) -> std::result::Result<(), TryLock
     file.try_lock()
 }
 
-pub(super) fn beside(store: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(store);
-    name.push(ending);
-    name.into()
-}
-
 pub(super) fn open(path: &Path) -> Result<File> {
-    let file = private()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|error| explain_io(path, &error))?;
+    let file = companion::open(path).map_err(|error| explain_io(path, &error))?;
     make_private(&file);
     Ok(file)
 }
@@ -253,7 +241,7 @@ fn pid_of_holder(store: &StoreFile) -> String {
     if let Some(pid) = pid_by_the_system(store) {
         return pid;
     }
-    match File::open(beside(&store.path, ENDING)) {
+    match companion::private().open(beside(&store.path, ENDING)) {
         Ok(mut file) => pid_in(&mut file),
         Err(_) => UNKNOWN.to_owned(),
     }

@@ -12,6 +12,8 @@
 //! schema          ../../../schemas/sqlite/*.sql, applied by migrate
 //! open            what must be true of a file, pragmas
 //! identity, lock  which file a store is, whatever its name, and who dispatches from it
+//! imprint         whether the file still holds this store
+//! companion       files beside the store
 //! backup          a copy before the schema changes
 //! writer, tx      one transaction for many calls; tallies kept in step
 //! load            submit: rows of a run that is still invisible
@@ -23,6 +25,7 @@
 //! bounds          what attempts may have cost that may have been billed
 //! spool, replay   where answers go that the store does not take, and how they come back
 //! spool_files     which spools are a store's
+//! spool_format    ... and what stands in one
 //! kept            answers that have no place in the store
 //! tally           what is counted, and the two queues
 //! batch_store     the verbs of the batch lane, which are
@@ -45,6 +48,7 @@ mod batches;
 mod blob;
 mod bounds;
 mod claim;
+mod companion;
 mod control;
 mod dissolve;
 mod ended;
@@ -58,6 +62,7 @@ mod groups;
 mod harvest;
 mod health;
 mod identity;
+mod imprint;
 mod kept;
 mod load;
 mod load_lock;
@@ -73,6 +78,7 @@ mod rows;
 mod slices;
 mod spool;
 mod spool_files;
+mod spool_format;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -158,6 +164,12 @@ impl SqliteStore {
             kept: Arc::new(Kept::beside(&file.path, false)),
             file,
         })
+    }
+
+    /// The store's own file, without links: whoever goes on by it stays with this store.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.file.path
     }
 
     /// Ends the writer's thread and folds the write-ahead log back into the file. Nothing is lost

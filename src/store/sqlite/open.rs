@@ -8,9 +8,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::backup::back_up;
+use super::companion::private;
 use super::errors::{BUSY_TIMEOUT_SECONDS, explain, explain_io};
-use super::file_system::refuse_network;
-use super::identity::{StoreFile, private};
+use super::file_system::{refuse_mounted, refuse_network};
+use super::identity::StoreFile;
 use super::lock::DispatchLock;
 use super::migrate::{check_version, create, known_version, migrate};
 use crate::store::{Result, StoreError};
@@ -60,8 +61,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Opened> {
     refuse_other_kinds(path)?;
     refuse_network(path)?;
     let file = StoreFile::create(path)?;
-    refuse_network(&file.path)?;
-    file.refuse_second_name()?;
+    refuse_places(&file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(&file, flags)?;
     match check_version(path, &connection).map_err(blame_folder)? {
@@ -76,6 +76,14 @@ pub(super) fn open_writer(path: &Path) -> Result<Opened> {
     // From here on the log is there.
     read_something(&connection).map_err(|error| explain(path, &error))?;
     Ok(Opened { connection, file })
+}
+
+/// Where a file lies decides whether its log is safe.
+fn refuse_places(file: &StoreFile) -> Result<()> {
+    refuse_network(&file.path)?;
+    refuse_mounted(&file.path)?;
+    file.refuse_linked_companions()?;
+    file.refuse_second_name()
 }
 
 /// Brings a store of an older version up to date, behind a backup. Nobody may be at work on it: an
@@ -121,8 +129,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Opened> {
     let file = StoreFile::find(path)?.ok_or_else(|| StoreError::Missing {
         path: path.to_path_buf(),
     })?;
-    refuse_network(&file.path)?;
-    file.refuse_second_name()?;
+    refuse_places(&file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(&file, flags)?;
     match take_back_broken_commit(&file, &connection).map_err(blame_folder) {

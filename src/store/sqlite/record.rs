@@ -6,8 +6,8 @@ use super::SqliteStore;
 use super::finish::{PackedFinish, finish};
 use super::tx::line_of;
 use crate::model::{
-    AttemptId, AttemptOutcome, AttemptRecord, Cost, ErrorClass, Evidence, JobHistory, JobState,
-    Lane, RunId, Usage, error_object,
+    AttemptId, AttemptOutcome, AttemptRecord, ErrorClass, Evidence, JobHistory, JobState, Lane,
+    RunId, error_object,
 };
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
@@ -80,23 +80,16 @@ impl SqliteStore {
         let error = error_object("api_error", &message, None);
         let end = Finish {
             record: AttemptRecord {
-                attempt,
-                ended_at: now,
-                outcome: AttemptOutcome::Errored,
-                error_class: Some(ErrorClass::Unknown),
                 evidence: Evidence {
                     message: Some(message),
                     ..Evidence::default()
                 },
-                endpoint: None,
-                answered_by: None,
-                usage: Usage::default(),
-                cost: Cost::default(),
-                cost_basis: None,
-                price_row: None,
-                at_most: None,
-                maybe_billed: false,
-                latency: None,
+                ..AttemptRecord::unbilled(
+                    attempt,
+                    AttemptOutcome::Errored,
+                    ErrorClass::Unknown,
+                    now,
+                )
             },
             next: Next::End(JobEnd {
                 state: JobState::Failed,

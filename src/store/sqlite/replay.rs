@@ -10,8 +10,8 @@ use rusqlite::params;
 
 use super::SqliteStore;
 use super::finish::{PackedFinish, finish};
-use super::spool::Spooled;
 use super::spool_files;
+use super::spool_format::Spooled;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
 use crate::model::{AttemptOutcome, JobState, Lane, Pico, RunId};
@@ -34,9 +34,16 @@ impl SqliteStore {
         let mut replayed = Replayed::default();
         let found = spool_files::of_store(&self.spool.path, self.spool.store)?;
         for found in found {
+            let damaged = found.content.damaged;
             let ends = found.content.ends;
             self.replay_all(run, ends, &mut replayed).await?;
-            if found.path == self.spool.path && found.content.current {
+            if damaged > 0 {
+                let away = spool_files::put_away_damaged(&found.path, &self.spool.path)?;
+                tracing::warn!(
+                    "records of the spool that cannot be read: {damaged}. The file is kept as {}; answers that were in them are asked for again",
+                    away.display()
+                );
+            } else if found.path == self.spool.path && found.content.current {
                 self.spool.empty()?;
             } else {
                 std::fs::remove_file(&found.path)

@@ -6,37 +6,22 @@
 //! store, since it holds answers, and says whose it is: another store that stands under the name of
 //! this one, one day, does not touch it (`spool_files`).
 //!
-//! Format: [`MAGIC`], the uuid of its store, then records: the length of the payload (four
-//! little-endian bytes), the first [`SUM`] bytes of its blake3 hash, and the payload: the JSON of run and
-//! [`Finish`], packed as the store packs texts. A length of zero, the end of the file, or a record whose hash is
-//! wrong (a write that was broken off, and so never acknowledged) ends the list. Version 1 has no uuid.
-
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::blob;
+use super::companion::{self, beside};
 use super::errors::explain_io;
 use super::file_system::folder_of;
-use super::identity::{identity_at, identity_of, private};
-use super::lock::beside;
+use super::identity::{identity_at, identity_of};
 use super::spool_files;
+use super::spool_format::{self, BEGIN, Content, StoreId};
 use crate::model::RunId;
 use crate::store::{Finish, Result, StoreError};
 
 /// What the name of the file ends with.
 pub(super) const ENDING: &str = ".spool";
-/// How the file begins; the digit is the version of the format.
-const MAGIC: &[u8; 8] = b"CLRSPL2\n";
-const MAGIC_1: &[u8; 8] = b"CLRSPL1\n";
-/// Where the first record stands.
-const BEGIN: u64 = 24;
-const BEGIN_1: u64 = 8;
-/// Bytes of the hash that are kept: enough against accidents.
-const SUM: usize = 16;
-const HEAD: usize = 4 + SUM;
-
 /// Room for one end of an attempt: an answer of 8,000 tokens is about 32 KiB.
 const TYPICAL: u64 = 32 << 10;
 /// What is open at once is at most twice the concurrency, and each may bring an answer.
@@ -48,12 +33,6 @@ const MOST: u64 = 16 << 20;
 /// none.
 const SMALLEST: u64 = 64 << 10;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-
-/// An end of an attempt, with its run.
-pub(super) type Spooled = (RunId, Finish);
-
-/// The name that a store gave itself.
-pub(super) type StoreId = [u8; 16];
 
 /// The spool of one store.
 #[derive(Debug)]
@@ -72,17 +51,8 @@ struct Open {
     end: u64,
 }
 
-/// What a file holds.
-#[derive(Debug, Default)]
-pub(super) struct Content {
-    /// Whose it is; none if nothing has been written yet, or by version 1.
-    pub(super) store: Option<StoreId>,
-    pub(super) ends: Vec<Spooled>,
-    /// Where the next record goes.
-    end: u64,
-    /// It was begun by this version.
-    pub(super) current: bool,
-}
+/// Where the first record stands.
+const FIRST: u64 = BEGIN as u64;
 
 impl Spool {
     /// The spool beside a store, by its path without links.
@@ -143,8 +113,8 @@ impl Spool {
         let mut open = self.state();
         let open = self.opened(&mut open)?;
         let size = open.end;
-        open.end = BEGIN;
-        let emptied = write_zeros(&mut open.file, BEGIN, size);
+        open.end = FIRST;
+        let emptied = write_zeros(&mut open.file, FIRST, size);
         emptied
             .and_then(|()| self.sync(&open.file))
             .map_err(|error| explain_io(&self.path, &error))
@@ -163,7 +133,7 @@ impl Spool {
         };
         if open
             .as_ref()
-            .is_some_and(|open| open.end == BEGIN && is_ours(open))
+            .is_some_and(|open| open.end == FIRST && is_ours(open))
         {
             *open = None;
             // A file that stays is used by the next dispatch.
@@ -179,10 +149,12 @@ impl Spool {
         if open.is_none() {
             let content = read(&self.path)?;
             let is_ours = content.current && content.store == Some(self.store);
-            if !is_ours {
+            // What is damaged may still tell something to whoever looks at it: nothing is written over it.
+            let goes_on = is_ours && content.damaged == 0;
+            if !goes_on {
                 spool_files::make_way(&self.path, &content)?;
             }
-            let end = if is_ours { content.end } else { BEGIN };
+            let end = if goes_on { content.end as u64 } else { FIRST };
             *open = Some(
                 self.begin(end)
                     .map_err(|error| explain_io(&self.path, &error))?,
@@ -195,16 +167,10 @@ impl Spool {
     /// again.
     fn begin(&self, end: u64) -> io::Result<Open> {
         std::fs::create_dir_all(folder_of(&self.path))?;
-        let mut options = private();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.path)?;
+        let mut file = companion::open(&self.path)?;
         // By this whoever has its name one day sees that it is in use.
         let _ = file.try_lock();
-        file.write_all(MAGIC)?;
-        file.write_all(&self.store)?;
+        file.write_all(&spool_format::begin(self.store))?;
         Ok(Open { file, end })
     }
 
@@ -231,13 +197,7 @@ impl Open {
     }
 
     fn put(&mut self, run: RunId, finish: &Finish) -> io::Result<()> {
-        let json = serde_json::to_string(&(run, finish))?;
-        let payload = blob::pack(&json);
-        let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
-        let mut record = Vec::with_capacity(HEAD + payload.len());
-        record.extend(length.to_le_bytes());
-        record.extend(sum(&payload));
-        record.extend(payload);
+        let record = spool_format::record(run, finish)?;
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(&record)?;
         self.end += record.len() as u64;
@@ -251,64 +211,8 @@ pub(super) fn read(path: &Path) -> Result<Content> {
         path: path.to_path_buf(),
         why,
     };
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        read => drop(read.map_err(|error| unreadable(error.to_string()))?),
-    }
-    let mut content =
-        begin_of(&bytes).ok_or_else(|| unreadable("another version wrote it".to_owned()))?;
-    let at = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
-    while let Some(payload) = bytes.get(at(content.end)..).and_then(record) {
-        let json = blob::unpack(payload).map_err(unreadable)?;
-        let one = serde_json::from_str(&json).map_err(|error| unreadable(error.to_string()))?;
-        content.ends.push(one);
-        content.end += (HEAD + payload.len()) as u64;
-    }
-    Ok(content)
-}
-
-/// What the first bytes say; none if another version wrote them. A file that was only begun has none.
-fn begin_of(bytes: &[u8]) -> Option<Content> {
-    let begun = bytes.len().min(MAGIC.len());
-    let begins = |magic: &[u8]| bytes[..begun] == magic[..begun];
-    if bytes[..begun].iter().all(|byte| *byte == 0) {
-        return Some(Content::default());
-    }
-    let store = bytes
-        .get(MAGIC.len()..at_most(BEGIN))
-        .and_then(|id| id.try_into().ok());
-    if begins(MAGIC) {
-        let end = store.map_or(bytes.len() as u64, |_| BEGIN);
-        let current = store.is_some();
-        return Some(Content {
-            store,
-            end,
-            current,
-            ends: Vec::new(),
-        });
-    }
-    begins(MAGIC_1).then(|| Content {
-        end: BEGIN_1,
-        ..Content::default()
-    })
-}
-
-fn at_most(begin: u64) -> usize {
-    usize::try_from(begin).unwrap_or(usize::MAX)
-}
-
-/// The payload of the record that the bytes begin with, if one is there whole.
-fn record(bytes: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (expected, rest) = rest.split_first_chunk::<SUM>()?;
-    let payload = rest.get(..u32::from_le_bytes(*length) as usize)?;
-    (!payload.is_empty() && sum(payload) == *expected).then_some(payload)
-}
-
-fn sum(payload: &[u8]) -> [u8; SUM] {
-    let hash = blake3::hash(payload);
-    std::array::from_fn(|index| hash.as_bytes()[index])
+    let bytes = companion::read(path).map_err(|error| unreadable(error.to_string()))?;
+    spool_format::read(&bytes.unwrap_or_default()).map_err(unreadable)
 }
 
 /// Gives the file that size, in blocks that are really there. What does not fit is given back.

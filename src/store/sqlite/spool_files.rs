@@ -5,20 +5,22 @@
 //! its own store finds it in the folder by the uuid in it.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::companion::{self, beside};
 use super::errors::{explain, explain_io};
 use super::file_system::folder_of;
 use super::kept;
-use super::lock::beside;
 use super::open::open_reader;
-use super::spool::{Content, ENDING, StoreId, read};
+use super::spool::{ENDING, read};
+use super::spool_format::{Content, StoreId};
 use crate::store::{Result, StoreError};
 
 /// What stands between the name of a spool that was moved out of the way and its number.
 const MOVED: &str = "-";
+/// The same of a spool of which something was damaged, and the rest is recorded.
+const DAMAGED: &str = "-damaged-";
 /// Numbers of such files; with all of them in use the last one must be looked at by hand.
 const MOST_MOVED: u32 = 10_000;
 
@@ -32,24 +34,32 @@ pub(super) fn id_of(connection: &rusqlite::Connection, path: &Path) -> Result<St
 /// Moves a spool that is not ours out of the way; one with nothing in it is removed, unless its owner
 /// has it open and may put something into it.
 pub(super) fn make_way(path: &Path, content: &Content) -> Result<()> {
-    let in_use = match File::open(path) {
+    let in_use = match companion::private().open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(explain_io(path, &error)),
         Ok(file) => file.try_lock().is_err(),
     };
-    let moved = if content.ends.is_empty() && !in_use {
+    let moved = if content.is_empty() && !in_use {
         std::fs::remove_file(path)
     } else {
-        std::fs::rename(path, free_name(path))
+        std::fs::rename(path, free_name(path, MOVED))
     };
     moved.map_err(|error| explain_io(path, &error))
 }
 
-fn free_name(path: &Path) -> PathBuf {
-    let names = (1..MOST_MOVED).map(|n| beside(path, &format!("{MOVED}{n}")));
+/// Puts a spool with damaged records out of the way when what can be read of it is recorded: nobody replays it
+/// again, and whoever wants to see what is left of it still can. `own` is the spool under the store's name. Says where it is.
+pub(super) fn put_away_damaged(path: &Path, own: &Path) -> Result<PathBuf> {
+    let away = free_name(own, DAMAGED);
+    std::fs::rename(path, &away).map_err(|error| explain_io(path, &error))?;
+    Ok(away)
+}
+
+fn free_name(path: &Path, infix: &str) -> PathBuf {
+    let names = (1..MOST_MOVED).map(|n| beside(path, &format!("{infix}{n}")));
     let mut free = names.filter(|name| !name.exists());
     free.next()
-        .unwrap_or_else(|| beside(path, &format!("{MOVED}{MOST_MOVED}")))
+        .unwrap_or_else(|| beside(path, &format!("{infix}{MOST_MOVED}")))
 }
 
 /// A spool with something in it.
@@ -63,7 +73,7 @@ pub(super) struct Found {
 pub(super) fn of_store(path: &Path, store: StoreId) -> Result<Vec<Found>> {
     let own = read(path)?;
     let mut found = Vec::new();
-    if !own.ends.is_empty() && own.store.is_none_or(|whose| whose == store) {
+    if !own.is_empty() && own.store.is_none_or(|whose| whose == store) {
         found.push(Found {
             path: path.to_path_buf(),
             content: own,
@@ -76,7 +86,7 @@ pub(super) fn of_store(path: &Path, store: StoreId) -> Result<Vec<Found>> {
             Some(whose) => whose == store && !belongs_to_a_copy(&other, path, store),
             None => name_of_store(&other) == name_of_store(path),
         };
-        if is_ours && !content.ends.is_empty() {
+        if is_ours && !content.is_empty() {
             found.push(Found {
                 path: other,
                 content,
@@ -95,6 +105,12 @@ fn others(path: &Path) -> Vec<PathBuf> {
         .collect();
     others.sort();
     others
+}
+
+/// What [`put_away_damaged`] has put away of this spool.
+fn put_away(path: &Path) -> Vec<PathBuf> {
+    let names = (1..MOST_MOVED).map(|n| beside(path, &format!("{DAMAGED}{n}")));
+    names.take_while(|name| name.exists()).collect()
 }
 
 /// The name of the store that a spool stands beside; none if it is no name of a spool.
@@ -131,6 +147,8 @@ pub struct Aside {
     pub spooled: Vec<(PathBuf, u64)>,
     /// The spool under this store's name is another store's: it is left alone.
     pub of_another_store: Option<(PathBuf, u64)>,
+    /// Files of this store with records that cannot be read any more.
+    pub damaged: Vec<PathBuf>,
     /// Answers that the store cannot hold or has no place for, and the file that keeps them.
     pub kept: Option<(PathBuf, u64)>,
 }
@@ -153,13 +171,18 @@ pub fn aside(store: &Path) -> Result<Aside> {
     let of_another_store = (own.store.is_some() && own.store != id && !own.ends.is_empty())
         .then(|| (path.clone(), count(&own)));
     let found = of_store(&path, id.unwrap_or_default())?;
+    let has_damage = found.iter().filter(|found| found.content.damaged > 0);
+    let damaged = has_damage.map(|found| found.path.clone());
+    let damaged = damaged.chain(put_away(&path)).collect();
     let (kept, file) = kept::count(&store)?;
     Ok(Aside {
         spooled: found
             .into_iter()
             .map(|found| (found.path, found.content.ends.len() as u64))
+            .filter(|(_, ends)| *ends > 0)
             .collect(),
         of_another_store,
+        damaged,
         kept: (kept > 0).then_some((file, kept)),
     })
 }

@@ -35,6 +35,7 @@ pub(super) struct Tx {
 
 impl Tx {
     pub(super) fn new(Opened { connection, file }: Opened) -> Self {
+        let watch = file.watch(&connection);
         Self {
             connection,
             path: file.named.clone(),
@@ -43,7 +44,7 @@ impl Tx {
             moved: HashMap::new(),
             failed: None,
             log: Log::of(&file.path),
-            watch: file.watch(),
+            watch,
         }
     }
 
@@ -72,6 +73,13 @@ impl Tx {
             self.watch.check()?;
             Ok(value)
         });
+        // What SQLite says of a file that was written over is not what is wrong.
+        let outcome = match outcome {
+            Err(StoreError::Corrupt { .. } | StoreError::IllegalTransition(_)) => {
+                self.watch.check().and(outcome)
+            }
+            other => other,
+        };
         if let Err(error) = &outcome {
             self.roll_back();
             if matches!(error, StoreError::Gone { .. }) {
@@ -198,7 +206,8 @@ impl Tx {
     /// Leaves the file tidy; what fails here loses nothing.
     pub(super) fn close(self) {
         if self.failed.is_some() {
-            // The log stays as it is: to fold it back would be to trust the disk again.
+            // The log stays as it is: to fold it back would be to trust the disk again, or to write into a
+            // file that is another's now.
             let as_it_is = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             let _ = self.connection.set_db_config(as_it_is, true);
         } else {

@@ -50,7 +50,7 @@ pub const BUDGET_STRICT: Key = Key {
     flag: Some("--budget-strict"),
     env: None,
     file: InFile::Any,
-    about: "Hold for a batch all that its requests can cost, not what they are likely to",
+    about: "Hold for a batch all that its requests can cost: without it 2 % may be overrun",
     rows: |s| one(&s.limits.budget_strict, |strict| json!(strict)),
 };
 /// Searches of lines that name no bound.

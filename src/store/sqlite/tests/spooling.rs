@@ -4,6 +4,7 @@ use super::*;
 use crate::model::{Amended, Amendment};
 use crate::store::Replayed;
 use crate::store::sqlite::spool::{self, Spool};
+use crate::store::sqlite::spool_format;
 use crate::store::sqlite::spooled;
 
 fn spool_of(bench: &Bench) -> PathBuf {
@@ -132,32 +133,113 @@ async fn an_end_that_fits_nothing_is_left_out_and_spoils_no_other() {
     assert_eq!(spooled(&bench.path).unwrap(), 0);
 }
 
+/// A spool with two records, and how long it was with one.
+fn of_two(bench: &Bench, job: &ClaimedJob) -> (Vec<u8>, usize) {
+    let append = || {
+        let left = opened(bench).append(bench.run, vec![success(job)]);
+        assert_eq!(left, []);
+        std::fs::read(spool_of(bench)).unwrap()
+    };
+    let one = append().len();
+    (append(), one)
+}
+
 #[tokio::test]
-async fn a_spool_that_was_cut_or_damaged_keeps_what_stands_before() {
+async fn a_record_that_was_broken_off_is_none_and_its_place_is_taken() {
     let bench = Bench::with_jobs(1).await;
     let job = bench.claim(1, at(10)).await.jobs.remove(0);
-    let append = |n| {
-        let left = opened(&bench).append(bench.run, vec![success(&job); n]);
-        assert_eq!(left, []);
-    };
-    append(1);
-    let one = std::fs::read(spool_of(&bench)).unwrap();
-    append(1);
-    let two = std::fs::read(spool_of(&bench)).unwrap();
+    let (two, one) = of_two(&bench, &job);
     for cut in 0..two.len() {
         std::fs::write(spool_of(&bench), &two[..cut]).unwrap();
-        let whole = u64::from(cut >= one.len());
-        assert_eq!(spooled(&bench.path).unwrap(), whole, "cut at {cut}");
+        let read = spool::read(&spool_of(&bench)).unwrap();
+        // Without the last four bytes, its end, it is all there.
+        let whole = usize::from(cut >= one - 4) + usize::from(cut >= two.len() - 4);
+        assert_eq!((read.ends.len(), read.damaged), (whole, 0), "cut at {cut}");
     }
-    for at in one.len()..two.len() {
-        let mut damaged = two.clone();
-        damaged[at] ^= 1;
-        std::fs::write(spool_of(&bench), damaged).unwrap();
-        assert_eq!(spooled(&bench.path).unwrap(), 1, "damaged at {at}");
-    }
-    // What is appended behind a broken record takes its place.
-    append(2);
+    // The room behind it is still there.
+    let mut cut = two[..two.len() - 9].to_vec();
+    cut.resize(two.len() + 100, 0);
+    std::fs::write(spool_of(&bench), cut).unwrap();
+    let left = opened(&bench).append(bench.run, vec![success(&job); 2]);
+    assert_eq!(left, []);
     assert_eq!(spooled(&bench.path).unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_flipped_bit_costs_its_own_record_and_the_file_is_never_erased() {
+    let bench = Bench::with_jobs(2).await;
+    let jobs = bench.claim(2, at(10)).await.jobs;
+    let ends: Vec<_> = jobs.iter().map(success).collect();
+    assert_eq!(bench.store.spool(bench.run, ends).await, []);
+    let whole = std::fs::read(spool_of(&bench)).unwrap();
+    let damage = |at: usize| {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(spool_of(&bench), &damaged).unwrap();
+        damaged
+    };
+    // The first eight bytes say what the file is; without them nothing is read, and nothing done.
+    for at in 8..whole.len() {
+        damage(at);
+        let read = spool::read(&spool_of(&bench)).unwrap();
+        let in_the_uuid = at < spool_format::BEGIN;
+        let in_an_end = whole[at - at.min(3)..(at + 4).min(whole.len())]
+            .windows(4)
+            .any(|bytes| bytes == b"\xFFend");
+        let expected = match (in_the_uuid, in_an_end) {
+            (true, _) => (2, 1),
+            (_, true) => (2, 0),
+            _ => (1, 1),
+        };
+        assert_eq!((read.ends.len(), read.damaged), expected, "at {at}");
+        assert_eq!(spooled(&bench.path).unwrap(), expected.0 as u64, "at {at}");
+        let aside = crate::store::sqlite::aside(&bench.path).unwrap();
+        assert_eq!(aside.damaged.len() as u64, expected.1, "at {at}");
+    }
+    let damaged = damage(whole.len() / 3);
+    // Nothing is written over it while it is there.
+    assert_eq!(opened(&bench).append(bench.run, vec![]), []);
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!(
+        (recovered.replayed.jobs.succeeded, recovered.interrupted),
+        (1, 1)
+    );
+    let aside = crate::store::sqlite::aside(&bench.path).unwrap();
+    assert_eq!((aside.spooled.len(), aside.damaged.len()), (0, 1));
+    assert_eq!(std::fs::read(&aside.damaged[0]).unwrap(), damaged);
+    let again = bench.store.start_run(bench.run, at(60), 20).await.unwrap();
+    assert_eq!(again.replayed, Replayed::default());
+}
+
+/// No marks, no ends, no checksum of the uuid; in version 1 no uuid either.
+#[tokio::test]
+async fn a_spool_of_an_older_version_is_recorded() {
+    for has_uuid in [false, true] {
+        older_spool_is_recorded(has_uuid).await;
+    }
+}
+
+async fn older_spool_is_recorded(has_uuid: bool) {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    let json = serde_json::to_string(&(bench.run, success(&job))).unwrap();
+    let payload = crate::store::sqlite::blob::pack(&json);
+    let mut old = b"CLRSPL1\n".to_vec();
+    if has_uuid {
+        old = b"CLRSPL2\n".to_vec();
+        old.extend(bench.store.spool.store);
+    }
+    old.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
+    old.extend(&blake3::hash(&payload).as_bytes()[..16]);
+    old.extend(payload);
+    old.extend([0; 64]);
+    std::fs::write(spool_of(&bench), &old).unwrap();
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!(recovered.replayed.jobs.succeeded, 1);
+    assert!(!spool_of(&bench).exists());
+    *old.last_mut().unwrap() = 1;
+    std::fs::write(spool_of(&bench), &old).unwrap();
+    assert_eq!(spool::read(&spool_of(&bench)).unwrap().damaged, 1);
 }
 
 #[tokio::test]
@@ -327,21 +409,4 @@ async fn numbers_that_no_store_holds_cost_no_answer() {
     assert_eq!(kept_lines(&bench), 0);
     assert!(bench.reader().verify(&[bench.run]).unwrap().holds());
     bench.reader().attempt_groups(bench.run).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_spool_of_version_1_is_replayed() {
-    let bench = Bench::with_jobs(1).await;
-    let job = bench.claim(1, at(10)).await.jobs.remove(0);
-    assert_eq!(bench.store.spool(bench.run, vec![success(&job)]).await, []);
-    let current = std::fs::read(spool_of(&bench)).unwrap();
-    let mut older = b"CLRSPL1\n".to_vec();
-    older.extend(&current[24..]);
-    std::fs::write(spool_of(&bench), older).unwrap();
-    assert_eq!(spooled(&bench.path).unwrap(), 1);
-    let store = SqliteStore::open(&bench.path).unwrap();
-    store.reserve_spool(1).await.unwrap();
-    let recovered = store.start_run(bench.run, at(50), 20).await.unwrap();
-    assert_eq!(recovered.replayed.jobs.succeeded, 1);
-    assert_eq!(spooled(&bench.path).unwrap(), 0);
 }
