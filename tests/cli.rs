@@ -58,6 +58,8 @@ mod panics;
 mod program;
 #[path = "cli/proxy.rs"]
 mod proxy;
+#[path = "cli/readme.rs"]
+mod readme;
 #[path = "cli/receipts.rs"]
 mod receipts;
 #[path = "cli/resume.rs"]
@@ -88,7 +90,11 @@ mod streamed;
 mod streams;
 #[path = "cli/strict_bodies.rs"]
 mod strict_bodies;
+#[path = "cli/tables.rs"]
+mod tables;
 #[path = "cli/trust.rs"]
 mod trust;
 #[path = "cli/trying_out.rs"]
 mod trying_out;
+#[path = "cli/ways_out.rs"]
+mod ways_out;

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::failure::Failure;
+use crate::provider::ProxyRules;
 
 /// Where the store is.
 pub const STORE: &str = "CLAUDE_RUN_STORE";
@@ -42,6 +43,9 @@ pub const PROXIES: [&str; 8] = [
     "no_proxy",
 ];
 
+/// Where the TLS library reads the system's certificates instead.
+pub const ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
 const OTHERS: [&str; 14] = [
     STORE,
     CONFIG,
@@ -72,7 +76,7 @@ impl Environment {
 
     /// What `lookup` says of each variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
-        let names = OTHERS.iter().chain(&PROXIES);
+        let names = OTHERS.iter().chain(&PROXIES).chain(&ROOTS);
         Self(
             names
                 .filter_map(|name| Some((Cow::Borrowed(*name), lookup(name)?)))
@@ -106,6 +110,21 @@ impl Environment {
             )
         })?;
         Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+    }
+
+    /// What the proxy variables say.
+    #[must_use]
+    pub fn proxies(&self) -> ProxyRules {
+        let variable = |name: &str| Some(self.0.get(name)?.to_string_lossy().into_owned());
+        ProxyRules::of_variables(variable)
+    }
+
+    /// The variables that say where the system's certificates are, as `NAME=PATH`.
+    #[must_use]
+    pub fn roots_from(&self) -> Option<String> {
+        let set = |name: &&str| Some(format!("{name}={}", self.path(name)?.display()));
+        let set: Vec<_> = ROOTS.iter().filter_map(set).collect();
+        (!set.is_empty()).then(|| set.join(" and "))
     }
 
     /// The variable as a path.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use crate::model::printable;
+use crate::report::USUAL_WIDTH;
 
 /// Large enough that an export is written in few calls.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -15,6 +16,19 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// without an error. A reader that goes away ends the command quietly (see
 /// [`Failure::from_output`]).
 pub struct Out(BufWriter<Box<dyn Write + Send>>);
+
+/// The columns of the terminal that standard output is; elsewhere the usual ones, so that what is
+/// piped can be read anywhere.
+#[must_use]
+pub fn width() -> usize {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout())
+        && size.ws_col > 0
+    {
+        return size.ws_col.into();
+    }
+    USUAL_WIDTH
+}
 
 impl Out {
     /// Standard output. A terminal gets what it would obey written out (see [`printable()`]);

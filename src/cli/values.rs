@@ -13,6 +13,7 @@ use crate::model::Pico;
 use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::duration::parse_duration;
 use crate::policy::{Hours, HoursError};
+use crate::provider::unquoted;
 
 /// Most requests that may be open at once: more would run out of ports and files first.
 pub const MAX_CONCURRENCY: u32 = 10_000;
@@ -170,7 +171,7 @@ impl BaseUrl {
     ///
     /// Says what is wrong with the URL without repeating it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
+        let text = unquoted(text);
         let no_scheme = "must begin with https:// (or http://) and name a host";
         let url = reqwest::Url::parse(text).map_err(|why| {
             if text.contains("://") {
@@ -214,10 +215,21 @@ impl fmt::Debug for BaseUrl {
 /// no valid URL (a proxy written `user:password@host:3128`) is covered too.
 #[must_use]
 pub fn shown_url(url: &str) -> String {
-    let visible = url.find(['?', '#']).map_or(url, |end| &url[..end]);
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (visible, hidden) = url.split_at(end);
     let (scheme, rest) = visible
         .split_once("://")
         .map_or(("", visible), |(scheme, rest)| (scheme, rest));
+    // What seems to be a query or a fragment may be the rest of a password that was written as it is.
+    let may_be_user_info = hidden.contains('@') && !rest.contains('@');
+    if may_be_user_info && (hidden.starts_with('#') || rest.contains(':')) {
+        let scheme = if scheme.is_empty() {
+            ""
+        } else {
+            &visible[..scheme.len() + 3]
+        };
+        return format!("{scheme}…");
+    }
     // The last `@`, wherever it stands: a password may hold an unescaped slash.
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     if scheme.is_empty() {
@@ -308,6 +320,10 @@ mod tests {
             ),
             ("me:pass@proxy:3128", "proxy:3128"),
             ("http://h?token=a@b", "http://h"),
+            ("http://me:pa#ss@h:1", "http://…"),
+            ("http://to#ken@h:1", "http://…"),
+            ("http://me:1234?x@h:1", "http://…"),
+            ("me:pa#ss@h:1", "…"),
         ] {
             assert_eq!(shown_url(url), shown);
         }
@@ -319,6 +335,14 @@ mod tests {
             BaseUrl::parse(" https://h.test/a/ ").unwrap().expose(),
             "https://h.test/a"
         );
+        // As copying leaves it, and as a file with Windows' line ends does.
+        for quoted in [
+            "\"https://h.test\"\r",
+            "'https://h.test/'",
+            "\u{201c}https://h.test\u{201d}",
+        ] {
+            assert_eq!(BaseUrl::parse(quoted).unwrap().expose(), "https://h.test");
+        }
         for bad in [
             "",
             "api.anthropic.com",

@@ -1,5 +1,6 @@
 //! The result of a job that failed: an error object in the API's own shape.
 
+use crate::model::error_class::API_ERROR_TYPES;
 use crate::model::{ErrorClass, Evidence, error_object};
 use crate::provider::Message;
 use crate::store::ResultBody;
@@ -21,14 +22,17 @@ pub(super) fn error_result(
     }
 }
 
-/// The API's own error object where it sent a whole one, else one of the same shape.
+/// The API's own error object where it sent a whole one, else one of the same shape, with one of the
+/// API's types.
 fn error_of(class: ErrorClass, evidence: &Evidence) -> String {
     if let Some(raw) = &evidence.raw_error
         && raw_is_whole(raw)
     {
         return raw.clone();
     }
-    let kind = evidence.error_type.as_deref().unwrap_or(class.as_str());
+    let told = evidence.error_type.as_deref();
+    let told = told.filter(|kind| API_ERROR_TYPES.contains(kind));
+    let kind = told.unwrap_or(class.api_type());
     let words = evidence.message.as_deref().unwrap_or(class.info().meaning);
     let error = error_object(kind, words, evidence.request_id.as_deref());
     match &evidence.unreadable {

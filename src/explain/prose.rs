@@ -168,6 +168,8 @@ fn by_transport(text: &str) -> Option<Recognised> {
     let broken = transport::find(&text.to_ascii_lowercase())?;
     let what = match broken {
         Broken::Certificate => "a certificate that was not accepted",
+        Broken::Alert => "a secure connection that the server refused",
+        Broken::ProxyLogin => "a proxy that asks for a login",
         Broken::Dns => "a host name that was not resolved",
         Broken::Connect => "a connection that was not opened",
         Broken::Timeout => "an answer that did not come in time",

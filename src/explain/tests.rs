@@ -498,11 +498,11 @@ fn an_ambiguous_status_lists_its_classes_and_asks_for_more() {
     It may be any of 2 classes, the most likely first. Paste the whole error to know which.
 
     request_too_large
-      meaning       The request body is larger than the API takes (32 MB).
+      meaning       The request body is larger than the API takes (32 MB), or than something in front of it does.
       known by      413 (`request_too_large`), as JSON, text or HTML.
-      usual causes  Images or documents inside the request; base64 adds a third to their size.
+      usual causes  Images or documents inside the request; base64 adds a third to their size. A gateway or proxy may take far less than the API: its answer is a page.
       claude-run    The job fails at once, and the others go on. `claude-run retry` puts it back. Not billed, as far as is known.
-      you           Use smaller or fewer images and documents, or upload them with the Files API.
+      you           Use smaller or fewer images and documents, or upload them with the Files API; or have the limit of the gateway in front raised.
 
     prompt_too_long
       meaning       The prompt has more tokens than the model's context window.

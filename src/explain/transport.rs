@@ -28,6 +28,26 @@ const FRAGMENTS: &[(Broken, &[&str])] = &[
         ],
     ),
     (
+        Broken::Alert,
+        &[
+            "received fatal alert",
+            "tlsv1 alert",
+            "tlsv13 alert",
+            "sslv3 alert",
+            "ssl alert number",
+            "remote error: tls",
+            "the server refused the secure connection",
+        ],
+    ),
+    (
+        Broken::ProxyLogin,
+        &[
+            "proxy authorization required",
+            "proxy authentication required",
+            "the proxy takes nobody without user and password",
+        ],
+    ),
+    (
         Broken::Dns,
         &[
             "enotfound",

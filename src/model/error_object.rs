@@ -37,8 +37,8 @@ mod tests {
     #[test]
     fn keys_stand_in_the_order_of_the_api() {
         assert_eq!(
-            error_object("refused", "no \"way\"", None),
-            r#"{"type":"error","error":{"type":"refused","message":"no \"way\""},"request_id":null}"#
+            error_object("api_error", "no \"way\"", None),
+            r#"{"type":"error","error":{"type":"api_error","message":"no \"way\""},"request_id":null}"#
         );
     }
 }

@@ -387,7 +387,7 @@ mod tests {
         Run 07070707-0707-0707-0707-070707070707 was halted after 2m05s: authentication
           The API does not accept the key.
           It said: invalid x-api-key
-          Set ANTHROPIC_API_KEY to a valid key (Console, API keys); then `claude-run resume`.
+          Set ANTHROPIC_API_KEY to a valid key (Console, API keys), or give a gateway its own credential (ANTHROPIC_CUSTOM_HEADERS); then `claude-run resume`.
           200 jobs: 0 succeeded, 200 left to do
           cost: $0.00
         Jobs are kept in ./claude-run.db. Next:

@@ -4,7 +4,7 @@
 
 use reqwest::Url;
 
-use super::ClientError;
+use super::{ClientError, unquoted};
 
 /// The host of [`super::DEFAULT_BASE_URL`].
 const FIRST_PARTY_HOST: &str = "api.anthropic.com";
@@ -24,7 +24,7 @@ impl BaseUrl {
         let refused = |reason: &str| ClientError::BaseUrl {
             reason: reason.to_owned(),
         };
-        let mut root = Url::parse(text.trim()).map_err(|error| refused(&error.to_string()))?;
+        let mut root = Url::parse(unquoted(text)).map_err(|error| refused(&error.to_string()))?;
         if !matches!(root.scheme(), "http" | "https") {
             return Err(refused("it does not begin with https:// or http://"));
         }

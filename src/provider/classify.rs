@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::text::{describe_body, is_html, one_line};
 use super::tidy::Altered;
-use super::transport::Broken;
+use super::transport::{Broken, PROXY_LOGIN};
 use super::usage::{is_free, read_usage};
 use super::wire::{Body, WireError, WireMessage, read_body};
 use super::{ErrorFacts, Failure, HeaderView, Message, Redactor, retry_after, rules, should_retry};
@@ -261,12 +261,16 @@ impl Answer<'_> {
                 ..ErrorFacts::default()
             })
         });
-        let class = words.flatten().unwrap_or_else(|| self.class_of_page(html));
+        let words = words.flatten();
+        let class = words.unwrap_or_else(|| self.class_of_page(html));
         let message = match self.redirect_target() {
             Some(target) => format!("HTTP {}, which redirects to {target}", self.status),
             None => format!("HTTP {} with {text}", self.status),
         };
-        self.failure(class, &message)
+        match meaning_of_foreign(self.status).filter(|_| words.is_none()) {
+            Some(meaning) => self.failure(class, &format!("{}; {meaning}", cut(&message))),
+            None => self.failure(class, &message),
+        }
     }
 
     fn class_of_page(&self, html: bool) -> ErrorClass {
@@ -320,6 +324,28 @@ impl Answer<'_> {
     fn kept_id(&self, id: &str) -> String {
         one_line(&self.redactor.redact(id), MAX_ID)
     }
+}
+
+/// What a status means that the API did not send, where that is not what it means at the API.
+fn meaning_of_foreign(status: u16) -> Option<&'static str> {
+    Some(match status {
+        401 => {
+            "that is no answer of the API: something in front of it asks for a login of its own, so the key may be good (a gateway's credential goes into ANTHROPIC_CUSTOM_HEADERS)"
+        }
+        407 => PROXY_LOGIN,
+        413 => {
+            "that is no answer of the API: something in front of it takes only smaller requests, perhaps far below the API's 32 MB"
+        }
+        422 => {
+            "that is no answer of the API: something in front of it checks requests by rules of its own"
+        }
+        _ => return None,
+    })
+}
+
+/// So much of a page's words that ours have room behind them.
+fn cut(message: &str) -> String {
+    one_line(message, MAX_ERROR_TEXT / 2)
 }
 
 /// Whether an answer of this status should hold a message.

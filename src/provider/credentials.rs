@@ -41,13 +41,7 @@ impl Credentials {
 /// # Errors
 /// If a character inside cannot stand in a header. The error does not show the secret.
 pub fn clean_secret(text: &str, name: &'static str) -> Result<Option<SecretString>, ClientError> {
-    let clean = text.trim_matches(|c: char| {
-        c.is_whitespace()
-            || matches!(
-                c,
-                '"' | '\'' | '`' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' | '\u{feff}'
-            )
-    });
+    let clean = unquoted(text);
     if clean.is_empty() {
         return Ok(None);
     }
@@ -58,6 +52,18 @@ pub fn clean_secret(text: &str, name: &'static str) -> Result<Option<SecretStrin
             position: index + 1,
         }),
     }
+}
+
+/// What is left of a value without the white space and quotes that copying leaves around it.
+#[must_use]
+pub fn unquoted(text: &str) -> &str {
+    text.trim_matches(|c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '"' | '\'' | '`' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' | '\u{feff}'
+            )
+    })
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::http::{build_client, redactor_of, request_headers};
 use super::paced::Upload;
 use super::patience::Patience;
 use super::payload::{Form, Payload};
+use super::roots;
 use super::stream::EventStream;
 use super::tidy::Altered;
 use super::transport::{Broken, describe_transport};
@@ -43,6 +44,8 @@ pub(super) struct ApiClient {
     redactor: Redactor,
     clock: Clock,
     idle_timeout: Duration,
+    /// What to know of the trusted certificates when the server's was not accepted.
+    roots: Option<String>,
     pub(super) max_response_bytes: usize,
 }
 
@@ -58,6 +61,7 @@ impl ApiClient {
             headers,
             clock: settings.clock,
             idle_timeout: settings.idle_timeout,
+            roots: roots::told(&settings.network),
             max_response_bytes: MAX_RESPONSE_BYTES,
         })
     }
@@ -113,7 +117,7 @@ impl ApiClient {
         while !seen.payload.is_decided() {
             let limit = patience.limit(&seen.payload, seen.is_stream);
             let chunk = match at_most(limit, response.chunk()).await {
-                Some(chunk) => chunk.map_err(|error| describe_transport(&error))?,
+                Some(chunk) => chunk.map_err(|error| broken_body(&error))?,
                 None if seen.payload.is_whole() => return Ok(()),
                 None if seen.payload.events().is_some() || seen.is_stream => {
                     return Err((Broken::Timeout, patience.words()));
@@ -171,7 +175,12 @@ impl ApiClient {
 
     fn judge(&self, seen: &Seen, broken: Option<Break>) -> Result<Message, Box<Failure>> {
         let Some((status, headers)) = &seen.head else {
-            let (broken, why) = broken.unwrap_or((Broken::Cut, String::new()));
+            let (broken, mut why) = broken.unwrap_or((Broken::Cut, String::new()));
+            if broken == Broken::Certificate
+                && let Some(roots) = &self.roots
+            {
+                why = format!("{why}; {roots}");
+            }
             return Err(classify_transport(broken, &self.redactor.redact(&why)));
         };
         let answer = Answer {
@@ -239,6 +248,15 @@ impl fmt::Debug for ApiClient {
         f.debug_struct("ApiClient")
             .field("base_url", &self.base.as_str())
             .finish_non_exhaustive()
+    }
+}
+
+/// Where a body broke, and why. The connection was good when its head came, so an alert is one more
+/// way of breaking off.
+fn broken_body(error: &reqwest::Error) -> Break {
+    match describe_transport(error) {
+        (Broken::Alert, why) => (Broken::Cut, why),
+        broken => broken,
     }
 }
 

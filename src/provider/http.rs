@@ -4,17 +4,17 @@
 //! request on the wire is an attempt of the ledger), bounded pools, proxies never for this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::base_url::is_local_name;
 use super::connect_limit::ConnectLimit;
+use super::roots::{self, read_bundle};
 use super::transport::causes_of;
-use super::{BaseUrl, ClientError, ClientSettings, Http, Redactor, clean_secret};
+use super::{BaseUrl, ClientError, ClientSettings, Http, Network, Redactor, clean_secret};
 
 const USER_AGENT: &str = concat!("claude-run/", env!("CARGO_PKG_VERSION"));
 
@@ -52,50 +52,41 @@ pub(super) fn build_client(
     settings: &ClientSettings,
     base: &BaseUrl,
 ) -> Result<Client, ClientError> {
-    let local = base.is_loopback() && settings.no_proxy_for_loopback;
-    build(
-        || api_builder(settings),
-        base,
-        local,
-        settings.ca_bundle.as_deref(),
-    )
+    build(|| api_builder(settings), base, &settings.network)
 }
 
 /// Builds a client that reads a public page: it follows a few redirects and carries no credentials.
 pub(super) fn build_page_client(
     page: &BaseUrl,
-    ca_bundle: Option<&Path>,
+    network: &Network,
     redirects: usize,
 ) -> Result<Client, ClientError> {
     let redirects = || reqwest::redirect::Policy::limited(redirects);
     let builder = || base_builder().redirect(redirects()).http1_only();
-    build(builder, page, page.is_loopback(), ca_bundle)
+    build(builder, page, network)
 }
 
-/// Adds proxies and certificates. `local`: the connection never leaves this machine.
+/// Adds proxies and certificates.
 fn build(
     builder: impl Fn() -> ClientBuilder,
     base: &BaseUrl,
-    local: bool,
-    ca_bundle: Option<&Path>,
+    network: &Network,
 ) -> Result<Client, ClientError> {
-    let builder = || {
-        let builder = builder();
-        let builder = if local { builder.no_proxy() } else { builder };
-        at_home(builder, base)
-    };
-    let bundle = match ca_bundle {
+    let builder =
+        || -> Result<_, ClientError> { Ok(at_home(network.proxies.on(builder(), base)?, base)) };
+    let bundle = match &network.ca_bundle {
         Some(path) => read_bundle(path)?,
         None => Vec::new(),
     };
+    let finish = |builder| finish(builder, network);
     // Without TLS on the way there is no need to load the system's certificates.
-    if local && !base.is_https() {
-        return finish(builder().tls_certs_only([]));
+    if base.is_loopback() && !base.is_https() {
+        return finish(builder()?.tls_certs_only([]));
     }
-    match finish(builder().tls_certs_merge(bundle.clone())) {
+    match finish(builder()?.tls_certs_merge(bundle.clone())) {
         // A machine without CA certificates can still use those of the bundle, or no TLS at all.
         Err(_) if !bundle.is_empty() || !base.is_https() => {
-            finish(builder().tls_certs_only(bundle))
+            finish(builder()?.tls_certs_only(bundle))
         }
         built => built,
     }
@@ -138,23 +129,16 @@ fn api_builder(settings: &ClientSettings) -> ClientBuilder {
     }
 }
 
-fn finish(builder: ClientBuilder) -> Result<Client, ClientError> {
-    builder.build().map_err(|error| ClientError::Tls {
-        reason: causes_of(&error),
+fn finish(builder: ClientBuilder, network: &Network) -> Result<Client, ClientError> {
+    builder.build().map_err(|error| {
+        let reason = causes_of(&error);
+        ClientError::Tls {
+            reason: match roots::told(network) {
+                Some(told) => format!("{reason}; {told}"),
+                None => reason,
+            },
+        }
     })
-}
-
-fn read_bundle(path: &Path) -> Result<Vec<Certificate>, ClientError> {
-    let refused = |reason: String| ClientError::CaBundle {
-        path: path.to_owned(),
-        reason,
-    };
-    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-    let bundle = Certificate::from_pem_bundle(&pem).map_err(|error| refused(error.to_string()))?;
-    if bundle.is_empty() {
-        return Err(refused("it holds no certificate".to_owned()));
-    }
-    Ok(bundle)
 }
 
 /// The headers of every request of this client.

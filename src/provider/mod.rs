@@ -8,6 +8,7 @@
 //! `redact` are pure, and so is the reading of streams: `sse` cuts bytes into events, `fold` makes a
 //! message of events, `stream` says what came of it. `http`, `exchange` (what `messages` and
 //! `batches` share, with `paced`, `patience` and `payload`), `status_page` and `reach` are the only places that touch the network.
+//! `roots` reads files of certificates.
 
 mod base_url;
 mod batches;
@@ -32,6 +33,7 @@ mod rate_limits;
 mod reach;
 mod redact;
 mod retry_after;
+mod roots;
 mod rules;
 mod settings;
 mod sse;
@@ -52,12 +54,12 @@ pub use classify::{
     MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,
     classify_transport,
 };
-pub use credentials::{Credentials, clean_secret};
+pub use credentials::{Credentials, clean_secret, unquoted};
 pub use exchange::MAX_RESPONSE_BYTES;
 pub use headers::HeaderView;
 pub use messages::{MessagesClient, ModelsReply, STREAM_TIMEOUTS};
 pub use pair::Pair;
-pub use proxy::ProxyRules;
+pub use proxy::{ProxyRules, ProxyServer};
 pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};
 pub use redact::{Redactor, redact};
@@ -65,6 +67,7 @@ pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
 pub use rules::{ErrorFacts, status_of};
 pub use settings::{
     ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_IDLE_TIMEOUT, DEFAULT_VERSION, Http,
+    Network,
 };
 pub use sse::MAX_EVENT_BYTES;
 pub use status_page::{PAGE_TIMEOUT, STATUS_PAGES, StatusPage};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Credentials;
+use super::{Credentials, ProxyRules};
 use crate::clock::Clock;
 
 /// The first-party API.
@@ -36,6 +36,19 @@ pub enum Http {
     Http1,
 }
 
+/// The way out of this machine: what clients of an API and of public pages share. By default without
+/// a proxy, and with the system's certificates.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Which proxy requests go through; never one for a URL on this machine.
+    pub proxies: ProxyRules,
+    /// A PEM file of further trusted certificates.
+    pub ca_bundle: Option<PathBuf>,
+    /// The variables that say where the system's certificates are, as `NAME=PATH`: told where a
+    /// certificate was not accepted.
+    pub roots_from: Option<String>,
+}
+
 /// Everything a client needs to know. `Debug` shows no secret.
 #[derive(Clone)]
 pub struct ClientSettings {
@@ -60,10 +73,8 @@ pub struct ClientSettings {
     pub idle_timeout: Duration,
     /// Most idle connections kept for reuse. What is in flight is bounded by the engine.
     pub max_connections: usize,
-    /// A PEM file of further trusted certificates.
-    pub ca_bundle: Option<PathBuf>,
-    /// Never use a proxy for a base URL on this machine, whatever the environment says.
-    pub no_proxy_for_loopback: bool,
+    /// The way out of this machine.
+    pub network: Network,
     /// Which HTTP is spoken.
     pub http: Http,
     /// Tells the time that HTTP dates in `retry-after` are compared with.
@@ -84,8 +95,7 @@ impl ClientSettings {
             connect_timeout: CONNECT_TIMEOUT,
             idle_timeout: DEFAULT_IDLE_TIMEOUT,
             max_connections: MAX_CONNECTIONS,
-            ca_bundle: None,
-            no_proxy_for_loopback: true,
+            network: Network::default(),
             http: Http::default(),
             clock: Clock::system(),
         }
@@ -140,6 +150,16 @@ pub enum ClientError {
         name: String,
         /// What is wrong with it; does not repeat the value.
         reason: &'static str,
+    },
+    /// A proxy that cannot be used.
+    #[error(
+        "the proxy that {variable} names cannot be used: {reason}. Write it as http://HOST:PORT, https://HOST:PORT, socks5://HOST:PORT or socks5h://HOST:PORT, or unset {variable}"
+    )]
+    Proxy {
+        /// The variable.
+        variable: String,
+        /// What is wrong with it; does not repeat the value, which may carry a password.
+        reason: String,
     },
     /// The certificate file cannot be used.
     #[error(

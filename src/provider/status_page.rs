@@ -4,7 +4,6 @@
 //! JSON (a challenge for robots, an error, a login page) tells nothing, neither up nor down.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode, Url};
@@ -14,7 +13,7 @@ use serde_json::Value;
 use super::http::build_page_client;
 use super::redact::redact;
 use super::text::one_line;
-use super::{BaseUrl, ClientError, StatusSource};
+use super::{BaseUrl, ClientError, Network, StatusSource};
 use crate::clock;
 use crate::model::{Indicator, PageStatus};
 
@@ -54,15 +53,15 @@ struct Page {
 
 impl StatusPage {
     /// A client that asks these pages (roots, without `/api/v2`) in order until one answers; of no
-    /// page nothing is ever known. `ca_bundle` is a PEM file of further certificates to trust.
+    /// page nothing is ever known.
     ///
     /// # Errors
-    /// If a URL or the certificates cannot be used.
-    pub fn new(urls: &[String], ca_bundle: Option<&Path>) -> Result<Self, ClientError> {
+    /// If a URL, its proxy or the certificates cannot be used.
+    pub fn new(urls: &[String], network: &Network) -> Result<Self, ClientError> {
         let page = |url: &String| {
             let root = BaseUrl::parse(url)?;
             Ok(Page {
-                client: build_page_client(&root, ca_bundle, MAX_REDIRECTS)?,
+                client: build_page_client(&root, network, MAX_REDIRECTS)?,
                 url: root.endpoint("/api/v2/summary.json"),
             })
         };

@@ -18,6 +18,10 @@ pub enum Broken {
     Connect,
     /// The server's certificate was not accepted.
     Certificate,
+    /// The server refused to speak TLS with us.
+    Alert,
+    /// The proxy asks for a user and a password, or takes none of ours.
+    ProxyLogin,
     /// The time allowed was over.
     Timeout,
     /// The connection broke after the request had begun to leave.
@@ -37,7 +41,8 @@ impl Broken {
         match self {
             Self::Dns => ErrorClass::Dns,
             Self::Connect => ErrorClass::Connect,
-            Self::Certificate => ErrorClass::Tls,
+            Self::Certificate | Self::Alert => ErrorClass::Tls,
+            Self::ProxyLogin => ErrorClass::WrongEndpoint,
             Self::Timeout => ErrorClass::Timeout,
             Self::Cut => ErrorClass::ConnectionCut,
             Self::Undecodable | Self::NotHttp => ErrorClass::BadResponse,
@@ -50,6 +55,8 @@ impl Broken {
             Self::Dns => "the host name could not be resolved",
             Self::Connect => "no connection could be opened",
             Self::Certificate => "the server's certificate was not accepted",
+            Self::Alert => "the server refused the secure connection",
+            Self::ProxyLogin => PROXY_LOGIN,
             Self::Timeout => "no answer came within the time allowed",
             Self::Cut => "the connection broke before the whole answer had come",
             Self::Undecodable => "the answer's compression is broken",
@@ -59,13 +66,24 @@ impl Broken {
     }
 }
 
+/// What to do where a proxy lets nobody through without a login (407, or the same in SOCKS).
+pub(super) const PROXY_LOGIN: &str = "the proxy takes nobody without user and password, or not these: give them in the variable that names it, as http://USER:PASSWORD@HOST:PORT";
+
 /// Where the exchange broke, and why, in one line. The line names no URL.
 #[must_use]
 pub(super) fn describe_transport(error: &reqwest::Error) -> (Broken, String) {
     let facts = Facts::of(error);
     let broken = facts.broken();
-    let line = format!("{}: {}", broken.words(), facts.causes.join(": "));
-    (broken, one_line(line.trim_end_matches(": "), MAX_LINE))
+    let meant = match (broken, facts.alert()) {
+        (Broken::Alert, Some(alert)) => meaning_of_alert(alert),
+        _ => None,
+    };
+    let line = [broken.words()]
+        .into_iter()
+        .chain(facts.causes.iter().map(String::as_str))
+        .chain(meant);
+    let line = line.collect::<Vec<_>>().join(": ");
+    (broken, one_line(&line, MAX_LINE))
 }
 
 /// Why a client could not be built, in one line.
@@ -75,6 +93,29 @@ pub(super) fn causes_of(error: &reqwest::Error) -> String {
 
 /// A chain of causes is a few short sentences; certificate errors are the longest.
 const MAX_LINE: usize = 500;
+
+/// What an alert means here and what to do, where its name alone does not say it.
+fn meaning_of_alert(alert: &str) -> Option<&'static str> {
+    Some(match alert {
+        "CertificateRequired" => {
+            "it asks for a certificate of ours (mutual TLS), and claude-run has none to show; go through a gateway on this machine that has one"
+        }
+        "HandshakeFailure" | "BadCertificate" => {
+            "it shares no way of encryption with us, or asks for a certificate of ours (mutual TLS), which claude-run does not have"
+        }
+        "UnrecognisedName" => "it serves no host of the name in the base URL",
+        "ProtocolVersion" => "it speaks no TLS from 1.2 on",
+        _ => return None,
+    })
+}
+
+/// Alerts of a server's fault, or of a line that changed bytes on the way: the next try may do.
+const PASSING_ALERTS: [&str; 4] = [
+    "BadRecordMac",
+    "DecryptError",
+    "InternalError",
+    "UserCanceled",
+];
 
 /// What `reqwest` itself says of an error; several may hold at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +128,16 @@ enum Sign {
     /// Said by hyper, further down.
     Parse,
 }
+
+/// How rustls words an alert of the server.
+const ALERT: &str = "received fatal alert: ";
+
+/// How a tunnel through a proxy (CONNECT) and a SOCKS proxy say that a login is missing or wrong.
+const LOGINS: [&str; 3] = [
+    "proxy authorization required",
+    "server does not support user/pass authentication",
+    "SOCKS error: credentials not accepted",
+];
 
 /// What the chain of an error tells.
 #[derive(Clone, Debug, Default)]
@@ -142,11 +193,30 @@ impl Facts {
         self.causes.iter().any(|cause| cause.contains(fragment))
     }
 
+    /// The fatal alert that the server sent, in the words of rustls.
+    fn alert(&self) -> Option<&str> {
+        let after = |cause: &'_ str| cause.find(ALERT).map(|at| at + ALERT.len());
+        let (cause, start) = self
+            .causes
+            .iter()
+            .find_map(|cause| Some((cause, after(cause)?)))?;
+        let rest = &cause[start..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric());
+        Some(&rest[..end.unwrap_or(rest.len())])
+    }
+
     fn broken(&self) -> Broken {
         // rustls words every rejected certificate this way; a handshake that merely broke off is
         // a failed connection and worth another try.
         if self.says("invalid peer certificate") {
             Broken::Certificate
+        } else if self
+            .alert()
+            .is_some_and(|alert| !PASSING_ALERTS.contains(&alert))
+        {
+            Broken::Alert
+        } else if LOGINS.iter().any(|words| self.says(words)) {
+            Broken::ProxyLogin
         } else if self.is(Sign::Builder) {
             Broken::Unsendable
         } else if self.is(Sign::Dns) || self.says("failed to lookup address") {
@@ -233,6 +303,43 @@ mod tests {
             (
                 said(&[Builder], "relative URL without a base"),
                 Broken::Unsendable,
+            ),
+        ];
+        for (facts, expected) in cases {
+            assert_eq!(facts.broken(), expected, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn an_alert_and_a_proxy_without_a_login_stop_everything_but_for_a_passing_fault() {
+        use Sign::Connect;
+        let said = |signs: &[Sign], cause: &str| Facts {
+            signs: signs.to_vec(),
+            io_kinds: Vec::new(),
+            causes: vec![cause.to_owned()],
+        };
+        let cases = [
+            // Whoever refuses us by an alert will do so again; but not for a fault of its own.
+            (
+                said(&[Connect], "received fatal alert: HandshakeFailure"),
+                Broken::Alert,
+            ),
+            (
+                said(&[], "received fatal alert: CertificateRequired"),
+                Broken::Alert,
+            ),
+            (
+                said(&[Connect], "received fatal alert: InternalError"),
+                Broken::Connect,
+            ),
+            (said(&[], "received fatal alert: BadRecordMac"), Broken::Cut),
+            (
+                said(&[Connect], "proxy authorization required"),
+                Broken::ProxyLogin,
+            ),
+            (
+                said(&[Connect], "SOCKS error: credentials not accepted"),
+                Broken::ProxyLogin,
             ),
         ];
         for (facts, expected) in cases {

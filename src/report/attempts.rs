@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ReportError, Result};
+use super::fitted::{Concession, Fitted, Heading, Row, day_and_second};
 use super::shape::{self, millis};
 use super::summary::TokenCounts;
-use super::table::{Align, Table, clip, plain};
+use super::table::{Align, clip, plain};
 use super::usd::{Usd, known_cost};
 use crate::model::{AttemptOutcome, CostBasis, ErrorClass, Lane, RunId};
 use crate::store::{AttemptRow, Reader};
@@ -134,31 +135,28 @@ pub async fn write_attempts_json<R: Reader>(
     Ok(written)
 }
 
-/// Writes the same as a table for people: what was said stands indented below its attempt. The
-/// columns are fitted page by page, so that a long ledger is never held. Returns how many attempts
-/// there were; nothing is written for none.
+/// Writes the same as a table for people, within so many columns where that can be: what was said
+/// stands indented below its attempt. The columns are fitted page by page, so that a long ledger is
+/// never held. Returns how many attempts there were; nothing is written for none.
 pub async fn write_attempts_text<R: Reader>(
     reader: &R,
     run: RunId,
     custom_id: Option<&str>,
+    width: usize,
     out: &mut impl Write,
 ) -> Result<u64> {
-    let mut table = ledger_table();
     let mut after_line = 0;
     let mut written = 0;
+    let mut table = Fitted::new(width, &LEDGER, &LEDGER_CONCESSIONS);
     while let Some(page) = next_page(reader, run, custom_id, &mut after_line).await? {
-        let rows: Vec<_> = page.iter().map(ledger_row).collect();
-        table.fit(&rows);
-        if written == 0 {
-            writeln!(out, "{}", table.head()).map_err(ReportError::Output)?;
-        }
-        for (line, row) in page.iter().zip(&rows) {
-            writeln!(out, "{}", table.row(row)).map_err(ReportError::Output)?;
-            if let Some(said) = said(line) {
-                writeln!(out, "    {said}").map_err(ReportError::Output)?;
-            }
-            written += 1;
-        }
+        let rows = page.iter().map(|line| Row {
+            cells: ledger_row(line),
+            below: said(line),
+        });
+        let text = table.draw(rows.collect());
+        out.write_all(text.as_bytes())
+            .map_err(ReportError::Output)?;
+        written += page.len() as u64;
     }
     out.flush().map_err(ReportError::Output)?;
     Ok(written)
@@ -179,21 +177,31 @@ async fn next_page<R: Reader>(
     Ok(Some(rows.into_iter().map(AttemptLine::from).collect()))
 }
 
-fn ledger_table() -> Table {
-    Table::new(&[
-        ("LINE", Align::Right),
-        ("JOB", Align::Left),
-        ("N", Align::Right),
-        ("LANE", Align::Left),
-        ("STARTED", Align::Left),
-        ("TOOK", Align::Point),
-        ("OUTCOME", Align::Left),
-        ("CLASS", Align::Left),
-        ("HTTP", Align::Right),
-        ("USD", Align::Point),
-        ("REQUEST", Align::Left),
-    ])
-}
+const LEDGER: [Heading; 11] = [
+    ("LINE", Align::Right),
+    ("JOB", Align::Left),
+    ("N", Align::Right),
+    ("LANE", Align::Left),
+    ("STARTED", Align::Left),
+    ("TOOK", Align::Point),
+    ("OUTCOME", Align::Left),
+    ("CLASS", Align::Left),
+    ("HTTP", Align::Right),
+    ("USD", Align::Point),
+    ("REQUEST", Align::Left),
+];
+
+/// A request's id is for a support ticket, and a class says the outcome too.
+const LEDGER_CONCESSIONS: [Concession; 8] = [
+    Concession::Below(10, ""),
+    Concession::Shorten(&[4], day_and_second),
+    Concession::Merge(6, 7, "OUTCOME"),
+    Concession::Clip(1, 24),
+    Concession::Below(3, "lane "),
+    Concession::Clip(1, 12),
+    Concession::Below(9, "$"),
+    Concession::Clip(7, 20),
+];
 
 /// Columns that an id gets in the table; JSON shows all of it.
 const ID_WIDTH: usize = 40;
@@ -233,7 +241,7 @@ fn took(line: &AttemptLine) -> String {
 }
 
 /// What the API or the network said, when the job was to go again, and whether money may be gone.
-fn said(line: &AttemptLine) -> Option<String> {
+fn said(line: &AttemptLine) -> Vec<String> {
     let message = line.message.as_deref().map(plain);
     let message = message.map(|text| clip(text.trim(), MESSAGE_WIDTH).into_owned());
     let next = line
@@ -252,11 +260,8 @@ fn said(line: &AttemptLine) -> Option<String> {
     });
     let second = line.endpoint.as_deref().map(plain);
     let second = second.map(|endpoint| format!("sent to {endpoint}"));
-    let parts: Vec<_> = [message, second, next, billed, basis]
-        .into_iter()
-        .flatten()
-        .collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
+    let parts = [message, second, next, billed, basis].into_iter();
+    parts.flatten().collect()
 }
 
 #[cfg(test)]
@@ -338,7 +343,7 @@ mod tests {
     #[tokio::test]
     async fn the_table_says_below_each_attempt_what_was_said() {
         let mut out = Vec::new();
-        write_attempts_text(&ledger(), run().id, None, &mut out)
+        write_attempts_text(&ledger(), run().id, None, 200, &mut out)
             .await
             .unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
@@ -356,10 +361,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn in_eighty_columns_nothing_is_lost_but_the_year() {
+        let mut out = Vec::new();
+        write_attempts_text(&ledger(), run().id, None, 80, &mut out)
+            .await
+            .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        insta::assert_snapshot!(text, @r"
+        LINE  JOB  N  LANE  STARTED           TOOK  OUTCOME     HTTP       USD
+           1  a-1  1  live  03-01 12:00:00  1.500s  overloaded   529  0.00
+            Overloaded; next try 2026-03-01T12:00:03.500Z; req_1
+           1  a-1  2  live  03-01 12:00:00  1.500s  overloaded   529  0.00
+            Overloaded; next try 2026-03-01T12:00:03.500Z; req_1
+           1  a-1  3  live  03-01 12:00:00  1.500s  succeeded    200  0.000035
+            req_1
+           2  a-2  1  live  03-01 12:00:00  1.500s  succeeded    200  0.000035
+            req_1
+        LINE  JOB                 N  STARTED           TOOK  OUTCOME      HTTP       USD
+           3  a-3                 1  03-01 12:00:00  1.500s  interrupted     -  0.00
+            Overloaded; next try 2026-03-01T12:00:03.500Z; may have been billed; lane
+            live
+          20  an id of two lines  1  03-01 12:00:00  -       open            -  0.000035
+            lane live
+        ");
+    }
+
+    #[tokio::test]
     async fn no_attempts_write_nothing() {
         let mut out = Vec::new();
         let reader = MemoryReader::default();
-        let n = write_attempts_text(&reader, run().id, None, &mut out)
+        let n = write_attempts_text(&reader, run().id, None, 80, &mut out)
             .await
             .unwrap();
         assert_eq!((n, out.len()), (0, 0));

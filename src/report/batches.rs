@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fitted::{Concession, Fitted, Heading, Row, day_and_minute};
 use super::shape;
-use super::table::{Align, Table, grouped};
+use super::short_id::short_ids;
+use super::table::{Align, grouped};
 use crate::model::{BatchState, CancelReason, RequestCounts, Run};
 use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
@@ -156,32 +158,48 @@ fn awaited(batch: &BatchRow, dispatcher_alive: bool) -> String {
     )
 }
 
-/// Batches as a table, one row each, oldest first. Empty for no batches.
+const TABLE: [Heading; 9] = [
+    ("BATCH", Align::Left),
+    ("STATE", Align::Left),
+    ("JOBS", Align::Right),
+    ("DONE", Align::Right),
+    ("OPEN", Align::Right),
+    ("AGE", Align::Right),
+    ("EXPIRES", Align::Left),
+    ("DEADLINE", Align::Left),
+    ("NEXT", Align::Left),
+];
+
+/// What happens next is a sentence, which goes below its row at once.
+const CONCESSIONS: [Concession; 3] = [
+    Concession::Below(8, ""),
+    Concession::Shorten(&[6, 7], day_and_minute),
+    Concession::DropIfZero(7),
+];
+
+/// Batches as a table, one row each, oldest first, within so many columns where that can be. A batch
+/// is shown by the shortest end of its id that means it alone. Empty for no batches.
 #[must_use]
-pub fn batches_table(lines: &[BatchLine], now: Timestamp) -> String {
+pub fn batches_table(lines: &[BatchLine], now: Timestamp, width: usize) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let table = Table::new(&[
-        ("BATCH", Align::Left),
-        ("STATE", Align::Left),
-        ("JOBS", Align::Right),
-        ("DONE", Align::Right),
-        ("OPEN", Align::Right),
-        ("AGE", Align::Right),
-        ("EXPIRES", Align::Left),
-        ("DEADLINE", Align::Left),
-        ("NEXT", Align::Left),
-    ]);
-    let rows: Vec<_> = lines.iter().map(|line| row(line, now)).collect();
-    table.draw("", &rows)
+    let id = |line: &BatchLine| line.remote_id.clone().unwrap_or(line.local_id.clone());
+    let ids: Vec<_> = lines.iter().map(id).collect();
+    let ids = short_ids(&ids.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    let rows = lines.iter().zip(ids);
+    let rows = rows.map(|(line, id)| Row {
+        cells: row(line, id, now),
+        below: Vec::new(),
+    });
+    Fitted::new(width, &TABLE, &CONCESSIONS).draw(rows.collect())
 }
 
-fn row(line: &BatchLine, now: Timestamp) -> Vec<String> {
+fn row(line: &BatchLine, id: String, now: Timestamp) -> Vec<String> {
     let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"));
     let done = line.counts.total() - line.counts.processing;
     vec![
-        line.remote_id.as_ref().unwrap_or(&line.local_id).clone(),
+        id,
         line.state.to_string(),
         grouped(line.requests.into()),
         grouped(done),
@@ -312,12 +330,19 @@ mod tests {
         (new.deadline, new.counts) = (Some(now), RequestCounts::default());
         let lines =
             [&batch(BatchState::Open), &new].map(|batch| line(batch, true, "2026-03-01T13:00:00Z"));
-        insta::assert_snapshot!(batches_table(&lines, now), @r"
-        BATCH        STATE       JOBS  DONE   OPEN     AGE  EXPIRES               DEADLINE              NEXT
-        msgbatch_01  open       1,200   500  1,200  1h 10m  2026-03-02T12:00:11Z  -                     the API works on it
-        k3x9z0       uncertain  1,200     0  1,200  1h 10m  -                     2026-03-01T13:10:10Z  it may exist: the API's list is searched before it is created again
+        insta::assert_snapshot!(batches_table(&lines, now, 160), @r"
+        BATCH   STATE       JOBS  DONE   OPEN     AGE  EXPIRES               DEADLINE              NEXT
+        tch_01  open       1,200   500  1,200  1h 10m  2026-03-02T12:00:11Z  -                     the API works on it
+        k3x9z0  uncertain  1,200     0  1,200  1h 10m  -                     2026-03-01T13:10:10Z  it may exist: the API's list is searched before it is created again
         ");
-        assert_eq!(batches_table(&[], now), "");
+        insta::assert_snapshot!(batches_table(&lines, now, 80), @r"
+        BATCH   STATE       JOBS  DONE   OPEN     AGE  EXPIRES      DEADLINE
+        tch_01  open       1,200   500  1,200  1h 10m  03-02 12:00  -
+            the API works on it
+        k3x9z0  uncertain  1,200     0  1,200  1h 10m  -            03-01 13:10
+            it may exist: the API's list is searched before it is created again
+        ");
+        assert_eq!(batches_table(&[], now, 80), "");
     }
 
     #[test]

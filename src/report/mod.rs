@@ -12,7 +12,9 @@ mod batches;
 mod cost;
 mod error;
 pub mod export;
+mod fitted;
 mod shape;
+mod short_id;
 mod status;
 mod summary;
 mod table;
@@ -32,6 +34,8 @@ pub use export::{
     CsvFit, DamagedJob, ExportCounts, ExportFormat, ExportResult, ResultLine, ResultRun,
     TargetFile, export_to_file, write_csv, write_jsonl, write_results,
 };
+pub use fitted::USUAL_WIDTH;
+pub use short_id::{may_mean, short_ids};
 pub use status::{ShownState, StatusHalt, StatusLine, status_detail, status_list};
 pub use summary::{
     AttemptSums, CostSums, EstimateQuality, HourSums, LaneSums, ModelSums, PriceTableInfo, Report,

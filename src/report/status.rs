@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batches::{BatchLine, batches_table};
+use super::fitted::{Concession, Fitted, Heading, Row, day_and_minute};
 use super::shape;
+use super::short_id::short_ids;
 use super::table::{Align, Table, count, grouped, plain};
 use crate::model::{ErrorClass, JobCounts, Run, RunState, is_own_budget};
 
@@ -134,33 +136,60 @@ impl StatusLine {
     }
 }
 
-/// All runs as a table, one row each. Empty for no runs.
+const LIST: [Heading; 10] = [
+    ("RUN", Align::Left),
+    ("NAME", Align::Left),
+    ("STATE", Align::Left),
+    ("JOBS", Align::Right),
+    ("OK", Align::Right),
+    ("FAILED", Align::Right),
+    ("CANCELED", Align::Right),
+    ("LEFT", Align::Right),
+    ("SUBMITTED", Align::Left),
+    ("FILE", Align::Left),
+];
+
+/// Counts that are zero for all say the least, and the file's folder says less than its name.
+const LIST_CONCESSIONS: [Concession; 10] = [
+    Concession::Shorten(&[8], day_and_minute),
+    Concession::DropIfZero(6),
+    Concession::DropIfZero(5),
+    Concession::Shorten(&[9], file_name),
+    Concession::DropIfZero(1),
+    Concession::Clip(9, 20),
+    Concession::Clip(1, 20),
+    Concession::Below(9, ""),
+    Concession::DropIfZero(7),
+    Concession::Clip(1, 10),
+];
+
+/// All runs as a table, one row each, within so many columns where that can be. A run is shown by the
+/// shortest end of its id that means it alone. Empty for no runs.
 #[must_use]
-pub fn status_list(lines: &[StatusLine]) -> String {
+pub fn status_list(lines: &[StatusLine], width: usize) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let table = Table::new(&[
-        ("RUN", Align::Left),
-        ("NAME", Align::Left),
-        ("STATE", Align::Left),
-        ("JOBS", Align::Right),
-        ("OK", Align::Right),
-        ("FAILED", Align::Right),
-        ("CANCELED", Align::Right),
-        ("LEFT", Align::Right),
-        ("SUBMITTED", Align::Left),
-        ("FILE", Align::Left),
-    ]);
-    let rows: Vec<_> = lines.iter().map(list_row).collect();
-    table.draw("", &rows)
+    let ids: Vec<_> = lines.iter().map(|line| &*line.run_id).collect();
+    let names = lines.iter().filter_map(|line| line.name.as_deref());
+    let ids = short_ids(&ids, &names.collect::<Vec<_>>());
+    let rows = lines.iter().zip(ids);
+    let rows = rows.map(|(line, id)| Row {
+        cells: list_row(line, id),
+        below: Vec::new(),
+    });
+    Fitted::new(width, &LIST, &LIST_CONCESSIONS).draw(rows.collect())
 }
 
-fn list_row(line: &StatusLine) -> Vec<String> {
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+fn list_row(line: &StatusLine, id: String) -> Vec<String> {
     let simulated = if line.simulated { " (simulated)" } else { "" };
     let jobs = &line.jobs;
     vec![
-        line.run_id.clone(),
+        id,
         plain(line.name.as_deref().unwrap_or("-")).into_owned(),
         format!("{}{simulated}", line.state),
         grouped(jobs.total),
@@ -174,14 +203,20 @@ fn list_row(line: &StatusLine) -> Vec<String> {
 }
 
 /// One run in detail at `now`: what it is, where its jobs and its batches stand, why it halted, and
-/// what to type next.
+/// what to type next, where the run is called by the short form of its id.
 #[must_use]
-pub fn status_detail(line: &StatusLine, batches: &[BatchLine], now: Timestamp) -> String {
+pub fn status_detail(
+    line: &StatusLine,
+    batches: &[BatchLine],
+    now: Timestamp,
+    short_id: &str,
+    width: usize,
+) -> String {
     let mut text = heading(line);
     text += &job_counts(&line.jobs);
     if !batches.is_empty() {
         text += "\nBatches\n";
-        for row in batches_table(batches, now).lines() {
+        for row in batches_table(batches, now, width.saturating_sub(2)).lines() {
             text.extend(["  ", row, "\n"]);
         }
     }
@@ -189,7 +224,7 @@ pub fn status_detail(line: &StatusLine, batches: &[BatchLine], now: Timestamp) -
         text += &halt_reason(halt);
     }
     text += "\nNext\n";
-    let steps: Vec<_> = next_steps(line)
+    let steps: Vec<_> = next_steps(line, short_id)
         .into_iter()
         .map(|(command, what)| vec![command, what.to_owned()])
         .collect();
@@ -251,10 +286,10 @@ fn halt_reason(halt: &StatusHalt) -> String {
 }
 
 /// What a person would type next, and what it does.
-fn next_steps(line: &StatusLine) -> Vec<(String, &'static str)> {
-    let step = |verb: &str, what| (format!("claude-run {verb} {}", line.run_id), what);
+fn next_steps(line: &StatusLine, id: &str) -> Vec<(String, &'static str)> {
+    let step = |verb: &str, what| (format!("claude-run {verb} {id}"), what);
     let export = (
-        format!("claude-run export {} -o results.jsonl", line.run_id),
+        format!("claude-run export {} -o results.jsonl", id),
         "write the results",
     );
     let mut steps = match line.state {
@@ -363,18 +398,27 @@ mod tests {
         named.simulated = true;
         named.jobs.add(JobState::Failed, 3);
         named.state = RunState::Ended;
-        let lines = [StatusLine::new(&named, false), halted()];
-        insta::assert_snapshot!(status_list(&lines), @r"
-        RUN                                   NAME       STATE               JOBS  OK  FAILED  CANCELED   LEFT  SUBMITTED             FILE
-        01957a1c-6f00-7000-8000-000000000001  nächtlich  ended (simulated)      5   2       3         0      0  2026-03-01T12:00:00Z  in.jsonl
-        01957a1c-6f00-7000-8000-000000000001  -          halted             1,202   2       0         0  1,200  2026-03-01T12:00:00Z  in.jsonl
+        let mut other = halted();
+        other.run_id = "01957a1c-6f00-7000-8000-00000000000a".to_owned();
+        let lines = [StatusLine::new(&named, false), other];
+        insta::assert_snapshot!(status_list(&lines, 120), @r"
+        RUN     NAME       STATE               JOBS  OK  FAILED  CANCELED   LEFT  SUBMITTED             FILE
+        000001  nächtlich  ended (simulated)      5   2       3         0      0  2026-03-01T12:00:00Z  in.jsonl
+        00000a  -          halted             1,202   2       0         0  1,200  2026-03-01T12:00:00Z  in.jsonl
         ");
-        assert_eq!(status_list(&[]), "");
+        insta::assert_snapshot!(status_list(&lines, 80), @r"
+        RUN     NAME       STATE               JOBS  OK  FAILED   LEFT  SUBMITTED
+        000001  nächtlich  ended (simulated)      5   2       3      0  03-01 12:00
+            in.jsonl
+        00000a  -          halted             1,202   2       0  1,200  03-01 12:00
+            in.jsonl
+        ");
+        assert_eq!(status_list(&[], 80), "");
     }
 
     #[test]
     fn a_halted_run_says_why_and_what_to_do() {
-        insta::assert_snapshot!(status_detail(&halted(), &[], Timestamp::UNIX_EPOCH), @r"
+        insta::assert_snapshot!(status_detail(&halted(), &[], Timestamp::UNIX_EPOCH, "000001", 80), @r"
         Run        01957a1c-6f00-7000-8000-000000000001
         File       in.jsonl
         Submitted  2026-03-01T12:00:00Z
@@ -390,7 +434,7 @@ mod tests {
           What to do: Buy credit or repair the payment in the Console under Billing; then `claude-run resume`.
 
         Next
-          claude-run resume 01957a1c-6f00-7000-8000-000000000001  go on, once the cause is repaired
+          claude-run resume 000001  go on, once the cause is repaired
         ");
     }
 
@@ -401,7 +445,7 @@ mod tests {
         run.simulated = true;
         run.name = Some("demo".to_owned());
         run.jobs.add(JobState::Failed, 1);
-        insta::assert_snapshot!(status_detail(&StatusLine::new(&run, false), &[], Timestamp::UNIX_EPOCH), @r"
+        insta::assert_snapshot!(status_detail(&StatusLine::new(&run, false), &[], Timestamp::UNIX_EPOCH, "000001", 80), @r"
         SIMULATED: these answers and costs are not real
         Run        01957a1c-6f00-7000-8000-000000000001
         Name       demo
@@ -414,10 +458,10 @@ mod tests {
           failed     1
 
         Next
-          claude-run export 01957a1c-6f00-7000-8000-000000000001 -o results.jsonl  write the results
-          claude-run report 01957a1c-6f00-7000-8000-000000000001                   what it cost, and what went wrong
-          claude-run attempts 01957a1c-6f00-7000-8000-000000000001                 see every try and why it failed
-          claude-run retry 01957a1c-6f00-7000-8000-000000000001                    put the failed jobs back in the queue
+          claude-run export 000001 -o results.jsonl  write the results
+          claude-run report 000001                   what it cost, and what went wrong
+          claude-run attempts 000001                 see every try and why it failed
+          claude-run retry 000001                    put the failed jobs back in the queue
         ");
     }
 }

@@ -65,6 +65,14 @@ impl Table {
         }
     }
 
+    /// How wide a row can be of the columns that are shown.
+    pub(super) fn width(&self, is_shown: impl Fn(usize) -> bool) -> usize {
+        let columns = self.columns.iter().enumerate();
+        let widths = columns.filter(|(column, _)| is_shown(*column));
+        let widths: Vec<_> = widths.map(|(_, column)| column.width).collect();
+        widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+    }
+
     /// The heading.
     pub(super) fn head(&self) -> String {
         let titles = self.columns.iter();

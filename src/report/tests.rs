@@ -73,7 +73,7 @@ async fn a_reader_that_went_away_is_recognised_by_every_writer() {
         }
         let written = write_attempts_json(&reader(), id, None, &mut Gone { after }).await;
         assert!(written.unwrap_err().is_broken_pipe());
-        let written = write_attempts_text(&reader(), id, None, &mut Gone { after }).await;
+        let written = write_attempts_text(&reader(), id, None, 80, &mut Gone { after }).await;
         assert!(written.unwrap_err().is_broken_pipe());
     }
 }

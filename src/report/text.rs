@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::fitted::{Concession, drawn_whole};
 use super::status::job_counts;
 use super::summary::{CostSums, HourSums, ModelSums, Report, StatusLook};
 use super::table::{Align, Table, count, grouped, plain};
@@ -16,7 +17,7 @@ use crate::model::{ErrorClass, Pico, Treatment};
 
 /// The whole report, ended by a newline.
 #[must_use]
-pub fn report_text(report: &Report) -> String {
+pub fn report_text(report: &Report, width: usize) -> String {
     let mut text = String::new();
     if report.simulated {
         text += "SIMULATED: these answers and costs are not real\n\n";
@@ -24,11 +25,11 @@ pub fn report_text(report: &Report) -> String {
     text += &heading(report);
     text += &job_counts(&report.jobs);
     text += &attempts(report);
-    text += &classes(report);
+    text += &classes(report, width);
     text += &hours(&report.by_hour);
     text += &status_page(&report.status_page);
     text += &tokens(report);
-    text += &money(report);
+    text += &money(report, width);
     text
 }
 
@@ -80,20 +81,20 @@ fn attempts(report: &Report) -> String {
 }
 
 /// What went wrong, and which answers are marked, most frequent first.
-fn classes(report: &Report) -> String {
+fn classes(report: &Report, width: usize) -> String {
     let (marked, wrong): (Vec<_>, Vec<_>) = by_frequency(&report.attempts.by_class)
         .into_iter()
         .partition(|(class, _)| class.treatment() == Treatment::Mark);
     let mut text = String::new();
     if !wrong.is_empty() {
         text += "\nWhat went wrong\n";
-        text += &class_table(report, &wrong);
+        text += &class_table(report, &wrong, width);
         text +=
             "  FINAL: no other try followed. `claude-run explain CLASS` says more of a class.\n";
     }
     if !marked.is_empty() {
         text += "\nAnswers to look at\n";
-        text += &class_table(report, &marked);
+        text += &class_table(report, &marked, width);
     }
     text
 }
@@ -163,7 +164,7 @@ fn by_frequency(classes: &BTreeMap<ErrorClass, u64>) -> Vec<(ErrorClass, u64)> {
     classes
 }
 
-fn class_table(report: &Report, classes: &[(ErrorClass, u64)]) -> String {
+fn class_table(report: &Report, classes: &[(ErrorClass, u64)], width: usize) -> String {
     let finals = &report.attempts.results_by_class;
     let rows: Vec<_> = classes
         .iter()
@@ -176,13 +177,13 @@ fn class_table(report: &Report, classes: &[(ErrorClass, u64)]) -> String {
             ]
         })
         .collect();
-    let table = Table::new(&[
+    let headings = [
         ("CLASS", Align::Left),
         ("ATTEMPTS", Align::Right),
         ("FINAL", Align::Right),
         ("MEANING", Align::Left),
-    ]);
-    table.draw("  ", &rows)
+    ];
+    drawn_whole(width, &headings, rows, &[Concession::Below(3, "")])
 }
 
 fn tokens(report: &Report) -> String {
@@ -205,7 +206,7 @@ fn tokens(report: &Report) -> String {
     format!("\nTokens\n{table}")
 }
 
-fn money(report: &Report) -> String {
+fn money(report: &Report, width: usize) -> String {
     let costs = Table::new(&[("", Align::Left), ("", Align::Point)]).draw("  ", &cost_rows(report));
     let mut text = format!("\nCost in USD\n{costs}");
     if let Some(rate) = report.cache_hit_rate.filter(|rate| *rate > 0.0) {
@@ -217,7 +218,7 @@ fn money(report: &Report) -> String {
     }
     if !report.by_model.is_empty() {
         text += "\n";
-        text += &models(&report.by_model);
+        text += &models(&report.by_model, width);
     }
     text += &warnings(report);
     text + &format!("\nPrices: table {}\n", report.price_table.version)
@@ -269,7 +270,7 @@ fn cache_row(saved: Usd) -> Option<Vec<String>> {
     }
 }
 
-fn models(models: &[ModelSums]) -> String {
+fn models(models: &[ModelSums], width: usize) -> String {
     let rows: Vec<_> = models
         .iter()
         .map(|model| {
@@ -289,7 +290,7 @@ fn models(models: &[ModelSums]) -> String {
             ]
         })
         .collect();
-    let table = Table::new(&[
+    let headings = [
         ("MODEL", Align::Left),
         ("ATTEMPTS", Align::Right),
         ("SUCCEEDED", Align::Right),
@@ -297,8 +298,14 @@ fn models(models: &[ModelSums]) -> String {
         ("OUTPUT TOKENS", Align::Right),
         ("USD", Align::Point),
         ("PRICED AS", Align::Left),
-    ]);
-    table.draw("  ", &rows)
+    ];
+    let concessions = [
+        Concession::Below(6, "priced as "),
+        Concession::Retitle(&[(3, "PROMPT"), (4, "OUTPUT")]),
+        Concession::Retitle(&[(2, "OK")]),
+        Concession::Clip(0, 24),
+    ];
+    drawn_whole(width, &headings, rows, &concessions)
 }
 
 /// What the total does not say.
@@ -459,7 +466,7 @@ mod tests {
             errored(ErrorClass::Overloaded, 120),
             errored(ErrorClass::PromptTooLong, 4),
         ];
-        report_text(&summarise(&run, &groups, "2026-03-01"))
+        report_text(&summarise(&run, &groups, "2026-03-01"), 160)
     }
 
     #[test]
@@ -519,7 +526,7 @@ mod tests {
 
     #[test]
     fn a_run_without_attempts_is_short() {
-        insta::assert_snapshot!(report_text(&summarise(&run(), &[], "2026-03-01")), @r"
+        insta::assert_snapshot!(report_text(&summarise(&run(), &[], "2026-03-01"), 80), @r"
         Run 01957a1c-6f00-7000-8000-000000000001, ready
         From in.jsonl
 

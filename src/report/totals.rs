@@ -8,8 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cost::{cost_sums, token_sums};
+use super::fitted::{Concession, drawn_whole};
+use super::short_id::short_ids;
 use super::summary::{CostSums, EstimateQuality, TokenCounts};
-use super::table::{Align, Table, grouped, plain};
+use super::table::{Align, grouped, plain};
 use super::text::or_unknown;
 use crate::model::Run;
 use crate::store::{AttemptGroup, EstimateSums, Reader};
@@ -129,7 +131,7 @@ fn row(
 
 /// The sums as tables for people.
 #[must_use]
-pub fn totals_text(totals: &Totals) -> String {
+pub fn totals_text(totals: &Totals, width: usize) -> String {
     let head = match totals.by {
         TotalsBy::Day => "DAY (UTC)",
         TotalsBy::Model => "MODEL",
@@ -137,12 +139,15 @@ pub fn totals_text(totals: &Totals) -> String {
     };
     let with_total = |rows: &[TotalsRow]| {
         let mut rows = rows.to_vec();
+        if totals.by == TotalsBy::Run {
+            shorten_ids(&mut rows);
+        }
         rows.push(totals.total.clone());
         rows
     };
-    let mut text = table(head, &with_total(&totals.rows));
+    let mut text = table(head, &with_total(&totals.rows), width);
     text += "\nBy month\n";
-    text += &table("MONTH", &totals.months);
+    text += &table("MONTH", &totals.months, width);
     if totals
         .rows
         .iter()
@@ -153,7 +158,33 @@ pub fn totals_text(totals: &Totals) -> String {
     text
 }
 
-fn table(head: &'static str, rows: &[TotalsRow]) -> String {
+/// Each run by the shortest end of its id that means it alone.
+fn shorten_ids(rows: &mut [TotalsRow]) {
+    let mut ids: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let names: Vec<_> = rows.iter().filter_map(|row| row.name.clone()).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let short = short_ids(&ids.iter().map(String::as_str).collect::<Vec<_>>(), &names);
+    for row in rows {
+        if let Ok(at) = ids.binary_search(&row.key) {
+            row.key.clone_from(&short[at]);
+        }
+    }
+}
+
+/// What is zero for all says the least.
+const CONCESSIONS: [Concession; 7] = [
+    Concession::DropIfZero(5),
+    Concession::DropIfZero(4),
+    Concession::DropIfZero(3),
+    Concession::DropIfZero(6),
+    Concession::Retitle(&[(4, "BY BATCH"), (5, "BY CACHE")]),
+    Concession::Clip(0, 24),
+    Concession::Below(6, "wasted "),
+];
+
+fn table(head: &'static str, rows: &[TotalsRow], width: usize) -> String {
     let columns = [
         (head, Align::Left),
         ("ATTEMPTS", Align::Right),
@@ -165,7 +196,7 @@ fn table(head: &'static str, rows: &[TotalsRow]) -> String {
         ("TOTAL USD", Align::Left),
     ];
     let rows: Vec<_> = rows.iter().map(cells).collect();
-    Table::new(&columns).draw("  ", &rows)
+    drawn_whole(width, &columns, rows, &CONCESSIONS)
 }
 
 fn cells(row: &TotalsRow) -> Vec<String> {
@@ -263,7 +294,7 @@ mod tests {
         let mut run = run();
         run.simulated = false;
         let totals = load_totals(&reader(), &[run], TotalsBy::Day).await.unwrap();
-        let text = totals_text(&totals);
+        let text = totals_text(&totals, 160);
         insta::assert_snapshot!(text, @r"
           DAY (UTC)   ATTEMPTS  LIVE USD  BATCH USD  SAVED BY BATCH  SAVED BY CACHE  WASTED  TOTAL USD
           2026-10-31         2      0.10       0.00            0.00            0.00    0.00  0.10

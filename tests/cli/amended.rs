@@ -94,7 +94,7 @@ fn fallback_models_are_tried_in_their_order_until_none_is_left() {
     let models: Vec<_> = ledger(&desk).into_iter().map(|row| row.0).collect();
     assert_eq!(models, [MODEL, OTHER, "claude-opus-5"]);
     let result = desk.results().remove(0);
-    assert_eq!(result["result"]["error"]["error"]["type"], "refused");
+    assert_eq!(result["run"]["error_class"], "refused");
 }
 
 #[test]

@@ -192,7 +192,10 @@ fn check_row(row: &Row, attempts: &[Value], result: Option<&Value>, arrivals: &[
     let kind = result.map(|result| result["result"]["type"].as_str().unwrap().to_owned());
     let (kind, tries) = (kind.as_deref(), attempts.len());
     match end {
-        Failed => assert_eq!((kind, tries), (Some("errored"), 1), "{told}"),
+        Failed => {
+            assert_eq!((kind, tries), (Some("errored"), 1), "{told}");
+            assert_strict(&result.unwrap()["result"]["error"]);
+        }
         Held => assert_eq!((kind, tries), (None, 1), "{told}"),
         Marked => {
             assert_eq!((kind, tries), (Some("succeeded"), 1), "{told}");
@@ -222,6 +225,30 @@ fn check_row(row: &Row, attempts: &[Value], result: Option<&Value>, arrivals: &[
             check_planned(attempts, &told);
         }
     }
+}
+
+/// What a strict reader of the official SDKs takes for an error of a result line: `ErrorResponse` of
+/// their types, with its union of errors.
+fn assert_strict(error: &Value) {
+    const TYPES: [&str; 9] = [
+        "invalid_request_error",
+        "authentication_error",
+        "billing_error",
+        "permission_error",
+        "not_found_error",
+        "rate_limit_error",
+        "timeout_error",
+        "api_error",
+        "overloaded_error",
+    ];
+    assert_eq!(error["type"], "error", "{error}");
+    assert!(
+        TYPES.iter().any(|kind| error["error"]["type"] == *kind),
+        "{error}"
+    );
+    assert!(error["error"]["message"].is_string(), "{error}");
+    let id = &error["request_id"];
+    assert!(id.is_null() || id.is_string(), "{error}");
 }
 
 /// The ledger's own times agree: no attempt began before the time that was planned for it.

@@ -65,7 +65,10 @@ fn a_refusal_is_an_error_that_keeps_its_message() {
     let lines = ended().results();
     let refused = &lines[2];
     assert_eq!(refused["result"]["type"], "errored");
-    assert_eq!(refused["result"]["error"]["error"]["type"], "refused");
+    assert_eq!(
+        refused["result"]["error"]["error"]["type"],
+        "invalid_request_error"
+    );
     let message = &refused["result"]["message"];
     assert_eq!(message["stop_reason"], "refusal");
     assert!(!message["content"].as_array().unwrap().is_empty());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Desk, plain_jobs};
+use crate::harness::{Desk, plain_jobs, wait_until};
 
 const KEY: &str = "sk-ant-test";
 const FAST: [&str; 4] = ["--retry-scale", "0.001", "--max-attempts", "2"];
@@ -105,6 +105,7 @@ enum Step {
     /// The list of batches, which is read when the answer of a create call was lost.
     List,
     Retrieve,
+    Cancel,
     Results,
 }
 
@@ -112,6 +113,7 @@ fn step(asked: &Asked) -> Option<Step> {
     let path = asked.path.split('?').next()?;
     Some(match (asked.method.as_str(), path) {
         ("POST", "/v1/messages/batches") => Step::Create,
+        ("POST", path) if path.ends_with("/cancel") => Step::Cancel,
         ("GET", "/v1/messages/batches") => Step::List,
         ("GET", path) if path.ends_with("/results") => Step::Results,
         ("GET", path) if path.starts_with("/v1/messages/batches/") => Step::Retrieve,
@@ -152,7 +154,7 @@ fn batches_api(
             "results_url": ended.then_some(&results_url),
         });
         let body = match step {
-            Step::Create | Step::Retrieve => batch.to_string(),
+            Step::Create | Step::Retrieve | Step::Cancel => batch.to_string(),
             Step::List => json!({"data": [batch], "has_more": false}).to_string(),
             Step::Results => ids.iter().map(|id| line(id)).collect(),
         };
@@ -219,6 +221,51 @@ fn no_step_of_a_batch_follows_a_redirect() {
                 other.asked()
             );
         }
+    }
+}
+
+#[test]
+fn the_cancel_call_of_a_batch_follows_no_redirect() {
+    for status in REDIRECTS {
+        let other = Host::other();
+        let target = other.address.clone();
+        let api = batches_api(String::new(), move |step, asked| match step {
+            Step::Cancel => Some((
+                status,
+                Some(format!("{target}{}", asked.path)),
+                String::new(),
+            )),
+            // It never ends by itself.
+            Step::Retrieve => {
+                let batch = json!({
+                    "id": "msgbatch_1", "type": "message_batch", "processing_status": "in_progress",
+                    "request_counts": {"processing": 3, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0},
+                });
+                Some((200, None, batch.to_string()))
+            }
+            _ => None,
+        });
+        let desk = desk(&api);
+        desk.run(&[&submit("batch")[..], &["--no-wait"]].concat())
+            .expect(0);
+        desk.run(&["cancel"]).expect(0);
+        let mut resumed = desk.spawn(&["resume", "--retry-scale", "0.001"]);
+        wait_until("the cancel call", || {
+            api.was_asked("POST", "/msgbatch_1/cancel")
+        });
+        // The next look at the batch comes after the answer: what was to be followed was followed.
+        let looks = || {
+            api.asked()
+                .iter()
+                .filter(|it| step(it) == Some(Step::Retrieve))
+                .count()
+        };
+        let before = looks();
+        wait_until("what follows", || looks() > before || resumed.has_ended());
+        if !resumed.has_ended() {
+            resumed.kill();
+        }
+        assert_eq!(other.asked().len(), 0, "{status}: {:?}", other.asked());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStringExt;
 
+use claude_run::simulator::SimulatorSettings;
 use serde_json::Value;
 
 use crate::harness::{Desk, Output, plain_jobs};
@@ -224,6 +225,37 @@ fn a_store_s_path_is_taken_without_the_quotes_and_line_ends_around_it() {
     desk.unset("CLAUDE_RUN_STORE");
     desk.write("claude-run.toml", "[store]\npath = \"'mine.db'\\r\"\n");
     assert_eq!(desk.status().len(), 1);
+}
+
+#[test]
+fn base_url_and_headers_are_taken_without_the_quotes_and_line_ends_around_them() {
+    let mut desk = Desk::with(SimulatorSettings {
+        log_bodies: true,
+        ..SimulatorSettings::default()
+    });
+    let url = desk.simulator.base_url();
+    desk.write("jobs.jsonl", plain_jobs(1));
+    for (url, headers) in [
+        (format!("\"{url}\"\r"), "'x-team: blue'\r"),
+        (
+            format!(" '{url}/' \r\n"),
+            "x-team: \"blue\"\r\nx-other: 1\r\n",
+        ),
+        (
+            format!("\u{201c}{url}\u{201d}"),
+            "\"x-team: blue\r\nx-other: 1\"",
+        ),
+    ] {
+        desk.set("ANTHROPIC_BASE_URL", &url);
+        desk.set("ANTHROPIC_CUSTOM_HEADERS", headers);
+        desk.run(&["submit", "jobs.jsonl", "--new-run"]).expect(0);
+        let seen = desk.simulator.log().pop().unwrap().headers.unwrap();
+        assert_eq!(seen["x-team"], "blue", "{url:?} {headers:?}");
+    }
+    desk.set("ANTHROPIC_BASE_URL", "http://127.0.0.1:9");
+    let flag = format!("'{url}'");
+    desk.run(&["submit", "jobs.jsonl", "--new-run", "--base-url", &flag])
+        .expect(0);
 }
 
 #[test]

@@ -154,9 +154,13 @@ fn a_gateways_spelling_of_a_known_model_is_priced_and_the_report_says_by_which_r
         assert_eq!(model["price_row"], "claude-haiku-4-5-20251001", "{model}");
     }
     let text = desk.run(&["report"]).expect(0).stdout;
-    let row = text.lines().find(|line| line.contains("us.anthropic."));
-    assert!(
-        row.unwrap().ends_with("claude-haiku-4-5-20251001"),
+    let mut rows = text
+        .lines()
+        .skip_while(|line| !line.contains("us.anthropic."));
+    let below = rows.nth(1).unwrap();
+    assert_eq!(
+        below.trim(),
+        "priced as claude-haiku-4-5-20251001",
         "{text}"
     );
 }

@@ -132,7 +132,8 @@ pub struct DispatchArgs {
     /// Seed of every random choice, to repeat a run
     #[arg(long, value_name = "N", value_parser = parse::natural, help_heading = "Dispatch", hide_short_help = true)]
     pub seed: Option<u64>,
-    /// Append every event to this file, one JSON object per line; `-` is standard output
+    /// Append events to this file, one JSON object per line; `-` is standard output. Into a FIFO or a
+    /// pipe whose reader does not keep up, some are left out
     #[arg(
         long,
         value_name = "FILE",

@@ -4,7 +4,7 @@ use crate::cli::args::AttemptsArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::{Out, width};
 use crate::report::{write_attempts_json, write_attempts_text};
 
 use super::select;
@@ -17,7 +17,7 @@ pub async fn attempts(ctx: &Context, args: AttemptsArgs) -> Result<Exit, Failure
     let written = if args.json {
         write_attempts_json(&reader, run.id, job, &mut out).await?
     } else {
-        write_attempts_text(&reader, run.id, job, &mut out).await?
+        write_attempts_text(&reader, run.id, job, width(), &mut out).await?
     };
     out.finish()?;
     match job {

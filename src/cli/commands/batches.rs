@@ -7,12 +7,12 @@ use crate::cli::args::{AdoptArgs, BatchesAction, BatchesArgs, ForgetArgs};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::{Out, width};
 use crate::clock::Clock;
 use crate::model::{BatchState, Lane, Run};
 use crate::progress::plural;
 use crate::provider::{BatchApi, Failure as Refusal, is_missing};
-use crate::report::{BatchLine, batches_table};
+use crate::report::{BatchLine, batches_table, may_mean};
 use crate::store::{BatchRow, BatchStore, Reader};
 
 /// Shows the batches of a run, or does what was asked about one.
@@ -45,7 +45,7 @@ async fn show(ctx: &Context, args: &BatchesArgs) -> Result<Exit, Failure> {
     } else if lines.is_empty() {
         ctx.console.note(format!("run {} has no batches", run.id));
     } else {
-        out.line(batches_table(&lines, now).trim_end())?;
+        out.line(batches_table(&lines, now, width()).trim_end())?;
     }
     out.finish()?;
     Ok(Exit::Success)
@@ -117,7 +117,7 @@ fn nothing_in_doubt(wanted: Option<&str>) -> String {
 async fn in_doubt(session: &Session, wanted: Option<&str>) -> Result<(Run, BatchRow), Failure> {
     let doubtful = |row: &BatchRow| {
         let state = matches!(row.state, BatchState::Sending | BatchState::Uncertain);
-        state && wanted.is_none_or(|wanted| wanted == row.nonce)
+        state && wanted.is_none_or(|wanted| may_mean(wanted, &row.nonce))
     };
     let mut found = all(session, doubtful).await?;
     let list = "see all batches with `claude-run batches`";
@@ -174,10 +174,20 @@ fn cannot_ask(id: &str, refusal: &Refusal) -> Failure {
 async fn forget(ctx: &Context, session: &Session, args: &ForgetArgs) -> Result<Exit, Failure> {
     let _lock = session.lock()?;
     let named = |row: &BatchRow| {
-        let is_it = row.nonce == args.id || row.remote_id.as_deref() == Some(&args.id);
+        let remote = row.remote_id.as_deref();
+        let is_it = may_mean(&args.id, &row.nonce)
+            || remote.is_some_and(|remote| may_mean(&args.id, remote));
         is_it && !row.state.is_over()
     };
-    let Some((run, batch)) = all(session, named).await?.pop() else {
+    let mut found = all(session, named).await?;
+    if found.len() > 1 {
+        return Err(Failure::usage(
+            format!("`{}` is ambiguous", args.id),
+            "write more of the id; see all batches with `claude-run batches`",
+        )
+        .because(format!("{} open batches are called like that", found.len())));
+    }
+    let Some((run, batch)) = found.pop() else {
         return Err(Failure::usage(
             format!("there is no open batch `{}`", args.id),
             "see all batches with `claude-run batches`",
@@ -193,7 +203,7 @@ async fn forget(ctx: &Context, session: &Session, args: &ForgetArgs) -> Result<E
     {}
     ctx.console.warn(format!(
         "batch {} is given up: {} went back to the queue, and what the API has answered may be billed; `claude-run resume {}` sends them again",
-        args.id,
+        batch.remote_id.as_ref().unwrap_or(&batch.nonce),
         plural(batch.open_requests, "job"),
         run.id
     ));

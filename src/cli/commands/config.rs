@@ -13,6 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::cli::settings::{Origin, Row};
 use crate::cli::values::shown_url;
+use crate::provider::unquoted;
 
 /// Shows every setting, its value and where it came from.
 pub fn config(ctx: &Context, args: &ConfigArgs) -> Result<Exit, Failure> {
@@ -85,9 +86,12 @@ fn credential_rows(credentials: &Credentials) -> [Row; 2] {
 pub(super) fn proxy_rows(env: &Environment) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for variable in environment::PROXIES {
-        let Some(value) = env.path(variable) else {
+        let value = env.path(variable).unwrap_or_default();
+        let value = value.to_string_lossy();
+        let value = unquoted(&value);
+        if value.is_empty() {
             continue;
-        };
+        }
         let name = variable.to_ascii_lowercase();
         let key = name
             .strip_suffix("_proxy")
@@ -95,7 +99,7 @@ pub(super) fn proxy_rows(env: &Environment) -> Vec<Row> {
         if rows.iter().all(|row| row.key != key) {
             rows.push(Row {
                 key,
-                value: json!(shown_url(&value.to_string_lossy())),
+                value: json!(shown_url(value)),
                 origin: Origin::Environment(variable),
             });
         }

@@ -127,7 +127,7 @@ impl Endpoint {
         if pages.is_empty() {
             return Ok(None);
         }
-        let page = StatusPage::new(&pages, settings.api.ca_bundle.value.as_deref())?;
+        let page = StatusPage::new(&pages, &settings.api.network())?;
         Ok(Some(StatusProbe::new(page)))
     }
 }
@@ -220,7 +220,7 @@ pub(super) fn client_settings(
             .map(|header| (header.name.clone(), header.value.expose_secret().to_owned()))
             .collect(),
         workspace_id: api.workspace_id.value.clone(),
-        ca_bundle: api.ca_bundle.value.clone(),
+        network: api.network(),
         max_connections: settings.dispatch.concurrency.value as usize,
         idle_timeout: settings.dispatch.idle_timeout.value,
         clock,

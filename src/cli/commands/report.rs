@@ -4,7 +4,7 @@ use crate::cli::args::{ReportArgs, ReportFormat, TotalsKey};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::{Out, width};
 use crate::report::{TotalsBy, load_report, load_totals, report_text, totals_text};
 use crate::store::Reader;
 
@@ -31,7 +31,7 @@ pub async fn report(ctx: &Context, args: ReportArgs) -> Result<Exit, Failure> {
     let mut out = Out::stdout();
     match args.format() {
         ReportFormat::Json => out.json(&report)?,
-        ReportFormat::Text => out.line(report_text(&report).trim_end())?,
+        ReportFormat::Text => out.line(report_text(&report, width()).trim_end())?,
     }
     out.finish()?;
     Ok(Exit::Success)
@@ -49,7 +49,7 @@ async fn of_all<R: Reader>(reader: &R, args: &ReportArgs) -> Result<Exit, Failur
     let mut out = Out::stdout();
     match args.format() {
         ReportFormat::Json => out.json(&totals)?,
-        ReportFormat::Text => out.line(totals_text(&totals).trim_end())?,
+        ReportFormat::Text => out.line(totals_text(&totals, width()).trim_end())?,
     }
     out.finish()?;
     Ok(Exit::Success)

@@ -1,4 +1,4 @@
-//! Which run is meant: an id, the beginning of one, a name, `latest`, or nothing.
+//! Which run is meant: an id, the beginning or the end of one, a name, `latest`, or nothing.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::model::{Run, RunState};
 use crate::progress::plural;
+use crate::report::{may_mean, short_ids};
 use crate::store::sqlite::{DispatchLock, SqliteReader, SqliteStore, aside};
 use crate::store::{Reader, StoreError};
 
@@ -93,6 +94,16 @@ pub(super) async fn unfinished(reader: &SqliteReader) -> Result<Vec<Run>, Failur
         .collect())
 }
 
+/// The shortest end of the run's id that means it alone.
+pub(super) fn short_id(all: &[Run], run: &Run) -> String {
+    let ids: Vec<_> = all.iter().map(|run| run.id.to_string()).collect();
+    let names: Vec<_> = all.iter().filter_map(|run| run.name.as_deref()).collect();
+    let whole = run.id.to_string();
+    let short = short_ids(&ids.iter().map(String::as_str).collect::<Vec<_>>(), &names);
+    let ours = ids.iter().position(|id| *id == whole);
+    ours.map_or(whole, |ours| short[ours].clone())
+}
+
 pub(super) fn no_run() -> Failure {
     Failure::usage(
         "no run",
@@ -113,25 +124,27 @@ fn pick(mut runs: Vec<Run>, wanted: Option<&str>) -> Result<Run, Failure> {
     {
         return Ok(runs.swap_remove(named));
     }
-    by_prefix(runs, wanted)
+    by_part(runs, wanted)
 }
 
-fn by_prefix(runs: Vec<Run>, wanted: &str) -> Result<Run, Failure> {
+fn by_part(runs: Vec<Run>, wanted: &str) -> Result<Run, Failure> {
     let wanted_id = wanted.to_ascii_lowercase();
     let mut matching: Vec<_> = runs
         .into_iter()
-        .filter(|run| run.id.to_string().starts_with(&wanted_id))
+        .filter(|run| may_mean(&wanted_id, &run.id.to_string()))
         .collect();
     let list = "see all runs with `claude-run status`";
     match matching.len() {
         0 => Err(Failure::usage(format!("no run `{wanted}`"), list)
-            .because("no run has this id, the beginning of it, or this name")),
+            .because("no run has this id, its beginning or end, or this name")),
         1 => Ok(matching.swap_remove(0)),
         count => Err(Failure::usage(
             format!("`{wanted}` is ambiguous"),
             format!("write more of the id; {list}"),
         )
-        .because(format!("{count} runs begin like that"))),
+        .because(format!(
+            "{count} runs have an id that begins or ends like that"
+        ))),
     }
 }
 
@@ -179,6 +192,8 @@ mod tests {
             (Some(A), A),
             (Some("01957a1c-6"), A),
             (Some("01957A1C-7"), B),
+            (Some("00000b"), B),
+            (Some("000C"), C),
             (Some("night"), B),
         ] {
             assert_eq!(picked(wanted), Ok(id.to_owned()), "{wanted:?}");

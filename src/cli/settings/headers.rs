@@ -30,23 +30,33 @@ impl CustomHeader {
     }
 }
 
-/// Reads `ANTHROPIC_CUSTOM_HEADERS`: one `Name: value` per line, blank lines aside.
+/// Reads `ANTHROPIC_CUSTOM_HEADERS`: one `Name: value` per line, blank lines aside. Quotes around
+/// all of it, a line or a value are what copying left there.
 ///
 /// # Errors
 ///
 /// Names the line and says what is wrong with it, without repeating it.
 pub fn parse_headers(text: &str) -> Result<Vec<CustomHeader>, String> {
-    let lines = text.lines().enumerate();
+    let lines = without_pair(text).lines().enumerate();
     lines
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(index, line)| {
-            let (name, value) = line
+            let (name, value) = without_pair(line)
                 .split_once(':')
                 .ok_or("it is not of the form `Name: value`".to_owned())
                 .map_err(|why| format!("line {}: {why}", index + 1))?;
-            CustomHeader::new(name, value).map_err(|why| format!("line {}: {why}", index + 1))
+            CustomHeader::new(name, without_pair(value))
+                .map_err(|why| format!("line {}: {why}", index + 1))
         })
         .collect()
+}
+
+/// The text without the quotes around it, if the same stand at both ends: one alone belongs to it.
+fn without_pair(text: &str) -> &str {
+    let text = text.trim();
+    let inside = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    let inside = ['"', '\'', '`'].into_iter().find_map(inside);
+    inside.map_or(text, str::trim)
 }
 
 #[cfg(test)]
@@ -63,6 +73,22 @@ mod tests {
             .map(|header| (header.name.as_str(), header.value.expose_secret()))
             .collect();
         assert_eq!(read, [("X-Team", "red"), ("X-Url", "http://h:1")]);
+    }
+
+    #[test]
+    fn quotes_around_all_a_line_or_a_value_are_taken_off() {
+        for text in [
+            "\"X-Team: red\"\r\n",
+            "'X-Team: red'",
+            "X-Team: 'red'\r",
+            "X-Team:\"red\"",
+        ] {
+            let headers = parse_headers(text).unwrap();
+            assert_eq!(headers[0].name, "X-Team", "{text}");
+            assert_eq!(headers[0].value.expose_secret(), "red", "{text}");
+        }
+        let kept = parse_headers("X-Say: it's \"so\"").unwrap();
+        assert_eq!(kept[0].value.expose_secret(), "it's \"so\"");
     }
 
     #[test]

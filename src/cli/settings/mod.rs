@@ -24,6 +24,7 @@ use crate::model::{
     AutoOrOff, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, Pico, StreamMode,
 };
 use crate::policy::Hours;
+use crate::provider::{Network, ProxyRules};
 
 pub use batch::BatchLaneSettings;
 pub use headers::{CustomHeader, parse_headers};
@@ -147,6 +148,22 @@ pub struct ApiSettings {
     pub ca_bundle: Setting<Option<PathBuf>>,
     /// Whether requests may go unencrypted to another machine.
     pub insecure_http: Setting<bool>,
+    /// Which proxy requests go through: the environment alone says it.
+    pub proxies: ProxyRules,
+    /// The variables that say where the system's certificates are, as `NAME=PATH`.
+    pub roots_from: Option<String>,
+}
+
+impl ApiSettings {
+    /// The way out of this machine.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        Network {
+            proxies: self.proxies.clone(),
+            ca_bundle: self.ca_bundle.value.clone(),
+            roots_from: self.roots_from.clone(),
+        }
+    }
 }
 
 /// The second endpoint.

@@ -318,6 +318,8 @@ impl Layers {
             headers: self.headers(file)?,
             ca_bundle: self.ca_bundle(file, run),
             insecure_http: self.insecure_http(file)?,
+            proxies: self.env.proxies(),
+            roots_from: self.env.roots_from(),
         })
     }
 

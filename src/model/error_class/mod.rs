@@ -3,6 +3,7 @@
 //! One table (`table`) holds everything that depends on the class alone. What makes an answer
 //! belong to a class is `provider::classify`; how long to wait is `policy::retry`.
 
+mod api_type;
 mod table;
 
 use std::fmt;
@@ -11,6 +12,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use table::TABLE;
+
+pub use api_type::API_ERROR_TYPES;
 
 /// What went wrong with an attempt. The names are stable: they stand in the store, in reports, in
 /// exports and in `retry --class`.
@@ -56,7 +59,7 @@ pub enum ErrorClass {
     Connect,
     /// The host name could not be resolved.
     Dns,
-    /// The server's TLS certificate was not accepted.
+    /// No secure connection is possible: the certificate was not accepted, or the server refused.
     Tls,
     /// The connection broke before the whole answer had come; the work may have been done.
     ConnectionCut,
@@ -70,7 +73,7 @@ pub enum ErrorClass {
     Conflict,
     /// The prompt has more tokens than the model's context window.
     PromptTooLong,
-    /// The request body is larger than the API takes (32 MB).
+    /// The request body is larger than the API takes (32 MB), or than something in front of it does.
     RequestTooLarge,
     /// `max_tokens` is more than this model can produce, or than the prompt leaves room for.
     MaxTokensTooLarge,
@@ -82,7 +85,7 @@ pub enum ErrorClass {
     Image,
     /// A file that the request names does not exist, or its URL could not be read.
     FileMissing,
-    /// A tool or output schema was refused.
+    /// A tool or output schema was refused, or the form of the whole request.
     ToolSchema,
     /// This model does not continue a message of the assistant.
     PrefillUnsupported,

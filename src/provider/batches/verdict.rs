@@ -11,10 +11,14 @@ pub fn may_have_been_created(failure: &Failure) -> bool {
     match failure.evidence.http_status {
         _ if failure.unsent => false,
         Some(status) => matches!(status, 200..=299 | 408 | 500..),
-        // `Unknown` without a status is a request that could not be made or not be sent whole.
+        // `WrongEndpoint` without one is a proxy's refusal. `Unknown` without a status is a request that could not be made or not be sent whole.
         None => !matches!(
             failure.class,
-            ErrorClass::Dns | ErrorClass::Connect | ErrorClass::Tls | ErrorClass::Unknown
+            ErrorClass::Dns
+                | ErrorClass::Connect
+                | ErrorClass::Tls
+                | ErrorClass::WrongEndpoint
+                | ErrorClass::Unknown
         ),
     }
 }
@@ -133,6 +137,8 @@ mod tests {
             (Broken::Dns, false),
             (Broken::Connect, false),
             (Broken::Certificate, false),
+            (Broken::Alert, false),
+            (Broken::ProxyLogin, false),
             (Broken::Unsendable, false),
             (Broken::Timeout, true),
             (Broken::Cut, true),

@@ -1,5 +1,7 @@
 //! Answers as the API and what stands in front of it send them, each with its class.
 
+mod foreign;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -448,6 +450,8 @@ fn broken_exchanges_have_their_class() {
         (Broken::Dns, C::Dns),
         (Broken::Connect, C::Connect),
         (Broken::Certificate, C::Tls),
+        (Broken::Alert, C::Tls),
+        (Broken::ProxyLogin, C::WrongEndpoint),
         (Broken::Timeout, C::Timeout),
         (Broken::Cut, C::ConnectionCut),
         (Broken::Undecodable, C::BadResponse),

@@ -106,7 +106,7 @@ fn a_certificate_file_must_hold_certificates() {
     let mut settings = settings();
     let base = BaseUrl::parse(&settings.base_url).unwrap();
     for path in [file.path().to_owned(), "/nowhere/ca.pem".into()] {
-        settings.ca_bundle = Some(path.clone());
+        settings.network.ca_bundle = Some(path.clone());
         let error = build_client(&settings, &base).unwrap_err();
         assert!(matches!(error, ClientError::CaBundle { .. }), "{error}");
         assert!(error.to_string().contains(&*path.to_string_lossy()));
@@ -118,7 +118,7 @@ fn a_bundle_and_either_protocol_make_a_client() {
     let mut settings = settings();
     let base = BaseUrl::parse(&settings.base_url).unwrap();
     let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/src/provider/http/test_ca.pem");
-    settings.ca_bundle = Some(bundle.into());
+    settings.network.ca_bundle = Some(bundle.into());
     for http in [Http::Auto, Http::Http1] {
         settings.http = http;
         build_client(&settings, &base).unwrap();

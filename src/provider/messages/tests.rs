@@ -325,7 +325,7 @@ async fn tls_to_a_server_that_speaks_none_is_connect() {
     });
     let mut settings = ClientSettings::new(format!("https://{address}"), Credentials::default());
     // Some certificate to trust, also where the system has none.
-    settings.ca_bundle =
+    settings.network.ca_bundle =
         Some(concat!(env!("CARGO_MANIFEST_DIR"), "/src/provider/http/test_ca.pem").into());
     let client = MessagesClient::new(&settings).unwrap();
     let failure = send(&client).await.result.unwrap_err();

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{MAX_PAGE_BYTES, StatusPage, read_summary};
 use crate::model::{Indicator, PageStatus};
-use crate::provider::StatusSource;
+use crate::provider::{Network, StatusSource};
 use crate::simulator::{self, Simulator, SimulatorSettings};
 
 const MAJOR: &str = r#"{"status":{"indicator":"major"}}"#;
@@ -39,7 +39,10 @@ fn http(status: &str, headers: &str, body: &str) -> String {
 
 async fn ask(urls: &[&str]) -> PageStatus {
     let urls: Vec<_> = urls.iter().map(|url| (*url).to_owned()).collect();
-    StatusPage::new(&urls, None).unwrap().ask().await
+    StatusPage::new(&urls, &Network::default())
+        .unwrap()
+        .ask()
+        .await
 }
 
 fn simulated(indicator: simulator::Indicator, challenge: bool) -> Simulator {
@@ -111,7 +114,7 @@ async fn the_next_page_is_asked_when_one_tells_nothing() {
 async fn a_page_that_hangs_is_left() {
     let hanging = serve(String::new()).await;
     let second = serve(http("200 OK", "", MAJOR)).await;
-    let page = StatusPage::new(&[hanging, second], None).unwrap();
+    let page = StatusPage::new(&[hanging, second], &Network::default()).unwrap();
     let status = page.with_timeout(Duration::from_millis(200)).ask().await;
     assert_eq!(status.indicator, Indicator::Major);
 }

@@ -103,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_an_error_that_keeps_its_message() {
-        insta::assert_snapshot!(line(refused(3)).await, @r#"{"custom_id":"a-3","result":{"type":"errored","error":{"type":"error","error":{"type":"refused","message":"The model declined"},"request_id":"req_9"},"message":{"content":[{"type":"text","text":"I can"}],"stop_reason":"refusal"}},"run":{"line":3,"attempts":1,"lane":"live","model":"claude-haiku-4-5","error_class":"refused","cost_usd":"0.00","latency_ms":1234,"metadata":null}}"#);
+        insta::assert_snapshot!(line(refused(3)).await, @r#"{"custom_id":"a-3","result":{"type":"errored","error":{"error":{"message":"The model declined","original_type":"refused","type":"invalid_request_error"},"request_id":"req_9","type":"error"},"message":{"content":[{"type":"text","text":"I can"}],"stop_reason":"refusal"}},"run":{"line":3,"attempts":1,"lane":"live","model":"claude-haiku-4-5","error_class":"refused","cost_usd":"0.00","latency_ms":1234,"metadata":null}}"#);
     }
 
     #[tokio::test]

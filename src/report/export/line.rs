@@ -1,9 +1,12 @@
 //! The shape of an exported line. Its first two keys are exactly a Message Batches result line.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::strict::strict_error;
 use crate::model::{CostBasis, ErrorClass, Lane};
 use crate::report::error::{ReportError, Result};
 use crate::report::shape::millis;
@@ -37,7 +40,9 @@ pub enum ExportResult<J = serde_json::Value> {
     },
     /// With an error.
     Errored {
-        /// The error object: `{"type":"error","error":{"type":...,"message":...},"request_id":...}`.
+        /// The error object: `{"type":"error","error":{"type":...,"message":...},"request_id":...}`. The
+        /// inner type is always one of the API's own; if another was told, it stands beside it as
+        /// `original_type`. What claude-run makes of the error is `run.error_class`.
         error: J,
         /// The message that a refusal came with; nothing else has one.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,8 +85,8 @@ pub struct ResultRun<J = serde_json::Value> {
     pub note: Option<String>,
 }
 
-impl<'a> ResultLine<&'a RawValue> {
-    /// The line of a row, with the row's JSON as it is.
+impl<'a> ResultLine<Cow<'a, RawValue>> {
+    /// The line of a row, with the row's JSON as it is, but for errors that are none of the API's.
     pub(super) fn of(row: &'a ResultRow) -> Result<Self> {
         let metadata = row.metadata.as_deref();
         let metadata = metadata.map(|json| raw(json, "metadata", row.line));
@@ -105,19 +110,28 @@ impl<'a> ResultLine<&'a RawValue> {
     }
 }
 
-impl<'a> ExportResult<&'a RawValue> {
+impl<'a> ExportResult<Cow<'a, RawValue>> {
     fn of(row: &'a ResultRow) -> Result<Self> {
         let raw = |json: &'a str, what| raw(json, what, row.line);
+        let error = |json: &'a str| -> Result<Cow<'a, RawValue>> {
+            Ok(match raw(json, "error")? {
+                Cow::Borrowed(error) => strict_error(error, row.error_class),
+                owned => owned,
+            })
+        };
         Ok(match &row.result {
             ResultBody::Message(message) => Self::Succeeded {
                 message: raw(message, "message")?,
             },
-            ResultBody::Error(error) => Self::Errored {
-                error: raw(error, "error")?,
+            ResultBody::Error(told) => Self::Errored {
+                error: error(told)?,
                 message: None,
             },
-            ResultBody::Refusal { error, message } => Self::Errored {
-                error: raw(error, "error")?,
+            ResultBody::Refusal {
+                error: told,
+                message,
+            } => Self::Errored {
+                error: error(told)?,
                 message: Some(raw(message, "message")?),
             },
             ResultBody::Nothing => Self::Canceled,
@@ -126,6 +140,8 @@ impl<'a> ExportResult<&'a RawValue> {
 }
 
 /// Checks that stored text is one JSON value: a broken one must not break the line around it.
-fn raw<'a>(json: &'a str, what: &'static str, line: u64) -> Result<&'a RawValue> {
-    serde_json::from_str(json).map_err(|why| ReportError::NotJson { line, what, why })
+fn raw<'a>(json: &'a str, what: &'static str, line: u64) -> Result<Cow<'a, RawValue>> {
+    let raw = serde_json::from_str::<&RawValue>(json);
+    raw.map(Cow::Borrowed)
+        .map_err(|why| ReportError::NotJson { line, what, why })
 }

@@ -7,6 +7,7 @@ mod csv;
 mod file;
 mod jsonl;
 mod line;
+mod strict;
 
 use std::io::Write;
 use std::path::Path;

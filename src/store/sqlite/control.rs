@@ -173,7 +173,7 @@ fn interrupt(
 
 fn keep_interruption(tx: &Tx, open: &Open) -> Result<()> {
     let class = ErrorClass::Interrupted;
-    let error = error_object(class.as_str(), class.info().meaning, None);
+    let error = error_object(class.api_type(), class.info().meaning, None);
     tx.execute(
         "INSERT INTO results (job_id, n, error_blob) VALUES (?1, ?2, ?3)",
         params![open.job, open.attempts, pack(&error)],

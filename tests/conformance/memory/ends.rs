@@ -185,7 +185,7 @@ fn interrupt_job(job: &mut Job, now: Timestamp, most: u32, recovered: &mut Recov
     } else {
         recovered.failed += 1;
         let class = ErrorClass::Interrupted;
-        let error = error_object(class.as_str(), class.info().meaning, None);
+        let error = error_object(class.api_type(), class.info().meaning, None);
         let n = u32::try_from(job.attempts.len()).unwrap();
         job.state = JobState::Failed;
         job.result = Some((n, ResultBody::Error(error)));

@@ -67,10 +67,14 @@ fn tls(base: &BaseUrl, reply: &ModelsReply) -> Finding {
         .as_ref()
         .err()
         .map_or_else(String::new, |failure| words(failure));
-    let remedy = if reply.broken == Some(Broken::Certificate) {
-        "If a company proxy inspects traffic, give its certificate with --ca-bundle FILE; else check the clock and the system's CA certificates (package ca-certificates)."
-    } else {
-        "Check that the endpoint speaks TLS on this port, and what stands in between (proxy, firewall)."
+    let remedy = match reply.broken {
+        Some(Broken::Certificate) => {
+            "If a company proxy inspects traffic, give its certificate with --ca-bundle FILE; else check the clock and the system's CA certificates (package ca-certificates)."
+        }
+        Some(Broken::ProxyLogin) => "Give user and password in the variable that names the proxy.",
+        _ => {
+            "Check that the endpoint speaks TLS on this port, and what stands in between (proxy, firewall)."
+        }
     };
     Finding::failed(name, said, remedy)
 }

@@ -35,7 +35,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::cli::trust::Passage;
 use crate::clock::Clock;
-use crate::provider::{BaseUrl, Credentials, MessagesClient};
+use crate::provider::{BaseUrl, Credentials, MessagesClient, ProxyServer};
 
 use super::endpoint::{client_settings, prices};
 
@@ -137,7 +137,14 @@ async fn remote(ctx: &Context, send: bool, limits: Limits) -> Vec<Finding> {
     passage.announce(ctx);
     let (proxy, finding) = network::proxy(ctx, &base);
     findings.push(finding);
-    let (reached, way) = network::way(proxy.as_ref().unwrap_or(&base), limits.step).await;
+    let Ok(proxy) = proxy else {
+        findings.extend(network::no_way());
+        findings.extend(api::unreached(&base));
+        return findings;
+    };
+    let first_hop = proxy.as_ref().map(ProxyServer::host_and_port);
+    let first_hop = first_hop.unwrap_or_else(|| base.host_and_port());
+    let (reached, way) = network::way(first_hop, limits.step).await;
     findings.extend(way);
     let client = match client(ctx, &passage) {
         Ok(_) if !reached => None,

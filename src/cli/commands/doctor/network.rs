@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::finding::Finding;
 use crate::cli::context::Context;
 use crate::cli::trust::{Passage, gate};
-use crate::provider::{BaseUrl, ProxyRules, connect, resolve};
+use crate::provider::{BaseUrl, ProxyServer, connect, resolve};
 
 /// Addresses that are listed; large services have many.
 const MAX_ADDRESSES: usize = 4;
@@ -39,27 +39,31 @@ pub(super) fn base_url(ctx: &Context) -> (Option<(BaseUrl, Passage)>, Finding) {
     (Some((base, passage)), finding)
 }
 
-/// The proxy for the base URL, if there is one.
-pub(super) fn proxy(ctx: &Context, base: &BaseUrl) -> (Option<BaseUrl>, Finding) {
+/// The proxy for the base URL, if there is one, as the client itself goes by it.
+/// An error if one is named that cannot be used: then nothing goes out, not even without it.
+pub(super) fn proxy(ctx: &Context, base: &BaseUrl) -> (Result<Option<ProxyServer>, ()>, Finding) {
     const NAME: &str = "proxy";
-    let env = &ctx.layers.env;
-    let variable = |name: &str| Some(env.path(name)?.to_string_lossy().into_owned());
-    let proxy = ProxyRules::of_variables(variable).proxy_for(base);
+    let proxy = match ctx.settings.api.proxies.proxy_for(base) {
+        Ok(proxy) => proxy,
+        Err(error) => return (Err(()), Finding::from_failure(NAME, &error.into())),
+    };
     let found = match &proxy {
-        Some(proxy) => {
-            let (host, port) = proxy.host_and_port();
-            format!("{host}:{port}, from the environment")
-        }
+        Some(proxy) => format!("{proxy} ({})", proxy.variable()),
         None if base.is_loopback() => "none for this machine itself".to_owned(),
         None => "none for this base URL".to_owned(),
     };
-    (proxy, Finding::ok(NAME, found))
+    (Ok(proxy), Finding::ok(NAME, found))
+}
+
+const NAMES: [&str; 2] = ["name_resolution", "tcp"];
+
+/// The same where the way is barred.
+pub(super) fn no_way() -> Vec<Finding> {
+    NAMES.map(not_reached).into()
 }
 
 /// Name resolution, then TCP, to whatever the first connection goes to. True if it was opened.
-pub(super) async fn way(gate: &BaseUrl, limit: Duration) -> (bool, Vec<Finding>) {
-    const NAMES: [&str; 2] = ["name_resolution", "tcp"];
-    let (host, port) = gate.host_and_port();
+pub(super) async fn way((host, port): (&str, u16), limit: Duration) -> (bool, Vec<Finding>) {
     let addresses = match resolve(host, port, limit).await {
         Ok(addresses) => addresses,
         Err(error) => {

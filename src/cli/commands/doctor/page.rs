@@ -20,7 +20,7 @@ pub(super) async fn check(ctx: &Context) -> Finding {
             "not asked: the base URL is not the first-party API (`[status] url` names a page)";
         return Finding::ok(NAME, why);
     }
-    match StatusPage::new(&pages, settings.api.ca_bundle.value.as_deref()) {
+    match StatusPage::new(&pages, &settings.api.network()) {
         Ok(page) => describe(&page.ask().await, &pages),
         Err(error) => Finding::from_failure(NAME, &error.into()),
     }

@@ -9,14 +9,14 @@ use super::api::{shown_limits, words};
 use super::finding::{Finding, remedy_of};
 use crate::clock::Clock;
 use crate::model::{RequestBody, Treatment};
-use crate::policy::{ModelStatus, PriceTable};
+use crate::policy::{ModelPrices, ModelStatus, PriceTable};
 use crate::provider::{MessagesClient, Provider, Request};
 
 const NAME: &str = "message";
 /// The most that the answer may have; the prompt has about as many.
 const TOKENS: u64 = 10;
 
-/// Sends the message to the cheapest of the listed models.
+/// Sends the message to the cheapest of the models that the endpoint lists.
 pub(super) async fn check(
     client: &MessagesClient,
     prices: &PriceTable,
@@ -25,7 +25,7 @@ pub(super) async fn check(
     limit: Duration,
 ) -> Finding {
     let now = clock.now();
-    let Some(model) = cheapest(prices, listed, now) else {
+    let Some(model) = to_ask(prices, listed, now) else {
         let remedy = "Correct the price table ([prices] file).";
         return Finding::failed(NAME, "not sent: no model has a price", remedy);
     };
@@ -65,18 +65,56 @@ pub(super) async fn check(
     }
 }
 
-/// The id of the model whose answer costs least: of those listed, or of all that are current.
-fn cheapest<'a>(prices: &'a PriceTable, listed: &[String], now: Timestamp) -> Option<&'a str> {
-    let by_price = || {
-        prices.models().iter().filter_map(|model| {
-            let prices = model.prices(now, TOKENS, false)?;
-            Some((prices.input + prices.output, model))
-        })
+/// The model to ask: of those that the endpoint lists, under the name that it lists them by; where it
+/// lists none, the cheapest of all that are current.
+fn to_ask<'a>(prices: &'a PriceTable, listed: &'a [String], now: Timestamp) -> Option<&'a str> {
+    let price = |model: &ModelPrices| {
+        let prices = model.prices(now, TOKENS, false)?;
+        Some(prices.input + prices.output)
     };
-    let is_listed = |id: &str| listed.iter().any(|listed| listed == id);
-    let of_listed = by_price().filter(|(_, model)| model.names().any(is_listed));
-    let of_current = by_price().filter(|(_, model)| model.status == ModelStatus::Current);
-    let cheapest = of_listed.min_by_key(|(price, _)| *price);
-    let cheapest = cheapest.or_else(|| of_current.min_by_key(|(price, _)| *price));
-    cheapest.map(|(_, model)| model.id.as_str())
+    let of_table = prices.models().iter();
+    let current = of_table.filter(|model| model.status == ModelStatus::Current);
+    let current = current.filter_map(|model| Some((price(model)?, model.id.as_str())));
+    let priced = listed
+        .iter()
+        .filter_map(|id| Some((price(prices.model(id)?)?, id.as_str())));
+    if let Some((_, cheapest)) = priced.min_by_key(|(price, _)| *price) {
+        return Some(cheapest);
+    }
+    // Without a price: a gateway may list models of others too.
+    let of_claude = listed.iter().find(|id| id.contains("claude"));
+    if let Some(some) = of_claude.or(listed.first()) {
+        return Some(some);
+    }
+    let cheapest = current.min_by_key(|(price, _)| *price);
+    cheapest.map(|(_, id)| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PriceTable, to_ask};
+
+    #[test]
+    fn a_model_is_asked_that_the_endpoint_lists_and_by_the_name_that_it_gives() {
+        let prices = PriceTable::embedded();
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        for (listed, asked) in [
+            (
+                &["claude-opus-5", "claude-haiku-4-5"][..],
+                "claude-haiku-4-5",
+            ),
+            (
+                &["openai/gpt-9", "anthropic/claude-haiku-4.5"],
+                "anthropic/claude-haiku-4.5",
+            ),
+            // No price is known, but it is what is there.
+            (&["text-embedding", "acme/claude-next"], "acme/claude-next"),
+            (&["acme-1", "acme-2"], "acme-1"),
+        ] {
+            let listed: Vec<_> = listed.iter().map(|id| (*id).to_owned()).collect();
+            assert_eq!(to_ask(&prices, &listed, now), Some(asked), "{listed:?}");
+        }
+        let current = to_ask(&prices, &[], now).unwrap();
+        assert!(prices.model(current).is_some(), "{current}");
+    }
 }
