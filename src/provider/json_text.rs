@@ -101,6 +101,15 @@ mod tests {
         }
     }
 
+    /// In one pass: by a pass for each bracket this takes half a minute and more.
+    #[test]
+    fn two_hundred_thousand_open_brackets_are_closed() {
+        let text = format!("{{\"a\":{}", "[".repeat(200_000));
+        let whole = closed(&text).unwrap();
+        assert_eq!(whole.len(), 2 * text.len() - 4);
+        assert!(whole.ends_with("]]}"));
+    }
+
     proptest! {
         #[test]
         fn a_cut_never_makes_invalid_json(
