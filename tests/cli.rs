@@ -34,6 +34,10 @@ mod disks;
 mod endpoint;
 #[path = "cli/export.rs"]
 mod export;
+#[path = "cli/failed_classes.rs"]
+mod failed_classes;
+#[path = "cli/found_config.rs"]
+mod found_config;
 #[path = "cli/fuzz_corpus.rs"]
 mod fuzz_corpus;
 #[path = "cli/harness.rs"]
@@ -48,6 +52,8 @@ mod kept;
 mod money;
 #[path = "cli/network.rs"]
 mod network;
+#[path = "cli/no_batches.rs"]
+mod no_batches;
 #[path = "cli/onlookers.rs"]
 mod onlookers;
 #[path = "cli/paid_results.rs"]
@@ -92,6 +98,8 @@ mod streams;
 mod strict_bodies;
 #[path = "cli/tables.rs"]
 mod tables;
+#[path = "cli/take_out.rs"]
+mod take_out;
 #[path = "cli/trust.rs"]
 mod trust;
 #[path = "cli/trying_out.rs"]

@@ -4,6 +4,8 @@
 //! An answer without a receipt is not free. It costs the most that its request allows, which is what
 //! a budget has held for it, and is marked. Whatever cannot be bounded either is of unknown price.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::settings::EngineSettings;
@@ -104,6 +106,9 @@ pub struct Terms<'a> {
     pub prefixes: &'a [SharedPrefix],
     /// Searches that a request is taken to make where its search tool names no bound.
     pub assume_searches: Option<u32>,
+    /// The second endpoint's names for models, if there is one: what was sent live may have gone
+    /// there.
+    pub others: Option<&'a BTreeMap<String, String>>,
 }
 
 impl Terms<'_> {

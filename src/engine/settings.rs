@@ -71,6 +71,7 @@ impl EngineSettings {
             prices: &self.prices,
             prefixes: &self.limits.cache_prefixes,
             assume_searches: self.limits.budget_rule.assume_searches,
+            others: self.second.as_ref().map(|second| &second.models),
         }
     }
 

@@ -94,6 +94,18 @@ impl fmt::Display for BatchState {
     }
 }
 
+/// Why a batch is called stuck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StuckBatch {
+    /// It should have run out of time an hour ago.
+    Expired,
+    /// It has been cancelled for an hour.
+    Canceling,
+    /// The deadline of some of its jobs has passed.
+    DeadlineMissed,
+}
+
 /// Why we asked the API to cancel a batch: what becomes of its unprocessed jobs depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::AttemptOutcome;
-use super::batch::{CancelReason, RemoteStatus, RequestCounts};
+use super::batch::{CancelReason, RemoteStatus, RequestCounts, StuckBatch};
 use super::error_class::ErrorClass;
 use super::job::Lane;
 use super::money::CostBasis;
@@ -234,6 +234,24 @@ pub enum EventKind {
         /// What happened to it.
         error_class: ErrorClass,
         /// The same in words.
+        message: String,
+    },
+    /// A batch does not end when it should; told once for each reason.
+    BatchStuck {
+        /// The number of the batch in the store.
+        batch: i64,
+        /// The API's id.
+        remote_id: Option<String>,
+        /// Why it is called so.
+        why: StuckBatch,
+        /// The same in words, and the way out.
+        message: String,
+    },
+    /// There are no Message Batches at the endpoint: what may go live goes live, at the full price.
+    NoBatches {
+        /// Why.
+        error_class: ErrorClass,
+        /// What the endpoint answered.
         message: String,
     },
     /// No batch can be created, looked at or fetched just now.

@@ -34,6 +34,7 @@ pub use attempt::{AttemptOutcome, AttemptRecord};
 pub use auto_or_off::AutoOrOff;
 pub use batch::{
     BatchId, BatchState, CancelReason, RemoteBatch, RemoteStatus, RequestCounts, ShortResults,
+    StuckBatch,
 };
 pub use body::RequestBody;
 pub use cache_prefix::SharedPrefix;
@@ -50,7 +51,8 @@ pub use money::{Cost, CostBasis, Pico};
 pub use observer::Observer;
 pub use printable::{is_bidi_control, is_control, printable};
 pub use run::{
-    DispatchOptions, Halt, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping, is_own_budget,
+    DispatchOptions, Halt, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping, explains_itself,
+    is_own_budget,
 };
 pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;

@@ -260,7 +260,17 @@ pub struct Halt {
 /// How the message of a halt begins that is the user's own doing: no limit of the API was met.
 const OWN_BUDGET: &str = "this run's own budget";
 
+/// How the message of a halt begins for which an endpoint without Message Batches is the reason.
+const NO_BATCHES: &str = "no batch can be created at this endpoint";
+
 impl Halt {
+    /// The message of a run with jobs that only a batch may do, at an endpoint that has none: what it
+    /// said, and what to do.
+    #[must_use]
+    pub fn no_batches(rest: &str) -> String {
+        format!("{NO_BATCHES}: {rest}")
+    }
+
     /// The message of a run of whose budget so much is spent, and so much kept for attempts that may
     /// have been billed, that the next request, which may cost `next`, does not fit.
     #[must_use]
@@ -300,6 +310,18 @@ impl Halt {
     pub fn is_own_budget(&self) -> bool {
         is_own_budget(self.class, &self.message)
     }
+
+    /// Its message says all that is to be said: the words of its class would mislead.
+    #[must_use]
+    pub fn explains_itself(&self) -> bool {
+        explains_itself(self.class, &self.message)
+    }
+}
+
+/// Whether the message of a halt of that class says all that is to be said.
+#[must_use]
+pub fn explains_itself(class: ErrorClass, message: &str) -> bool {
+    is_own_budget(class, message) || message.starts_with(NO_BATCHES)
 }
 
 /// Whether a halt of that class with that message is the user's own budget.

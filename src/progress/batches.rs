@@ -147,6 +147,11 @@ pub(super) fn line(kind: &EventKind) -> Option<String> {
             remote_id.as_deref().unwrap_or("without an id"),
             one_line(message)
         ),
+        EventKind::BatchStuck { message, .. } => one_line(message),
+        EventKind::NoBatches { message, .. } => format!(
+            "no batch can be created at this endpoint ({}): what may go live goes live, at the full price",
+            one_line(message)
+        ),
         EventKind::BatchWaiting {
             error_class,
             message,

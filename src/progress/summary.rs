@@ -34,8 +34,10 @@ pub struct RunSummary {
     pub reason: EndReason,
     /// How many jobs stand where.
     pub jobs: JobCounts,
-    /// The classes of ended jobs and how many have each: failures and marked successes.
+    /// The classes of failed jobs and how many have each; they add up to the failed.
     pub classes: Vec<(ErrorClass, u64)>,
+    /// What marks jobs that succeeded all the same (`truncated`), and how many.
+    pub marked: Vec<(ErrorClass, u64)>,
     /// What the whole run has cost, earlier dispatches included.
     pub cost_total: Pico,
     /// Attempts with usage whose model has no known price.
@@ -88,7 +90,7 @@ impl RunSummary {
             EndReason::Halted(halt) => {
                 let info = halt.class.info();
                 writeln!(f, "{run} was halted after {took}: {}", info.name)?;
-                if halt.is_own_budget() {
+                if halt.explains_itself() {
                     writeln!(f, "  {}", halt.message)?;
                     return self.write_simulated(f);
                 }
@@ -130,6 +132,16 @@ impl RunSummary {
         for (class, n) in self.classes.iter().filter(|(_, n)| *n > 0) {
             let info = class.info();
             writeln!(f, "    {} {}: {}", thousands(*n), info.name, info.meaning)?;
+            writeln!(f, "      {}", remedy(*class))?;
+        }
+        for (class, n) in &self.marked {
+            let info = class.info();
+            let n = thousands(*n);
+            writeln!(
+                f,
+                "    {n} of the succeeded {}: {}",
+                info.name, info.meaning
+            )?;
             writeln!(f, "      {}", remedy(*class))?;
         }
         Ok(())
@@ -273,6 +285,7 @@ mod tests {
                 ..JobCounts::default()
             },
             classes: Vec::new(),
+            marked: Vec::new(),
             cost_total: Pico(12_345_600_000),
             unknown_price: 0,
             maybe_billed: 0,
@@ -330,10 +343,10 @@ mod tests {
                 (ErrorClass::Overloaded, 5),
                 (ErrorClass::Timeout, 1),
                 (ErrorClass::Refused, 3),
-                (ErrorClass::Truncated, 12),
                 (ErrorClass::Canceled, 1),
                 (ErrorClass::Dns, 0),
             ],
+            marked: vec![(ErrorClass::Truncated, 12)],
             unknown_price: 1,
             maybe_billed: 2,
             maybe_billed_at_most: Some(Pico(1_500_000_000)),
@@ -350,10 +363,10 @@ mod tests {
               It was tried until the tries were used up; `claude-run retry` gives it new ones.
             3 refused: The model declined to answer (stop_reason `refusal`).
               Rephrase the prompt or use another model (`--fallback-model` does that by itself); the same request will nearly always be refused again.
-            12 truncated: The answer ended at max_tokens; it is kept, but incomplete.
-              Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
             1 canceled: Cancelled before it was processed.
               `claude-run retry --class canceled` puts it back.
+            12 of the succeeded truncated: The answer ended at max_tokens; it is kept, but incomplete.
+              Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
           cost: $0.0123456 + unknown
             3 answers told no usage: counted at the most that the request allows
             1 answer under a name without a known price: counted at the price of the model that was asked

@@ -45,6 +45,8 @@ pub(super) struct Fold {
     content: Content,
     /// An event told why the message stopped.
     stop_told: bool,
+    /// An event told how much was put out. What the beginning tells of that is a placeholder.
+    output_told: bool,
     end: Option<End>,
     frames: u64,
     pings: u64,
@@ -85,6 +87,11 @@ impl Fold {
         stop_reason.is_some_and(|raw| raw.starts_with('"'))
             && (self.stop_told || self.content.came_with_the_beginning())
             && self.content.open().next().is_none()
+    }
+
+    /// Whether its count of output tokens is the beginning's, which is told before there is any.
+    pub(super) fn lacks_output(&self) -> bool {
+        self.stop_told && !self.output_told
     }
 
     /// How many frames have come that tell anything: all but pings.
@@ -233,7 +240,9 @@ impl Fold {
         if let Ok(usage) = raw(event, "usage")
             && usage.starts_with('{')
         {
-            self.usage.merge(&object(usage)?);
+            let usage = object(usage)?;
+            self.output_told |= usage.get("output_tokens").is_some_and(|raw| raw != "null");
+            self.usage.merge(&usage);
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ pub(super) fn compact(text: &str) -> String {
 /// SDKs make of a tool's input that `max_tokens` cut. None if nothing of an object is there.
 pub(super) fn closed(text: &str) -> Option<String> {
     let (mut strings, mut open) = (Strings::default(), Vec::new());
+    // Every bracket moves it on, so what is open there is what is open in the end.
     let mut whole = None;
     for (at, c) in text.char_indices() {
         if strings.next(c) {
@@ -30,15 +31,13 @@ pub(super) fn closed(text: &str) -> Option<String> {
             _ => continue,
         }
         // Everything before a comma, and everything up to a bracket, is complete.
-        let end = if c == ',' { at } else { at + 1 };
-        let closers: String = open.iter().rev().collect();
-        whole = Some((end, closers));
+        whole = Some(if c == ',' { at } else { at + 1 });
         if open.is_empty() {
             break;
         }
     }
-    let (end, closers) = whole?;
-    let mended = format!("{}{closers}", &text[..end]);
+    let closers: String = open.iter().rev().collect();
+    let mended = format!("{}{closers}", &text[..whole?]);
     let is_json = serde_json::from_str::<&serde_json::value::RawValue>(&mended).is_ok();
     (is_json && mended.starts_with('{')).then_some(mended)
 }
@@ -100,6 +99,15 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(closed(text).as_deref(), expected, "{text}");
         }
+    }
+
+    /// In one pass: by a pass for each bracket this takes half a minute and more.
+    #[test]
+    fn two_hundred_thousand_open_brackets_are_closed() {
+        let text = format!("{{\"a\":{}", "[".repeat(200_000));
+        let whole = closed(&text).unwrap();
+        assert_eq!(whole.len(), 2 * text.len() - 4);
+        assert!(whole.ends_with("]]}"));
     }
 
     proptest! {

@@ -47,8 +47,8 @@ mod wire;
 
 pub use base_url::BaseUrl;
 pub use batches::{
-    BatchApi, BatchPage, BatchUpload, BatchesClient, ItemResult, Polled, ResultLine, is_missing,
-    may_have_been_created, read_result_line, rejected_entry,
+    BatchApi, BatchPage, BatchUpload, BatchesClient, ItemResult, Polled, ResultLine,
+    has_no_batches, is_missing, may_have_been_created, read_result_line, rejected_entry,
 };
 pub use classify::{
     MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,

@@ -80,6 +80,7 @@ impl BatchLine {
             at.checked_add(kept).ok()
         });
         let of_run = run.options.deadline.filter(|_| batch.undated);
+        let deadline = [batch.deadline, of_run].into_iter().flatten().min();
         Self {
             run_id: run.id.to_string(),
             local_id: batch.nonce.clone(),
@@ -95,17 +96,17 @@ impl BatchLine {
             expires_at: batch.expires_at,
             ended_at: batch.ended_at,
             results_until,
-            deadline: [batch.deadline, of_run].into_iter().flatten().min(),
+            deadline,
             cancel_reason: batch.cancel_reason,
             results_short_since: short_since(batch),
-            next: next(batch, results_until, dispatcher_alive, now),
+            next: next(batch, (results_until, deadline), dispatcher_alive, now),
         }
     }
 }
 
 fn next(
     batch: &BatchRow,
-    results_until: Option<Timestamp>,
+    (results_until, deadline): (Option<Timestamp>, Option<Timestamp>),
     dispatcher_alive: bool,
     now: Timestamp,
 ) -> String {
@@ -117,6 +118,12 @@ fn next(
         (BatchState::Sending, _) => "its create call is under way",
         (BatchState::Uncertain, _) => {
             "it may exist: the API's list is searched before it is created again"
+        }
+        (BatchState::Open | BatchState::Canceling, _) if overdue(batch, now) => {
+            return stuck(batch, "the API does not end it");
+        }
+        (BatchState::Open | BatchState::Canceling, _) if deadline.is_some_and(|at| at <= now) => {
+            return stuck(batch, "the deadline of its jobs has passed");
         }
         (BatchState::Open, _) if expired => "its time is over: the API ends it",
         (BatchState::Open, _) => "the API works on it",
@@ -140,6 +147,21 @@ fn next(
     } else {
         format!("{what}, once `claude-run resume` runs")
     }
+}
+
+/// So long after its time a batch that has not ended is stuck.
+const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+fn overdue(batch: &BatchRow, now: Timestamp) -> bool {
+    let expires_at = batch.expires_at;
+    expires_at.is_some_and(|at| now.duration_since(at) >= PATIENCE)
+}
+
+fn stuck(batch: &BatchRow, why: &str) -> String {
+    let id = batch.remote_id.as_deref().unwrap_or(&batch.nonce);
+    format!(
+        "{why}: `claude-run resume` looks at it further, `claude-run batches forget {id}` sends its jobs again"
+    )
 }
 
 fn short_since(batch: &BatchRow) -> Option<Timestamp> {
@@ -283,7 +305,20 @@ mod tests {
                 soon,
                 "the API works on it, once `claude-run resume` runs",
             ),
-            (Open, None, true, later, "its time is over: the API ends it"),
+            (
+                Open,
+                None,
+                true,
+                later,
+                "does not end it: `claude-run resume` looks",
+            ),
+            (
+                Canceling,
+                user,
+                true,
+                later,
+                "batches forget msgbatch_01` sends",
+            ),
             (Canceling, user, true, soon, "the rest ends cancelled"),
             (Canceling, deadline, true, soon, "the rest goes live"),
             (Canceling, None, true, soon, "somebody else"),

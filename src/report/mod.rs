@@ -31,8 +31,8 @@ pub use batches::{BatchLine, batches_table};
 pub use cost::{load_report, summarise};
 pub use error::{FileStep, ReportError, Result};
 pub use export::{
-    CsvFit, DamagedJob, ExportCounts, ExportFormat, ExportResult, ResultLine, ResultRun,
-    TargetFile, export_to_file, write_csv, write_jsonl, write_results,
+    CsvFit, ExportCounts, ExportFormat, ExportResult, NamedJob, ResultLine, ResultRun, TargetFile,
+    export_to_file, write_csv, write_jsonl, write_results,
 };
 pub use fitted::USUAL_WIDTH;
 pub use short_id::{may_mean, short_ids};

@@ -12,7 +12,7 @@ use super::fitted::{Concession, Fitted, Heading, Row, day_and_minute};
 use super::shape;
 use super::short_id::short_ids;
 use super::table::{Align, Table, count, grouped, plain};
-use crate::model::{ErrorClass, JobCounts, Run, RunState, is_own_budget};
+use crate::model::{ErrorClass, JobCounts, Run, RunState, explains_itself};
 
 /// Where a run stands, as it is shown. Unlike the stored state it knows whether a dispatcher lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -272,7 +272,7 @@ pub(super) fn job_counts(jobs: &JobCounts) -> String {
 
 fn halt_reason(halt: &StatusHalt) -> String {
     let info = halt.class.info();
-    if is_own_budget(halt.class, &halt.message) {
+    if explains_itself(halt.class, &halt.message) {
         return format!("\nHalted {:.0}: {}\n", halt.at, plain(&halt.message));
     }
     format!(

@@ -164,6 +164,9 @@ pub struct AttemptSums {
     pub by_class: BTreeMap<ErrorClass, u64>,
     /// Of `by_class`, those that brought their job's result: for what jobs failed in the end.
     pub results_by_class: BTreeMap<ErrorClass, u64>,
+    /// Of `results_by_class`, those whose jobs failed: they add up to the failed jobs. The others mark
+    /// jobs that succeeded (`truncated`).
+    pub failed_by_class: BTreeMap<ErrorClass, u64>,
     /// Those cut off by an end of claude-run itself.
     pub interrupted: u64,
     /// Those that may have been billed although no answer says so. The sums of money hold what

@@ -27,9 +27,10 @@ pub use batches::{
 pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
-    AttemptGroup, AttemptRow, Claim, Claimed, DayGroup, DuplicateId, EstimateKind, EstimateSums,
-    Finish, HourOfDay, JobEnd, LaneLoad, MaybeBilled, NewRun, Next, Only, OpenRequest, Pulse,
-    Recovered, Replayed, ResultBody, ResultRow, RetryFilter, StatusChange, Unbounded,
+    AttemptGroup, AttemptRow, CancelFilter, CanceledJobs, Claim, Claimed, DayGroup, DuplicateId,
+    EstimateKind, EstimateSums, Finish, HourOfDay, JobEnd, LaneLoad, MaybeBilled, NewRun, Next,
+    Only, OpenRequest, Pulse, Recovered, Replayed, ResultBody, ResultRow, RetryFilter,
+    StatusChange, Unbounded,
 };
 
 pub use verify::{Check, Verification};
@@ -182,6 +183,18 @@ pub trait Store: Send + Sync + 'static {
     /// which has not been sent, as cancelled, and asks a dispatcher to end the rest; true while there
     /// may be more. Jobs in a batch that the API may have are left to whoever can ask the API.
     fn cancel(&self, run: RunId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Ends those jobs of at most one page that wait as cancelled, as far as `filter` means them, and
+    /// counts the others that it means. A batch that has not been sent is taken apart for them; what
+    /// is in flight, or in a batch that the API may have, stays. Goes on after the line that it
+    /// returns, until there is none.
+    fn cancel_jobs(
+        &self,
+        run: RunId,
+        filter: CancelFilter,
+        after_line: u64,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<CanceledJobs>> + Send;
 
     /// Puts at most one page of failed or cancelled jobs back in the queue, with a fresh history
     /// (their attempts stay in the ledger, without a time of a next try). Returns how many, and the line to go on after, or none

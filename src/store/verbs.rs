@@ -247,6 +247,32 @@ pub struct RetryFilter {
     pub custom_ids: Vec<String>,
 }
 
+/// Which jobs `cancel` takes out. What is empty means any; all that is given must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CancelFilter {
+    /// Only jobs that last failed with one of these.
+    pub classes: Vec<ErrorClass>,
+    /// Only these jobs.
+    pub custom_ids: Vec<String>,
+    /// Only jobs that ask one of these models.
+    pub models: Vec<String>,
+}
+
+/// What became of a page of jobs that were to be cancelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CanceledJobs {
+    /// Jobs that ended cancelled.
+    pub canceled: u64,
+    /// Jobs that are in flight, and stay.
+    pub in_flight: u64,
+    /// Jobs that are in a batch which the API may have, and stay.
+    pub in_batch: u64,
+    /// Jobs that had ended before.
+    pub ended: u64,
+    /// The line after which to go on; none at the end.
+    pub next: Option<u64>,
+}
+
 /// Which ended jobs a reader wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Only {

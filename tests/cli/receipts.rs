@@ -84,6 +84,17 @@ fn a_streamed_answer_without_usage_costs_what_its_request_allows() {
     an_answer_without_usage_costs_what_it_may(&["--stream", "always"]);
 }
 
+/// What the stream's beginning tells of its output is told before there is any.
+#[test]
+fn a_stream_whose_end_tells_no_usage_costs_what_its_request_allows() {
+    let desk = run_of(["stream-no-usage".to_owned()], &["--stream", "always"]);
+    let attempt = &desk.attempts()[0];
+    assert_eq!(attempt["outcome"], "succeeded");
+    assert_eq!(attempt["cost_basis"], "at_most");
+    assert_eq!(attempt["cost_usd"], attempt["at_most_usd"]);
+    assert!(adds_up(&desk) >= bill(&desk), "never less than was billed");
+}
+
 #[test]
 fn an_answer_without_usage_in_a_batch_costs_what_its_request_allows_there() {
     an_answer_without_usage_costs_what_it_may(&["--lane", "batch"]);

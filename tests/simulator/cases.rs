@@ -39,7 +39,7 @@ const TEXT: &str = "text/plain";
 const INVALID: &str = "invalid_request_error";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-const WHOLE: [Expected; 78] = [
+const WHOLE: [Expected; 83] = [
     expect("ok", 200, JSON, "end_turn", "simulated answer"),
     expect("thinking", 200, JSON, "end_turn", "\"signature\""),
     expect("empty-answer", 200, JSON, "end_turn", "\"content\":[]"),
@@ -82,12 +82,17 @@ const WHOLE: [Expected; 78] = [
     expect("403-challenge", 403, HTML, "", "Just a moment..."),
     expect("404-model", 404, JSON, "not_found_error", "\"model: claude-haiku-4-5-20251001\""),
     expect("404-html", 404, HTML, "", "404 Not Found"),
+    expect("404-path", 404, JSON, "not_found_error", "Not Found"),
+    expect("404-gateway", 404, JSON, "", "{\"detail\":\"Not Found\"}"),
+    expect("405", 405, JSON, INVALID, "Method Not Allowed"),
+    expect("405-gateway", 405, JSON, "", "{\"detail\":\"Method Not Allowed\"}"),
     expect("408", 408, JSON, "timeout_error", ""),
     expect("409", 409, JSON, "conflict_error", ""),
     expect("413-html", 413, HTML, "", "Request Entity Too Large"),
     expect("413-json", 413, JSON, "request_too_large", "Request exceeds the maximum size"),
     expect("422", 422, JSON, INVALID, ""),
     expect("500", 500, JSON, "api_error", "Internal server error"),
+    expect("501", 501, TEXT, "", "Not Implemented"),
     expect("502", 502, HTML, "", "502: Bad gateway"),
     expect("503", 503, TEXT, "", "no healthy upstream"),
     expect("503-upstream-connect", 503, TEXT, "", "upstream connect error"),
@@ -121,7 +126,7 @@ const WHOLE: [Expected; 78] = [
 ];
 
 /// Cases with a test of their own, since they are no whole answers; the last ones are for batches.
-const BROKEN: [&str; 45] = [
+const BROKEN: [&str; 46] = [
     "truncated-json",
     "wrong-length",
     "reset",
@@ -143,6 +148,7 @@ const BROKEN: [&str; 45] = [
     "stream-pings",
     "stream-started-twice",
     "stream-error-last",
+    "stream-no-usage",
     "stream-no-names",
     "stream-content-first",
     "stream-fallback",

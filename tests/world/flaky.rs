@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, Pico, RunId};
 use claude_run::store::{
-    Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse, Recovered,
-    Result, RetryFilter, StatusChange, Store, StoreError, Unbounded,
+    CancelFilter, CanceledJobs, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled,
+    NewRun, Pulse, Recovered, Result, RetryFilter, StatusChange, Store, StoreError, Unbounded,
 };
 use jiff::Timestamp;
 
@@ -252,6 +252,17 @@ impl<S: Store> Store for Flaky<S> {
 
     async fn cancel(&self, run: RunId, now: Timestamp) -> Result<bool> {
         self.live(self.store.cancel(run, now)).await
+    }
+
+    async fn cancel_jobs(
+        &self,
+        run: RunId,
+        filter: CancelFilter,
+        after_line: u64,
+        now: Timestamp,
+    ) -> Result<CanceledJobs> {
+        self.live(self.store.cancel_jobs(run, filter, after_line, now))
+            .await
     }
 
     async fn retry(

@@ -39,6 +39,8 @@ pub enum Create {
     Unnamed,
     /// The key is refused.
     BadKey,
+    /// The endpoint has no Message Batches, and says so with this status.
+    NoBatches(u16),
 }
 
 /// What becomes of a request that is processed.
@@ -70,6 +72,15 @@ pub struct Results {
     pub contradicted: bool,
     /// Each line comes twice, and strangers' and unreadable lines stand between them.
     pub noisy: bool,
+}
+
+/// How a list does not end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endless {
+    /// The same page again and again.
+    Repeats,
+    /// There is always another batch of today.
+    Grows,
 }
 
 /// How it says that there are no results.
@@ -111,6 +122,12 @@ pub struct Manners {
     pub creates: Vec<(f64, Create)>,
     /// The lines of jobs for which any batch is refused, without a word about which.
     pub poisoned: Vec<u64>,
+    /// The list of batches is refused so, too.
+    pub no_list: bool,
+    /// No batch ever ends, whatever its time.
+    pub never_ends: bool,
+    /// The list of batches never ends.
+    pub endless: Option<Endless>,
     /// How long its answer to a look says to wait.
     pub hint: Duration,
     /// A batch runs out of time after so long.
@@ -132,6 +149,9 @@ impl Default for Manners {
             usage: |_| used(100, 50),
             creates: vec![(1.0, Create::Fine)],
             poisoned: Vec::new(),
+            no_list: false,
+            endless: None,
+            never_ends: false,
             hint: Duration::from_secs(10),
             lifetime: Duration::from_hours(24),
             cancel_takes: Duration::from_secs(25),
@@ -172,6 +192,7 @@ struct State {
     requests: u64,
     creates: u32,
     looks: u32,
+    lists: u32,
     cancels: u32,
 }
 
@@ -198,6 +219,7 @@ impl Remote {
             requests: 0,
             creates: 0,
             looks: 0,
+            lists: 0,
             cancels: 0,
         };
         Self {
@@ -236,6 +258,32 @@ impl Remote {
 
     pub fn looks(&self) -> u32 {
         self.state().looks
+    }
+
+    pub fn lists(&self) -> u32 {
+        self.state().lists
+    }
+
+    fn endless_page(&self, endless: Endless, after: Option<&str>, now: Timestamp) -> BatchPage {
+        let after: u64 = after.map_or(0, |id| id.rsplit('_').next().unwrap().parse().unwrap());
+        let first = match endless {
+            Endless::Repeats => 0,
+            Endless::Grows => after,
+        };
+        let batches = (first + 1..=first + 100).map(|n| RemoteBatch {
+            id: format!("msgbatch_{n}"),
+            status: RemoteStatus::InProgress,
+            counts: RequestCounts::default(),
+            created_at: Some(now),
+            expires_at: None,
+            ended_at: None,
+            archived_at: None,
+        });
+        BatchPage {
+            batches: batches.collect(),
+            next: Some(format!("msgbatch_{}", first + 100)),
+            server_time: Some(now),
+        }
     }
 
     pub fn cancels(&self) -> u32 {
@@ -498,10 +546,11 @@ impl Batch {
             }
         }
         let ended_at = self.ended_at(manners);
-        if ended_at <= now {
+        let has_ended = ended_at <= now && !manners.never_ends;
+        if has_ended {
             counts = told(counts, manners.results.counts);
         }
-        let status = match (ended_at <= now, self.canceled_at) {
+        let status = match (has_ended, self.canceled_at) {
             (true, _) => RemoteStatus::Ended,
             (false, Some(_)) => RemoteStatus::Canceling,
             (false, None) => RemoteStatus::InProgress,
@@ -512,7 +561,7 @@ impl Batch {
             counts,
             created_at: Some(self.created_at),
             expires_at: Some(self.created_at + manners.lifetime),
-            ended_at: (ended_at <= now).then_some(ended_at),
+            ended_at: has_ended.then_some(ended_at),
             archived_at: None,
         }
     }
@@ -644,6 +693,17 @@ fn failure(class: ErrorClass, http_status: Option<u16>, message: &str) -> Box<Fa
     })
 }
 
+/// As an endpoint says it that has no Message Batches.
+fn no_batches(status: u16) -> Box<Failure> {
+    let class = match status {
+        403 => ErrorClass::Permission,
+        _ => ErrorClass::WrongEndpoint,
+    };
+    let mut failure = failure(class, Some(status), "Not Found");
+    failure.evidence.error_type = None;
+    failure
+}
+
 fn not_found() -> Box<Failure> {
     failure(
         ErrorClass::InvalidRequest,
@@ -699,6 +759,7 @@ impl BatchApi for Remote {
                 "The request body is not valid JSON: no low surrogate in string: line 1 column 9 (char 8)",
             )),
             Create::BadKey => Some(failure(ErrorClass::Authentication, Some(401), "key")),
+            Create::NoBatches(status) => Some(no_batches(status)),
             Create::BadEntry(place) => Some(failure(
                 ErrorClass::BatchRejected,
                 Some(400),
@@ -750,8 +811,16 @@ impl BatchApi for Remote {
     async fn list(&self, after: Option<&str>) -> Result<BatchPage, Box<Failure>> {
         self.lag().await;
         self.trouble()?;
-        let state = self.state();
+        let mut state = self.state();
+        state.lists += 1;
+        if state.manners.no_list {
+            return Err(no_batches(404));
+        }
         let now = self.now(&state);
+        if let Some(endless) = state.manners.endless {
+            drop(state);
+            return Ok(self.endless_page(endless, after, now));
+        }
         let mut all: Vec<_> = state.batches.iter().filter(|it| !it.deleted).collect();
         all.reverse();
         let from = after.map_or(0, |id| all.iter().position(|it| it.id == id).unwrap() + 1);

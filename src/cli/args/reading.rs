@@ -203,12 +203,21 @@ pub struct RetryArgs {
 /// `claude-run cancel`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_long_help = "Examples:\n  claude-run cancel          what has not ended of the latest run\n  claude-run cancel night    the same of the run called night"
+    after_long_help = "Examples:\n  claude-run cancel                              what has not ended of the latest run\n  claude-run cancel night                        the same of the run called night\n  claude-run cancel --job a-1 --job a-7          two jobs alone; the others go on\n  claude-run cancel --class permission           jobs that wait after they failed so\n  claude-run cancel night --model claude-opus-5  jobs that ask this model"
 )]
 pub struct CancelArgs {
-    /// Run to cancel [default: the latest]
+    /// Run to cancel, or to take jobs out of [default: the latest]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
+    /// Only the job with this `custom_id` (repeatable)
+    #[arg(long = "job", value_name = "ID")]
+    pub jobs: Vec<String>,
+    /// Only jobs that last failed with this error class (repeatable)
+    #[arg(long = "class", value_name = "CLASS", value_parser = parse::error_class(), hide_possible_values = true)]
+    pub classes: Vec<ErrorClass>,
+    /// Only jobs that ask this model (repeatable)
+    #[arg(long = "model", value_name = "MODEL")]
+    pub models: Vec<String>,
 }
 
 /// `claude-run simulate`.

@@ -1,4 +1,4 @@
-//! `claude-run cancel`: ends what has not ended.
+//! `claude-run cancel`: ends what has not ended, or some jobs of it.
 
 use crate::cli::args::CancelArgs;
 use crate::cli::context::Context;
@@ -9,12 +9,13 @@ use crate::engine::{Terms, keep_bounds};
 use crate::model::{Run, RunState};
 use crate::policy::RetrySettings;
 use crate::store::sqlite::{DispatchLock, SqliteStore};
-use crate::store::{BatchStore, Store, StoreError};
+use crate::store::{BatchStore, CancelFilter, Store, StoreError};
 
 use super::endpoint::prices;
 use super::select;
+use super::take_out::take_out;
 
-/// Cancels every job of a run that has not ended.
+/// Cancels every job of a run that has not ended, or those that are named.
 pub async fn cancel(ctx: &Context, args: CancelArgs) -> Result<Exit, Failure> {
     let path = &ctx.settings.store.value;
     let run = select::one(&select::open(path)?.reader, args.run.as_deref()).await?;
@@ -26,6 +27,16 @@ pub async fn cancel(ctx: &Context, args: CancelArgs) -> Result<Exit, Failure> {
         .because("it has ended"));
     }
     let (store, clock) = (SqliteStore::open(path)?, Clock::system());
+    let filter = CancelFilter {
+        classes: args.classes,
+        custom_ids: args.jobs,
+        models: args.models,
+    };
+    if filter != CancelFilter::default() {
+        let ended = take_out(ctx, &store, clock, &run, filter).await;
+        store.close().await;
+        return ended;
+    }
     match DispatchLock::acquire(path) {
         Ok(_lock) => {
             cancel_all(ctx, &store, clock, &run).await?;
@@ -95,6 +106,7 @@ async fn cancel_all(
         prices: &prices(&ctx.settings)?,
         prefixes: run.options.cache_prefixes.as_deref().unwrap_or_default(),
         assume_searches: ctx.settings.limits.budget_assume_searches.value,
+        others: Some(&ctx.settings.fallback.endpoint.models.value),
     };
     keep_bounds(store, run.id, terms).await?;
     store.start_run(run.id, clock.now(), limit).await?;

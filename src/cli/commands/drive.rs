@@ -19,9 +19,9 @@ use crate::cli::failure::Failure;
 use crate::cli::settings::Origin;
 use crate::cli::signals::Signals;
 use crate::engine::{Ending, Providers, Stop, Stopper, dispatch};
-use crate::model::{Halt, JobCounts, Run};
+use crate::model::{ErrorClass, Halt, JobCounts, Run};
 use crate::progress::{EndReason, RunSummary, plural, thousands};
-use crate::report::load_report;
+use crate::report::{AttemptSums, load_report};
 use crate::store::{Reader, Store};
 
 /// Dispatches `run` until it ends, halts or is stopped. Whoever calls this holds the dispatch lock.
@@ -188,7 +188,8 @@ async fn summarise(
             Ending::LeftInBatches => EndReason::LeftInBatches,
         },
         jobs: now.jobs,
-        classes: report.attempts.results_by_class.into_iter().collect(),
+        marked: marks(&report.attempts),
+        classes: report.attempts.failed_by_class.into_iter().collect(),
         cost_total: report.cost_usd.total.0,
         unknown_price: report.cost_usd.unknown_price_attempts,
         maybe_billed: report.attempts.maybe_billed,
@@ -203,9 +204,22 @@ async fn summarise(
     Ok(now.jobs)
 }
 
+/// What marks jobs that succeeded.
+fn marks(attempts: &AttemptSums) -> Vec<(ErrorClass, u64)> {
+    let failed = |class| attempts.failed_by_class.get(class).copied();
+    let all = attempts.results_by_class.iter();
+    let marked =
+        all.map(|(class, n)| (*class, n.saturating_sub(failed(class).unwrap_or_default())));
+    marked.filter(|(_, n)| *n > 0).collect()
+}
+
 fn halted(run: &Run, halt: &Halt) -> Failure {
     let info = halt.class.info();
     let what = format!("run {} was halted: {}", run.id, info.name);
+    if halt.explains_itself() {
+        let next = "do as that says; `claude-run resume` goes on";
+        return Failure::new(Exit::Halted, what, next).because(halt.message.clone());
+    }
     let next = format!("{} Then `claude-run resume` goes on", info.remedy);
     Failure::new(Exit::Halted, what, next).because(halt.message.clone())
 }

@@ -10,7 +10,7 @@ use crate::cli::output::Out;
 use crate::cli::signals::Signals;
 use crate::model::Run;
 use crate::progress::plural;
-use crate::report::{self, CsvFit, ExportCounts, export_to_file, write_results};
+use crate::report::{self, CsvFit, ExportCounts, NamedJob, export_to_file, write_results};
 use crate::store::Only;
 use crate::store::sqlite::SqliteReader;
 
@@ -36,6 +36,7 @@ pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
         () = signals.next() => return Ok(Exit::Interrupted),
     };
     tell(ctx, &run, &args, &counts);
+    tell_odd(ctx, &counts);
     if counts.damaged > 0 {
         return Err(damaged(&counts));
     }
@@ -44,15 +45,6 @@ pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
 
 /// Everything else is written: a job with a damaged text keeps no other back, but a script must hear of it.
 fn damaged(counts: &ExportCounts) -> Failure {
-    let mut named: Vec<_> = counts
-        .damaged_jobs
-        .iter()
-        .map(|job| format!("{} (line {}): {}", job.custom_id, job.line, job.why))
-        .collect();
-    let others = counts.damaged - counts.damaged_jobs.len() as u64;
-    if others > 0 {
-        named.push(format!("and {others} more"));
-    }
     Failure::internal(
         format!(
             "{} not written: what is stored of them is damaged",
@@ -60,7 +52,31 @@ fn damaged(counts: &ExportCounts) -> Failure {
         ),
         "keep a copy of the store, and see with `claude-run verify` what else is damaged; restore a backup, or submit these lines anew with --new-run. All other results are written",
     )
-    .because(named.join("; "))
+    .because(named(&counts.damaged_jobs, counts.damaged))
+}
+
+/// The jobs that are named, and how many more there are.
+fn named(jobs: &[NamedJob], all: u64) -> String {
+    let mut named: Vec<_> = jobs
+        .iter()
+        .map(|job| format!("{} (line {}): {}", job.custom_id, job.line, job.why))
+        .collect();
+    let others = all - jobs.len() as u64;
+    if others > 0 {
+        named.push(format!("and {others} more"));
+    }
+    named.join("; ")
+}
+
+/// Their rows hold what can be shown; a person must hear that it is not what was stored.
+fn tell_odd(ctx: &Context, counts: &ExportCounts) {
+    if counts.odd > 0 {
+        ctx.console.warn(format!(
+            "{} not as tables show them ({}). `--format jsonl` has them as they came",
+            plural(counts.odd, "answer"),
+            named(&counts.odd_jobs, counts.odd)
+        ));
+    }
 }
 
 async fn write(

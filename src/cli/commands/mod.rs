@@ -44,6 +44,7 @@ mod session;
 mod simulate;
 mod status;
 mod submit;
+mod take_out;
 mod targets;
 mod trust;
 mod verify;

@@ -35,7 +35,7 @@ fn file(what: Option<&str>) -> PathBuf {
 }
 
 fn accept(memory: &Memory, path: &Path, console: &Console) -> Result<(), Failure> {
-    let text = config_file::read(path)?;
+    let text = config_file::read_found(path)?;
     // What is wrong with it is told now, and not at the next command.
     let loaded = config_file::parse_as(path, &text, Standing::Trusted)?;
     if config_file::parse_as(path, &text, Standing::Found).is_ok() {

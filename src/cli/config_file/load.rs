@@ -60,7 +60,7 @@ pub fn load(
     }
     let beside = folder.join(FILE_NAME);
     if beside.exists() {
-        let text = read(&beside)?;
+        let text = read_found(&beside)?;
         let standing = trust::standing(&Memory::of(env), &beside, &text);
         return parse_as(&beside, &text, standing).map(Some);
     }
@@ -68,19 +68,37 @@ pub fn load(
         .config_folder()
         .map(|folder| folder.join("claude-run").join("config.toml"))
         .filter(|path| path.exists());
-    own.map(|path| read(&path).and_then(|text| parse_as(&path, &text, Standing::Own)))
+    own.map(|path| read_found(&path).and_then(|text| parse_as(&path, &text, Standing::Own)))
         .transpose()
 }
 
 /// The config file that is looked for in the working folder.
 pub const FILE_NAME: &str = "claude-run.toml";
 
+/// The text of a config file that nobody named. What merely has its name (a folder, a pipe that
+/// nobody writes to) is told, and not waited for.
+///
+/// # Errors
+///
+/// It is no file, cannot be read, is no text, or is far too long (exit code 2).
+pub fn read_found(path: &Path) -> Result<String, Failure> {
+    let kind = std::fs::metadata(path).map(|found| found.file_type());
+    if kind.is_ok_and(|kind| !kind.is_file()) {
+        return Err(Failure::usage(
+            format!("{} cannot be read as a config file", path.display()),
+            "move it away or give it another name; --config names a config file elsewhere",
+        )
+        .because("it is no file, but a folder, a pipe or a device of that name"));
+    }
+    read(path)
+}
+
 /// The text of a config file.
 ///
 /// # Errors
 ///
 /// It cannot be read, is no text, or is far too long (exit code 2).
-pub fn read(path: &Path) -> Result<String, Failure> {
+fn read(path: &Path) -> Result<String, Failure> {
     let unreadable = |why: String| {
         Failure::usage(
             format!("the config file {} cannot be read", path.display()),

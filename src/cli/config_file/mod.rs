@@ -25,7 +25,7 @@ pub use checked::{
     AtLeastOne, BaseUrlText, BatchSize, BudgetUsd, Concurrency, HeaderTable, HeaderText, HoursText,
     KeyVariable, ModelId, PerMinute, PositiveWait, Scale, Wait, Waits,
 };
-pub use load::{FILE_NAME, LoadedFile, load, parse, parse_as, read};
+pub use load::{FILE_NAME, LoadedFile, load, parse, parse_as, read_found};
 pub use retry::{ClassTable, RetryTable};
 pub use standing::Standing;
 

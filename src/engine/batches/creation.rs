@@ -51,6 +51,7 @@ impl Planner {
             Refusal::TooLarge => self.fail_entry(batch, EntryName::Place(0), failure),
             Refusal::Entry(entry) => self.fail_entry(batch, entry, failure),
             Refusal::Unnamed => self.on_unnamed(batch, failure, now),
+            Refusal::NoBatches => self.on_no_batches(batch, &failure, now),
             Refusal::Halt => self.halt(halt_for(failure.class, &failure.evidence, now), now),
         }
     }
@@ -58,6 +59,7 @@ impl Planner {
     fn on_created(&mut self, batch: BatchId, remote: &RemoteBatch, now: Timestamp, rng: &mut Rng) {
         self.note_reach(None, now);
         self.refusals = 0;
+        self.absence.seen();
         self.intake.accepted();
         let view = self.view;
         let Some(track) = self.freed(batch) else {
@@ -79,7 +81,7 @@ impl Planner {
     }
 
     /// There is no room for it, or no way to the API.
-    fn wait_to_create(&mut self, batch: BatchId, failure: &Failure, now: Timestamp) {
+    pub(super) fn wait_to_create(&mut self, batch: BatchId, failure: &Failure, now: Timestamp) {
         let settings = &self.view.settings;
         let doublings = 2_u32.pow(self.refusals.min(MOST_DOUBLINGS));
         let own = settings.poll_min.saturating_mul(doublings);
@@ -143,6 +145,9 @@ impl Planner {
     ) {
         let found = match told {
             Ok(found) => found,
+            Err(failure) if self.absence.is_proved_by(&failure) => {
+                return self.on_no_list(batch, &failure, now);
+            }
             Err(failure) => return self.on_failure(batch, &failure, now, rng),
         };
         self.note_reach(None, now);

@@ -131,7 +131,11 @@ impl<S: BatchStore, B: BatchApi> Driver<S, B> {
                 Effect::Tell(kind) => self.hands.observe(kind).await,
                 Effect::Freed(batch) => self.hands.tell(News::Freed(batch)).await,
                 Effect::Kept(batch) => self.hands.tell(News::Kept(batch)).await,
-                Effect::Held(halt) => self.hands.tell(News::Held(halt)).await,
+                Effect::Held(halt) => {
+                    self.hands.tell(News::Held(halt)).await;
+                    // Only now may the dispatcher see that nobody waits here any more.
+                    self.planner.on_held_told();
+                }
                 Effect::Halt(halt) => self.hands.tell(News::Halted(halt)).await,
                 effect => {
                     let context = Context {
@@ -144,6 +148,7 @@ impl<S: BatchStore, B: BatchApi> Driver<S, B> {
                 }
             }
         }
+        self.tell_status();
     }
 
     fn tell_status(&self) {

@@ -130,6 +130,13 @@ impl Intake {
             }));
         }
         let total = queue.due + queue.waiting;
+        if view.ways.all_live() && total > self.spared {
+            self.sparing = true;
+            return Some(Step::Unroute(Unroute::default()));
+        }
+        if view.ways.no_batches {
+            return None;
+        }
         let forced = view.ways.forced == Some(Lane::Batch);
         if total < u64::from(view.settings.min_jobs) && !forced && total > self.spared {
             self.sparing = true;
@@ -164,7 +171,8 @@ impl Intake {
         };
         let due = view.settings.spill_after.map(|after| add(since, after));
         let is_due = due.is_some_and(|at| at <= now);
-        if is_due && self.spill == Spill::No && view.ways.forced.is_none() {
+        let may_spill = view.ways.forced.is_none() && !view.ways.no_batches;
+        if is_due && self.spill == Spill::No && may_spill {
             self.spill = Spill::Due;
         }
     }
@@ -199,6 +207,12 @@ impl Intake {
         self.queue.map(|queue| queue.due + queue.waiting)
     }
 
+    /// Jobs wait in it that only a batch may do.
+    pub(super) fn holds_only_forced(&self, view: &View) -> bool {
+        let all = self.jobs().unwrap_or_default();
+        all > 0 && (all <= self.spared || !view.ways.all_live())
+    }
+
     /// What was counted is no longer so, or is just being counted after a change.
     pub(super) fn is_stale(&self) -> bool {
         self.spill == Spill::Due || self.count != Count::Right
@@ -231,8 +245,9 @@ impl Intake {
         self.count = Count::Stale;
     }
 
-    /// Jobs came to it, or left it.
+    /// Jobs came to it, or left it. What came while all were being sent live has yet to be sent.
     pub(super) fn changed(&mut self) {
+        self.sparing = false;
         self.count = Count::Stale;
     }
 

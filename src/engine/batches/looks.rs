@@ -44,6 +44,7 @@ impl Planner {
             counts,
             ..
         } = polled.batch;
+        self.tell_stuck(batch, now);
         let batch = batch.0;
         if has_ended {
             self.tell(EventKind::BatchEnded {

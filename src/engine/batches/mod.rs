@@ -9,11 +9,13 @@
 //! intake     the part of its state that belongs to the queue and the batch that is being filled
 //! warm_up    pure: the batch that goes before others, so that they find the cache warm
 //! refusal    pure: what it means that a batch could not be created
+//! absence    an endpoint without Message Batches
 //! narrowing  pure: the search for an entry at fault that no refusal names
 //! search     pure: which remote batches may be one whose create answer was lost
 //! items      pure: what a line of results means for its job
 //! upload     the body of a create call, read from the store as it is sent
 //! sorting    pure: the lines of one download, and which of two for one request counts
+//! stuck      pure: batches that do not end when they should, and what is told of them
 //! short      pure: results that lack lines: what is missing, and when they are asked for again
 //! harvest    the results of a batch, from the download into the store
 //! tasks      what each effect does, in straight lines
@@ -25,6 +27,7 @@
 //! was heard, and nothing counts as done that is not stored. A crash at any moment leaves a batch in
 //! a state from which the next start goes on.
 
+mod absence;
 mod answers;
 mod creation;
 mod driver;
@@ -40,6 +43,7 @@ mod results;
 mod search;
 mod short;
 mod sorting;
+mod stuck;
 mod tasks;
 #[cfg(test)]
 mod testing;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::absence::Absence;
 use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
@@ -137,6 +138,7 @@ pub(super) struct Planner {
     pub(super) intake: Intake,
     pub(super) warm_up: WarmUp,
     pub(super) reach: Reach,
+    pub(super) absence: Absence,
     /// A create call is under way.
     pub(super) creating: bool,
     /// None is made before.
@@ -160,8 +162,10 @@ pub(super) struct Planner {
 impl Planner {
     pub(super) fn new(run: &Run, settings: &EngineSettings, rows: Vec<BatchRow>) -> Self {
         let has_budget = settings.limits.budget.is_some();
+        let live = settings.batch.lane == Some(Lane::Live);
+        let absence = Absence::new(&rows);
         let tracks = rows.into_iter().filter(|row| !row.state.is_over());
-        let tracks = tracks.map(|row| (row.id, Track::found(row, has_budget)));
+        let tracks = tracks.map(|row| (row.id, Track::found(row, (has_budget, live))));
         Self {
             run: run.id,
             simulated: run.simulated,
@@ -180,6 +184,7 @@ impl Planner {
                 silent_since: None,
                 patience: settings.unreachable_after(),
             },
+            absence,
             creating: false,
             create_due: Timestamp::MIN,
             refusals: 0,
@@ -230,6 +235,8 @@ impl Planner {
             self.plan_warm_up(&mut effects);
             self.plan_intake(&mut effects, now, rng);
             self.plan_batches(&mut effects, now);
+            self.strand(now);
+            effects.append(&mut self.ready);
         }
         self.under_way += effects.iter().filter(|effect| !is_told(effect)).count();
         effects
@@ -386,6 +393,7 @@ impl Planner {
         let queue = match self.intake.jobs() {
             _ if self.view.canceling => false,
             Some(_) if self.intake.is_stale() => true,
+            Some(_) if self.absence.is_told() && self.intake.holds_only_forced(&self.view) => false,
             Some(jobs) => jobs > 0 && !self.waits_for_money_elsewhere(),
             None => true,
         };

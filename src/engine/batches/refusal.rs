@@ -4,7 +4,7 @@
 //! that refuses, or a connection that was never opened, says that it was not.
 
 use crate::model::{AttemptId, ErrorClass, Treatment, batch::parse_item_id};
-use crate::provider::{Failure, may_have_been_created, rejected_entry};
+use crate::provider::{Failure, has_no_batches, may_have_been_created, rejected_entry};
 
 /// What a failed create call means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     Entry(EntryName),
     /// It does not exist, because of some entry, and nothing says which.
     Unnamed,
+    /// It does not exist: there are no Message Batches at this endpoint, or none for this key.
+    NoBatches,
     /// It does not exist, and no batch can be created now.
     Halt,
 }
@@ -37,6 +39,9 @@ pub(super) fn refusal(failure: &Failure) -> Refusal {
     let class = failure.class;
     if may_have_been_created(failure) {
         return Refusal::Uncertain;
+    }
+    if has_no_batches(failure) {
+        return Refusal::NoBatches;
     }
     if class == ErrorClass::RequestTooLarge {
         return Refusal::TooLarge;
@@ -107,7 +112,12 @@ mod tests {
             (C::Authentication, Some(401), Refusal::Halt),
             (C::Billing, Some(400), Refusal::Halt),
             (C::SpendLimit, Some(400), Refusal::Halt),
-            (C::WrongEndpoint, Some(404), Refusal::Halt),
+            (C::WrongEndpoint, Some(307), Refusal::Halt),
+            (C::WrongEndpoint, Some(404), Refusal::NoBatches),
+            (C::WrongEndpoint, Some(405), Refusal::NoBatches),
+            (C::WrongEndpoint, Some(501), Refusal::NoBatches),
+            (C::Permission, Some(403), Refusal::NoBatches),
+            (C::OrganizationDisabled, Some(403), Refusal::Halt),
             (C::BatchRejected, Some(400), Refusal::Halt),
         ] {
             let found = refusal(&failure(class, status, "no"));

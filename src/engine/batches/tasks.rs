@@ -1,6 +1,7 @@
 //! What each effect does: straight lines of store and API, each in an order that a crash cannot
 //! spoil. Nothing here decides or tries again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -19,7 +20,8 @@ use crate::engine::batch_money::{Grant, Item, Wish};
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
 use crate::model::{
-    AttemptId, BatchId, BatchState, CancelReason, EventKind, Lane, RemoteBatch, RunId,
+    AttemptId, BatchId, BatchState, CancelReason, ErrorClass, EventKind, Evidence, Lane,
+    RemoteBatch, RunId,
 };
 use crate::policy::Marker;
 use crate::provider::{BatchApi, Failure};
@@ -28,9 +30,9 @@ use crate::store::{
     Unroute,
 };
 
-/// Pages of the list of batches that one search reads; a list that is longer than this within some
-/// hours is none that we could choose from.
-const MOST_PAGES: usize = 1_000;
+/// Pages of the list of batches that one search reads, of 100 batches each; a list that is longer than
+/// this within some hours is none that we could choose from.
+const MOST_PAGES: usize = 100;
 
 /// What every task needs.
 pub(super) struct Hands<S, B> {
@@ -48,6 +50,23 @@ pub(super) struct Hands<S, B> {
 pub(super) struct Context {
     pub(super) ways: Ways,
     pub(super) rng: Rng,
+}
+
+/// The list of batches cannot be read back to a time: nobody can tell by it what it lacks.
+fn endless(why: &str) -> Box<Failure> {
+    Box::new(Failure {
+        class: ErrorClass::BadResponse,
+        evidence: Evidence {
+            http_status: Some(200),
+            message: Some(format!(
+                "the list of batches does not end, {why}, so a batch whose create answer was lost cannot be looked up in it; `claude-run batches adopt` says which one it is, `claude-run batches forget` gives it up"
+            )),
+            ..Evidence::default()
+        },
+        message: None,
+        partial: None,
+        unsent: false,
+    })
 }
 
 impl<S: BatchStore, B: BatchApi> Hands<S, B> {
@@ -285,8 +304,12 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
     /// Reads the list of batches back to the time at which this one can have been created.
     async fn find(&self, mut search: Search) -> Told<Vec<RemoteBatch>> {
         let (mut found, mut after) = (Vec::new(), None);
+        let mut known = HashSet::new();
         for _ in 0..MOST_PAGES {
             let page = self.api.list(after.as_deref()).await?;
+            let before = known.len();
+            known.extend(page.batches.iter().map(|it| it.id.clone()));
+            let is_new = known.len() > before;
             if let Some(server) = page.server_time {
                 search.by_the_server_s_clock(server, self.clock.now());
             }
@@ -298,10 +321,13 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
             found.extend(fitting);
             after = page.next;
             if is_over || after.is_none() {
-                break;
+                return Ok(found);
+            }
+            if !is_new {
+                return Err(endless("a page repeats what stood on pages before it"));
             }
         }
-        Ok(found)
+        Err(endless("there is no end of its pages"))
     }
 
     async fn confirm(&self, batch: BatchId, nonce: &str, remote: RemoteBatch) -> Result<Answer> {

@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::planner::View;
 use super::search::Search;
 use crate::clock::add;
-use crate::model::{BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines};
+use crate::model::{
+    BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines, StuckBatch,
+};
 use crate::provider::Failure;
 use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
@@ -85,6 +87,10 @@ pub(super) struct Track {
     pub(super) cancel_taken: bool,
     /// It is not asked to cancel before.
     pub(super) cancel_due: Timestamp,
+    /// Since when this dispatch has seen it being cancelled.
+    pub(super) canceling_since: Option<Timestamp>,
+    /// What was told of it because it is overdue.
+    pub(super) told_stuck: Vec<StuckBatch>,
     /// Whole downloads of its results.
     pub(super) downloads: u32,
     /// Its results were asked for in this dispatch.
@@ -113,6 +119,8 @@ impl Track {
             sight: Sight::None,
             cancel_taken: false,
             cancel_due: Timestamp::MIN,
+            canceling_since: None,
+            told_stuck: Vec::new(),
             downloads: 0,
             was_asked: false,
             given_up: false,
@@ -121,14 +129,15 @@ impl Track {
     }
 
     /// One that an earlier dispatch left. What was not sent is taken apart if there is a budget: what
-    /// was held for it is not known any more, and nothing is lost.
-    pub(super) fn found(row: BatchRow, has_budget: bool) -> Self {
+    /// was held for it is not known any more, and nothing is lost. So is it if the user wants the live
+    /// lane now.
+    pub(super) fn found(row: BatchRow, (has_budget, live): (bool, bool)) -> Self {
         let unsent = matches!(row.state, BatchState::Filling | BatchState::Ready);
         let mut track = Self::new(row);
         // What we asked to cancel, the API is asked again; what somebody else did, not.
         track.cancel_taken =
             track.row.state == BatchState::Canceling && track.row.cancel_reason.is_none();
-        if unsent && has_budget {
+        if unsent && (has_budget || live) {
             track.take_apart(Lane::Batch, false);
         }
         track
@@ -153,6 +162,9 @@ impl Track {
             BatchState::Filling | BatchState::Ready if view.canceling => Some(apart(Lane::Live)),
             BatchState::Filling | BatchState::Ready if self.is_late(view, now) => {
                 Some(apart(Lane::Live))
+            }
+            BatchState::Filling | BatchState::Ready if view.ways.no_batches => {
+                Some(apart(Lane::Batch))
             }
             BatchState::Filling => Some(Need::Fill),
             BatchState::Ready if self.suspect.is_some() => None,

@@ -17,6 +17,8 @@ pub(super) struct Ways {
     pub(super) forced: Option<Lane>,
     /// The deadline of jobs whose line names none.
     pub(super) deadline: Option<Timestamp>,
+    /// No batch can be created at this endpoint.
+    pub(super) no_batches: bool,
     scale: f64,
     assumed: LiveSpeed,
     /// Before a deadline so much time is kept for the live lane.
@@ -28,6 +30,7 @@ impl Ways {
         let mut ways = Self {
             forced: settings.batch.lane,
             deadline: settings.batch.deadline,
+            no_batches: false,
             scale: settings.retry.scale,
             assumed: LiveSpeed::assumed(settings.concurrency),
             margin: Duration::ZERO,
@@ -59,10 +62,18 @@ impl Ways {
         now: Timestamp,
     ) -> Lane {
         let (lane, deadline) = (lane.or(self.forced), deadline.or(self.deadline));
+        if self.no_batches && lane != Some(Lane::Batch) {
+            return Lane::Live;
+        }
         match way(lane, deadline, now, self.scale) {
             Way::BatchThenLive if rescued => Lane::Live,
             way => way.lane(),
         }
+    }
+
+    /// What waits for a batch goes live, but for what its line or the user forces into one.
+    pub(super) fn all_live(&self) -> bool {
+        self.forced == Some(Lane::Live) || (self.no_batches && self.forced.is_none())
     }
 
     /// Jobs whose deadline is then or later may go to a batch.
@@ -105,6 +116,7 @@ mod tests {
         Ways {
             forced,
             deadline: deadline_h.map(hours),
+            no_batches: false,
             scale: 1.0,
             assumed: LiveSpeed::assumed(64),
             margin: Duration::ZERO,

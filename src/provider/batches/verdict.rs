@@ -10,8 +10,10 @@ use crate::provider::Failure;
 pub fn may_have_been_created(failure: &Failure) -> bool {
     match failure.evidence.http_status {
         _ if failure.unsent => false,
-        Some(status) => matches!(status, 200..=299 | 408 | 500..),
-        // `WrongEndpoint` without one is a proxy's refusal. `Unknown` without a status is a request that could not be made or not be sent whole.
+        // 501 is an endpoint's own word that it does no such thing.
+        Some(status) => matches!(status, 200..=299 | 408 | 500 | 502..),
+        // `Unknown` without a status is a request that could not be made or not be sent whole, and
+        // `WrongEndpoint` a proxy's refusal.
         None => !matches!(
             failure.class,
             ErrorClass::Dns
@@ -44,6 +46,22 @@ pub fn is_missing(failure: &Failure) -> bool {
         && failure.evidence.error_type.as_deref() == Some("not_found_error")
 }
 
+/// Whether this answer to a call under `/v1/messages/batches` says that there are no Message Batches
+/// here, or none for this key: a gateway that forwards Messages alone, say. Whatever it is written
+/// like, it says nothing of the requests.
+#[must_use]
+pub fn has_no_batches(failure: &Failure) -> bool {
+    match failure.evidence.http_status {
+        Some(405 | 410 | 501) => true,
+        Some(404) => failure.class == ErrorClass::WrongEndpoint,
+        Some(403) => matches!(
+            failure.class,
+            ErrorClass::Permission | ErrorClass::EdgeError
+        ),
+        _ => false,
+    }
+}
+
 /// A create call's failure in the words of the batch lane: what would be one job's fault is the
 /// batch's.
 pub(super) fn of_create(mut failure: Box<Failure>) -> Box<Failure> {
@@ -52,8 +70,14 @@ pub(super) fn of_create(mut failure: Box<Failure>) -> Box<Failure> {
         failure.class.treatment(),
         Treatment::Fail | Treatment::HoldModel
     );
+    // A 404 may also be about a model or a file that a request names.
+    let names_something = matches!(
+        failure.class,
+        ErrorClass::ModelNotFound | ErrorClass::FileMissing
+    );
     failure.class = match (status, failure.class) {
         (Some(413), _) => ErrorClass::RequestTooLarge,
+        (Some(404 | 405 | 410 | 501), _) if !names_something => ErrorClass::WrongEndpoint,
         (Some(429), ErrorClass::RateLimited) if speaks_of_a_queue(&failure) => {
             ErrorClass::BatchQueueFull
         }
@@ -75,7 +99,7 @@ fn speaks_of_a_queue(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_missing, may_have_been_created, of_create, rejected_entry};
+    use super::{has_no_batches, is_missing, may_have_been_created, of_create, rejected_entry};
     use crate::model::{ErrorClass as C, Evidence};
     use crate::provider::{Broken, Failure, HeaderView, classify_response, classify_transport};
 
@@ -130,7 +154,9 @@ mod tests {
         for status in [200, 201, 408, 500, 502, 503, 504, 520, 524, 529] {
             assert!(may_have_been_created(&told(status)), "{status}");
         }
-        for status in [301, 307, 400, 401, 402, 403, 404, 405, 409, 413, 422, 429] {
+        for status in [
+            301, 307, 400, 401, 402, 403, 404, 405, 409, 413, 422, 429, 501,
+        ] {
             assert!(!may_have_been_created(&told(status)), "{status}");
         }
         for (broken, may) in [
@@ -146,6 +172,51 @@ mod tests {
         ] {
             let failure = classify_transport(broken, "why");
             assert_eq!(may_have_been_created(&failure), may, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_without_batches_is_known_by_its_status_whoever_words_it() {
+        let page = |status: u16, body: &str| {
+            let now = jiff::Timestamp::UNIX_EPOCH;
+            let read = classify_response(status, HeaderView::none(), body.as_bytes(), now);
+            of_create(read.unwrap_err())
+        };
+        for status in [403, 404, 405, 410, 501] {
+            for body in [
+                "",
+                "<html><title>no</title></html>",
+                r#"{"detail":"Not Found"}"#,
+                r#"{"error":{"message":"Invalid URL (POST /v1/messages/batches)","type":"invalid_request_error","code":null}}"#,
+                r#"{"type":"error","error":{"type":"not_found_error","message":"Not Found"}}"#,
+                r#"{"type":"error","error":{"type":"not_found_error","message":"batches: no such resource"}}"#,
+            ] {
+                let failure = page(status, body);
+                assert!(
+                    has_no_batches(&failure),
+                    "{status} {body}: {}",
+                    failure.class
+                );
+            }
+        }
+        for (status, kind, message) in [
+            (404, "not_found_error", "model: m"),
+            (404, "not_found_error", "File `file_1` not found."),
+            (
+                403,
+                "permission_error",
+                "This organization has been disabled.",
+            ),
+            (401, "authentication_error", "API key is invalid."),
+            (400, BAD, "The request body is not valid JSON: x"),
+            (429, LIMIT, "no"),
+            (500, "api_error", "Internal server error"),
+            (503, "api_error", "no"),
+        ] {
+            assert!(
+                !has_no_batches(&failure(status, kind, message)),
+                "{status} {message}"
+            );
         }
     }
 

@@ -13,16 +13,14 @@
 
 use std::io::{self, Write};
 
-use ::csv::Writer;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
+use super::answer::{Answer, Odd};
 use super::{ExportCounts, next_page};
 use crate::model::{ErrorClass, JobState, RunId};
 use crate::report::error::{ReportError, Result};
 use crate::report::shape::millis;
 use crate::report::usd::known_cost;
-use crate::store::{Only, Reader, ResultBody, ResultRow};
+use crate::store::{Only, Reader, ResultRow};
+use ::csv::Writer;
 
 const HEADING: [&str; COLUMNS] = [
     "custom_id",
@@ -74,7 +72,9 @@ pub async fn write_csv<R: Reader>(
     writer.write_record(HEADING).map_err(output_error)?;
     while let Some(page) = next_page(reader, run, only, &mut after_line, &mut counts).await? {
         for row in &page {
-            let cells = record(row)?.map(|cell| if fit.safe { safe(cell) } else { cell });
+            let (cells, odd) = record(row);
+            let cells = cells.map(|cell| if fit.safe { safe(cell) } else { cell });
+            counts.note_odd(row, odd);
             writer.write_record(cells).map_err(output_error)?;
             counts.count(row.state);
         }
@@ -102,11 +102,12 @@ fn output_error(error: ::csv::Error) -> ReportError {
     })
 }
 
-fn record(row: &ResultRow) -> Result<[String; COLUMNS]> {
-    let answer = Answer::of(row)?;
+/// The cells of a row, and what is odd about what was stored.
+fn record(row: &ResultRow) -> ([String; COLUMNS], Option<Odd>) {
+    let answer = Answer::of(row);
     let tokens = &row.tokens;
     let cache_writes = tokens.cache_write_5m.saturating_add(tokens.cache_write_1h);
-    Ok([
+    let cells = [
         row.custom_id.clone(),
         status(row.state).to_owned(),
         row.error_class.map_or("", ErrorClass::as_str).to_owned(),
@@ -123,19 +124,10 @@ fn record(row: &ResultRow) -> Result<[String; COLUMNS]> {
         row.latency
             .map_or(String::new(), |latency| millis(latency).to_string()),
         row.line.to_string(),
-        error_message(&row.result),
+        answer.error_message,
         row.metadata.clone().unwrap_or_default(),
-    ])
-}
-
-/// What was said when the job failed.
-fn error_message(result: &ResultBody) -> String {
-    let (ResultBody::Error(error) | ResultBody::Refusal { error, .. }) = result else {
-        return String::new();
-    };
-    let object: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
-    let message = object["error"]["message"].as_str();
-    message.unwrap_or_default().to_owned()
+    ];
+    (cells, answer.odd)
 }
 
 fn status(state: JobState) -> &'static str {
@@ -146,64 +138,10 @@ fn status(state: JobState) -> &'static str {
     }
 }
 
-/// What the columns show of a message.
-#[derive(Debug, Default)]
-struct Answer {
-    text: String,
-    stop_reason: String,
-}
-
-/// A message, as far as it is needed. Blocks of kinds that do not exist yet pass unread.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(default, borrow)]
-    content: Vec<Block<'a>>,
-    #[serde(default)]
-    stop_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Block<'a> {
-    #[serde(default, rename = "type")]
-    kind: String,
-    /// Unread until the block is known to be text: other kinds may mean something else by it.
-    #[serde(default, borrow)]
-    text: Option<&'a RawValue>,
-}
-
-impl Answer {
-    fn of(row: &ResultRow) -> Result<Self> {
-        let (ResultBody::Message(message) | ResultBody::Refusal { message, .. }) = &row.result
-        else {
-            return Ok(Self::default());
-        };
-        let unreadable = |why| ReportError::NotJson {
-            line: row.line,
-            what: "message",
-            why,
-        };
-        let message: Message<'_> = serde_json::from_str(message).map_err(unreadable)?;
-        let mut text = String::new();
-        if row.state == JobState::Succeeded {
-            for block in message.content.iter().filter(|block| block.kind == "text") {
-                let piece = block
-                    .text
-                    .map(|raw| serde_json::from_str::<String>(raw.get()));
-                text += &piece.transpose().map_err(unreadable)?.unwrap_or_default();
-            }
-        }
-        Ok(Self {
-            text,
-            stop_reason: message.stop_reason.unwrap_or_default(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{CsvFit, HEADING, write_csv};
     use crate::model::ErrorClass;
-    use crate::report::error::ReportError;
     use crate::report::testing::{MemoryReader, canceled, failed, refused, run, succeeded};
     use crate::store::{Only, ResultRow};
 
@@ -345,17 +283,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broken_message_is_told_by_its_line() {
-        let reader = MemoryReader::of_results(vec![succeeded(9, "[")]);
-        let error = write_csv(
-            &reader,
-            run().id,
-            Only::All,
-            CsvFit::default(),
-            &mut Vec::new(),
-        )
-        .await
-        .unwrap_err();
-        assert!(matches!(error, ReportError::NotJson { line: 9, .. }));
+    async fn an_odd_answer_keeps_no_other_back_and_is_told_by_its_line() {
+        let fine = message(r#"{"type":"text","text":"fine"}"#);
+        let rows = vec![
+            succeeded(7, &fine),
+            succeeded(8, r#"{"content":["hi"],"stop_reason":5}"#),
+            succeeded(9, "["),
+            succeeded(10, &fine),
+        ];
+        let reader = MemoryReader::of_results(rows);
+        let mut out = Vec::new();
+        let counts = write_csv(&reader, run().id, Only::All, CsvFit::default(), &mut out)
+            .await
+            .unwrap();
+        let table = String::from_utf8(out).unwrap();
+        let mut table = ::csv::Reader::from_reader(table.as_bytes());
+        let texts: Vec<_> = table
+            .records()
+            .map(|row| row.unwrap()[3].to_owned())
+            .collect();
+        assert_eq!(texts, ["fine", "hi", "fine"]);
+        let odd: Vec<_> = counts.odd_jobs.iter().map(|job| job.line).collect();
+        let damaged: Vec<_> = counts.damaged_jobs.iter().map(|job| job.line).collect();
+        assert_eq!((counts.total, counts.odd, counts.damaged), (3, 1, 1));
+        assert_eq!((odd, damaged), (vec![8], vec![9]));
     }
 }

@@ -58,7 +58,6 @@ mod tests {
 
     use super::write_jsonl;
     use crate::model::ErrorClass;
-    use crate::report::error::ReportError;
     use crate::report::export::{ExportCounts, ExportResult, ResultLine};
     use crate::report::testing::{MemoryReader, canceled, failed, refused, run, succeeded};
     use crate::store::{Only, ResultRow};
@@ -220,18 +219,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_stored_broken_does_not_reach_the_file() {
+    async fn what_is_stored_broken_does_not_reach_the_file_and_keeps_no_other_back() {
         for broken in ["{", "{} {}", "{\"a\":\"\n\"}", ""] {
-            let reader = MemoryReader::of_results(vec![succeeded(17, broken)]);
+            let mut metadata = succeeded(18, "{}");
+            metadata.metadata = Some(broken.to_owned());
+            let error = failed(19, ErrorClass::Overloaded, broken);
+            let rows = vec![succeeded(17, broken), metadata, error, succeeded(20, "{}")];
+            let reader = MemoryReader::of_results(rows);
             let mut out = Vec::new();
-            let error = write_jsonl(&reader, run().id, Only::All, &mut out)
+            let counts = write_jsonl(&reader, run().id, Only::All, &mut out)
                 .await
-                .unwrap_err();
-            assert!(
-                matches!(error, ReportError::NotJson { line: 17, .. }),
-                "{error}"
-            );
-            assert!(out.is_empty());
+                .unwrap();
+            let out = String::from_utf8(out).unwrap();
+            assert_eq!(out.lines().count(), 1, "{broken}");
+            assert!(out.contains("\"a-20\""), "{out}");
+            let damaged: Vec<_> = counts.damaged_jobs.iter().map(|job| job.line).collect();
+            assert_eq!(damaged, [17, 18, 19], "{broken}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Promises: the message of a job is written byte for byte as the API sent it (newlines between
 //! its tokens excepted, which would break the lines); a file is either complete or not there.
 
+mod answer;
 mod csv;
 mod file;
 mod jsonl;
@@ -14,7 +15,7 @@ use std::path::Path;
 
 use super::error::Result;
 use crate::model::{JobState, RunId};
-use crate::store::{Only, Reader, ResultRow};
+use crate::store::{Only, Reader, ResultBody, ResultRow};
 
 pub use self::csv::{CsvFit, write_csv};
 pub use self::file::TargetFile;
@@ -45,21 +46,35 @@ pub struct ExportCounts {
     /// Jobs that were not written, since what is stored of them is damaged.
     pub damaged: u64,
     /// The first few of those.
-    pub damaged_jobs: Vec<DamagedJob>,
+    pub damaged_jobs: Vec<NamedJob>,
+    /// Jobs that were written with what can be shown of an odd answer.
+    pub odd: u64,
+    /// The first few of those.
+    pub odd_jobs: Vec<NamedJob>,
 }
 
-/// A job that cannot be exported.
+/// A job that could not be exported, or not as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DamagedJob {
+pub struct NamedJob {
     /// Its input line.
     pub line: u64,
     /// The user's id of it.
     pub custom_id: String,
-    /// What of it is damaged, and how that shows.
+    /// What is the matter with it.
     pub why: String,
 }
 
-/// Damaged jobs that are named; the others are counted.
+impl NamedJob {
+    fn of(row: &ResultRow, why: &str) -> Self {
+        Self {
+            line: row.line,
+            custom_id: row.custom_id.clone(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+/// Jobs that are named; the others are counted.
 const MOST_NAMED: usize = 20;
 
 impl ExportCounts {
@@ -75,11 +90,15 @@ impl ExportCounts {
     fn leave_out(&mut self, row: &ResultRow, why: &str) {
         self.damaged += 1;
         if self.damaged_jobs.len() < MOST_NAMED {
-            self.damaged_jobs.push(DamagedJob {
-                line: row.line,
-                custom_id: row.custom_id.clone(),
-                why: why.to_owned(),
-            });
+            self.damaged_jobs.push(NamedJob::of(row, why));
+        }
+    }
+
+    fn note_odd(&mut self, row: &ResultRow, why: Option<&str>) {
+        let Some(why) = why else { return };
+        self.odd += 1;
+        if self.odd_jobs.len() < MOST_NAMED {
+            self.odd_jobs.push(NamedJob::of(row, why));
         }
     }
 }
@@ -129,10 +148,30 @@ async fn next_page<R: Reader>(
     };
     *after_line = last.line;
     page.retain(|row| {
-        if let Some(why) = &row.damaged {
+        let damaged = row.damaged.clone().or_else(|| no_json(row));
+        if let Some(why) = &damaged {
             counts.leave_out(row, why);
         }
-        row.damaged.is_none()
+        damaged.is_none()
     });
     Ok(Some(page))
+}
+
+/// What of a row should be JSON and is none: it would break the line around it.
+fn no_json(row: &ResultRow) -> Option<String> {
+    let check = |what: &str, json: &str| {
+        let read = serde_json::from_str::<&serde_json::value::RawValue>(json);
+        read.err()
+            .map(|why| format!("its {what} is no JSON: {why}"))
+    };
+    let of_result = match &row.result {
+        ResultBody::Message(message) => check("message", message),
+        ResultBody::Error(error) => check("error", error),
+        ResultBody::Refusal { error, message } => {
+            check("error", error).or_else(|| check("message", message))
+        }
+        ResultBody::Nothing => None,
+    };
+    let metadata = row.metadata.as_deref();
+    of_result.or_else(|| metadata.and_then(|json| check("metadata", json)))
 }

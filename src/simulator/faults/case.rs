@@ -151,6 +151,7 @@ pub(in crate::simulator) enum StreamTwist {
     StartedTwice,
     ErrorLast,
     NoNames,
+    NoUsage,
     ContentFirst,
     Fallback,
     Halves,
@@ -289,7 +290,7 @@ const fn text(status: u16, body: &'static str) -> Act {
 const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-static CASES: [Row; 123] = [
+static CASES: [Row; 129] = [
     row("ok", "a good answer", answer(Twist::Plain)),
     row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
     row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
@@ -335,6 +336,10 @@ static CASES: [Row; 123] = [
     row("403-challenge", "a Cloudflare challenge, not the API", page(403, "Just a moment...")),
     row("404-model", "a model that does not exist or is retired", error(404, "not_found_error", "model: {model}")),
     row("404-html", "something that is not the API", page(404, "404 Not Found")),
+    row("404-path", "a path that the API does not have", error(404, "not_found_error", "Not Found")),
+    row("404-gateway", "a path that a gateway does not forward", Act::Edge { status: 404, content_type: "application/json", body: r#"{"detail":"Not Found"}"# }),
+    row("405", "a method that the path does not have", error(405, "invalid_request_error", "Method Not Allowed")),
+    row("405-gateway", "a method that a gateway does not forward", Act::Edge { status: 405, content_type: "application/json", body: r#"{"detail":"Method Not Allowed"}"# }),
     row("408", "request timeout", error(408, "timeout_error", "Request timed out.")),
     row("409", "conflict", error(409, "conflict_error", "The request conflicts with the current state of the resource.")),
     row("413-html", "too large, refused at the edge", page(413, "413 Request Entity Too Large")),
@@ -342,6 +347,7 @@ static CASES: [Row; 123] = [
     row("422", "unprocessable", error(422, "invalid_request_error", "Unprocessable request.")),
 
     row("500", "internal error", error(500, "api_error", "Internal server error")),
+    row("501", "something that a gateway does not do", text(501, "Not Implemented")),
     row("502", "bad gateway, HTML", page(502, "api.anthropic.com | 502: Bad gateway")),
     row("503", "no healthy upstream, plain text", text(503, "no healthy upstream")),
     row("503-upstream-connect", "upstream connect error, plain text", text(503, "upstream connect error or disconnect/reset before headers. reset reason: overflow")),
@@ -407,6 +413,7 @@ static CASES: [Row; 123] = [
     row("stream-pings", "pings for ever in the middle of a stream", Act::Stream(StreamTwist::Pings)),
     row("stream-started-twice", "a good stream whose message_start comes twice", Act::Stream(StreamTwist::StartedTwice)),
     row("stream-error-last", "an error after the stop reason", Act::Stream(StreamTwist::ErrorLast)),
+    row("stream-no-usage", "a good stream whose last event tells no usage", Act::Stream(StreamTwist::NoUsage)),
     row("stream-no-names", "a good stream without the names of its events", Act::Stream(StreamTwist::NoNames)),
     row("stream-content-first", "a good stream whose message_start brings the first block", Act::Stream(StreamTwist::ContentFirst)),
     row("stream-fallback", "a good stream in which another model takes over", Act::Stream(StreamTwist::Fallback)),

@@ -85,9 +85,12 @@ pub(super) fn advance(
             batch.0, stored.state, stored.open_requests, stored.requests
         )));
     }
+    // One that was refused is again one that was never sent: whoever takes it apart counts nothing
+    // of it as maybe billed.
     let sent_at = (to == BatchState::Sending).then(|| now.as_millisecond());
     tx.execute(
-        "UPDATE batches SET state = ?2, sent_at_ms = coalesce(?3, sent_at_ms) WHERE id = ?1",
+        "UPDATE batches SET state = ?2, sent_at_ms = CASE ?2 WHEN 'ready' THEN NULL ELSE coalesce(?3, sent_at_ms) END
+         WHERE id = ?1",
         params![batch.0, to.as_str(), sent_at],
     )?;
     Ok(to)

@@ -15,7 +15,7 @@ use crate::model::{DispatchOptions, ErrorClass, Halt, JobId, JobState, RunId, er
 use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter, StatusChange};
 
 /// Rows that one call changes, so that a running dispatcher never waits long for the lock.
-const PAGE: u32 = 1_000;
+pub(super) const PAGE: u32 = 1_000;
 
 struct Open {
     job: i64,
@@ -415,7 +415,7 @@ fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Resul
 }
 
 /// Adds `AND column IN (...)`, unless there is nothing to choose from.
-fn one_of(
+pub(super) fn one_of(
     sql: &mut String,
     values: &mut Vec<Value>,
     column: &str,

@@ -87,6 +87,27 @@ pub(super) fn cancel_unsent(tx: &mut Tx, run: i64, now: Timestamp) -> Result<boo
     Ok(true)
 }
 
+/// Takes a page out of the batch that this job is in, if that has not been sent; its jobs wait for
+/// another. False if it has, or if there is none.
+pub(super) fn out_of_unsent(tx: &mut Tx, job: i64, now: Timestamp) -> Result<bool> {
+    let found: Option<(i64, bool)> = tx.query(
+        "SELECT batches.id, sent_at_ms IS NOT NULL FROM attempts JOIN batches ON batches.id = batch_id
+         WHERE job_id = ?1 AND attempts.ended_at_ms IS NULL
+           AND batches.state IN ('filling', 'ready', 'lost')",
+        [job],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let Some((batch, was_sent)) = found else {
+        return Ok(false);
+    };
+    let fate = Fate {
+        jobs: Jobs::Queued(Route::Batch),
+        keep_attempts: was_sent,
+    };
+    take_out(tx, &batch_row(tx, BatchId(batch))?, fate, now)?;
+    Ok(true)
+}
+
 /// A batch that is to be taken apart or half taken apart, and whether it was sent once.
 fn unfinished(tx: &Tx, run: i64, condition: &str) -> Result<Option<(BatchId, bool)>> {
     tx.query(

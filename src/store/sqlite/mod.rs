@@ -47,6 +47,7 @@ mod batch_store;
 mod batches;
 mod blob;
 mod bounds;
+mod cancel_jobs;
 mod claim;
 mod companion;
 mod control;
@@ -95,8 +96,8 @@ use crate::model::{
     AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, Pico, RequestBody, RunId,
 };
 use crate::store::{
-    Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse, Recovered,
-    Result, RetryFilter, StatusChange, Store, Unbounded,
+    CancelFilter, CanceledJobs, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled,
+    NewRun, Pulse, Recovered, Result, RetryFilter, StatusChange, Store, Unbounded,
 };
 
 pub use health::place_of;
@@ -331,6 +332,18 @@ impl Store for SqliteStore {
     async fn cancel(&self, run: RunId, now: Timestamp) -> Result<bool> {
         self.writer
             .call(move |tx| control::cancel(tx, run, now))
+            .await
+    }
+
+    async fn cancel_jobs(
+        &self,
+        run: RunId,
+        filter: CancelFilter,
+        after_line: u64,
+        now: Timestamp,
+    ) -> Result<CanceledJobs> {
+        self.writer
+            .call(move |tx| cancel_jobs::cancel_jobs(tx, run, &filter, after_line, now))
             .await
     }
 

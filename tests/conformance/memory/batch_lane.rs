@@ -143,8 +143,10 @@ impl BatchStore for Memory {
                 return Err(refused("it cannot go there"));
             }
             row.state = to;
-            if to == BatchState::Sending {
-                row.sent_at = Some(now);
+            match to {
+                BatchState::Sending => row.sent_at = Some(now),
+                BatchState::Ready => row.sent_at = None,
+                _ => {}
             }
             Ok(to)
         })

@@ -5,8 +5,8 @@ use claude_run::model::{
     Lane, NewJob, Pico, Run, RunId, RunState, Tokens,
 };
 use claude_run::store::{
-    AttemptRow, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled, NewRun, Pulse,
-    Recovered, Result, RetryFilter, StatusChange, Store, Unbounded,
+    AttemptRow, CancelFilter, CanceledJobs, Claim, Claimed, DuplicateId, EstimateSums, Finish,
+    MaybeBilled, NewRun, Pulse, Recovered, Result, RetryFilter, StatusChange, Store, Unbounded,
 };
 use jiff::Timestamp;
 
@@ -306,6 +306,39 @@ impl Store for Memory {
         })
     }
 
+    async fn cancel_jobs(
+        &self,
+        run: RunId,
+        filter: CancelFilter,
+        after_line: u64,
+        now: Timestamp,
+    ) -> Result<CanceledJobs> {
+        self.write(|state| {
+            for batch in state.unfinished(run, &[BatchState::Filling, BatchState::Ready]) {
+                let jobs = state.run_mut(run)?.jobs.values();
+                let is_meant = |job: &Job| job.new.line > after_line && is_meant(job, &filter);
+                if jobs.filter(|job| job.is_in(batch)).any(is_meant) {
+                    let was_sent = state.batch(batch)?.sent_at.is_some();
+                    state.take_apart(batch, Some(Lane::Batch), was_sent, now)?;
+                }
+            }
+            let mut done = CanceledJobs::default();
+            let jobs = state.run_mut(run)?.jobs.values_mut();
+            for job in jobs.filter(|job| job.new.line > after_line && is_meant(job, &filter)) {
+                match job.state {
+                    JobState::Queued | JobState::Held => {
+                        cancel_job(job);
+                        done.canceled += 1;
+                    }
+                    JobState::InFlight => done.in_flight += 1,
+                    JobState::InBatch => done.in_batch += 1,
+                    _ => done.ended += 1,
+                }
+            }
+            Ok(done)
+        })
+    }
+
     async fn retry(
         &self,
         run: RunId,
@@ -371,6 +404,14 @@ fn add_job(stored: &mut StoredRun, job: NewJob) -> Option<DuplicateId> {
     let number = stored.number;
     stored.jobs.insert(job.line, Job::new(number, job));
     None
+}
+
+fn is_meant(job: &Job, filter: &CancelFilter) -> bool {
+    let of_class =
+        filter.classes.is_empty() || job.class.is_some_and(|it| filter.classes.contains(&it));
+    let of_id = filter.custom_ids.is_empty() || filter.custom_ids.contains(&job.new.custom_id);
+    let of_model = filter.models.is_empty() || filter.models.contains(&job.model);
+    of_class && of_id && of_model
 }
 
 fn is_wanted(job: &Job, filter: &RetryFilter) -> bool {

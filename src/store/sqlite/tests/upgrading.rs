@@ -96,10 +96,45 @@ async fn a_store_of_version_6_goes_on_where_it_was() {
     assert_eq!(recovered.interrupted, 10);
 }
 
+/// Version 7: `mixed` has ended (12 of 13 succeeded, one cut and one without usage), all 9 results of
+/// `fetched` came from batches, the 30 jobs of `batches` are in an open one, and `killed` has 13 of its
+/// 20 jobs in flight.
+#[tokio::test]
+async fn a_store_of_version_7_goes_on_where_it_was() {
+    let (_folder, path) = stored("v7.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let reader = SqliteReader::open(&path).unwrap();
+    let runs = reader.runs().await.unwrap();
+    let counts: Vec<_> = runs
+        .iter()
+        .map(|run| (run.name.as_deref().unwrap(), run.jobs.succeeded))
+        .collect();
+    let expected = [("mixed", 12), ("fetched", 9), ("batches", 0), ("killed", 4)];
+    assert_eq!(counts, expected);
+    for (run, results) in [(&runs[0], 13), (&runs[1], 9)] {
+        let rows = reader.results(run.id, Only::All, 0).await.unwrap();
+        assert_eq!(rows.len(), results);
+        assert!(
+            rows.iter()
+                .all(|row| row.damaged.is_none() && row.metadata.is_some())
+        );
+    }
+    let batches = BatchStore::batches(&store, runs[1].id).await.unwrap();
+    let states: Vec<_> = batches.iter().map(|row| row.state).collect();
+    assert_eq!(states, [BatchState::Harvested, BatchState::Harvested]);
+    let batches = BatchStore::batches(&store, runs[2].id).await.unwrap();
+    assert_eq!(
+        (batches[0].state, batches[0].open_requests),
+        (BatchState::Open, 30)
+    );
+    let recovered = store.start_run(runs[3].id, at(0), 20).await.unwrap();
+    assert_eq!(recovered.interrupted, 13);
+}
+
 /// Each landed version has a file here; whoever adds a migration adds the version before it.
 #[tokio::test]
 async fn every_stored_version_is_brought_up_to_date_and_contradicts_itself_nowhere() {
-    for version in [1, 6] {
+    for version in [1, 6, 7] {
         let (_folder, path) = stored(&format!("v{version}.db"));
         assert_eq!(version_of(&path), version);
         drop(SqliteStore::open(&path).unwrap());
