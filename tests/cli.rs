@@ -36,6 +36,8 @@ mod endpoint;
 mod export;
 #[path = "cli/fuzz_corpus.rs"]
 mod fuzz_corpus;
+#[path = "cli/halts.rs"]
+mod halts;
 #[path = "cli/harness.rs"]
 mod harness;
 #[path = "cli/hosts.rs"]

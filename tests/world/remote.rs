@@ -111,6 +111,8 @@ pub struct Manners {
     pub creates: Vec<(f64, Create)>,
     /// The lines of jobs for which any batch is refused, without a word about which.
     pub poisoned: Vec<u64>,
+    /// The lines of jobs that always come to this, in any batch.
+    pub spoiled: Vec<(u64, Item)>,
     /// How long its answer to a look says to wait.
     pub hint: Duration,
     /// A batch runs out of time after so long.
@@ -132,6 +134,7 @@ impl Default for Manners {
             usage: |_| used(100, 50),
             creates: vec![(1.0, Create::Fine)],
             poisoned: Vec::new(),
+            spoiled: Vec::new(),
             hint: Duration::from_secs(10),
             lifetime: Duration::from_hours(24),
             cancel_takes: Duration::from_secs(25),
@@ -382,9 +385,8 @@ impl Remote {
     fn is_poisoned(&self, entries: &[(String, String, bool)]) -> bool {
         let state = self.state();
         let poisoned = &state.manners.poisoned;
-        // The upper bits of a job's number are its run's.
-        let line = |id: &str| id.split('-').nth(1).unwrap().parse::<u64>().unwrap() % (1 << 40);
-        entries.iter().any(|(id, ..)| poisoned.contains(&line(id)))
+        let mut lines = entries.iter().map(|(id, ..)| line_of(id));
+        lines.any(|line| poisoned.contains(&line))
     }
 
     fn commit(&self, entries: Vec<(String, String, bool)>) -> String {
@@ -417,6 +419,12 @@ impl Remote {
     }
 }
 
+/// The upper bits of a job's number are its run's.
+fn line_of(custom_id: &str) -> u64 {
+    let job = custom_id.split('-').nth(1).unwrap();
+    job.parse::<u64>().unwrap() % (1 << 40)
+}
+
 impl State {
     fn entry(&mut self, custom_id: String, model: String, created_at: Timestamp) -> Entry {
         self.requests += 1;
@@ -432,6 +440,9 @@ impl State {
             }
             left -= weight;
         }
+        let line = line_of(&custom_id);
+        let spoiled = self.manners.spoiled.iter().find(|(of, _)| *of == line);
+        let item = spoiled.map_or(item, |(_, item)| *item);
         Entry {
             custom_id,
             model,

@@ -206,7 +206,10 @@ async fn summarise(
 fn halted(run: &Run, halt: &Halt) -> Failure {
     let info = halt.class.info();
     let what = format!("run {} was halted: {}", run.id, info.name);
-    let next = format!("{} Then `claude-run resume` goes on", info.remedy);
+    let next = format!(
+        "{} Then `claude-run resume` goes on",
+        halt.class.remedy_of_halt()
+    );
     Failure::new(Exit::Halted, what, next).because(halt.message.clone())
 }
 

@@ -51,7 +51,7 @@ impl Planner {
             Refusal::TooLarge => self.fail_entry(batch, EntryName::Place(0), failure),
             Refusal::Entry(entry) => self.fail_entry(batch, entry, failure),
             Refusal::Unnamed => self.on_unnamed(batch, failure, now),
-            Refusal::Halt => self.halt(halt_for(failure.class, &failure.evidence, now), now),
+            Refusal::Halt => self.on_alarm_at_create(batch, failure, now),
         }
     }
 

@@ -333,6 +333,9 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             settings: &self.hands.settings,
             ways: self.ways,
             cancel: self.cancel,
+            others_succeeded: self.counts.succeeded > 0,
+            run_goes_well: self.hands.goes_well(),
+            alone: self.row.requests == 1,
             now: self.hands.clock.now(),
         }
     }
@@ -363,6 +366,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         for (taken, item) in taken {
             let record = &taken.finish.record;
             recorded.push(&item, record);
+            self.hands.note(record.outcome);
             let maker = &self.hands.events;
             let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);

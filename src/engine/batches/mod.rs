@@ -25,6 +25,7 @@
 //! was heard, and nothing counts as done that is not stored. A crash at any moment leaves a batch in
 //! a state from which the next start goes on.
 
+mod alarms;
 mod answers;
 mod creation;
 mod driver;

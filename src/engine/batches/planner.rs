@@ -10,6 +10,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::alarms::Alarms;
 use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
@@ -137,6 +138,7 @@ pub(super) struct Planner {
     pub(super) intake: Intake,
     pub(super) warm_up: WarmUp,
     pub(super) reach: Reach,
+    pub(super) alarms: Alarms,
     /// A create call is under way.
     pub(super) creating: bool,
     /// None is made before.
@@ -180,6 +182,7 @@ impl Planner {
                 silent_since: None,
                 patience: settings.unreachable_after(),
             },
+            alarms: Alarms::default(),
             creating: false,
             create_due: Timestamp::MIN,
             refusals: 0,

@@ -3,6 +3,7 @@
 
 mod budget;
 mod chaos;
+mod halts;
 mod life;
 mod narrowing;
 mod roads;
