@@ -23,6 +23,7 @@ use crate::model::batch::parse_item_id;
 use crate::model::{
     AttemptId, AttemptOutcome, BatchState, CancelReason, Event, Lane, RequestCounts,
 };
+use crate::policy::DIFFERENT_JOBS;
 use crate::provider::{BatchApi, Failure, ItemResult, ResultLine};
 use crate::store::{BatchRow, BatchStore, Next, OpenItem, Result};
 
@@ -335,7 +336,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             cancel: self.cancel,
             others_succeeded: self.counts.succeeded > 0,
             run_goes_well: self.hands.goes_well(),
-            alone: self.row.requests == 1,
+            few: (self.row.requests as usize) < DIFFERENT_JOBS,
             now: self.hands.clock.now(),
         }
     }

@@ -28,8 +28,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) others_succeeded: bool,
     /// Some job of the run has succeeded.
     pub(super) run_goes_well: bool,
-    /// Its batch has no other entry.
-    pub(super) alone: bool,
+    /// Its batch has few entries.
+    pub(super) few: bool,
     pub(super) now: Timestamp,
 }
 
@@ -40,15 +40,20 @@ fn stops_more_than_its_job(class: ErrorClass) -> bool {
 impl Surroundings<'_> {
     /// What it means if this entry ended with what no job can get past. Whoever may not do it could not
     /// have created the batch, so where others of it succeeded it is the entry's own, and is tried once
-    /// more; and so is that of an entry which nothing is left beside, if others of the run succeeded.
+    /// more; and so is that of a few that are left of a run that went well. What names the model holds
+    /// it: those others may ask another one.
     fn beliefs(&self, item: &OpenItem) -> Beliefs {
         let again = item.job.last_class.is_some_and(stops_more_than_its_job);
-        let others = self.others_succeeded || (self.alone && self.run_goes_well);
-        Beliefs::all(match (others, again) {
+        let others = self.others_succeeded || (self.few && self.run_goes_well);
+        let belief = match (others, again) {
             (false, _) => Belief::All,
             (true, false) => Belief::Doubted,
             (true, true) => Belief::Own,
-        })
+        };
+        Beliefs {
+            of_model: Belief::All,
+            ..Beliefs::all(belief)
+        }
     }
 
     fn lane(&self, item: &OpenItem) -> Lane {

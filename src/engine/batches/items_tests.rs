@@ -59,7 +59,7 @@ fn taken(item: &OpenItem, cancel: Option<CancelReason>, result: ItemResult) -> T
         cancel,
         others_succeeded: false,
         run_goes_well: false,
-        alone: false,
+        few: false,
         now: now(),
     };
     take(&around, item, result, &mut Rng::with_seed(1))
@@ -179,7 +179,7 @@ fn what_has_no_line_for_want_of_an_answer_and_an_entry_that_was_refused_were_not
         cancel: None,
         others_succeeded: false,
         run_goes_well: false,
-        alone: false,
+        few: false,
         now: now(),
     };
     let (item, mut rng) = (item(None), Rng::with_seed(1));
