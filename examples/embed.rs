@@ -158,7 +158,7 @@ async fn show(path: &Path, run: RunId) -> Result<(), Box<dyn Error>> {
     let prices = PriceTable::embedded();
     let stored = find(&reader, run).await?;
     let report = load_report(&reader, &stored, false, prices.version()).await?;
-    println!("{}", report_text(&report));
+    println!("{}", report_text(&report, 80));
     let format = ExportFormat::Jsonl;
     write_results(&reader, run, Only::All, format, &mut io::stdout()).await?;
     Ok(())

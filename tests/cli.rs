@@ -40,6 +40,8 @@ mod failed_classes;
 mod found_config;
 #[path = "cli/fuzz_corpus.rs"]
 mod fuzz_corpus;
+#[path = "cli/halts.rs"]
+mod halts;
 #[path = "cli/harness.rs"]
 mod harness;
 #[path = "cli/hosts.rs"]

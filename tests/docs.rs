@@ -39,7 +39,7 @@ result has no status, so there the type decides. An answer that is no JSON (HTML
 - **requeue**: the job is sent again at once.
 - **fail**: the job fails at once, the others go on. If the server says `x-should-retry: true`, it is treated as `server_error`.
 - **mark**: the job succeeds, and its answer carries the class as `error_class`.
-- **hold**: the jobs of that model are held; other models go on. **halt**: no request starts any more. Neither fails a job; exit code 4.
+- **hold**: the jobs of that model are held; other models go on. **halt**: no request starts any more. Neither fails a job; exit code 4. One job's word is not enough: the README says what halts a run.
 - Until the endpoint has answered for the first time, no job fails for the network; after a minute the run halts as `unreachable`.
 ";
 

@@ -20,8 +20,12 @@ mod amended;
 mod batches;
 #[path = "simulation/budget.rs"]
 mod budget;
+#[path = "simulation/fruitless.rs"]
+mod fruitless;
 #[path = "simulation/greedy.rs"]
 mod greedy;
+#[path = "simulation/halts.rs"]
+mod halts;
 #[path = "simulation/interrupted.rs"]
 mod interrupted;
 #[path = "simulation/limits.rs"]

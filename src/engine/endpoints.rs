@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::throttle::Verdict;
 use crate::clock::add;
 use crate::model::{ClaimedJob, Endpoint, JobId};
-use crate::policy::Circuit;
+use crate::policy::{Circuit, Doubt};
 
 /// A second endpoint, as far as the engine needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,15 +31,21 @@ pub struct SecondEndpoint {
 pub(super) struct Road {
     /// Opens when everything fails.
     pub(super) circuit: Circuit,
+    /// Holds back what an answer says that no job can get past, until that is confirmed.
+    pub(super) doubt: Doubt,
     /// A limit was reached: nothing is sent before.
     paused_until: Option<Timestamp>,
+    /// Since when a limit has been reached at which nothing has succeeded.
+    pub(super) limited_since: Option<Timestamp>,
     /// When a job succeeded here last.
     pub(super) last_success: Option<Timestamp>,
 }
 
 impl Road {
     fn lets_through(&self, now: Timestamp) -> bool {
-        self.circuit.lets_through(now) && self.paused_until.is_none_or(|until| until <= now)
+        self.circuit.lets_through(now)
+            && self.paused_until.is_none_or(|until| until <= now)
+            && self.doubt.room(now) > 0
     }
 
     /// Whether it may be used for more than a probe.
@@ -50,7 +56,7 @@ impl Road {
     /// When it lets something through again, if a time is what it waits for.
     fn opens_at(&self) -> Option<Timestamp> {
         let probe = self.circuit.open().map(|open| open.next_probe_at);
-        probe.max(self.paused_until)
+        probe.max(self.paused_until).max(self.doubt.opens_at())
     }
 
     /// Sends nothing before `until`; false if it was paused already.
@@ -167,10 +173,12 @@ impl Roads {
 
     /// The most jobs that make sense in one claim: a probe is one.
     pub(super) fn most_per_claim(&self, now: Timestamp) -> u32 {
-        if self.first.circuit.open().is_none() || self.second_serves(now) {
+        if self.second_serves(now) {
             u32::MAX
-        } else {
+        } else if self.first.circuit.open().is_some() {
             1
+        } else {
+            self.first.doubt.room(now)
         }
     }
 
@@ -184,8 +192,10 @@ impl Roads {
     }
 
     /// A request of this job was sent.
-    pub(super) fn sent(&mut self, job: JobId, to: Endpoint) {
-        self.to_mut(to).circuit.sent(job);
+    pub(super) fn sent(&mut self, job: JobId, to: Endpoint, now: Timestamp) {
+        let road = self.to_mut(to);
+        road.circuit.sent(job);
+        road.doubt.sent(job, now);
         if to == Endpoint::First {
             self.prober = self.first.circuit.open().map(|_| job);
         }
@@ -193,8 +203,10 @@ impl Roads {
 
     /// A request came to nothing that says anything.
     pub(super) fn forgotten(&mut self, job: JobId) {
-        self.first.circuit.forgotten(job);
-        self.second.circuit.forgotten(job);
+        for road in [&mut self.first, &mut self.second] {
+            road.circuit.forgotten(job);
+            road.doubt.answered(job, false);
+        }
     }
 
     /// The second endpoint cannot serve: it is not tried again. False if it was off already.
@@ -246,7 +258,7 @@ mod tests {
     #[test]
     fn the_second_endpoint_is_taken_when_the_first_has_failed_for_its_time() {
         let mut roads = broken();
-        roads.sent(JobId(50), Endpoint::First);
+        roads.sent(JobId(50), Endpoint::First, at(0));
         assert_eq!(roads.open_to(at(299)), None);
         assert_eq!(roads.open_at()[1], Some(at(300)));
         assert_eq!(roads.open_to(at(300)), Some(Endpoint::Second));
@@ -260,7 +272,7 @@ mod tests {
         let mut roads = broken();
         assert!(roads.switch_second_off() && !roads.switch_second_off());
         assert_eq!(roads.open_to(at(400)), Some(Endpoint::First));
-        roads.sent(JobId(50), Endpoint::First);
+        roads.sent(JobId(50), Endpoint::First, at(0));
         assert_eq!(roads.open_to(at(9_000)), None);
         assert_eq!(roads.most_per_claim(at(9_000)), 1);
         assert_eq!(roads.open_at()[1], None);
@@ -275,12 +287,12 @@ mod tests {
             Some(Endpoint::First),
             "a probe is due"
         );
-        roads.sent(JobId(50), Endpoint::First);
+        roads.sent(JobId(50), Endpoint::First, at(0));
         assert_eq!(roads.open_to(at(400)), Some(Endpoint::Second));
         fail(&mut roads.first, 50, 401);
         assert_eq!(roads.open_to(at(402)), Some(Endpoint::Second));
         assert_eq!(roads.open_to(at(421)), Some(Endpoint::First));
-        roads.sent(JobId(51), Endpoint::First);
+        roads.sent(JobId(51), Endpoint::First, at(0));
         roads.first.circuit.answered();
         assert_eq!(roads.open_to(at(422)), Some(Endpoint::First));
         assert_eq!(roads.turned(at(422)), Some(Endpoint::First));
@@ -289,7 +301,7 @@ mod tests {
     #[test]
     fn no_job_probes_twice_in_a_row_while_the_second_endpoint_works() {
         let mut roads = broken();
-        roads.sent(JobId(50), Endpoint::First);
+        roads.sent(JobId(50), Endpoint::First, at(0));
         fail(&mut roads.first, 50, 401);
         assert_eq!(
             roads.open_to_job(JobId(50), at(500)),
@@ -306,9 +318,9 @@ mod tests {
         break_road(&mut roads.second, 310);
         assert_eq!(roads.most_per_claim(at(400)), 1);
         assert_eq!(roads.open_to(at(400)), Some(Endpoint::First));
-        roads.sent(JobId(50), Endpoint::First);
+        roads.sent(JobId(50), Endpoint::First, at(0));
         assert_eq!(roads.open_to(at(400)), Some(Endpoint::Second));
-        roads.sent(JobId(51), Endpoint::Second);
+        roads.sent(JobId(51), Endpoint::Second, at(0));
         assert_eq!(roads.open_to(at(9_000)), None, "both probes are out");
         roads.forgotten(JobId(51));
         assert_eq!(roads.open_to(at(9_000)), Some(Endpoint::Second));
@@ -317,7 +329,7 @@ mod tests {
     #[test]
     fn a_limit_pauses_its_own_road_alone() {
         let mut roads = broken();
-        roads.sent(JobId(50), Endpoint::First);
+        roads.sent(JobId(50), Endpoint::First, at(0));
         assert!(roads.to_mut(Endpoint::Second).pause(at(600), at(400)));
         assert!(!roads.to_mut(Endpoint::Second).pause(at(500), at(401)));
         assert_eq!(roads.open_to(at(599)), None);

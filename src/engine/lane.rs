@@ -121,7 +121,7 @@ impl Lane {
         }
         let mut job = self.ready.remove(at)?;
         job.endpoint = to;
-        self.roads.sent(job.job(), to);
+        self.roads.sent(job.job(), to, now);
         Some(job)
     }
 
@@ -178,6 +178,11 @@ impl Lane {
     fn can_tell(&self, elsewhere: bool) -> bool {
         let unsuspected = self.left.saturating_sub(self.suspects.len() as u64);
         unsuspected >= DIFFERENT_JOBS as u64 || (self.takes_over && elsewhere)
+    }
+
+    /// How many jobs of it have not ended.
+    pub(super) fn left(&self) -> u64 {
+        self.left
     }
 
     /// Jobs of it have not ended.

@@ -14,8 +14,10 @@ use crate::model::{
     AttemptOutcome, AttemptRecord, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt, JobHistory,
     JobState, Lane, Usage,
 };
-use crate::policy::{Standing, Step, decide, same_again};
-use crate::provider::{Failure, Message, Partial, Reply};
+use crate::policy::{Belief, Beliefs, Others, Standing, Step, decide, same_again};
+use crate::provider::{
+    Failure, Message, Partial, Reply, is_refused_on_the_way, take_back_what_it_quotes,
+};
 use crate::store::{Finish, JobEnd, Next};
 
 /// While the endpoint has never answered, a failure that would end the job waits so long instead.
@@ -35,6 +37,8 @@ pub(super) struct Outcome {
     pub(super) unfit: Option<Unfit>,
     /// The endpoint answered, whatever it said.
     pub(super) answered: bool,
+    /// It said what no job can get past, and is not believed yet.
+    pub(super) doubted: bool,
 }
 
 /// Why the second endpoint cannot serve.
@@ -57,6 +61,12 @@ pub(super) struct Surroundings {
     pub(super) ever_answered: bool,
     /// The circuit of its lane is open, and the status page says that the service is in trouble.
     pub(super) outage: bool,
+    /// A job has succeeded since the start and the last halt.
+    pub(super) proven: bool,
+    /// What an answer means that no job can get past.
+    pub(super) beliefs: Beliefs,
+    /// How long the job waits if such an answer is doubted.
+    pub(super) confirm_after: Duration,
 }
 
 /// Decides what the reply means.
@@ -125,6 +135,7 @@ fn succeeded(
         hold: None,
         unfit: None,
         answered: true,
+        doubted: false,
     }
 }
 
@@ -136,10 +147,7 @@ fn failed(
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
-    let fails_again = same_again(&failure.evidence, job.last_message.as_deref());
-    if fails_again {
-        failure.class = ErrorClass::BadResponse;
-    }
+    let fails_again = see_around(&mut failure, job, around);
     let (class, evidence) = (failure.class, &failure.evidence);
     let before = job.history;
     let mut verdict = decide(
@@ -150,7 +158,9 @@ fn failed(
         around.standing,
         rng,
     );
-    if fails_again && matches!(verdict.step, Step::RetryIn(_)) {
+    // Where all fail alike it is not the job's, and the run is halted before long.
+    let is_its_own = around.standing.others != Others::Fail;
+    if fails_again && is_its_own && matches!(verdict.step, Step::RetryIn(_)) {
         verdict.step = Step::Fail;
     }
     if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
@@ -163,6 +173,7 @@ fn failed(
         let record = failure_record(settings, job, failure, around.lane, now);
         return without_consequences(record, next);
     }
+    let doubted = believe(&mut verdict.step, class, around);
     again::join_refusal(job, &mut failure);
     again::tell_what_was_paid(job, verdict.step, &mut failure.evidence);
     let evidence = &failure.evidence;
@@ -170,7 +181,9 @@ fn failed(
     let hold = (verdict.step == Step::Hold).then(|| hold_for(settings, class, evidence, job, now));
     let next = match verdict.step {
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
-        Step::Requeue | Step::Halt => Next::Requeue,
+        Step::Requeue => Next::Requeue,
+        // At once, but not as the first again that goes and sees.
+        Step::Halt => Next::RetryAt(now),
         Step::Hold => Next::Hold,
         Step::Fail | Step::Done if again::ends_with_what_was_put_aside(job, class) => {
             Next::EndPutAside
@@ -190,7 +203,39 @@ fn failed(
         halt,
         hold,
         unfit,
+        doubted,
     }
+}
+
+/// Sees the failure in its surroundings. True if a complete answer cannot be read for the reason for
+/// which the one before could not.
+fn see_around(failure: &mut Failure, job: &ClaimedJob, around: Surroundings) -> bool {
+    take_back_what_it_quotes(failure, job.body.as_str());
+    let status = failure.evidence.http_status;
+    if around.proven && is_refused_on_the_way(failure.class, status) {
+        // It let others past, so this is a fault of its own, and none of the job's.
+        failure.class = ErrorClass::BadGateway;
+    }
+    let fails_again = same_again(&failure.evidence, job.last_message.as_deref());
+    if fails_again {
+        failure.class = ErrorClass::BadResponse;
+    }
+    fails_again
+}
+
+/// An answer that would stop more than its job does so when it is believed. True if it is doubted.
+fn believe(step: &mut Step, class: ErrorClass, around: Surroundings) -> bool {
+    if !matches!(step, Step::Halt | Step::Hold) {
+        return false;
+    }
+    let belief = around.beliefs.of(class, *step == Step::Hold);
+    *step = match belief {
+        Belief::All => *step,
+        Belief::Model => Step::Hold,
+        Belief::Doubted => Step::RetryIn(around.confirm_after),
+        Belief::Own => Step::Fail,
+    };
+    belief == Belief::Doubted
 }
 
 /// The job goes on with another model: whatever the failure would have meant for the job, its model
@@ -206,6 +251,7 @@ fn without_consequences(record: AttemptRecord, next: Next) -> Outcome {
         halt: None,
         hold: None,
         unfit: None,
+        doubted: false,
     }
 }
 

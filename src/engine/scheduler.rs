@@ -5,6 +5,8 @@
 //! so a million of them cost it nothing.
 
 mod claims;
+mod doubts;
+mod fruitless;
 mod limits;
 mod neighbour;
 mod page;
@@ -17,7 +19,7 @@ use jiff::Timestamp;
 
 use super::endpoints::SecondEndpoint;
 use super::lane::Lane;
-use super::outcome::{Outcome, Surroundings, Unfit, halt_for};
+use super::outcome::{Outcome, Unfit, halt_for};
 use super::reach::Reach;
 use super::settings::EngineSettings;
 use super::status::PageWatch;
@@ -28,12 +30,13 @@ use crate::model::{
     AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, OnHalt, Run,
     RunId,
 };
-use crate::policy::halt::next_try;
 use crate::policy::{
-    Changed, Others, Prompt, RetrySettings, Standing, probe_wait, speaks_of_the_lane,
+    Changed, Prompt, RetrySettings, Unusable, acting_class, probe_wait, speaks_of_the_lane,
 };
 use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
 use claims::Pace;
+use doubts::note_doubt;
+use fruitless::is_useless;
 
 /// Up to this part of the stagger is added to it, so that several runs do not march in step.
 const STAGGER_JITTER: f64 = 0.2;
@@ -95,6 +98,10 @@ pub(super) struct Scheduler {
     pace: Pace,
     reach: Reach,
     page: PageWatch,
+    /// Some job of the run has succeeded, now or in an earlier dispatch.
+    ever_succeeded: bool,
+    /// Answers that nobody can use, and nothing else.
+    unusable: Unusable,
     /// After a halt one request goes first; the rest follow if it does not halt again.
     probing: bool,
     /// What holds starts back although a slot is free.
@@ -151,6 +158,8 @@ impl Scheduler {
             pace: Pace::default(),
             reach: Reach::new(pulse.answered),
             page: PageWatch::new(settings.status.is_some()),
+            ever_succeeded: run.jobs.succeeded > 0,
+            unusable: Unusable::default(),
             probing: settings.after_halt,
             pulse_asked: false,
             held_because: None,
@@ -197,26 +206,6 @@ impl Scheduler {
         self.leave(Leave::Broken);
     }
 
-    /// What surrounds a job when an answer of it comes in: how it stands in its lane decides
-    /// whether a failure is held against it.
-    pub(super) fn surroundings(&self, job: &ClaimedJob, now: Timestamp) -> Surroundings {
-        let lane = self.lanes.iter().find(|lane| lane.model == job.model);
-        let mut others = self.lanes.iter().filter(|lane| lane.model != job.model);
-        let elsewhere = others.any(Lane::has_jobs_left);
-        Surroundings {
-            lane: crate::model::Lane::Live,
-            standing: lane.map_or(
-                Standing {
-                    others: Others::Succeed,
-                    age: Duration::ZERO,
-                },
-                |lane| lane.standing(job, now, elsewhere),
-            ),
-            ever_answered: self.reach.answered,
-            outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
-        }
-    }
-
     /// A request was answered, or broke. Tells what the lane made of it.
     pub(super) fn on_answer(
         &mut self,
@@ -233,11 +222,13 @@ impl Scheduler {
         if let Some(halt) = &outcome.halt {
             return self.halt(halt.clone(), now);
         }
-        if outcome.answered {
-            self.probing = false;
+        if let Some(halt) = self.fruitless(job, outcome, now) {
+            return self.halt(halt, now);
         }
         if let Some(because) = &outcome.hold {
             self.hold(&job.model, because);
+        } else if outcome.answered && !outcome.doubted && !is_useless(outcome) {
+            self.probing = false;
         }
         if let Some(unfit) = &outcome.unfit {
             return self.switch_second_off(&job.model, unfit);
@@ -312,8 +303,10 @@ impl Scheduler {
         };
         lane.suspect(job.job(), finish);
         let road = lane.roads.to_mut(job.endpoint);
+        let should_retry = finish.record.evidence.should_retry;
         let class = finish.record.error_class;
-        let changed = match class.filter(|class| speaks_of_the_lane(*class)) {
+        let acting = class.map(|class| acting_class(class, should_retry));
+        let changed = match acting.filter(|class| speaks_of_the_lane(*class)) {
             Some(class) => {
                 let wait = probe_wait(retry, class, road.circuit.next_probe_failure(), rng);
                 let changed = road
@@ -328,7 +321,9 @@ impl Scheduler {
         };
         if finish.record.outcome == AttemptOutcome::Succeeded {
             road.last_success = Some(now);
+            self.ever_succeeded = true;
         }
+        note_doubt(&mut road.doubt, job, outcome, retry.scale, now);
         match (changed, road.circuit.open()) {
             (Changed::Opened, Some(open)) => LaneChange::Opened {
                 at: job.endpoint,
@@ -338,22 +333,6 @@ impl Scheduler {
             (Changed::Closed, _) => LaneChange::Closed { at: job.endpoint },
             _ => LaneChange::None,
         }
-    }
-
-    /// No job can succeed: the run is left, or waits and tries again with one request.
-    fn halt(&mut self, halt: Halt, now: Timestamp) -> LaneChange {
-        if self.on_halt == OnHalt::Exit {
-            self.leave(Leave::Halted(halt));
-            return LaneChange::None;
-        }
-        let until = next_try(&halt.message, self.retry.scale, now);
-        self.probing = true;
-        self.reach.forgive();
-        if self.waiting.is_some_and(|at| at > now) {
-            return LaneChange::None;
-        }
-        self.waiting = Some(until);
-        LaneChange::Waiting { halt, until }
     }
 
     /// The store does not work.
@@ -523,14 +502,6 @@ impl Scheduler {
 
     fn lane_mut(&mut self, model: &str) -> Option<&mut Lane> {
         self.lanes.iter_mut().find(|lane| lane.model == model)
-    }
-
-    /// No job of this model can succeed now; the others go on.
-    fn hold(&mut self, model: &str, because: &Halt) {
-        self.held_because.get_or_insert_with(|| because.clone());
-        if let Some(lane) = self.lane_mut(model) {
-            lane.blocked = true;
-        }
     }
 
     fn leave_at_the_end(&mut self) {

@@ -85,7 +85,7 @@ fn what_happens(class: ErrorClass, settings: &RetrySettings, waits: &[Duration])
             "The jobs of this model are held and none fails; other models go on. The run then ends with exit code 4, and `claude-run resume` tries again.".to_owned()
         }
         (Treatment::Halt, _) => {
-            "The run halts with exit code 4: no further request starts, and no job fails. `claude-run resume` goes on, with one request first.".to_owned()
+            "If other jobs get it too, the run halts with exit code 4: no further request starts, and no job fails. `claude-run resume` goes on, with one request first. A job that alone gets it, twice, fails alone.".to_owned()
         }
     }
 }

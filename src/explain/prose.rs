@@ -116,6 +116,7 @@ fn with_status(text: &str) -> Option<Recognised> {
         status: Some(status),
         kind,
         message: Some(text),
+        pasted: true,
         ..ErrorFacts::default()
     };
     let reading = format!("a text with HTTP status {status}");
@@ -160,6 +161,7 @@ fn class_of(status: Option<u16>, message: &str) -> ErrorClass {
     classify_error(&ErrorFacts {
         status,
         message: Some(message),
+        pasted: true,
         ..ErrorFacts::default()
     })
 }

@@ -548,7 +548,7 @@ fn every_class_says_what_happens_as_its_treatment_is() {
     image: The job fails at once, and the others go on. `claude-run retry` puts it back.
     truncated: The job succeeds. Its answer is kept and marked with the class (`error_class` in the export). With `--on-truncated raise` it is first tried once more with twice the max_tokens, as far as the model allows.
     model_not_found: The jobs of this model are held and none fails; other models go on. The run then ends with exit code 4, and `claude-run resume` tries again.
-    billing: The run halts with exit code 4: no further request starts, and no job fails. `claude-run resume` goes on, with one request first.
+    billing: If other jobs get it too, the run halts with exit code 4: no further request starts, and no job fails. `claude-run resume` goes on, with one request first. A job that alone gets it, twice, fails alone.
     ");
     let once = RetrySettings {
         max_attempts: 1,

@@ -13,6 +13,7 @@ pub mod cache_prefix;
 pub mod cache_warm;
 pub mod circuit;
 pub mod concurrency;
+pub mod doubt;
 pub mod estimate;
 pub mod forecast;
 pub mod halt;
@@ -26,6 +27,7 @@ pub mod routing;
 mod spelling;
 pub mod spend;
 pub mod stream;
+pub mod unusable;
 pub mod waits;
 
 pub use amend::{AmendSettings, Asked, MAX_CONTINUATIONS, Trouble, after_failure, after_message};
@@ -36,6 +38,7 @@ pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};
 pub use circuit::{Changed, Circuit, DIFFERENT_JOBS, speaks_of_the_lane};
 pub use concurrency::{Concurrency, Signal};
+pub use doubt::{Belief, Beliefs, CONFIRM_AFTER, Crowd, Doubt};
 pub use estimate::{Estimator, Prefix, Prompt, estimate};
 pub use forecast::{Expected, Forecast, money_times};
 pub use hours::{Hours, HoursError};
@@ -44,10 +47,11 @@ pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, Priced, Token
 pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
 pub use retry::{
-    Others, RetrySettings, Standing, Step, Verdict, decide, decide_after_panic, no_more_retries,
-    probe_wait, same_again,
+    Others, RetrySettings, Standing, Step, Verdict, acting_class, decide, decide_after_panic,
+    no_more_retries, probe_wait, same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use spend::{Hold, Room, Spend, batch_reservation};
 pub use stream::{LONGEST_PLAIN_OUTPUT, max_tokens_of, streams};
+pub use unusable::{Unusable, Useless};
 pub use waits::{Waits, WaitsError};

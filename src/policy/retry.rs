@@ -173,7 +173,8 @@ pub fn decide_after_panic(
 /// Its word is about this one request. So it does not touch the classes that are about more: that
 /// no job of the model or the run can succeed (hold, halt) stays true for the next try, a marked
 /// answer needs none, and a requeue is our own doing, of which the server knows nothing.
-fn acting_class(class: ErrorClass, should_retry: Option<bool>) -> ErrorClass {
+#[must_use]
+pub fn acting_class(class: ErrorClass, should_retry: Option<bool>) -> ErrorClass {
     match (class.treatment(), should_retry) {
         (Treatment::Fail, Some(true)) => ErrorClass::ServerError,
         _ => class,

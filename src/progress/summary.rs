@@ -96,7 +96,7 @@ impl RunSummary {
                 }
                 writeln!(f, "  {}", info.meaning)?;
                 writeln!(f, "  It said: {}", halt_line(&halt.message))?;
-                writeln!(f, "  {}", info.remedy)?;
+                writeln!(f, "  {}", halt.class.remedy_of_halt())?;
             }
         }
         self.write_simulated(f)

@@ -9,7 +9,7 @@ use super::text::{describe_body, is_html, one_line};
 use super::tidy::Altered;
 use super::transport::{Broken, PROXY_LOGIN};
 use super::usage::{is_free, read_usage};
-use super::wire::{Body, WireError, WireMessage, read_body};
+use super::wire::{BareError, Body, WireError, WireMessage, read_body};
 use super::{ErrorFacts, Failure, HeaderView, Message, Redactor, retry_after, rules, should_retry};
 use crate::model::{ErrorClass, Evidence, Treatment};
 
@@ -114,6 +114,7 @@ impl Answer<'_> {
         match body {
             Body::Message(message) if self.is_success() => self.success(message),
             Body::Error(error) => Err(self.api_error(&error)),
+            Body::BareError(error) if self.is_success() => Err(self.bare_error(&error)),
             body if self.is_success() => Err(self.bad_response(&body)),
             body => Err(self.foreign_error(&body)),
         }
@@ -182,13 +183,14 @@ impl Answer<'_> {
     fn api_error(&self, error: &WireError) -> Box<Failure> {
         let class = classify_error(&ErrorFacts {
             // An error object under a success status was put there by something that had sent its
-            // status already: only the type tells.
-            status: (!self.is_success()).then_some(self.status),
+            // status already: only the type tells, or a code that is a status.
+            status: self.told_status(error.code.as_deref()),
             kind: Some(&error.kind),
             code: error.code.as_deref(),
             message: error.message.as_deref(),
+            pasted: false,
         });
-        let mut failure = self.failure(class, error.message.as_deref().unwrap_or(&error.kind));
+        let mut failure = self.failure(class, &self.words_of(error));
         let raw = self.body.trim_ascii();
         failure.evidence.raw_error = (raw.len() <= MAX_RAW_ERROR).then(|| {
             let raw = String::from_utf8_lossy(raw);
@@ -199,12 +201,60 @@ impl Answer<'_> {
         failure
     }
 
+    /// The status of an error object: its code, if it is a status and came under a success.
+    fn told_status(&self, code: Option<&str>) -> Option<u16> {
+        if !self.is_success() {
+            return Some(self.status);
+        }
+        let told = code?.parse().ok();
+        told.filter(|status| (400..600).contains(status))
+    }
+
+    /// The message of an error object. Under a success status its code is all that tells more.
+    fn words_of(&self, error: &WireError) -> String {
+        let message = error.message.as_deref().unwrap_or(&error.kind);
+        match &error.code {
+            Some(code) if self.is_success() => with_code(message, code),
+            _ => message.to_owned(),
+        }
+    }
+
+    /// An error object without a type, as gateways make them: its code is a status, or a word. Under a
+    /// status of its own that one counts.
+    fn bare_error(&self, error: &BareError) -> Box<Failure> {
+        let status = self.told_status(Some(&error.code));
+        let facts = ErrorFacts {
+            status,
+            code: Some(&error.code),
+            message: error.message.as_deref(),
+            ..ErrorFacts::default()
+        };
+        let by_status = || match status {
+            Some(status) => self.class_of_page(status, false),
+            None => ErrorClass::BadResponse,
+        };
+        let class = rules::by_words(&facts).unwrap_or_else(by_status);
+        let message = error.message.as_deref().unwrap_or("an error");
+        let words = with_code(message, &error.code);
+        self.failure(
+            class,
+            &format!("HTTP {} with an error: {words}", self.status),
+        )
+    }
+
     /// An error that came as an event of a stream, `body` being its data. Without the API's shape,
     /// only known words say more than that the stream broke.
     pub(super) fn classify_event(&self) -> Box<Failure> {
         let text = match read_body(self.body) {
             Body::Error(error) => return self.api_error(&error),
             Body::OtherJson(Some(message)) => message,
+            Body::BareError(error) => {
+                let failure = self.bare_error(&error);
+                if failure.class != ErrorClass::BadResponse {
+                    return failure;
+                }
+                error.words()
+            }
             _ => self.describe(),
         };
         let words = rules::by_words(&ErrorFacts {
@@ -218,7 +268,10 @@ impl Answer<'_> {
     /// A success status without a message: a login page, a broken proxy, a cut body.
     fn bad_response(&self, body: &Body) -> Box<Failure> {
         let what = match body {
-            Body::OtherJson(_) => "the body is JSON, but not what was asked for".to_owned(),
+            Body::OtherJson(Some(said)) => {
+                format!("the body is JSON, but not what was asked for: {said}")
+            }
+            Body::OtherJson(None) => "the body is JSON, but not what was asked for".to_owned(),
             Body::NotJson(_) if is_html(self.headers, self.body) => {
                 format!("the body is {}", self.describe())
             }
@@ -227,7 +280,7 @@ impl Answer<'_> {
                 "the body is an event stream, which was not asked for".to_owned()
             }
             Body::NotJson(reason) => format!("the body is no message: {reason}"),
-            Body::Message(_) | Body::Error(_) => String::new(),
+            Body::Message(_) | Body::Error(_) | Body::BareError(_) => String::new(),
         };
         let message = format!("HTTP {}, but {what}", self.status);
         let mut failure = self.failure(ErrorClass::BadResponse, &message);
@@ -249,20 +302,22 @@ impl Answer<'_> {
     /// An error that has not the API's shape: made by a gateway, a proxy, or another program.
     fn foreign_error(&self, body: &Body) -> Box<Failure> {
         let html = is_html(self.headers, self.body);
-        let text = match body {
-            Body::OtherJson(Some(message)) => message.clone(),
-            _ => self.describe(),
+        let (text, code) = match body {
+            Body::OtherJson(Some(message)) => (message.clone(), None),
+            Body::BareError(error) => (error.words(), Some(error.code.as_str())),
+            _ => (self.describe(), None),
         };
         // The words of an HTML page are nobody's error message.
         let words = (!html).then(|| {
             rules::by_words(&ErrorFacts {
                 status: Some(self.status),
+                code,
                 message: Some(&text),
                 ..ErrorFacts::default()
             })
         });
         let words = words.flatten();
-        let class = words.unwrap_or_else(|| self.class_of_page(html));
+        let class = words.unwrap_or_else(|| self.class_of_page(self.status, html));
         let message = match self.redirect_target() {
             Some(target) => format!("HTTP {}, which redirects to {target}", self.status),
             None => format!("HTTP {} with {text}", self.status),
@@ -273,15 +328,16 @@ impl Answer<'_> {
         }
     }
 
-    fn class_of_page(&self, html: bool) -> ErrorClass {
+    fn class_of_page(&self, status: u16, html: bool) -> ErrorClass {
         // "Just a moment...": the edge wants to see a browser, the API was never asked.
-        if self.status == 403 && (html || self.headers.get("cf-mitigated").is_some()) {
+        if status == 403 && (html || self.headers.get("cf-mitigated").is_some()) {
             return ErrorClass::EdgeError;
         }
-        if rules::is_foreign(self.status) {
-            return ErrorClass::WrongEndpoint;
-        }
-        rules::by_status(self.status).unwrap_or(ErrorClass::Unknown)
+        // No job of ours can get past what is said instead of an answer of the API.
+        rules::by_status(status).unwrap_or(match status {
+            400..=499 => ErrorClass::WrongEndpoint,
+            _ => ErrorClass::Unknown,
+        })
     }
 
     fn describe(&self) -> String {
@@ -348,6 +404,37 @@ fn cut(message: &str) -> String {
     one_line(message, MAX_ERROR_TEXT / 2)
 }
 
+fn with_code(message: &str, code: &str) -> String {
+    if message.contains(code) {
+        message.to_owned()
+    } else {
+        format!("{message} (code {code})")
+    }
+}
+
+/// Takes back what words made of a failure that its own request holds: a message may quote it, and
+/// nobody's credit is at an end because a prompt says so.
+pub fn take_back_what_it_quotes(failure: &mut Failure, request: &str) {
+    let evidence = &failure.evidence;
+    let raw = evidence.raw_error.as_deref().map(str::as_bytes);
+    let code = match raw.map(read_body) {
+        Some(Body::Error(error)) => error.code,
+        _ => None,
+    };
+    let facts = ErrorFacts {
+        status: evidence.http_status.filter(|status| !is_success(*status)),
+        kind: evidence.error_type.as_deref(),
+        code: code.as_deref(),
+        message: evidence.message.as_deref(),
+        pasted: false,
+    };
+    if rules::quotes_the_request(&facts, request) {
+        // Any words that make no class.
+        let message = Some("it quotes the request");
+        failure.class = classify_error(&ErrorFacts { message, ..facts });
+    }
+}
+
 /// Whether an answer of this status should hold a message.
 pub(super) fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
@@ -388,5 +475,7 @@ fn refusal(wire: &WireMessage) -> String {
     }
 }
 
+#[cfg(test)]
+mod odd_tests;
 #[cfg(test)]
 mod tests;

@@ -52,7 +52,7 @@ pub use batches::{
 };
 pub use classify::{
     MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,
-    classify_transport,
+    classify_transport, take_back_what_it_quotes,
 };
 pub use credentials::{Credentials, clean_secret, unquoted};
 pub use exchange::MAX_RESPONSE_BYTES;
@@ -64,7 +64,7 @@ pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};
 pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
-pub use rules::{ErrorFacts, status_of};
+pub use rules::{ErrorFacts, is_refused_on_the_way, status_of};
 pub use settings::{
     ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_IDLE_TIMEOUT, DEFAULT_VERSION, Http,
     Network,

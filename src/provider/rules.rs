@@ -1,8 +1,9 @@
 //! Which evidence makes which class: the tables, and nothing else.
 //!
-//! Order of evidence: a known `details.error_code` or message fragment, then the HTTP status, then
-//! `error.type`. Fragments are compared in lower case and without quotes, because clients and
-//! gateways change both. Sources: the API's error, rate-limit, vision and structured-output pages,
+//! Order of evidence: a known code or message fragment, then the HTTP status, then `error.type`.
+//! Fragments are compared in lower case and without quotes, because clients and gateways change both.
+//! A message may quote its request, so words that would stop more than their job count only where the
+//! API says them: at the beginning, under a status and a type that fit. Sources: the API's error, rate-limit, vision and structured-output pages,
 //! and raw bodies pasted in issues of the official SDKs and of Claude Code (2023 to 2026).
 
 use crate::model::ErrorClass as C;
@@ -14,18 +15,26 @@ pub struct ErrorFacts<'a> {
     pub status: Option<u16>,
     /// `error.type`.
     pub kind: Option<&'a str>,
-    /// `error.details.error_code`.
+    /// `error.details.error_code`, or the `error.code` of a gateway.
     pub code: Option<&'a str>,
     /// The message, or the text of a body that is no error object.
     pub message: Option<&'a str>,
+    /// A person pasted it, and it may be any part of an answer: words count wherever they stand.
+    pub pasted: bool,
 }
 
 /// Where a fragment means something. Under another status the same words are an accident, such as
 /// a 503 that quotes the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// Under any status.
-    Any,
+    /// Where the API refuses: an error object whose type is one of 4xx, under such a status if it has
+    /// one. The words begin the message.
+    Account,
+    /// Where a gateway tells of a quota: 402, 403 or 429, or as in `Account`. The words begin the
+    /// message.
+    Quota,
+    /// Where output was stopped: an error object, not under 5xx. The words begin the message.
+    Output,
     /// Where the request itself is at fault: 4xx without a meaning of its own.
     Request,
     /// 404.
@@ -49,23 +58,34 @@ const fn rule(needles: &'static [&'static str], scope: Scope, class: C) -> Fragm
     }
 }
 
-/// `details.error_code` to class.
+/// `details.error_code`, or the code or type of a gateway, to class.
 const CODES: &[(&str, C)] = &[
     // Tier cap: a 429 without retry-after (rate-limit page).
     ("enforced_spend_limit_reached", C::SpendLimit),
+    // Quotas of gateways (LiteLLM; whatever speaks as OpenAI does).
+    ("budget_exceeded", C::SpendLimit),
+    ("insufficient_quota", C::SpendLimit),
+    ("billing_hard_limit_reached", C::SpendLimit),
 ];
 
 /// The first that fits decides, so the particular stands before the general.
 #[rustfmt::skip]
 const FRAGMENTS: &[Fragment] = &[
     // Money and quota. Seen at 400, documented for 402; the self-set limit is a 400 (rate-limit page).
-    rule(&["credit balance is too low"], Scope::Any, C::Billing),
-    rule(&["you have reached your specified", "usage limits"], Scope::Any, C::SpendLimit),
-    rule(&["you have reached your api usage limits"], Scope::Any, C::SpendLimit),
+    rule(&["credit balance is too low"], Scope::Account, C::Billing),
+    rule(&["you have reached your specified", "usage limits"], Scope::Account, C::SpendLimit),
+    rule(&["you have reached your api usage limits"], Scope::Account, C::SpendLimit),
+    rule(&["you exceeded your current quota"], Scope::Quota, C::SpendLimit),
+    rule(&["exceeded your current quota"], Scope::Quota, C::SpendLimit),
+    rule(&["budget has been exceeded"], Scope::Quota, C::SpendLimit),
+    rule(&["exceededbudget"], Scope::Quota, C::SpendLimit),
+    rule(&["exceeded budget"], Scope::Quota, C::SpendLimit),
     // A permanent stop of everything, although it is a 400 (Claude Code error reference).
-    rule(&["organization has been disabled"], Scope::Any, C::OrganizationDisabled),
+    rule(&["organization has been disabled"], Scope::Account, C::OrganizationDisabled),
+    // A key of several workspaces needs the header: no job can succeed (authentication page).
+    rule(&["anthropic-workspace-id"], Scope::Account, C::Permission),
     // 400, or an event in mid-stream (issues).
-    rule(&["blocked by content filtering policy"], Scope::Any, C::ContentFiltered),
+    rule(&["output blocked by content filtering policy"], Scope::Output, C::ContentFiltered),
 
     // 429 (issues, rate-limit page).
     rule(&["usage increase rate"], Scope::RateLimit, C::AccelerationLimited),
@@ -120,9 +140,6 @@ const FRAGMENTS: &[Fragment] = &[
     rule(&["thinking.type", "not supported"], Scope::Request, C::ThinkingUnsupported),
     rule(&["thinking is not supported"], Scope::Request, C::ThinkingUnsupported),
     rule(&["does not support thinking"], Scope::Request, C::ThinkingUnsupported),
-
-    // A key of several workspaces needs the header: no job can succeed (authentication page).
-    rule(&["anthropic-workspace-id"], Scope::Request, C::Permission),
 ];
 
 /// Statuses that mean the same whatever the body says. 520 to 527 and 530 are Cloudflare's.
@@ -168,23 +185,53 @@ const TYPES: &[(&str, u16)] = &[
     ("overloaded_error", 529),
 ];
 
-/// Statuses that, without an error object, come from a server or proxy that is not the API and
-/// concern every request alike: not found, gone, upgrade required.
-const FOREIGN: &[u16] = &[404, 410, 426];
+/// Statuses that speak of the address alone, when no error object comes with them.
+const ADDRESS: &[u16] = &[404, 405, 407, 410, 421, 426];
+
+/// How the API begins what its rules know only the rest of.
+const LEAD_INS: &[&str] = &["your ", "this ", "the ", "output "];
 
 /// The class that code or fragments make, if any does.
 pub(super) fn by_words(facts: &ErrorFacts<'_>) -> Option<C> {
-    let code = facts.code.unwrap_or_default();
-    if let Some((_, class)) = CODES.iter().find(|(known, _)| *known == code) {
-        return Some(*class);
-    }
+    let by_fragment = || fragment(facts).map(|rule| rule.class);
+    by_codes(facts).or_else(by_fragment)
+}
+
+fn by_codes(facts: &ErrorFacts<'_>) -> Option<C> {
+    let mut codes = [facts.code, facts.kind].into_iter().flatten();
+    codes.find_map(|code| {
+        let row = CODES.iter().find(|(known, _)| *known == code);
+        row.map(|(_, class)| *class)
+    })
+}
+
+fn fragment(facts: &ErrorFacts<'_>) -> Option<&'static Fragment> {
     let text = normalise(facts.message?);
-    let status = facts.status.or_else(|| status_of(facts.kind?));
+    let text = text.trim_start();
     FRAGMENTS
         .iter()
-        .filter(|rule| in_scope(rule.scope, status))
-        .find(|rule| rule.needles.iter().all(|needle| text.contains(needle)))
-        .map(|rule| rule.class)
+        .filter(|rule| in_scope(rule.scope, facts))
+        .find(|rule| {
+            let said = rule.needles.iter().all(|needle| text.contains(needle));
+            said && (facts.pasted || !rule.scope.is_beginning() || begins(text, rule.needles[0]))
+        })
+}
+
+/// Whether the text begins with those words, or with what the API says before them.
+fn begins(text: &str, words: &str) -> bool {
+    let lead_ins = LEAD_INS.iter().filter_map(|lead| text.strip_prefix(lead));
+    lead_ins.chain([text]).any(|text| text.starts_with(words))
+}
+
+/// Whether these facts make a class by words that would stop more than their job, and that the job's
+/// own request holds: then nobody said them but the request.
+pub(super) fn quotes_the_request(facts: &ErrorFacts<'_>, request: &str) -> bool {
+    let rule = fragment(facts).filter(|rule| rule.scope.is_beginning());
+    by_codes(facts).is_none()
+        && rule.is_some_and(|rule| {
+            let request = lower(request);
+            rule.needles.iter().all(|needle| request.contains(needle))
+        })
 }
 
 /// The class that the status alone makes. 400, 404 and whatever has no row say too little.
@@ -202,9 +249,13 @@ pub fn status_of(kind: &str) -> Option<u16> {
     row.map(|(_, status)| *status)
 }
 
-/// Whether an answer of this status that is no error object was not made by the API.
-pub(super) fn is_foreign(status: u16) -> bool {
-    FOREIGN.contains(&status)
+/// Whether a refusal of that class and status, which is no error object of the API, is about the way
+/// there and not about the address: a port that wants TLS, a missing certificate, a gateway that knows
+/// no such key.
+#[must_use]
+pub fn is_refused_on_the_way(class: C, status: Option<u16>) -> bool {
+    let is_refusal = |status| (400..500).contains(&status) && !ADDRESS.contains(&status);
+    class == C::WrongEndpoint && status.is_some_and(is_refusal)
 }
 
 /// Whether a 404 of the API is about the path rather than about something the request names. The
@@ -230,20 +281,37 @@ const MAX_SEARCHED: usize = 16 * 1024;
 
 fn normalise(message: &str) -> String {
     let end = message.floor_char_boundary(MAX_SEARCHED);
-    message[..end]
-        .chars()
+    lower(&message[..end])
+}
+
+fn lower(text: &str) -> String {
+    text.chars()
         .filter(|c| !matches!(c, '`' | '"' | '\'' | '\\'))
         .map(|c| c.to_ascii_lowercase())
         .collect()
 }
 
-fn in_scope(scope: Scope, status: Option<u16>) -> bool {
-    let request = status.is_none_or(|status| {
-        matches!(status, 400..=499) && !matches!(status, 401..=403 | 407..=409 | 429)
-    });
+impl Scope {
+    /// Whether the words must begin the message.
+    fn is_beginning(self) -> bool {
+        matches!(self, Self::Account | Self::Quota | Self::Output)
+    }
+}
+
+fn in_scope(scope: Scope, facts: &ErrorFacts<'_>) -> bool {
+    let of_kind = facts.kind.and_then(status_of);
+    let status = facts.status.or(of_kind);
+    let refuses = |status| matches!(status, 400..=499);
+    let is_refusal =
+        of_kind.is_some_and(refuses) && facts.status.is_none_or(refuses) || facts.pasted;
     match scope {
-        Scope::Any => true,
-        Scope::Request => request,
+        Scope::Account => is_refusal,
+        Scope::Quota => is_refusal || matches!(status, Some(402 | 403 | 429)),
+        Scope::Output => {
+            (facts.kind.is_some() || facts.pasted) && facts.status.is_none_or(|it| it < 500)
+        }
+        Scope::Request => status
+            .is_none_or(|status| refuses(status) && !matches!(status, 401..=403 | 407..=409 | 429)),
         Scope::NotFound => status == Some(404),
         Scope::RateLimit => status == Some(429),
     }

@@ -17,6 +17,8 @@ pub(super) enum Body {
     Message(WireMessage),
     /// An error object as the API makes them: `$.error.type` is there.
     Error(WireError),
+    /// An error object without a type, but with a code, as gateways make them.
+    BareError(BareError),
     /// JSON of another kind, with the message that it carries if there is one in a usual place.
     OtherJson(Option<String>),
     /// No complete JSON, and why: the same words for the same fault.
@@ -44,6 +46,21 @@ pub(super) struct WireError {
     pub(super) message: Option<String>,
     pub(super) code: Option<String>,
     pub(super) request_id: Option<String>,
+}
+
+/// An error object of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BareError {
+    pub(super) message: Option<String>,
+    /// A word, or a number in digits.
+    pub(super) code: String,
+}
+
+impl BareError {
+    /// What it says: its message, else its code.
+    pub(super) fn words(&self) -> String {
+        self.message.as_ref().unwrap_or(&self.code).clone()
+    }
 }
 
 /// Top-level fields of messages and errors alike, unread.
@@ -118,16 +135,28 @@ impl Envelope<'_> {
                 usage: field(self.usage).unwrap_or_default(),
             });
         }
-        Body::OtherJson(self.foreign_message())
+        match self.read_bare_error() {
+            Some(error) => Body::BareError(error),
+            None => Body::OtherJson(self.foreign_message()),
+        }
+    }
+
+    fn read_bare_error(&self) -> Option<BareError> {
+        let error: Value = field(self.error)?;
+        Some(BareError {
+            message: error["message"].as_str().map(str::to_owned),
+            code: code_of(&error["code"])?,
+        })
     }
 
     fn read_error(&self) -> Option<WireError> {
         let error: Value = field(self.error)?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
+        let message = text(&error["message"]);
         Some(WireError {
             kind: text(&error["type"])?,
-            message: text(&error["message"]),
-            code: text(&error["details"]["error_code"]),
+            message: message.map(|message| unwrapped(&message).unwrap_or(message)),
+            code: text(&error["details"]["error_code"]).or_else(|| code_of(&error["code"])),
             request_id: field(self.request_id),
         })
     }
@@ -144,6 +173,25 @@ impl Envelope<'_> {
             .or_else(|| field(self.message))
             .or_else(|| field(self.detail))
     }
+}
+
+/// A code: a word, or a number.
+fn code_of(code: &Value) -> Option<String> {
+    let number = || code.as_u64().map(|number| number.to_string());
+    let word = code.as_str().filter(|word| !word.is_empty());
+    word.map(str::to_owned).or_else(number)
+}
+
+/// What the API said, out of the words that a gateway wrapped it in (`LiteLLM`: `litellm.KIND:
+/// AnthropicException - ` and the API's own answer).
+fn unwrapped(message: &str) -> Option<String> {
+    let (_, inner) = message
+        .strip_prefix("litellm.")?
+        .split_once("Exception - ")?;
+    let inner = inner.strip_prefix("b'").unwrap_or(inner);
+    let mut values = serde_json::Deserializer::from_str(inner).into_iter::<Value>();
+    let said = values.next()?.ok()?;
+    said["error"]["message"].as_str().map(str::to_owned)
 }
 
 /// The field, if it is there and of that kind.
@@ -188,7 +236,7 @@ mod tests {
     fn foreign_json_gives_up_its_message() {
         for (text, expected) in [
             (r#"{"error":"nope"}"#, Some("nope")),
-            (r#"{"error":{"message":"nope","code":400}}"#, Some("nope")),
+            (r#"{"error":{"message":"nope","code":[]}}"#, Some("nope")),
             (r#"{"message":"nope"}"#, Some("nope")),
             (r#"{"detail":"nope"}"#, Some("nope")),
             (r#"{"detail":[{"loc":1}]}"#, None),

@@ -281,7 +281,7 @@ fn halt_reason(halt: &StatusHalt) -> String {
         class = halt.class,
         meaning = info.meaning,
         message = plain(&halt.message),
-        remedy = info.remedy,
+        remedy = halt.class.remedy_of_halt(),
     )
 }
 

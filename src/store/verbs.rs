@@ -116,6 +116,9 @@ pub struct Claim {
     pub max_jobs: u32,
     /// At most so many bytes of request bodies; the first job is given whatever its size.
     pub max_bytes: u64,
+    /// Jobs that have not been tried come first, and then those whose try is the longest ago. Else
+    /// what is due again comes first.
+    pub new_first: bool,
     /// The time: what is due by now may be claimed, and the attempts start now.
     pub now: Timestamp,
 }
@@ -148,7 +151,7 @@ pub struct Finish {
 pub enum Next {
     /// It goes again, not before this time.
     RetryAt(Timestamp),
-    /// It goes again as soon as the run does (halts and interruptions).
+    /// It goes again as soon as the run does (interruptions).
     Requeue,
     /// It goes again, not before this time, and asks a little differently.
     Amend {

@@ -398,6 +398,7 @@ impl<F: Fixture> Pair<F> {
                     model: MODELS[model].to_owned(),
                     max_jobs: most,
                     max_bytes: bytes,
+                    new_first: most % 2 == 0,
                     now,
                 })
             }),

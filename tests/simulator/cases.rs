@@ -39,7 +39,7 @@ const TEXT: &str = "text/plain";
 const INVALID: &str = "invalid_request_error";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-const WHOLE: [Expected; 83] = [
+const WHOLE: [Expected; 90] = [
     expect("ok", 200, JSON, "end_turn", "simulated answer"),
     expect("thinking", 200, JSON, "end_turn", "\"signature\""),
     expect("empty-answer", 200, JSON, "end_turn", "\"content\":[]"),
@@ -75,6 +75,13 @@ const WHOLE: [Expected; 83] = [
     expect("400-spend-limit", 400, JSON, INVALID, "You have reached your specified API usage limits"),
     expect("400-workspace-spend-limit", 400, JSON, INVALID, "You have reached your specified workspace API usage limits"),
     expect("400-org-disabled", 400, JSON, INVALID, "This organization has been disabled."),
+    expect("400-page", 400, HTML, "", "sent to HTTPS port"),
+    expect("400-gateway", 400, JSON, "", "No API key found"),
+    expect("400-budget", 400, JSON, "budget_exceeded", "Budget has been exceeded"),
+    expect("429-quota", 429, JSON, "insufficient_quota", "exceeded your current quota"),
+    expect("200-error-code", 200, JSON, "", "Provider returned error"),
+    expect("200-openai", 200, JSON, "", "chat.completion"),
+    expect("302", 302, HTML, "", "302 Found"),
     expect("401", 401, JSON, "authentication_error", "invalid x-api-key"),
     expect("401-expired", 401, JSON, "authentication_error", "OAuth token has expired"),
     expect("403", 403, JSON, "permission_error", "does not have permission to use the specified resource"),

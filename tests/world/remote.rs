@@ -128,6 +128,8 @@ pub struct Manners {
     pub never_ends: bool,
     /// The list of batches never ends.
     pub endless: Option<Endless>,
+    /// The lines of jobs that always come to this, in any batch.
+    pub spoiled: Vec<(u64, Item)>,
     /// How long its answer to a look says to wait.
     pub hint: Duration,
     /// A batch runs out of time after so long.
@@ -152,6 +154,7 @@ impl Default for Manners {
             no_list: false,
             endless: None,
             never_ends: false,
+            spoiled: Vec::new(),
             hint: Duration::from_secs(10),
             lifetime: Duration::from_hours(24),
             cancel_takes: Duration::from_secs(25),
@@ -430,9 +433,8 @@ impl Remote {
     fn is_poisoned(&self, entries: &[(String, String, bool)]) -> bool {
         let state = self.state();
         let poisoned = &state.manners.poisoned;
-        // The upper bits of a job's number are its run's.
-        let line = |id: &str| id.split('-').nth(1).unwrap().parse::<u64>().unwrap() % (1 << 40);
-        entries.iter().any(|(id, ..)| poisoned.contains(&line(id)))
+        let mut lines = entries.iter().map(|(id, ..)| line_of(id));
+        lines.any(|line| poisoned.contains(&line))
     }
 
     fn commit(&self, entries: Vec<(String, String, bool)>) -> String {
@@ -465,6 +467,12 @@ impl Remote {
     }
 }
 
+/// The upper bits of a job's number are its run's.
+fn line_of(custom_id: &str) -> u64 {
+    let job = custom_id.split('-').nth(1).unwrap();
+    job.parse::<u64>().unwrap() % (1 << 40)
+}
+
 impl State {
     fn entry(&mut self, custom_id: String, model: String, created_at: Timestamp) -> Entry {
         self.requests += 1;
@@ -480,6 +488,9 @@ impl State {
             }
             left -= weight;
         }
+        let line = line_of(&custom_id);
+        let spoiled = self.manners.spoiled.iter().find(|(of, _)| *of == line);
+        let item = spoiled.map_or(item, |(_, item)| *item);
         Entry {
             custom_id,
             model,

@@ -29,6 +29,10 @@ pub enum Answer {
     /// A stream that breaks after it has told of half its usage.
     Cut,
     Hint(ErrorClass, Duration),
+    /// An error under that status, with those words.
+    Said(ErrorClass, u16, &'static str),
+    /// A refusal of the request for which the server wants another try.
+    TryAgain,
     /// Paid for, and then our own code panics over it.
     Panic,
 }
@@ -283,6 +287,12 @@ impl Provider for Scripted {
             Answer::Error(class) => Err(failure(class, None)),
             Answer::Cut => Err(cut(model)),
             Answer::Hint(class, hint) => Err(failure(class, Some(hint))),
+            Answer::Said(class, status, words) => Err(said(class, status, words)),
+            Answer::TryAgain => {
+                let mut failure = said(ErrorClass::InvalidRequest, 400, "messages: no");
+                failure.evidence.should_retry = Some(true);
+                Err(failure)
+            }
             Answer::Panic => panic!("as it was told to"),
         };
         Reply {
@@ -320,6 +330,14 @@ fn message(id: &str, model: &str, stop_reason: &str, mark: Option<ErrorClass>) -
         request_id: Some(format!("req_{id}")),
         note: None,
     }
+}
+
+fn said(class: ErrorClass, status: u16, words: &str) -> Box<Failure> {
+    let mut failure = failure(class, None);
+    failure.evidence.http_status = Some(status);
+    failure.evidence.message = Some(words.to_owned());
+    failure.evidence.unreadable = (status == 200).then(|| "{}".to_owned());
+    failure
 }
 
 fn cut(model: &str) -> Box<Failure> {

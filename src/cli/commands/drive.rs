@@ -220,7 +220,10 @@ fn halted(run: &Run, halt: &Halt) -> Failure {
         let next = "do as that says; `claude-run resume` goes on";
         return Failure::new(Exit::Halted, what, next).because(halt.message.clone());
     }
-    let next = format!("{} Then `claude-run resume` goes on", info.remedy);
+    let next = format!(
+        "{} Then `claude-run resume` goes on",
+        halt.class.remedy_of_halt()
+    );
     Failure::new(Exit::Halted, what, next).because(halt.message.clone())
 }
 

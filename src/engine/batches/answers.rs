@@ -194,7 +194,7 @@ impl Planner {
             failure.class.treatment(),
             Treatment::Halt | Treatment::HoldModel
         );
-        if concerns_all {
+        if concerns_all && self.alarms.raised() {
             self.halt(halt_for(failure.class, &failure.evidence, now), now);
         } else {
             self.tell_waiting(batch, failure, until);
@@ -218,6 +218,9 @@ impl Planner {
 
     /// An endpoint that has never answered in this run is given some time, as in the live lane.
     pub(super) fn note_reach(&mut self, failure: Option<&Failure>, now: Timestamp) {
+        if failure.is_none() {
+            self.alarms.calmed();
+        }
         let Some(silent) = failure.filter(|failure| failure.evidence.http_status.is_none()) else {
             self.reach.answered = true;
             return;

@@ -52,7 +52,7 @@ impl Planner {
             Refusal::Entry(entry) => self.fail_entry(batch, entry, failure),
             Refusal::Unnamed => self.on_unnamed(batch, failure, now),
             Refusal::NoBatches => self.on_no_batches(batch, &failure, now),
-            Refusal::Halt => self.halt(halt_for(failure.class, &failure.evidence, now), now),
+            Refusal::Halt => self.on_alarm_at_create(batch, failure, now),
         }
     }
 

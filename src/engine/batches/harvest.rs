@@ -23,6 +23,7 @@ use crate::model::batch::parse_item_id;
 use crate::model::{
     AttemptId, AttemptOutcome, BatchState, CancelReason, Event, Lane, RequestCounts,
 };
+use crate::policy::DIFFERENT_JOBS;
 use crate::provider::{BatchApi, Failure, ItemResult, ResultLine};
 use crate::store::{BatchRow, BatchStore, Next, OpenItem, Result};
 
@@ -333,6 +334,9 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             settings: &self.hands.settings,
             ways: self.ways,
             cancel: self.cancel,
+            others_succeeded: self.counts.succeeded > 0,
+            run_goes_well: self.hands.goes_well(),
+            few: (self.row.requests as usize) < DIFFERENT_JOBS,
             now: self.hands.clock.now(),
         }
     }
@@ -363,6 +367,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         for (taken, item) in taken {
             let record = &taken.finish.record;
             recorded.push(&item, record);
+            self.hands.note(record.outcome);
             let maker = &self.hands.events;
             let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);

@@ -12,9 +12,9 @@ use crate::engine::outcome::{self, Outcome};
 use crate::engine::settings::EngineSettings;
 use crate::model::{
     AttemptOutcome, AttemptRecord, CancelReason, ErrorClass, Evidence, Halt, JobState, Lane,
-    RateLimits,
+    RateLimits, Treatment,
 };
-use crate::policy::{Others, Standing};
+use crate::policy::{Belief, Beliefs, Others, Standing};
 use crate::provider::{Failure, ItemResult, Reply};
 use crate::store::{Finish, JobEnd, Next, OpenItem, ResultBody};
 
@@ -24,10 +24,38 @@ pub(super) struct Surroundings<'a> {
     pub(super) ways: Ways,
     /// Why we cancelled the batch, if we did.
     pub(super) cancel: Option<CancelReason>,
+    /// Entries of its batch succeeded.
+    pub(super) others_succeeded: bool,
+    /// Some job of the run has succeeded.
+    pub(super) run_goes_well: bool,
+    /// Its batch has few entries.
+    pub(super) few: bool,
     pub(super) now: Timestamp,
 }
 
+fn stops_more_than_its_job(class: ErrorClass) -> bool {
+    matches!(class.treatment(), Treatment::Halt | Treatment::HoldModel)
+}
+
 impl Surroundings<'_> {
+    /// What it means if this entry ended with what no job can get past. Whoever may not do it could not
+    /// have created the batch, so where others of it succeeded it is the entry's own, and is tried once
+    /// more; and so is that of a few that are left of a run that went well. What names the model holds
+    /// it: those others may ask another one.
+    fn beliefs(&self, item: &OpenItem) -> Beliefs {
+        let again = item.job.last_class.is_some_and(stops_more_than_its_job);
+        let others = self.others_succeeded || (self.few && self.run_goes_well);
+        let belief = match (others, again) {
+            (false, _) => Belief::All,
+            (true, false) => Belief::Doubted,
+            (true, true) => Belief::Own,
+        };
+        Beliefs {
+            of_model: Belief::All,
+            ..Beliefs::all(belief)
+        }
+    }
+
     fn lane(&self, item: &OpenItem) -> Lane {
         let rescued = self.cancel == Some(CancelReason::Deadline);
         self.ways.next(item.lane, item.deadline, rescued, self.now)
@@ -146,6 +174,9 @@ fn decided(
             standing,
             ever_answered: true,
             outage: false,
+            proven: around.others_succeeded,
+            beliefs: around.beliefs(item),
+            confirm_after: Duration::ZERO,
         },
         around.now,
         rng,

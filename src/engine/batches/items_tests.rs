@@ -57,6 +57,9 @@ fn taken(item: &OpenItem, cancel: Option<CancelReason>, result: ItemResult) -> T
         settings: &settings,
         ways: Ways::new(&settings),
         cancel,
+        others_succeeded: false,
+        run_goes_well: false,
+        few: false,
         now: now(),
     };
     take(&around, item, result, &mut Rng::with_seed(1))
@@ -155,7 +158,7 @@ fn what_becomes_of_a_canceled_entry_depends_on_who_cancelled_its_batch_and_why()
 fn a_halting_error_puts_the_job_back_and_says_so() {
     let taken = taken(&item(None), None, errored(ErrorClass::Billing));
     assert_eq!(taken.halt.unwrap().class, ErrorClass::Billing);
-    assert_eq!(taken.finish.next, Next::Requeue);
+    assert_eq!(taken.finish.next, Next::RetryAt(now()));
 }
 
 #[test]
@@ -174,6 +177,9 @@ fn what_has_no_line_for_want_of_an_answer_and_an_entry_that_was_refused_were_not
         settings: &settings,
         ways: Ways::new(&settings),
         cancel: None,
+        others_succeeded: false,
+        run_goes_well: false,
+        few: false,
         now: now(),
     };
     let (item, mut rng) = (item(None), Rng::with_seed(1));

@@ -172,7 +172,7 @@ impl BatchLane {
             api,
             clock,
             EventMaker::new(run.id, settings.second.as_ref()),
-            run.id,
+            run,
             settings.clone(),
             news_sender,
         );

@@ -28,6 +28,7 @@
 //! a state from which the next start goes on.
 
 mod absence;
+mod alarms;
 mod answers;
 mod creation;
 mod driver;

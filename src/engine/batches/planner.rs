@@ -11,6 +11,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::absence::Absence;
+use super::alarms::Alarms;
 use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
@@ -139,6 +140,7 @@ pub(super) struct Planner {
     pub(super) warm_up: WarmUp,
     pub(super) reach: Reach,
     pub(super) absence: Absence,
+    pub(super) alarms: Alarms,
     /// A create call is under way.
     pub(super) creating: bool,
     /// None is made before.
@@ -185,6 +187,7 @@ impl Planner {
                 patience: settings.unreachable_after(),
             },
             absence,
+            alarms: Alarms::default(),
             creating: false,
             create_due: Timestamp::MIN,
             refusals: 0,

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -20,8 +21,8 @@ use crate::engine::batch_money::{Grant, Item, Wish};
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
 use crate::model::{
-    AttemptId, BatchId, BatchState, CancelReason, ErrorClass, EventKind, Evidence, Lane,
-    RemoteBatch, RunId,
+    AttemptId, AttemptOutcome, BatchId, BatchState, CancelReason, ErrorClass, EventKind, Evidence,
+    Lane, RemoteBatch, Run, RunId,
 };
 use crate::policy::Marker;
 use crate::provider::{BatchApi, Failure};
@@ -44,6 +45,8 @@ pub(super) struct Hands<S, B> {
     pub(super) settings: EngineSettings,
     news: mpsc::Sender<News>,
     leaving: watch::Sender<bool>,
+    /// Some job of the run has succeeded, now or in an earlier dispatch.
+    goes_well: AtomicBool,
 }
 
 /// What one task needs to decide on jobs.
@@ -75,7 +78,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         api: Arc<B>,
         clock: Clock,
         events: EventMaker,
-        run: RunId,
+        run: &Run,
         settings: EngineSettings,
         news: mpsc::Sender<News>,
     ) -> Self {
@@ -84,10 +87,23 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
             api,
             clock,
             events,
-            run,
+            run: run.id,
+            goes_well: (run.jobs.succeeded > 0).into(),
             settings,
             news,
             leaving: watch::Sender::new(false),
+        }
+    }
+
+    /// Whether some job of the run has succeeded.
+    pub(super) fn goes_well(&self) -> bool {
+        self.goes_well.load(Ordering::Relaxed)
+    }
+
+    /// An attempt ended like that.
+    pub(super) fn note(&self, outcome: AttemptOutcome) {
+        if outcome == AttemptOutcome::Succeeded {
+            self.goes_well.store(true, Ordering::Relaxed);
         }
     }
 

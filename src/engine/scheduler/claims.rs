@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Effect, Scheduler};
+use crate::model::Endpoint;
 use crate::store::Claim;
 
 /// Request bodies held in memory at the same time, claimed or on the wire.
@@ -75,6 +76,7 @@ impl Scheduler {
                 model: lane.model.clone(),
                 max_jobs,
                 max_bytes: room / u64::from(sharers),
+                new_first: self.probing || lane.roads.to(Endpoint::First).doubt.is_open(),
                 now,
             }));
         }

@@ -192,6 +192,18 @@ impl ErrorClass {
         self.info().name
     }
 
+    /// What to do next when a run has halted for it. A limit is mostly waited for, and says so: not
+    /// where nothing has ever got past it.
+    #[must_use]
+    pub fn remedy_of_halt(self) -> &'static str {
+        match self.budget() {
+            Budget::RateLimits => {
+                "Find out what the limit is: it is 0 for this key or model, or counts for a day, or is a budget of your gateway. Raise it, use another key or model, or wait; then `claude-run resume`."
+            }
+            _ => self.info().remedy,
+        }
+    }
+
     /// What it does to the job, the model or the run.
     #[must_use]
     pub fn treatment(self) -> Treatment {

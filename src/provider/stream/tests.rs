@@ -80,8 +80,13 @@ fn errors_within_a_stream_have_their_own_class() {
             C::StreamCut,
         ),
         (
+            "event: error\ndata: {\"error\":{\"code\":502,\"message\":\"x\"}}\n\n".to_owned(),
+            C::BadGateway,
+        ),
+        // Nothing that the API would say.
+        (
             "event: error\ndata: {\"message\":\"Your credit balance is too low\"}\n\n".to_owned(),
-            C::Billing,
+            C::StreamCut,
         ),
     ] {
         for before in [String::new(), start()] {

@@ -287,10 +287,18 @@ const fn text(status: u16, body: &'static str) -> Act {
     }
 }
 
+const fn json(status: u16, body: &'static str) -> Act {
+    Act::Edge {
+        status,
+        content_type: "application/json",
+        body,
+    }
+}
+
 const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-static CASES: [Row; 129] = [
+static CASES: [Row; 136] = [
     row("ok", "a good answer", answer(Twist::Plain)),
     row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
     row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
@@ -329,6 +337,13 @@ static CASES: [Row; 129] = [
     row("400-spend-limit", "the organization's own spend limit", invalid("You have reached your specified API usage limits. You will regain access on {regain} at 00:00 UTC.")),
     row("400-workspace-spend-limit", "the workspace's own spend limit", invalid("You have reached your specified workspace API usage limits. You will regain access on {regain} at 00:00 UTC.")),
     row("400-org-disabled", "the organization is switched off", invalid("This organization has been disabled.")),
+    row("400-page", "http:// to a port that wants TLS", page(400, "400 The plain HTTP request was sent to HTTPS port")),
+    row("400-gateway", "a gateway that knows no such key, in its own JSON", json(400, r#"{"message":"No API key found in request"}"#)),
+    row("400-budget", "the budget of a gateway is used up", json(400, r#"{"error":{"message":"Budget has been exceeded! Current cost: 12.5, Max budget: 10.0","type":"budget_exceeded","param":null,"code":"400"}}"#)),
+    row("429-quota", "the quota at a gateway is used up", json(429, r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#)),
+    row("200-error-code", "status 200 with an error of a gateway and its code", json(200, r#"{"error":{"message":"Provider returned error","code":502}}"#)),
+    row("200-openai", "status 200 with an answer of another API", json(200, r#"{"id":"chatcmpl-1","object":"chat.completion","choices":[]}"#)),
+    row("302", "a redirect to a login page", page(302, "302 Found")),
     row("401", "a wrong key", error(401, "authentication_error", "invalid x-api-key")),
     row("401-expired", "an OAuth token past its time", error(401, "authentication_error", "OAuth token has expired. Please obtain a new token or refresh your existing token.")),
     row("403", "a key without permission", error(403, "permission_error", "Your API key does not have permission to use the specified resource.")),

@@ -44,7 +44,7 @@ const COLUMNS: &str = "id, attempts, body_bytes, custom_id, counted, faults_in_r
 pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
     let (run, model) = (tx.run_row(claim.run)?, tx.model_row(&claim.model)?);
     let now = claim.now.as_millisecond();
-    let candidates = candidates(tx, run, model, now, claim.max_jobs)?;
+    let candidates = candidates(tx, run, model, claim)?;
     let found = candidates.len();
     let chosen = within_bytes(candidates, claim.max_bytes);
     let more = chosen.len() < found || found >= claim.max_jobs as usize;
@@ -60,22 +60,27 @@ pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
     })
 }
 
-/// Retries that are due, the earliest first; then new jobs in input order.
-fn candidates(tx: &Tx, run: i64, model: i64, now: i64, limit: u32) -> Result<Vec<Candidate>> {
-    let due = format!(
-        "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
-         WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND not_before_ms > 0 AND not_before_ms <= ?3
-         ORDER BY not_before_ms, id LIMIT ?4"
-    );
-    let mut found = tx.query_all(&due, params![run, model, now, limit], read_candidate)?;
-    let rest = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(limit));
-    if rest > 0 {
-        let new = format!(
-            "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
-             WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND not_before_ms = 0
-             ORDER BY id LIMIT ?3"
-        );
-        found.extend(tx.query_all(&new, params![run, model, rest], read_candidate)?);
+/// Retries that are due, the earliest first, and new jobs in input order; which of them come first is
+/// for the claim to say.
+fn candidates(tx: &Tx, run: i64, model: i64, claim: &Claim) -> Result<Vec<Candidate>> {
+    const DUE: &str = "not_before_ms > 0 AND not_before_ms <= ?3 ORDER BY not_before_ms, id";
+    const NEW: &str = "not_before_ms = 0 AND ?3 IS NOT NULL ORDER BY id";
+    let now = claim.now.as_millisecond();
+    let kinds = if claim.new_first {
+        [NEW, DUE]
+    } else {
+        [DUE, NEW]
+    };
+    let mut found = Vec::new();
+    for kind in kinds {
+        let rest = claim.max_jobs - u32::try_from(found.len()).unwrap_or(claim.max_jobs);
+        if rest > 0 {
+            let wanted = format!(
+                "SELECT {COLUMNS} FROM jobs INDEXED BY jobs_due
+                 WHERE run_id = ?1 AND model_id = ?2 AND state = 0 AND route = 0 AND {kind} LIMIT ?4"
+            );
+            found.extend(tx.query_all(&wanted, params![run, model, now, rest], read_candidate)?);
+        }
     }
     Ok(found)
 }

@@ -62,7 +62,7 @@ pub(super) fn start(
             })
         },
     )?;
-    requeue_held(tx, row)?;
+    requeue_held(tx, row, now)?;
     follow_the_clock_back(tx, row, now)?;
     dissolve::recover(tx, row, now)?;
     let mut recovered = Recovered::default();
@@ -72,12 +72,13 @@ pub(super) fn start(
     Ok(recovered)
 }
 
-/// Whatever jobs were held for may be repaired by now.
-fn requeue_held(tx: &mut Tx, run: i64) -> Result<()> {
+/// Whatever jobs were held for may be repaired by now. They are due, but are not the first to go where
+/// new jobs are wanted.
+fn requeue_held(tx: &mut Tx, run: i64, now: Timestamp) -> Result<()> {
     let held: Vec<(i64, Route)> = tx.query_all(
-        "UPDATE jobs INDEXED BY jobs_held SET state = 0, not_before_ms = 0 WHERE run_id = ?1 AND state = 3
+        "UPDATE jobs INDEXED BY jobs_held SET state = 0, not_before_ms = ?2 WHERE run_id = ?1 AND state = 3
          RETURNING model_id, route",
-        [run],
+        [run, now.as_millisecond()],
         |row| Ok((row.get(0)?, Route::read(row, 1)?)),
     )?;
     for (model, route) in held {

@@ -111,6 +111,7 @@ impl Bench {
             model: MODEL.to_owned(),
             max_jobs,
             max_bytes,
+            new_first: false,
             now,
         };
         self.store.claim(claim).await.unwrap()

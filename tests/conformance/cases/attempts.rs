@@ -17,6 +17,9 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
             "nothing is claimed before its time, and the earliest time is told",
             |bench| Box::pin(not_before_its_time(bench)),
         ),
+        ("new jobs go first where that is wanted", |bench| {
+            Box::pin(new_jobs_first(bench))
+        }),
         (
             "bodies are bounded, but one is given whatever its size",
             |bench| Box::pin(bounded_bytes(bench)),
@@ -94,6 +97,30 @@ async fn order_of_claims<F: Fixture>(bench: Bench<F>) {
         bench.claim(9, at(250)).await.jobs.is_empty(),
         "each is given once"
     );
+}
+
+/// Also what was held before this start: it does not go as the first again.
+async fn new_jobs_first<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(4).await;
+    let claimed = bench.claim(3, at(1)).await;
+    for (job, end) in claimed
+        .jobs
+        .iter()
+        .zip([End::Hold, End::Retry(2), End::Retry(1)])
+    {
+        bench.end(end, job, at(10)).await;
+    }
+    bench.start(at(20)).await;
+    let claim = claude_run::store::Claim {
+        run: bench.run,
+        model: HAIKU.to_owned(),
+        max_jobs: 9,
+        max_bytes: u64::MAX,
+        new_first: true,
+        now: at(20),
+    };
+    let claimed = bench.store.claim(claim).await.unwrap();
+    assert_eq!(lines(&claimed), ["4", "3", "2", "1"]);
 }
 
 async fn not_before_its_time<F: Fixture>(bench: Bench<F>) {
@@ -315,6 +342,7 @@ async fn amended<F: Fixture>(bench: Bench<F>) {
         model: OPUS.to_owned(),
         max_jobs: 1,
         max_bytes: 1,
+        new_first: false,
         now: at(200),
     };
     let other = bench.store.claim(claim).await.unwrap().jobs.remove(0);

@@ -91,6 +91,7 @@ impl<F: Fixture> Bench<F> {
             model: HAIKU.to_owned(),
             max_jobs,
             max_bytes,
+            new_first: false,
             now,
         };
         self.store.claim(claim).await.unwrap()

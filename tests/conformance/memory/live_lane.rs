@@ -93,7 +93,7 @@ impl Store for Memory {
             for job in stored.jobs.values_mut() {
                 if job.state == JobState::Held {
                     job.state = JobState::Queued;
-                    job.not_before = None;
+                    job.not_before = Some(now);
                 }
             }
             for job in state.run_mut(run)?.jobs.values_mut() {
@@ -126,8 +126,9 @@ impl Store for Memory {
             let later = |job: &&mut Job| job.not_before.filter(|time| *time > claim.now);
             let next_due = jobs.iter().filter_map(later).min();
             jobs.retain(|job| job.is_due(claim.now));
-            // Retries come first, new jobs then.
-            jobs.sort_by_key(|job| (job.not_before.is_none(), job.place()));
+            // Retries come first and new jobs then, or the other way round.
+            let later = |job: &Job| job.not_before.is_none() != claim.new_first;
+            jobs.sort_by_key(|job| (later(job), job.place()));
             let mut claimed = Claimed {
                 next_due,
                 ..Claimed::default()

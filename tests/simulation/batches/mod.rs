@@ -4,6 +4,7 @@
 mod absent;
 mod budget;
 mod chaos;
+mod halts;
 mod life;
 mod narrowing;
 mod roads;

@@ -352,6 +352,7 @@ async fn store_with_a_failure(path: &Path) -> SqliteStore {
         model: "m".to_owned(),
         max_jobs: 1,
         max_bytes: 1,
+        new_first: false,
         now,
     };
     let claimed = store.claim(claim).await.unwrap();

@@ -57,6 +57,7 @@ impl Bench {
             model: model.to_owned(),
             max_jobs: 9,
             max_bytes: u64::MAX,
+            new_first: false,
             now: at(600),
         };
         self.store.claim(claim).await.unwrap().jobs.pop()

@@ -55,6 +55,7 @@ async fn a_store_of_version_1_goes_on_where_it_was() {
         model: MODEL.to_owned(),
         max_jobs: 99,
         max_bytes: u64::MAX,
+        new_first: false,
         now: at(0),
     };
     let claimed = store.claim(claim).await.unwrap();

@@ -1,0 +1,125 @@
+//! What the scheduler believes of answers that no job can get past: whether it halts, holds a model, or
+//! lets another job go and see first.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{LaneChange, Leave, Scheduler};
+use crate::engine::lane::Lane;
+use crate::engine::outcome::{Outcome, Surroundings};
+use crate::model::{AttemptOutcome, ClaimedJob, Endpoint, Halt, OnHalt};
+use crate::policy::halt::next_try;
+use crate::policy::{Belief, Beliefs, CONFIRM_AFTER, Crowd, Doubt, Others, Standing};
+use crate::store::Next;
+
+impl Scheduler {
+    /// What surrounds a job when an answer of it comes in: how it stands in its lane decides
+    /// whether a failure is held against it.
+    pub(in crate::engine) fn surroundings(&self, job: &ClaimedJob, now: Timestamp) -> Surroundings {
+        let lane = self.lanes.iter().find(|lane| lane.model == job.model);
+        let mut others = self.lanes.iter().filter(|lane| lane.model != job.model);
+        let elsewhere = others.any(Lane::has_jobs_left);
+        let standing = Standing {
+            others: Others::Succeed,
+            age: Duration::ZERO,
+        };
+        Surroundings {
+            lane: crate::model::Lane::Live,
+            standing: lane.map_or(standing, |lane| lane.standing(job, now, elsewhere)),
+            ever_answered: self.reach.answered,
+            outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
+            proven: self.lanes.iter().any(|lane| {
+                let road = lane.roads.to(Endpoint::First);
+                road.doubt.is_proven()
+            }),
+            beliefs: lane.map_or(Beliefs::all(Belief::All), |lane| {
+                self.beliefs(lane, job, now)
+            }),
+            confirm_after: lane.map_or(CONFIRM_AFTER, |lane| {
+                let step = self.confirm_after();
+                lane.roads.to(job.endpoint).doubt.wait(job.job(), step)
+            }),
+        }
+    }
+
+    /// What it means if this job gets an answer that no job can get past.
+    fn beliefs(&self, lane: &Lane, job: &ClaimedJob, now: Timestamp) -> Beliefs {
+        if lane.blocked {
+            return Beliefs::all(Belief::Model);
+        }
+        let is_over = self.leaving.is_some() || self.waiting.is_some_and(|until| until > now);
+        if is_over || job.endpoint == Endpoint::Second {
+            return Beliefs::all(Belief::All);
+        }
+        let others = || self.lanes.iter().filter(|other| other.model != lane.model);
+        let crowd = Crowd {
+            left: lane.left(),
+            after_halt: self.probing,
+            ever_succeeded: self.ever_succeeded,
+            elsewhere: self.on_halt == OnHalt::Exit
+                && others().any(|other| !other.blocked && other.has_jobs_left()),
+            elsewhere_succeeded_at: others()
+                .filter_map(|other| other.roads.to(Endpoint::First).last_success)
+                .max(),
+        };
+        let road = lane.roads.to(Endpoint::First);
+        road.doubt.judge(job.job(), crowd)
+    }
+
+    fn confirm_after(&self) -> Duration {
+        CONFIRM_AFTER.mul_f64(self.retry.scale)
+    }
+
+    /// No job can succeed: the run is left, or waits and tries again with one request.
+    pub(super) fn halt(&mut self, halt: Halt, now: Timestamp) -> LaneChange {
+        for lane in &mut self.lanes {
+            let road = lane.roads.to_mut(Endpoint::First);
+            road.doubt.believed_at_last();
+        }
+        if self.on_halt == OnHalt::Exit {
+            self.leave(Leave::Halted(halt));
+            return LaneChange::None;
+        }
+        let until = next_try(&halt.message, self.retry.scale, now);
+        self.probing = true;
+        self.reach.forgive();
+        if self.waiting.is_some_and(|at| at > now) {
+            return LaneChange::None;
+        }
+        self.waiting = Some(until);
+        LaneChange::Waiting { halt, until }
+    }
+
+    /// No job of this model can succeed now; the others go on.
+    pub(super) fn hold(&mut self, model: &str, because: &Halt) {
+        self.held_because.get_or_insert_with(|| because.clone());
+        if let Some(lane) = self.lane_mut(model) {
+            lane.blocked = true;
+            let road = lane.roads.to_mut(Endpoint::First);
+            road.doubt.believed_at_last();
+        }
+    }
+}
+
+/// What an answer says to those who doubt another one.
+pub(super) fn note_doubt(
+    doubt: &mut Doubt,
+    job: &ClaimedJob,
+    outcome: &Outcome,
+    scale: f64,
+    now: Timestamp,
+) {
+    let finish = &outcome.finish;
+    if outcome.doubted {
+        doubt.doubted(job.job(), CONFIRM_AFTER.mul_f64(scale), now);
+    } else if finish.record.outcome == AttemptOutcome::Succeeded {
+        doubt.succeeded(job.job());
+    } else {
+        let leaves = match &finish.next {
+            Next::Amend { amended, .. } => amended.amendment.model() != job.model,
+            next => next.is_end(),
+        };
+        doubt.answered(job.job(), leaves);
+    }
+}

@@ -1,0 +1,120 @@
+//! What the scheduler makes of answers that come without end and bring nothing: a kind that nobody can
+//! use, and a limit that nothing gets past.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Scheduler;
+use crate::clock::add;
+use crate::engine::outcome::Outcome;
+use crate::model::{
+    AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt, OnHalt, Treatment,
+};
+use crate::policy::{Useless, acting_class};
+
+/// A limit that nothing has got past since the start is waited for so long, times the retry scale: no
+/// window of requests or tokens is longer than some minutes.
+const HOPELESS_AFTER: Duration = Duration::from_mins(15);
+
+impl Scheduler {
+    /// What an answer says of all that came before it: the reason to halt, if nothing but the like has
+    /// come. A model whose limit lets nothing through is held here.
+    pub(super) fn fruitless(
+        &mut self,
+        job: &ClaimedJob,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Option<Halt> {
+        let record = &outcome.finish.record;
+        if record.outcome == AttemptOutcome::Succeeded {
+            self.unusable.broken();
+            return None;
+        }
+        let class = record.error_class?;
+        if class.budget() == Budget::RateLimits {
+            self.give_up_on_limit(job, class, outcome, now);
+            return None;
+        }
+        record.evidence.http_status?;
+        if !is_useless(outcome) {
+            self.unusable.broken();
+            return None;
+        }
+        let answer = Useless {
+            class,
+            is_its_own: outcome.finish.history.counted > job.history.counted,
+            is_all: !self.ever_succeeded,
+            after_halt: self.probing,
+            ends: outcome.finish.next.is_end(),
+        };
+        let scale = self.retry.scale;
+        let answers = self.unusable.came(job.job(), answer, scale, now)?;
+        let said = said(outcome);
+        Some(Halt {
+            class,
+            message: format!(
+                "{answers} answers in a row were of no use, and nothing else came: {said}"
+            ),
+            at: now,
+        })
+    }
+
+    /// Nothing has succeeded at this model since the start, and its limit was reached so long ago: it
+    /// is none that passes.
+    fn give_up_on_limit(
+        &mut self,
+        job: &ClaimedJob,
+        class: ErrorClass,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) {
+        let patience = HOPELESS_AFTER.mul_f64(self.retry.scale);
+        let waits = self.on_halt == OnHalt::Wait || job.endpoint == Endpoint::Second;
+        let Some(lane) = self.lane_mut(&job.model) else {
+            return;
+        };
+        let road = lane.roads.to_mut(Endpoint::First);
+        if waits || road.last_success.is_some() {
+            return;
+        }
+        let since = *road.limited_since.get_or_insert(now);
+        if add(since, patience) > now {
+            return;
+        }
+        let halt = Halt {
+            class,
+            message: format!(
+                "nothing has got past this limit at {} since the start, for {:.0} s: {}",
+                job.model,
+                now.duration_since(since).as_secs_f64(),
+                said(outcome)
+            ),
+            at: now,
+        };
+        self.hold(&job.model, &halt);
+    }
+}
+
+/// Whether it was a whole answer that nobody can use: a success without a message, or a refusal of the
+/// request for which the server wants another try.
+pub(super) fn is_useless(outcome: &Outcome) -> bool {
+    let record = &outcome.finish.record;
+    let evidence = &record.evidence;
+    record.error_class.is_some_and(|class| {
+        let is_no_message = class == ErrorClass::BadResponse && evidence.http_status.is_some();
+        let is_refused = class.treatment() == Treatment::Fail;
+        is_no_message || (is_refused && acting_class(class, evidence.should_retry) != class)
+    })
+}
+
+fn said(outcome: &Outcome) -> String {
+    let record = &outcome.finish.record;
+    let meaning = || {
+        record
+            .error_class
+            .map(|class| class.info().meaning.to_owned())
+    };
+    let message = record.evidence.message.clone();
+    message.or_else(meaning).unwrap_or_default()
+}
