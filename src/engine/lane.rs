@@ -38,6 +38,8 @@ pub(super) struct Lane {
     /// The earliest retry that was recorded while a claim was under way, which its answer may not
     /// know of.
     noted: Option<Timestamp>,
+    /// A long wait that a server asked for was told, and lasts until then.
+    pub(super) long_wait_told: Option<Timestamp>,
 }
 
 impl Lane {
@@ -55,6 +57,7 @@ impl Lane {
             dry: false,
             next_due: None,
             noted: None,
+            long_wait_told: None,
         }
     }
 

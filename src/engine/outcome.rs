@@ -11,10 +11,10 @@ use super::error_result::error_result;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt, JobHistory,
-    JobState, Lane, Usage,
+    AttemptOutcome, AttemptRecord, Budget, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt,
+    JobHistory, JobState, Lane, Usage,
 };
-use crate::policy::{Standing, Step, decide, same_again};
+use crate::policy::{Standing, Step, TOO_LARGE_TRIES, TooLarge, Verdict, decide, same_again};
 use crate::provider::{Failure, Message, Partial, Reply};
 use crate::store::{Finish, JobEnd, Next};
 
@@ -57,6 +57,8 @@ pub(super) struct Surroundings {
     pub(super) ever_answered: bool,
     /// The circuit of its lane is open, and the status page says that the service is in trouble.
     pub(super) outage: bool,
+    /// No wait lets its request pass.
+    pub(super) too_large: Option<TooLarge>,
 }
 
 /// Decides what the reply means.
@@ -153,6 +155,13 @@ fn failed(
     if fails_again && matches!(verdict.step, Step::RetryIn(_)) {
         verdict.step = Step::Fail;
     }
+    if let Some(too_large) = around.too_large
+        && is_refused_for_good(class, &verdict)
+    {
+        verdict.step = Step::Fail;
+        name_the_limit(&mut failure.evidence, too_large);
+    }
+    let evidence = &failure.evidence;
     if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
         verdict.step = Step::Hold;
     }
@@ -317,6 +326,21 @@ fn hold_for(
         halt.message = format!("{said}; did you mean {}?", nearest.join(" or "));
     }
     halt
+}
+
+/// A request that no wait lets pass was tried often enough.
+fn is_refused_for_good(class: ErrorClass, verdict: &Verdict) -> bool {
+    class.budget() == Budget::RateLimits && verdict.history.rate_limits_in_row >= TOO_LARGE_TRIES
+}
+
+/// Says beside the API's words what no wait changes, and what does.
+fn name_the_limit(evidence: &mut Evidence, too_large: TooLarge) {
+    let said = evidence.message.take();
+    let said = said.map_or(String::new(), |said| format!("{said} "));
+    evidence.message = Some(format!(
+        "{said}({}: no wait lets it pass, `--lane batch` takes it)",
+        too_large.words()
+    ));
 }
 
 /// No job fails for a network that has not worked once: that is the run's trouble, not the job's.

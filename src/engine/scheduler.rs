@@ -101,6 +101,8 @@ pub(super) struct Scheduler {
     throttles: Throttles,
     /// The hours allow no request before.
     closed_until: Option<Timestamp>,
+    /// What is to be told at the next plan.
+    notes: Vec<EventKind>,
     /// No job can succeed, and the user wants to wait: nothing is started before.
     waiting: Option<Timestamp>,
     pulse_asked: bool,
@@ -141,6 +143,7 @@ impl Scheduler {
             throttles: Throttles::new(settings, run.cost, now),
             second: settings.second.clone(),
             closed_until: None,
+            notes: Vec::new(),
             waiting: None,
             lanes: Vec::new(),
             turn: 0,
@@ -214,6 +217,7 @@ impl Scheduler {
             ),
             ever_answered: self.reach.answered,
             outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
+            too_large: self.throttles.too_large(job),
         }
     }
 
@@ -373,6 +377,7 @@ impl Scheduler {
         self.check_reach(now);
         let mut effects = Vec::new();
         effects.extend(self.throttles.budget_warning().map(Effect::Tell));
+        self.tell_notes(&mut effects);
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {

@@ -19,8 +19,9 @@ use crate::model::{
     Pico, RateLimits, SharedPrefix, Tokens,
 };
 use crate::policy::{
-    CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
-    Known, ModelClasses, Prompt, Ramp, RateBudget, Room, Signal, Ticket,
+    CacheWarmer, Ceilings, ClassId, Concerns, Concurrency, Demand, Ended, Estimator, Free, Gate,
+    Hours, Known, ModelClasses, Prompt, Ramp, RateBudget, Refusal, Refusals, Room, Signal, Ticket,
+    TooLarge, refused_though_full, surely_too_large,
 };
 use crate::store::{EstimateKind, EstimateSums};
 
@@ -85,8 +86,11 @@ pub(super) struct Throttle {
     first_in_line: HashMap<Option<ClassId>, JobId>,
     /// Claimed jobs that waited for a warm cache at the last plan.
     parked: u32,
+    /// Requests that no wait lets pass.
+    too_large: HashMap<JobId, TooLarge>,
     wakes: Option<Timestamp>,
     told: Vec<EventKind>,
+    notes: Vec<EventKind>,
     errors: HashMap<String, [EstimateErrors; 2]>,
 }
 
@@ -97,9 +101,10 @@ struct Closed {
     looked_at: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct OfClass {
     ramp: Ramp,
+    refusals: Refusals,
     open: u32,
     typical: Demand,
 }
@@ -110,6 +115,7 @@ struct Sent {
     class: ClassId,
     ticket: Option<Ticket>,
     prompt: Prompt,
+    want: Demand,
     estimate: Estimate,
 }
 
@@ -127,8 +133,10 @@ impl Throttle {
             sent: HashMap::new(),
             first_in_line: HashMap::new(),
             parked: 0,
+            too_large: HashMap::new(),
             wakes: None,
             told: Vec::new(),
+            notes: Vec::new(),
             errors: HashMap::new(),
         }
     }
@@ -218,7 +226,7 @@ impl Throttle {
             self.first_in_line.entry(None).or_insert(id);
             return Verdict::Wait;
         }
-        let want = self.demand(job, now);
+        let want = self.counted_demand(job, class, now);
         match self.budget.next_free(class, want, now) {
             Free::Now => return Verdict::Go,
             Free::At(at) => self.wake(at),
@@ -277,10 +285,52 @@ impl Throttle {
         })
     }
 
+    /// What a job needs of the limits: a request that no wait lets pass takes nothing of the one that
+    /// refuses it, and keeps nobody waiting until its bucket is full.
+    fn counted_demand(&self, job: &ClaimedJob, class: ClassId, now: Timestamp) -> Demand {
+        let want = self.demand(job, now);
+        match self.larger_than_its_limit(job.job(), class, want) {
+            Some(_) => Demand { input: 0, ..want },
+            None => want,
+        }
+    }
+
+    fn larger_than_its_limit(&self, job: JobId, class: ClassId, want: Demand) -> Option<TooLarge> {
+        let known = self.too_large.get(&job).copied();
+        known.or_else(|| surely_too_large(want, self.budget.known(class).itpm))
+    }
+
+    /// The job on the wire whose request no wait lets pass, as far as is known.
+    pub(super) fn too_large(&self, job: JobId) -> Option<TooLarge> {
+        let sent = self.sent.get(&job)?;
+        self.larger_than_its_limit(job, sent.class, sent.want)
+    }
+
+    /// Keeps in mind, and tells once, that no wait lets this request pass.
+    fn note_too_large(&mut self, job: &ClaimedJob, found: TooLarge) {
+        if self.too_large.insert(job.job(), found).is_none() {
+            self.notes.push(EventKind::RequestOverLimit {
+                custom_id: job.custom_id.clone(),
+                model: job.model.clone(),
+                input_tokens: found.tokens,
+                limit_per_minute: found.limit,
+            });
+        }
+    }
+
+    /// What is to be told, once.
+    pub(super) fn take_notes(&mut self) -> Vec<EventKind> {
+        std::mem::take(&mut self.notes)
+    }
+
     /// A job is sent now that was found free to go.
     pub(super) fn started(&mut self, job: &ClaimedJob, now: Timestamp, rng: &mut Rng) {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
-        let want = self.demand(job, now);
+        let whole = self.demand(job, now);
+        if let Some(found) = self.larger_than_its_limit(id, class, whole) {
+            self.note_too_large(job, found);
+        }
+        let want = self.counted_demand(job, class, now);
         let ticket = self.budget.reserve(class, want, now, rng);
         let of_class = self.classes.entry(class).or_default();
         of_class.open += 1;
@@ -294,6 +344,7 @@ impl Throttle {
             class,
             ticket,
             estimate: self.estimator.estimate(&job.model, &prompt),
+            want: whole,
             prompt,
         };
         self.sent.insert(id, sent);
@@ -304,8 +355,8 @@ impl Throttle {
         self.end(job, None, &RateLimits::default(), false, now);
     }
 
-    /// A request was answered, or broke. True if it was refused for a limit. `outage`: nothing else
-    /// succeeds at its model.
+    /// A request was answered, or broke. Tells whom it concerns if it was refused for a limit.
+    /// `outage`: nothing else succeeds at its model.
     pub(super) fn answered(
         &mut self,
         job: &ClaimedJob,
@@ -313,7 +364,7 @@ impl Throttle {
         limits: &RateLimits,
         outage: bool,
         now: Timestamp,
-    ) -> bool {
+    ) -> Option<Concerns> {
         let record = &outcome.finish.record;
         let good = record.outcome == AttemptOutcome::Succeeded;
         let used = record.usage.tokens;
@@ -321,9 +372,28 @@ impl Throttle {
         let refused = record
             .error_class
             .is_some_and(|class| class.budget() == Budget::RateLimits);
-        let Some((class, open)) = self.end(job, used.as_ref(), limits, refused, now) else {
-            return refused;
+        let too_large = refused && self.is_found_too_large(job, limits);
+        let at_limit = refused && !too_large;
+        let Some((class, open)) = self.end(job, used.as_ref(), limits, at_limit, now) else {
+            return refused.then_some(Concerns::All);
         };
+        let concerns = record
+            .error_class
+            .filter(|_| refused)
+            .map(|class_of_error| {
+                self.classes
+                    .entry(class)
+                    .or_default()
+                    .refusals
+                    .refused(&Refusal {
+                        job: job.job(),
+                        class: class_of_error,
+                        hinted: record.evidence.retry_after.is_some(),
+                        limits,
+                        too_large,
+                        open,
+                    })
+            });
         let signal = match record.error_class {
             _ if outage => Signal::Nothing,
             _ if good => Signal::Good(record.latency.unwrap_or_default()),
@@ -331,15 +401,35 @@ impl Throttle {
             Some(ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited) => {
                 Signal::TooMuch
             }
-            _ if refused => Signal::Refused,
+            _ if concerns == Some(Concerns::All) => Signal::Refused,
             _ => Signal::Nothing,
         };
         let limits_are_told = self.budget.known(class) != Known::default();
         self.concurrency.answered(signal, open, limits_are_told);
         if good && let Some(of_class) = self.classes.get_mut(&class) {
             of_class.ramp.good();
+            of_class.refusals.passed();
         }
-        refused
+        if !refused {
+            self.too_large.remove(&job.job());
+        }
+        concerns
+    }
+
+    /// Whether a refusal was for the size of its own request.
+    fn is_found_too_large(&mut self, job: &ClaimedJob, limits: &RateLimits) -> bool {
+        let Some(Sent { class, want, .. }) = self.sent.get(&job.job()) else {
+            return false;
+        };
+        let told = limits.input_tokens.map(|limit| limit.limit);
+        let found = self
+            .larger_than_its_limit(job.job(), *class, *want)
+            .or_else(|| surely_too_large(*want, told))
+            .or_else(|| refused_though_full(*want, limits));
+        if let Some(found) = found {
+            self.note_too_large(job, found);
+        }
+        found.is_some()
     }
 
     /// Takes a request off the wire and learns from its end. Tells its class, and how many are left.
@@ -420,10 +510,16 @@ impl Throttle {
         self.budget.class_of(one) == self.budget.class_of(other)
     }
 
-    /// The models that share limits with this one are paused.
-    pub(super) fn paused(&mut self, model: &str) {
+    /// The models that share limits with this one are paused. `probe`: for so long that one request
+    /// goes first afterwards.
+    pub(super) fn paused(&mut self, model: &str, probe: bool) {
         let class = self.budget.class_of(model);
-        self.classes.entry(class).or_default().ramp.restart();
+        let ramp = &mut self.classes.entry(class).or_default().ramp;
+        if probe {
+            ramp.probe();
+        } else {
+            ramp.restart();
+        }
     }
 
     /// What has changed, since this was asked last, of the ceiling and of what is known of limits.

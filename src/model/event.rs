@@ -145,6 +145,36 @@ pub enum EventKind {
         /// What it said.
         message: String,
     },
+    /// A server asks to wait for more than ten minutes. It is believed up to an hour; then one request
+    /// tries again.
+    LongWait {
+        /// The model.
+        model: String,
+        /// The one job that waits; null where every request of the model, and of those that share its
+        /// limits, waits.
+        custom_id: Option<String>,
+        /// What went wrong.
+        error_class: ErrorClass,
+        /// The HTTP status, if there was one.
+        http_status: Option<u16>,
+        /// For how long the server asks, at most a day.
+        asked_ms: u64,
+        /// When it is tried again.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        next_try_at: Timestamp,
+    },
+    /// A request is larger than the limit per minute: no wait lets it pass, and it ends after a few
+    /// tries.
+    RequestOverLimit {
+        /// The user's id of the job.
+        custom_id: String,
+        /// The model.
+        model: String,
+        /// Its input tokens, in our estimate.
+        input_tokens: u64,
+        /// Input tokens per minute that the API allows.
+        limit_per_minute: u64,
+    },
     /// The API's status page, which is asked while a model keeps failing, says something new.
     StatusPage(PageStatus),
     /// No job can succeed now, and the run waits as it was told to.

@@ -26,6 +26,7 @@ pub mod raw_object;
 pub mod run;
 pub mod status_page;
 pub mod stream_mode;
+pub mod thousands;
 pub mod toml_kinds;
 pub mod usage;
 
@@ -54,4 +55,5 @@ pub use run::{
 };
 pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;
+pub use thousands::thousands;
 pub use usage::{Tokens, Usage};

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::numbers::{
-    allowed_at_once, dollars_or_unknown, plural, rate, short_duration, thousands,
-};
+use super::numbers::{allowed_at_once, dollars_or_unknown, plural, rate, short_duration};
 use super::tally::{Phase, Tally, Wait};
 use crate::model::is_control;
+use crate::model::thousands;
 
 /// Stands before everything that was not answered by the real API.
 pub(super) const SIMULATED: &str = "SIMULATED ";

@@ -100,6 +100,8 @@ impl<W: Write + Send> Observer for Plain<W> {
             | EventKind::JobEnded { .. }
             | EventKind::Pace { .. }
             // Told by a note, which bars have no line for either.
+            | EventKind::LongWait { .. }
+            | EventKind::RequestOverLimit { .. }
             | EventKind::StoodStill { .. }
             | EventKind::ClockSet { .. }
             // The circuit that closed has told it.

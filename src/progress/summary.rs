@@ -4,7 +4,8 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::lines::halt_line;
-use super::numbers::{dollars, dollars_or_unknown, plural, short_duration, thousands};
+use super::numbers::{dollars, dollars_or_unknown, plural, short_duration};
+use crate::model::thousands;
 use crate::model::{ErrorClass, Halt, JobCounts, Pico, RunId, Treatment};
 
 /// Why the dispatcher left the run.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::batches::BatchTally;
-use super::numbers::{approximate, thousands};
+use super::numbers::approximate;
 use super::rate::RateWindow;
+use crate::model::thousands;
 use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane, PageStatus, Pico};
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.

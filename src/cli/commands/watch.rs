@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, in_plain_words};
 use crate::model::{Event, EventKind, Observer};
-use crate::progress::{Bars, EventsFile, Jumps, Log, Plain};
+use crate::progress::{Bars, EventsFile, Log, Notes, Plain};
 
 /// The observers, and the place on standard error that the bars have taken.
 pub(super) struct Watch {
@@ -38,7 +38,7 @@ impl Watch {
             watch.add(Log);
         }
         let noted = console.clone();
-        watch.add(Jumps::new(move |words| noted.warn(words)));
+        watch.add(Notes::new(move |words| noted.warn(words)));
         if console.is_quiet() {
             watch.add(Repairs::new(console));
         } else {

@@ -146,6 +146,7 @@ fn decided(
             standing,
             ever_answered: true,
             outage: false,
+            too_large: None,
         },
         around.now,
         rng,
