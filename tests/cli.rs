@@ -92,3 +92,5 @@ mod strict_bodies;
 mod trust;
 #[path = "cli/trying_out.rs"]
 mod trying_out;
+#[path = "cli/waiting.rs"]
+mod waiting;

@@ -14,7 +14,9 @@ use crate::model::{
     AttemptOutcome, AttemptRecord, Budget, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt,
     JobHistory, JobState, Lane, Usage,
 };
-use crate::policy::{Standing, Step, TOO_LARGE_TRIES, TooLarge, Verdict, decide, same_again};
+use crate::policy::{
+    Standing, Step, TOO_LARGE_TRIES, TooLarge, Verdict, decide, probe_wait, same_again,
+};
 use crate::provider::{Failure, Message, Partial, Reply};
 use crate::store::{Finish, JobEnd, Next};
 
@@ -155,12 +157,10 @@ fn failed(
     if fails_again && matches!(verdict.step, Step::RetryIn(_)) {
         verdict.step = Step::Fail;
     }
-    if let Some(too_large) = around.too_large
-        && is_refused_for_good(class, &verdict)
-    {
-        verdict.step = Step::Fail;
-        name_the_limit(&mut failure.evidence, too_large);
+    if failure.evidence.is_out_of_files() {
+        verdict = spared(settings, before, rng);
     }
+    end_if_too_large(around.too_large, &mut verdict, &mut failure);
     let evidence = &failure.evidence;
     if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
         verdict.step = Step::Hold;
@@ -328,16 +328,28 @@ fn hold_for(
     halt
 }
 
-/// A request that no wait lets pass was tried often enough.
-fn is_refused_for_good(class: ErrorClass, verdict: &Verdict) -> bool {
-    class.budget() == Budget::RateLimits && verdict.history.rate_limits_in_row >= TOO_LARGE_TRIES
+/// Nothing was sent, for want of something that this machine has too little of: no job is to blame,
+/// and it goes again soon.
+fn spared(settings: &EngineSettings, history: JobHistory, rng: &mut Rng) -> Verdict {
+    let wait = probe_wait(&settings.retry, ErrorClass::Connect, 1, rng);
+    Verdict {
+        step: Step::RetryIn(wait),
+        history,
+    }
 }
 
-/// Says beside the API's words what no wait changes, and what does.
-fn name_the_limit(evidence: &mut Evidence, too_large: TooLarge) {
-    let said = evidence.message.take();
+/// A request that no wait lets pass has failed when it was refused often enough. What is said then,
+/// beside the API's words, is what no wait changes, and what does.
+fn end_if_too_large(too_large: Option<TooLarge>, verdict: &mut Verdict, failure: &mut Failure) {
+    let is_refused = failure.class.budget() == Budget::RateLimits;
+    let tries = verdict.history.rate_limits_in_row;
+    let Some(too_large) = too_large.filter(|_| is_refused && tries >= TOO_LARGE_TRIES) else {
+        return;
+    };
+    verdict.step = Step::Fail;
+    let said = failure.evidence.message.take();
     let said = said.map_or(String::new(), |said| format!("{said} "));
-    evidence.message = Some(format!(
+    failure.evidence.message = Some(format!(
         "{said}({}: no wait lets it pass, `--lane batch` takes it)",
         too_large.words()
     ));

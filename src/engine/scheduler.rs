@@ -316,6 +316,10 @@ impl Scheduler {
         };
         lane.suspect(job.job(), finish);
         let road = lane.roads.to_mut(job.endpoint);
+        if finish.record.evidence.is_out_of_files() {
+            road.circuit.forgotten(job.job());
+            return LaneChange::None;
+        }
         let class = finish.record.error_class;
         let changed = match class.filter(|class| speaks_of_the_lane(*class)) {
             Some(class) => {

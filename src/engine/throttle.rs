@@ -5,6 +5,8 @@
 //! nothing but its place: the first of its class that did not fit goes first once it does, so that
 //! small jobs do not overtake a large one for ever. It starts nothing itself (`scheduler`).
 
+mod oversized;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use crate::model::{
 use crate::policy::{
     CacheWarmer, Ceilings, ClassId, Concerns, Concurrency, Demand, Ended, Estimator, Free, Gate,
     Hours, Known, ModelClasses, Prompt, Ramp, RateBudget, Refusal, Refusals, Room, Signal, Ticket,
-    TooLarge, refused_though_full, surely_too_large,
+    TooLarge,
 };
 use crate::store::{EstimateKind, EstimateSums};
 
@@ -29,6 +31,11 @@ use crate::store::{EstimateKind, EstimateSums};
 const LOOK_AHEAD: Duration = Duration::from_millis(250);
 /// How much a new request counts in what is taken for typical.
 const TYPICAL_WEIGHT: u64 = 16;
+/// How much is lost is judged by the mean of about so many answers.
+const LOST_OVER: f64 = 32.0;
+/// So much of a limit seems to be missing when nobody else is there: estimates and counts are a
+/// little off.
+const NOISE_PERCENT: u8 = 9;
 /// The window of hours is looked at so often.
 const HOURS_EVERY: Duration = Duration::from_secs(1);
 
@@ -91,6 +98,7 @@ pub(super) struct Throttle {
     wakes: Option<Timestamp>,
     told: Vec<EventKind>,
     notes: Vec<EventKind>,
+    told_files: bool,
     errors: HashMap<String, [EstimateErrors; 2]>,
 }
 
@@ -105,6 +113,8 @@ struct Closed {
 struct OfClass {
     ramp: Ramp,
     refusals: Refusals,
+    /// The part of its requests that lately came to nothing, and was no refusal.
+    lost: f64,
     open: u32,
     typical: Demand,
 }
@@ -137,6 +147,7 @@ impl Throttle {
             wakes: None,
             told: Vec::new(),
             notes: Vec::new(),
+            told_files: false,
             errors: HashMap::new(),
         }
     }
@@ -285,44 +296,6 @@ impl Throttle {
         })
     }
 
-    /// What a job needs of the limits: a request that no wait lets pass takes nothing of the one that
-    /// refuses it, and keeps nobody waiting until its bucket is full.
-    fn counted_demand(&self, job: &ClaimedJob, class: ClassId, now: Timestamp) -> Demand {
-        let want = self.demand(job, now);
-        match self.larger_than_its_limit(job.job(), class, want) {
-            Some(_) => Demand { input: 0, ..want },
-            None => want,
-        }
-    }
-
-    fn larger_than_its_limit(&self, job: JobId, class: ClassId, want: Demand) -> Option<TooLarge> {
-        let known = self.too_large.get(&job).copied();
-        known.or_else(|| surely_too_large(want, self.budget.known(class).itpm))
-    }
-
-    /// The job on the wire whose request no wait lets pass, as far as is known.
-    pub(super) fn too_large(&self, job: JobId) -> Option<TooLarge> {
-        let sent = self.sent.get(&job)?;
-        self.larger_than_its_limit(job, sent.class, sent.want)
-    }
-
-    /// Keeps in mind, and tells once, that no wait lets this request pass.
-    fn note_too_large(&mut self, job: &ClaimedJob, found: TooLarge) {
-        if self.too_large.insert(job.job(), found).is_none() {
-            self.notes.push(EventKind::RequestOverLimit {
-                custom_id: job.custom_id.clone(),
-                model: job.model.clone(),
-                input_tokens: found.tokens,
-                limit_per_minute: found.limit,
-            });
-        }
-    }
-
-    /// What is to be told, once.
-    pub(super) fn take_notes(&mut self) -> Vec<EventKind> {
-        std::mem::take(&mut self.notes)
-    }
-
     /// A job is sent now that was found free to go.
     pub(super) fn started(&mut self, job: &ClaimedJob, now: Timestamp, rng: &mut Rng) {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
@@ -397,6 +370,7 @@ impl Throttle {
         let signal = match record.error_class {
             _ if outage => Signal::Nothing,
             _ if good => Signal::Good(record.latency.unwrap_or_default()),
+            _ if record.evidence.is_out_of_files() => Signal::TooMuch,
             Some(ErrorClass::Overloaded) => Signal::Overloaded,
             Some(ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited) => {
                 Signal::TooMuch
@@ -405,7 +379,14 @@ impl Throttle {
             _ => Signal::Nothing,
         };
         let limits_are_told = self.budget.known(class) != Known::default();
+        let is_lost = !refused && used.is_none();
+        if let Some(of_class) = self.classes.get_mut(&class) {
+            of_class.lost += (f64::from(u8::from(is_lost)) - of_class.lost) / LOST_OVER;
+        }
         self.concurrency.answered(signal, open, limits_are_told);
+        if record.evidence.is_out_of_files() {
+            self.note_files(job, record.evidence.message.clone());
+        }
         if good && let Some(of_class) = self.classes.get_mut(&class) {
             of_class.ramp.good();
             of_class.refusals.passed();
@@ -414,22 +395,6 @@ impl Throttle {
             self.too_large.remove(&job.job());
         }
         concerns
-    }
-
-    /// Whether a refusal was for the size of its own request.
-    fn is_found_too_large(&mut self, job: &ClaimedJob, limits: &RateLimits) -> bool {
-        let Some(Sent { class, want, .. }) = self.sent.get(&job.job()) else {
-            return false;
-        };
-        let told = limits.input_tokens.map(|limit| limit.limit);
-        let found = self
-            .larger_than_its_limit(job.job(), *class, *want)
-            .or_else(|| surely_too_large(*want, told))
-            .or_else(|| refused_though_full(*want, limits));
-        if let Some(found) = found {
-            self.note_too_large(job, found);
-        }
-        found.is_some()
     }
 
     /// Takes a request off the wire and learns from its end. Tells its class, and how many are left.
@@ -535,6 +500,19 @@ impl Throttle {
         self.told.iter().filter(is_new).cloned().collect()
     }
 
+    /// What is missing of a limit beyond what our own requests explain that came to nothing: whether
+    /// the server counted those, nobody tells.
+    fn taken_by_others(&self, class: ClassId, known: Known) -> u8 {
+        let lost = self.classes.get(&class).map_or(0.0, |of| of.lost);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a part of a hundred"
+        )]
+        let explained = (lost * 100.0) as u8 + NOISE_PERCENT;
+        known.foreign_percent.saturating_sub(explained)
+    }
+
     fn pace_of(&self, class: ClassId) -> EventKind {
         let known = self.budget.known(class);
         EventKind::Pace {
@@ -544,7 +522,7 @@ impl Throttle {
             input_tokens_per_minute: known.itpm,
             output_tokens_per_minute: known.otpm,
             // In steps, so that noise is no news.
-            others_percent: known.foreign_percent / 10 * 10,
+            others_percent: self.taken_by_others(class, known) / 10 * 10,
         }
     }
 }

@@ -43,7 +43,7 @@ pub use error_class::{Budget, ErrorClass, Treatment};
 pub use error_object::error_object;
 pub use estimate::{ERROR_BINS, Estimate, EstimateErrors, error_bin};
 pub use event::{Event, EventKind, ResultLines};
-pub use evidence::{Evidence, Limit, RateLimits};
+pub use evidence::{Evidence, Limit, OUT_OF_FILES, RateLimits};
 pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use lane_choice::LaneChoice;

@@ -12,6 +12,7 @@ mod bars;
 mod batches;
 mod behind;
 mod events_file;
+mod fitted;
 mod lines;
 mod log;
 mod log_writer;
@@ -36,7 +37,7 @@ pub use numbers::{allowed_at_once, dollars, plural, short_duration};
 pub use plain::Plain;
 pub use silent::Silent;
 pub use summary::{EndReason, RunSummary};
-pub use tally::{Phase, Tally, Wait};
+pub use tally::{Phase, Said, Tally, Wait};
 
 #[cfg(test)]
 mod samples;

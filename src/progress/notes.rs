@@ -61,6 +61,9 @@ fn words(kind: &EventKind, now: Timestamp) -> Option<String> {
             in_words(by_ms.unsigned_abs())
         )),
         EventKind::LongWait { .. } => long_wait(kind, now),
+        EventKind::FilesExhausted { ceiling, .. } => Some(format!(
+            "too many open files: this process may open no more, so at most {ceiling} requests are open from now on; allow more (`ulimit -n 4096`), or lower --concurrency"
+        )),
         _ => None,
     }
 }

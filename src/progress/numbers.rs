@@ -20,11 +20,12 @@ pub fn dollars(amount: Pico) -> String {
 /// A sum that leaves something out, if so many attempts have no known price: what was billed is
 /// never called zero.
 #[must_use]
-pub(super) fn dollars_or_unknown(sum: Pico, unknown: u64) -> String {
+pub(super) fn dollars_or_unknown(sum: Pico, unknown: u64, all_digits: bool) -> String {
+    let shown = format!("${}", sum.shown(all_digits));
     match (unknown, sum) {
-        (0, _) => dollars(sum),
+        (0, _) => shown,
         (_, Pico::ZERO) => "unknown".to_owned(),
-        _ => format!("{} + unknown", dollars(sum)),
+        _ => format!("{shown} + unknown"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::lines::halt_line;
-use super::numbers::{dollars, dollars_or_unknown, plural, short_duration};
+use super::numbers::{dollars_or_unknown, plural, short_duration};
 use crate::model::thousands;
 use crate::model::{ErrorClass, Halt, JobCounts, Pico, RunId, Treatment};
 
@@ -51,6 +51,8 @@ pub struct RunSummary {
     /// Attempts that are counted at the price of the model that was asked, as they were answered
     /// under a name without a known price.
     pub asked_model: u64,
+    /// Money is shown with all its digits.
+    pub all_digits: bool,
     /// How long this dispatch took.
     pub duration: Duration,
     /// Where the store is, as it is shown to the user.
@@ -138,7 +140,7 @@ impl RunSummary {
 
     fn write_cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let made_up = if self.simulated { " (SIMULATED)" } else { "" };
-        let cost = dollars_or_unknown(self.cost_total, self.unknown_price);
+        let cost = dollars_or_unknown(self.cost_total, self.unknown_price, self.all_digits);
         writeln!(f, "  cost: {cost}{made_up}")?;
         if self.at_most > 0 {
             writeln!(
@@ -167,7 +169,10 @@ impl RunSummary {
                 "    not counted: {} that may have been billed although no answer came{}",
                 plural(self.maybe_billed, "attempt"),
                 self.maybe_billed_at_most
-                    .map_or(String::new(), |most| format!(", at most {}", dollars(most)))
+                    .map_or(String::new(), |most| format!(
+                        ", at most ${}",
+                        most.shown(self.all_digits)
+                    ))
             )?;
         }
         Ok(())
@@ -264,6 +269,7 @@ mod tests {
 
     fn summary() -> RunSummary {
         RunSummary {
+            all_digits: false,
             run_id: RunId::from_bytes([7; 16]),
             name: None,
             simulated: false,

@@ -493,7 +493,7 @@ mod tests {
         let report = load_report(&reader, &run, false, "2026-03").await.unwrap();
         assert_eq!(report.state, ShownState::Interrupted);
         assert_eq!(report.status_page[0].indicator, Indicator::Critical);
-        let text = crate::report::report_text(&report);
+        let text = crate::report::report_text(&report, true);
         let shown = "
 What the status page said
   SINCE (UTC)       STATUS PAGE      INCIDENT

@@ -14,9 +14,9 @@ use super::table::{Align, Table, count, grouped, plain};
 use super::usd::Usd;
 use crate::model::{ErrorClass, Pico, Treatment};
 
-/// The whole report, ended by a newline.
+/// The whole report, ended by a newline. `all_digits`: of money; else as people read it.
 #[must_use]
-pub fn report_text(report: &Report) -> String {
+pub fn report_text(report: &Report, all_digits: bool) -> String {
     let mut text = String::new();
     if report.simulated {
         text += "SIMULATED: these answers and costs are not real\n\n";
@@ -28,7 +28,7 @@ pub fn report_text(report: &Report) -> String {
     text += &hours(&report.by_hour);
     text += &status_page(&report.status_page);
     text += &tokens(report);
-    text += &money(report);
+    text += &money(report, all_digits);
     text
 }
 
@@ -205,8 +205,9 @@ fn tokens(report: &Report) -> String {
     format!("\nTokens\n{table}")
 }
 
-fn money(report: &Report) -> String {
-    let costs = Table::new(&[("", Align::Left), ("", Align::Point)]).draw("  ", &cost_rows(report));
+fn money(report: &Report, all_digits: bool) -> String {
+    let costs = Table::new(&[("", Align::Left), ("", Align::Point)])
+        .draw("  ", &cost_rows(report, all_digits));
     let mut text = format!("\nCost in USD\n{costs}");
     if let Some(rate) = report.cache_hit_rate.filter(|rate| *rate > 0.0) {
         let percent = rate * 100.0;
@@ -217,18 +218,18 @@ fn money(report: &Report) -> String {
     }
     if !report.by_model.is_empty() {
         text += "\n";
-        text += &models(&report.by_model);
+        text += &models(&report.by_model, all_digits);
     }
-    text += &warnings(report);
+    text += &warnings(report, all_digits);
     text + &format!("\nPrices: table {}\n", report.price_table.version)
 }
 
-fn cost_rows(report: &Report) -> Vec<Vec<String>> {
+fn cost_rows(report: &Report, all_digits: bool) -> Vec<Vec<String>> {
     let cost: &CostSums = &report.cost_usd;
-    let total = or_unknown(cost.total, cost.unknown_price_attempts);
+    let total = or_unknown(cost.total, cost.unknown_price_attempts, all_digits);
     let unless_zero = |what: &str, usd: Usd| {
         let shown = usd.0 != Pico::ZERO;
-        shown.then(|| vec![what.to_owned(), usd.to_string()])
+        shown.then(|| vec![what.to_owned(), usd.0.shown(all_digits)])
     };
     [
         Some(vec!["total".to_owned(), total]),
@@ -241,7 +242,7 @@ fn cost_rows(report: &Report) -> Vec<Vec<String>> {
             .over_budget_usd
             .and_then(|usd| unless_zero("over the budget", usd)),
         unless_zero("saved by the batch lane", cost.saved_by_batch),
-        cache_row(cost.saved_by_cache),
+        cache_row(cost.saved_by_cache, all_digits),
     ]
     .into_iter()
     .flatten()
@@ -249,16 +250,17 @@ fn cost_rows(report: &Report) -> Vec<Vec<String>> {
 }
 
 /// A sum that may leave something out: nothing that was billed is called zero.
-pub(super) fn or_unknown(sum: Usd, unknown: u64) -> String {
+pub(super) fn or_unknown(sum: Usd, unknown: u64, all_digits: bool) -> String {
+    let shown = sum.0.shown(all_digits);
     match (unknown, sum.0) {
-        (0, _) => sum.to_string(),
+        (0, _) => shown,
         (_, Pico::ZERO) => "UNKNOWN".to_owned(),
-        _ => format!("{sum} + UNKNOWN"),
+        _ => format!("{shown} + UNKNOWN"),
     }
 }
 
-fn cache_row(saved: Usd) -> Option<Vec<String>> {
-    let row = |what: &str, amount: Pico| vec![what.to_owned(), amount.to_string()];
+fn cache_row(saved: Usd, all_digits: bool) -> Option<Vec<String>> {
+    let row = |what: &str, amount: Pico| vec![what.to_owned(), amount.shown(all_digits)];
     match saved.0 {
         Pico::ZERO => None,
         saved if saved > Pico::ZERO => Some(row("saved by the cache", saved)),
@@ -269,7 +271,7 @@ fn cache_row(saved: Usd) -> Option<Vec<String>> {
     }
 }
 
-fn models(models: &[ModelSums]) -> String {
+fn models(models: &[ModelSums], all_digits: bool) -> String {
     let rows: Vec<_> = models
         .iter()
         .map(|model| {
@@ -284,7 +286,7 @@ fn models(models: &[ModelSums]) -> String {
                         + model.tokens.cache_write_1h,
                 ),
                 grouped(model.tokens.output),
-                or_unknown(model.cost_usd, model.unknown_price_attempts),
+                or_unknown(model.cost_usd, model.unknown_price_attempts, all_digits),
                 model.price_row.as_deref().map_or("-".into(), plain).into(),
             ]
         })
@@ -302,16 +304,15 @@ fn models(models: &[ModelSums]) -> String {
 }
 
 /// What the total does not say.
-fn warnings(report: &Report) -> String {
-    let notes = [
-        unknown_prices,
-        no_usage,
-        saturated,
-        asked_models,
-        maybe_billed,
-    ];
+fn warnings(report: &Report, all_digits: bool) -> String {
+    let notes = [unknown_prices, no_usage, saturated, asked_models];
+    let billed = maybe_billed(report, all_digits);
     let mut text = String::new();
-    for note in notes.into_iter().filter_map(|note| note(report)) {
+    for note in notes
+        .into_iter()
+        .filter_map(|note| note(report))
+        .chain(billed)
+    {
         let _ = writeln!(text, "\n{note}");
     }
     text
@@ -336,14 +337,14 @@ fn unknown_prices(report: &Report) -> Option<String> {
     })
 }
 
-fn maybe_billed(report: &Report) -> Option<String> {
+fn maybe_billed(report: &Report, all_digits: bool) -> Option<String> {
     let sums = &report.attempts;
     let these = match sums.maybe_billed {
         0 => return None,
         n => count(n, "attempt", "attempts"),
     };
     let bound = match (sums.maybe_billed_usd_at_most, sums.maybe_billed_unbounded) {
-        (Some(most), _) => format!("at most ${most}"),
+        (Some(most), _) => format!("at most ${}", most.0.shown(all_digits)),
         (None, n) if n == sums.maybe_billed => "nothing bounds for how much".to_owned(),
         (None, n) => format!("for {} of them nothing bounds for how much", grouped(n)),
     };
@@ -459,7 +460,7 @@ mod tests {
             errored(ErrorClass::Overloaded, 120),
             errored(ErrorClass::PromptTooLong, 4),
         ];
-        report_text(&summarise(&run, &groups, "2026-03-01"))
+        report_text(&summarise(&run, &groups, "2026-03-01"), true)
     }
 
     #[test]
@@ -519,7 +520,7 @@ mod tests {
 
     #[test]
     fn a_run_without_attempts_is_short() {
-        insta::assert_snapshot!(report_text(&summarise(&run(), &[], "2026-03-01")), @r"
+        insta::assert_snapshot!(report_text(&summarise(&run(), &[], "2026-03-01"), true), @r"
         Run 01957a1c-6f00-7000-8000-000000000001, ready
         From in.jsonl
 

@@ -11,7 +11,7 @@ use super::cost::{cost_sums, token_sums};
 use super::summary::{CostSums, EstimateQuality, TokenCounts};
 use super::table::{Align, Table, grouped, plain};
 use super::text::or_unknown;
-use crate::model::Run;
+use crate::model::{Pico, Run};
 use crate::store::{AttemptGroup, EstimateSums, Reader};
 
 /// What the rows stand for.
@@ -127,9 +127,9 @@ fn row(
     }
 }
 
-/// The sums as tables for people.
+/// The sums as tables for people. `all_digits`: of money.
 #[must_use]
-pub fn totals_text(totals: &Totals) -> String {
+pub fn totals_text(totals: &Totals, all_digits: bool) -> String {
     let head = match totals.by {
         TotalsBy::Day => "DAY (UTC)",
         TotalsBy::Model => "MODEL",
@@ -140,9 +140,9 @@ pub fn totals_text(totals: &Totals) -> String {
         rows.push(totals.total.clone());
         rows
     };
-    let mut text = table(head, &with_total(&totals.rows));
+    let mut text = table(head, &with_total(&totals.rows), all_digits);
     text += "\nBy month\n";
-    text += &table("MONTH", &totals.months);
+    text += &table("MONTH", &totals.months, all_digits);
     if totals
         .rows
         .iter()
@@ -153,7 +153,7 @@ pub fn totals_text(totals: &Totals) -> String {
     text
 }
 
-fn table(head: &'static str, rows: &[TotalsRow]) -> String {
+fn table(head: &'static str, rows: &[TotalsRow], all_digits: bool) -> String {
     let columns = [
         (head, Align::Left),
         ("ATTEMPTS", Align::Right),
@@ -164,12 +164,13 @@ fn table(head: &'static str, rows: &[TotalsRow]) -> String {
         ("WASTED", Align::Point),
         ("TOTAL USD", Align::Left),
     ];
-    let rows: Vec<_> = rows.iter().map(cells).collect();
+    let rows: Vec<_> = rows.iter().map(|row| cells(row, all_digits)).collect();
     Table::new(&columns).draw("  ", &rows)
 }
 
-fn cells(row: &TotalsRow) -> Vec<String> {
+fn cells(row: &TotalsRow, all_digits: bool) -> Vec<String> {
     let cost = &row.cost_usd;
+    let shown = |usd: Pico| usd.shown(all_digits);
     let mut key = plain(&row.key).into_owned();
     if let Some(name) = &row.name {
         key = format!("{key} ({})", plain(name));
@@ -177,16 +178,16 @@ fn cells(row: &TotalsRow) -> Vec<String> {
     if row.simulated {
         key += " SIMULATED";
     }
-    let total = or_unknown(cost.total, cost.unknown_price_attempts);
+    let total = or_unknown(cost.total, cost.unknown_price_attempts, all_digits);
     let wasted = cost.wasted_on_retries.0 + cost.wasted_on_refusals.0;
     vec![
         key,
         grouped(row.attempts),
-        cost.live.to_string(),
-        cost.batch.to_string(),
-        cost.saved_by_batch.to_string(),
-        cost.saved_by_cache.to_string(),
-        wasted.to_string(),
+        shown(cost.live.0),
+        shown(cost.batch.0),
+        shown(cost.saved_by_batch.0),
+        shown(cost.saved_by_cache.0),
+        shown(wasted),
         total,
     ]
 }
@@ -263,7 +264,7 @@ mod tests {
         let mut run = run();
         run.simulated = false;
         let totals = load_totals(&reader(), &[run], TotalsBy::Day).await.unwrap();
-        let text = totals_text(&totals);
+        let text = totals_text(&totals, true);
         insta::assert_snapshot!(text, @r"
           DAY (UTC)   ATTEMPTS  LIVE USD  BATCH USD  SAVED BY BATCH  SAVED BY CACHE  WASTED  TOTAL USD
           2026-10-31         2      0.10       0.00            0.00            0.00    0.00  0.10

@@ -13,8 +13,9 @@ use super::{endpoint, select};
 /// Shows the cost and error report of a run.
 pub async fn report(ctx: &Context, args: ReportArgs) -> Result<Exit, Failure> {
     let opened = select::open(&ctx.settings.store.value)?;
+    let all_digits = ctx.settings.output.verbosity.value > 0;
     if args.all {
-        return of_all(&opened.reader, &args).await;
+        return of_all(&opened.reader, &args, all_digits).await;
     }
     let run = select::one(&opened.reader, args.run.as_deref()).await?;
     let prices = endpoint::prices(&ctx.settings)?;
@@ -31,14 +32,18 @@ pub async fn report(ctx: &Context, args: ReportArgs) -> Result<Exit, Failure> {
     let mut out = Out::stdout();
     match args.format() {
         ReportFormat::Json => out.json(&report)?,
-        ReportFormat::Text => out.line(report_text(&report).trim_end())?,
+        ReportFormat::Text => out.line(report_text(&report, all_digits).trim_end())?,
     }
     out.finish()?;
     Ok(Exit::Success)
 }
 
 /// Sums over all runs.
-async fn of_all<R: Reader>(reader: &R, args: &ReportArgs) -> Result<Exit, Failure> {
+async fn of_all<R: Reader>(
+    reader: &R,
+    args: &ReportArgs,
+    all_digits: bool,
+) -> Result<Exit, Failure> {
     let by = match args.by {
         TotalsKey::Day => TotalsBy::Day,
         TotalsKey::Model => TotalsBy::Model,
@@ -49,7 +54,7 @@ async fn of_all<R: Reader>(reader: &R, args: &ReportArgs) -> Result<Exit, Failur
     let mut out = Out::stdout();
     match args.format() {
         ReportFormat::Json => out.json(&totals)?,
-        ReportFormat::Text => out.line(totals_text(&totals).trim_end())?,
+        ReportFormat::Text => out.line(totals_text(&totals, all_digits).trim_end())?,
     }
     out.finish()?;
     Ok(Exit::Success)

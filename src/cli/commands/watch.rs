@@ -42,23 +42,23 @@ impl Watch {
         if console.is_quiet() {
             watch.add(Repairs::new(console));
         } else {
-            watch.show(console);
+            watch.show(console, verbosity > 0);
         }
         console.stderr().wait_for_writes(false);
         Ok(watch)
     }
 
-    fn show(&mut self, console: &Console) {
+    fn show(&mut self, console: &Console, all_digits: bool) {
         match console.stderr().behind() {
             Some(out) if Bars::fit() => {
-                let bars = Bars::on_screen(out.clone());
+                let bars = Bars::on_screen(out.clone(), all_digits);
                 let above = bars.log_writer(out.clone());
                 console.stderr().redirect(Box::new(above));
                 self.add(bars);
                 self.barred = true;
             }
-            Some(out) => self.add(Plain::to(out.clone())),
-            None => self.add(Plain::to(io::stderr())),
+            Some(out) => self.add(Plain::with_digits(out.clone(), all_digits)),
+            None => self.add(Plain::with_digits(io::stderr(), all_digits)),
         }
     }
 

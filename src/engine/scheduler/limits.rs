@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Effect, Leave, Scheduler};
 use crate::clock::add;
+use crate::engine::lane::Lane;
 use crate::engine::outcome::Outcome;
 use crate::model::{ClaimedJob, EventKind, RateLimits};
 use crate::policy::{Concerns, believed};
@@ -83,6 +84,8 @@ impl Scheduler {
     pub(super) fn tell_notes(&mut self, effects: &mut Vec<Effect>) {
         let notes = std::mem::take(&mut self.notes);
         let of_limits = self.throttles.take_notes();
+        let of_probes = self.lanes.iter_mut().filter_map(Lane::news_of_probes);
+        effects.extend(of_probes.map(Effect::Tell));
         effects.extend(notes.into_iter().chain(of_limits).map(Effect::Tell));
     }
 
