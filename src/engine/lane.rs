@@ -38,8 +38,8 @@ pub(super) struct Lane {
     /// The earliest retry that was recorded while a claim was under way, which its answer may not
     /// know of.
     noted: Option<Timestamp>,
-    /// A long wait that a server asked for was told, and lasts until then.
-    pub(super) long_wait_told: Option<Timestamp>,
+    /// A long wait that a server asked for was told, and lasts until then; whether it is everybody's.
+    pub(super) long_wait_told: Option<(Timestamp, bool)>,
     /// When the next probe of the first endpoint goes, as it was told.
     probe_told: Option<Timestamp>,
 }

@@ -126,6 +126,7 @@ fn a_factor_that_no_wait_can_take_is_refused_with_its_place() {
     desk.run(&["submit", "jobs.jsonl"])
         .expect(2)
         .says(&["claude-run.toml:2:9", "at most"]);
+    desk.write("claude-run.toml", "");
     desk.assert_no_run();
 }
 

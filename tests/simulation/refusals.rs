@@ -110,7 +110,8 @@ fn a_limit_that_asks_for_a_day_is_believed_for_an_hour_and_then_one_request_goes
                 .requests_in(&(began + minute..began + 2 * hour - minute));
             assert_eq!(probes, 1, "one after the first hour");
             assert!(world.elapsed() >= 2 * hour && world.elapsed() < 2 * hour + 5 * minute);
-            assert_eq!(long_waits(world), [true, true]);
+            let everybodys = long_waits(world).into_iter().filter(|all| *all);
+            assert_eq!(everybodys.count(), 2, "one for each hour");
         });
 }
 

@@ -66,10 +66,13 @@ impl Scheduler {
         else {
             return;
         };
-        if lane.long_wait_told.is_some_and(|told| told > now) {
+        if lane
+            .long_wait_told
+            .is_some_and(|(until, of_all)| until > now && (of_all || !all))
+        {
             return;
         }
-        lane.long_wait_told = Some(until);
+        lane.long_wait_told = Some((until, all));
         self.notes.push(EventKind::LongWait {
             model: job.model.clone(),
             custom_id: (!all).then(|| job.custom_id.clone()),
