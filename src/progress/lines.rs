@@ -346,9 +346,9 @@ mod tests {
     fn the_bars_say_the_same_in_lines() {
         let tally = tally_of(&busy_run());
         insta::assert_snapshot!(panel(&tally, at(10_000)), @r"
-        SIMULATED [============>       ] 120/200 60% · 12.0 jobs/s · ETA 7s
+        SIMULATED [============>       ] 120/200 60% · 12.0 jobs/s
         succeeded 118 · failed 2 · in flight 64 · waiting 3
-        tokens 14,160 in, 5,310 out · $0.004071
+        tokens 14,160 in, 5,310 out · $0.00407
         waiting: 529 overloaded: next try in 12s
         ");
     }

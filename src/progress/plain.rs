@@ -150,9 +150,9 @@ mod tests {
         plain.tick(at(90_000));
         insta::assert_snapshot!(text(&plain), @r"
         SIMULATED run r-1: 200 jobs
-        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 12s), 12.0 jobs/s, ETA 7s, $0.004071
-        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), 0.0 jobs/s, ETA 14s, $0.004071
-        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), $0.004071
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 12s), 12.0 jobs/s, $0.00407
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), 0.0 jobs/s, $0.00407
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), $0.00407
         ");
     }
 

@@ -298,7 +298,7 @@ mod tests {
         insta::assert_snapshot!(summary(), @r"
         Run 07070707-0707-0707-0707-070707070707 ended after 2m05s.
           2,000 jobs: 2,000 succeeded
-          cost: $0.0123456
+          cost: $0.0123
         Results are kept in ./claude-run.db. Next:
           claude-run export -o results.jsonl   # write the results to a file
           claude-run report                    # costs and errors in detail
@@ -316,7 +316,7 @@ mod tests {
         Run 07070707-0707-0707-0707-070707070707 (nightly) ended after 2m05s.
           SIMULATED: the answers and costs below are made up; nothing was sent to the Claude API.
           2,000 jobs: 2,000 succeeded
-          cost: $0.0123456 (SIMULATED)
+          cost: $0.0123 (SIMULATED)
         Results are kept in ./claude-run.db. Next:
           claude-run export -o results.jsonl   # write the results to a file
           claude-run report                    # costs and errors in detail
@@ -361,7 +361,7 @@ mod tests {
               Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
             1 canceled: Cancelled before it was processed.
               `claude-run retry --class canceled` puts it back.
-          cost: $0.0123456 + unknown
+          cost: $0.0123 + unknown
             3 answers told no usage: counted at the most that the request allows
             1 answer under a name without a known price: counted at the price of the model that was asked
             not counted: 1 attempt at models without a known price; give it with `[prices] file`
@@ -422,7 +422,7 @@ mod tests {
         insta::assert_snapshot!(summary, @r"
         Run 07070707-0707-0707-0707-070707070707 was interrupted after 2m05s.
           200 jobs: 120 succeeded, 1 in flight, 79 left to do
-          cost: $0.0123456
+          cost: $0.0123
         Results are kept in my runs/a.db. Next:
           claude-run resume nightly --store 'my runs/a.db'                    # go on where it stopped
           claude-run export nightly -o results.jsonl --store 'my runs/a.db'   # write the results to a file
