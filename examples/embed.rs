@@ -29,7 +29,7 @@ use claude_run::model::{
 use claude_run::policy::{PriceTable, RetrySettings};
 use claude_run::progress::Silent;
 use claude_run::provider::{Failure, Message, Provider, Reply, Request};
-use claude_run::report::{ExportFormat, load_report, report_text, write_results};
+use claude_run::report::{ExportFormat, Layout, load_report, report_text, write_results};
 use claude_run::store::sqlite::{DispatchLock, SqliteReader, SqliteStore};
 use claude_run::store::{NewRun, Only, Reader, Store};
 use serde_json::json;
@@ -158,7 +158,7 @@ async fn show(path: &Path, run: RunId) -> Result<(), Box<dyn Error>> {
     let prices = PriceTable::embedded();
     let stored = find(&reader, run).await?;
     let report = load_report(&reader, &stored, false, prices.version()).await?;
-    println!("{}", report_text(&report, 80));
+    println!("{}", report_text(&report, Layout::default()));
     let format = ExportFormat::Jsonl;
     write_results(&reader, run, Only::All, format, &mut io::stdout()).await?;
     Ok(())

@@ -106,5 +106,7 @@ mod take_out;
 mod trust;
 #[path = "cli/trying_out.rs"]
 mod trying_out;
+#[path = "cli/waiting.rs"]
+mod waiting;
 #[path = "cli/ways_out.rs"]
 mod ways_out;

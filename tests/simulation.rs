@@ -36,6 +36,8 @@ mod long_outages;
 mod metered;
 #[path = "simulation/outages.rs"]
 mod outages;
+#[path = "simulation/refusals.rs"]
+mod refusals;
 #[path = "simulation/second.rs"]
 mod second;
 #[path = "simulation/whole.rs"]

@@ -71,6 +71,7 @@ pub fn deadline(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let at = match (parse_duration(text), text.parse::<Timestamp>()) {
         (Ok(wait), _) => clock::add(now, wait),
         (Err(_), Ok(at)) => at,
+        (Err(why), Err(_)) if looks_like_a_duration(text) => return Err(why),
         (Err(_), Err(_)) => {
             let forms = "write a duration such as 6h or a time such as 2027-01-31T18:00:00Z";
             return Err(forms.to_owned());
@@ -82,12 +83,23 @@ pub fn deadline(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     Ok(at)
 }
 
+/// A number and the letter of a unit.
+fn looks_like_a_duration(text: &str) -> bool {
+    let number = text.trim().trim_end_matches(['s', 'm', 'h', 'd']);
+    number != text.trim() && number.parse::<f64>().is_ok()
+}
+
+/// The largest factor for waits: the longest of ours, a day, then takes three years.
+pub const MAX_SCALE: f64 = 1_000.0;
+
 /// A factor for waits. Zero means not to wait at all.
 pub fn scale(number: f64) -> Result<f64, String> {
-    if number.is_finite() && number >= 0.0 {
+    if (0.0..=MAX_SCALE).contains(&number) {
         Ok(number)
     } else {
-        Err("must be a number of at least 0, such as 0.5 or 2".to_owned())
+        Err(format!(
+            "must be a number of at least 0 and at most {MAX_SCALE}, such as 0.5 or 2"
+        ))
     }
 }
 
@@ -304,6 +316,9 @@ mod tests {
             (-0.1, false),
             (f64::NAN, false),
             (f64::INFINITY, false),
+            (1_000.0, true),
+            (1_000.1, false),
+            (1e18, false),
         ] {
             assert_eq!(scale(x).is_ok(), fits, "{x}");
         }

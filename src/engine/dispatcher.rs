@@ -9,6 +9,7 @@ mod exchanges;
 mod jumps;
 mod lanes;
 mod recording;
+mod store_watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 
+use self::store_watch::StoreWatch;
 use super::batches::{BatchLane, News};
 use super::beside::{caught_up, news_of};
 use super::bounds::keep_bounds;
@@ -34,7 +36,7 @@ use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
 use crate::policy::{Marker, Prompt};
 use crate::provider::{BatchApi, Provider, Reply};
 use crate::store::{
-    BatchStore, Claimed, Finish, Pulse, Recovered, StatusChange, Store, StoreError,
+    BatchStore, Claimed, Finish, Pulse, Recovered, StatusChange, Store, StoreError, Waiting,
 };
 
 /// Control changes by other processes are seen within this time.
@@ -105,6 +107,9 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     let events = EventMaker::new(run.id, settings.second.as_ref());
     let started = run_started(run, &recovered);
     observer.observe(&events.make(clock.now(), started));
+    if let Some(waiting) = recovered.waiting {
+        observer.observe(&events.make(clock.now(), still_waiting(waiting)));
+    }
     let mut scheduler = scheduler_of(&*store, run, &settings, clock).await?;
     if let Some(found) = batches.as_mut().map(BatchLane::take_found) {
         scheduler.on_answer_costs(&found.costs);
@@ -141,6 +146,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
         wall_behind: SignedDuration::ZERO,
         largest_stall: Duration::ZERO,
         lookout,
+        store_watch: StoreWatch::default(),
     };
     // Boxed: its state is too large for every caller's stack.
     Box::pin(dispatcher.run()).await
@@ -156,6 +162,17 @@ fn run_started(run: &Run, recovered: &Recovered) -> EventKind {
         interrupted: recovered.interrupted,
         simulated: run.simulated,
         cost_usd: run.cost.to_string(),
+    }
+}
+
+/// Jobs that wait since an earlier dispatch.
+fn still_waiting(waiting: Waiting) -> EventKind {
+    EventKind::StillWaiting {
+        jobs: waiting.jobs,
+        next_try_at: waiting.next_try_at,
+        error_class: waiting.class,
+        http_status: waiting.http_status,
+        message: waiting.message,
     }
 }
 
@@ -221,6 +238,7 @@ struct Dispatcher<'a, S, P> {
     /// The longest time in which this loop listened to nothing.
     largest_stall: Duration,
     lookout: Lookout,
+    store_watch: StoreWatch,
 }
 
 /// A finished call of the store.
@@ -272,8 +290,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             heard = Instant::now();
             match happening {
                 Happening::Answer(first) => self.on_answers(first),
-                Happening::Called(Ok(called)) => self.on_called(called),
-                Happening::Called(Err(_)) => self.on_lost_call(),
+                Happening::Called(called) => {
+                    self.store_answers();
+                    match called {
+                        Ok(called) => self.on_called(called),
+                        Err(_) => self.on_lost_call(),
+                    }
+                }
                 Happening::Status(status) => self.on_status(status),
                 Happening::News(news) => self.on_news(news),
                 Happening::PulseIsDue => {
@@ -303,6 +326,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 happening = self.happening(pulse, wake) => Some(happening),
                 due = tick.tick() => {
                     self.note_stall_since(due);
+                    self.notice_silent_store();
                     self.observer.tick(self.clock.now());
                     None
                 }
@@ -368,7 +392,21 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     where
         F: Future<Output = Called> + Send + 'static,
     {
+        self.store_watch.called();
         self.calls.spawn(call(Arc::clone(&self.store)));
+    }
+
+    fn store_answers(&mut self) {
+        if self.store_watch.answered(!self.calls.is_empty()) {
+            self.tell(self.clock.now(), EventKind::StoreAnswers {});
+        }
+    }
+
+    fn notice_silent_store(&mut self) {
+        if let Some(silence) = self.store_watch.silence() {
+            let for_ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
+            self.tell(self.clock.now(), EventKind::StoreSilent { for_ms });
+        }
     }
 
     fn tell(&mut self, at: Timestamp, kind: EventKind) {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::endpoints::{Roads, SecondEndpoint};
 use super::throttle::Verdict;
-use crate::model::{ClaimedJob, Endpoint, JobId};
+use crate::model::{ClaimedJob, Endpoint, EventKind, JobId};
 use crate::policy::{DIFFERENT_JOBS, Others, Standing};
 use crate::store::{Claimed, Finish, LaneLoad, Next};
 
@@ -38,6 +38,10 @@ pub(super) struct Lane {
     /// The earliest retry that was recorded while a claim was under way, which its answer may not
     /// know of.
     noted: Option<Timestamp>,
+    /// A long wait that a server asked for was told, and lasts until then; whether it is everybody's.
+    pub(super) long_wait_told: Option<(Timestamp, bool)>,
+    /// When the next probe of the first endpoint goes, as it was told.
+    probe_told: Option<Timestamp>,
 }
 
 impl Lane {
@@ -55,6 +59,8 @@ impl Lane {
             dry: false,
             next_due: None,
             noted: None,
+            long_wait_told: None,
+            probe_told: None,
         }
     }
 
@@ -75,6 +81,20 @@ impl Lane {
     pub(super) fn is_claimable(&self, now: Timestamp) -> bool {
         let due = self.next_due.is_some_and(|due| due <= now);
         self.may_send(now) && self.claiming == 0 && self.queued > 0 && (!self.dry || due)
+    }
+
+    /// When the first endpoint is probed next, if that has changed since the circuit opened or since
+    /// this was asked last.
+    pub(super) fn news_of_probes(&mut self) -> Option<EventKind> {
+        let open = self.roads.to(Endpoint::First).circuit.open();
+        let next = open.map(|open| open.next_probe_at);
+        let before = std::mem::replace(&mut self.probe_told, next);
+        let open = open.filter(|_| before.is_some() && before != next)?;
+        Some(EventKind::CircuitProbed {
+            model: self.model.clone(),
+            error_class: open.class,
+            next_probe_at: open.next_probe_at,
+        })
     }
 
     /// Since when it has been failing, with nothing to take its place.

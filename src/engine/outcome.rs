@@ -11,10 +11,13 @@ use super::error_result::error_result;
 use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt, JobHistory,
-    JobState, Lane, Usage,
+    AttemptOutcome, AttemptRecord, Budget, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt,
+    JobHistory, JobState, Lane, Usage,
 };
-use crate::policy::{Belief, Beliefs, Others, Standing, Step, decide, same_again};
+use crate::policy::{
+    Belief, Beliefs, Others, Standing, Step, TOO_LARGE_TRIES, TooLarge, Verdict, decide,
+    probe_wait, same_again,
+};
 use crate::provider::{
     Failure, Message, Partial, Reply, is_refused_on_the_way, take_back_what_it_quotes,
 };
@@ -67,6 +70,8 @@ pub(super) struct Surroundings {
     pub(super) beliefs: Beliefs,
     /// How long the job waits if such an answer is doubted.
     pub(super) confirm_after: Duration,
+    /// No wait lets its request pass.
+    pub(super) too_large: Option<TooLarge>,
 }
 
 /// Decides what the reply means.
@@ -163,6 +168,11 @@ fn failed(
     if fails_again && is_its_own && matches!(verdict.step, Step::RetryIn(_)) {
         verdict.step = Step::Fail;
     }
+    if failure.evidence.is_out_of_files() {
+        verdict = spared(settings, before, rng);
+    }
+    end_if_too_large(around.too_large, &mut verdict, &mut failure);
+    let evidence = &failure.evidence;
     if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
         verdict.step = Step::Hold;
     }
@@ -363,6 +373,33 @@ fn hold_for(
         halt.message = format!("{said}; did you mean {}?", nearest.join(" or "));
     }
     halt
+}
+
+/// Nothing was sent, for want of something that this machine has too little of: no job is to blame,
+/// and it goes again soon.
+fn spared(settings: &EngineSettings, history: JobHistory, rng: &mut Rng) -> Verdict {
+    let wait = probe_wait(&settings.retry, ErrorClass::Connect, 1, rng);
+    Verdict {
+        step: Step::RetryIn(wait),
+        history,
+    }
+}
+
+/// A request that no wait lets pass has failed when it was refused often enough. What is said then,
+/// beside the API's words, is what no wait changes, and what does.
+fn end_if_too_large(too_large: Option<TooLarge>, verdict: &mut Verdict, failure: &mut Failure) {
+    let is_refused = failure.class.budget() == Budget::RateLimits;
+    let tries = verdict.history.rate_limits_in_row;
+    let Some(too_large) = too_large.filter(|_| is_refused && tries >= TOO_LARGE_TRIES) else {
+        return;
+    };
+    verdict.step = Step::Fail;
+    let said = failure.evidence.message.take();
+    let said = said.map_or(String::new(), |said| format!("{said} "));
+    failure.evidence.message = Some(format!(
+        "{said}({}: no wait lets it pass, `--lane batch` takes it)",
+        too_large.words()
+    ));
 }
 
 /// No job fails for a network that has not worked once: that is the run's trouble, not the job's.

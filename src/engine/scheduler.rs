@@ -108,6 +108,8 @@ pub(super) struct Scheduler {
     throttles: Throttles,
     /// The hours allow no request before.
     closed_until: Option<Timestamp>,
+    /// What is to be told at the next plan.
+    notes: Vec<EventKind>,
     /// No job can succeed, and the user wants to wait: nothing is started before.
     waiting: Option<Timestamp>,
     pulse_asked: bool,
@@ -148,6 +150,7 @@ impl Scheduler {
             throttles: Throttles::new(settings, run.cost, now),
             second: settings.second.clone(),
             closed_until: None,
+            notes: Vec::new(),
             waiting: None,
             lanes: Vec::new(),
             turn: 0,
@@ -303,6 +306,10 @@ impl Scheduler {
         };
         lane.suspect(job.job(), finish);
         let road = lane.roads.to_mut(job.endpoint);
+        if finish.record.evidence.is_out_of_files() {
+            road.circuit.forgotten(job.job());
+            return LaneChange::None;
+        }
         let should_retry = finish.record.evidence.should_retry;
         let class = finish.record.error_class;
         let acting = class.map(|class| acting_class(class, should_retry));
@@ -352,6 +359,7 @@ impl Scheduler {
         self.check_reach(now);
         let mut effects = Vec::new();
         effects.extend(self.throttles.budget_warning().map(Effect::Tell));
+        self.tell_notes(&mut effects);
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {

@@ -5,6 +5,8 @@
 //! nothing but its place: the first of its class that did not fit goes first once it does, so that
 //! small jobs do not overtake a large one for ever. It starts nothing itself (`scheduler`).
 
+mod oversized;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +21,9 @@ use crate::model::{
     Pico, RateLimits, SharedPrefix, Tokens,
 };
 use crate::policy::{
-    CacheWarmer, Ceilings, ClassId, Concurrency, Demand, Ended, Estimator, Free, Gate, Hours,
-    Known, ModelClasses, Prompt, Ramp, RateBudget, Room, Signal, Ticket,
+    CacheWarmer, Ceilings, ClassId, Concerns, Concurrency, Demand, Ended, Estimator, Free, Gate,
+    Hours, Known, ModelClasses, Prompt, Ramp, RateBudget, Refusal, Refusals, Room, Signal, Ticket,
+    TooLarge,
 };
 use crate::store::{EstimateKind, EstimateSums};
 
@@ -28,6 +31,11 @@ use crate::store::{EstimateKind, EstimateSums};
 const LOOK_AHEAD: Duration = Duration::from_millis(250);
 /// How much a new request counts in what is taken for typical.
 const TYPICAL_WEIGHT: u64 = 16;
+/// How much is lost is judged by the mean of about so many answers.
+const LOST_OVER: f64 = 32.0;
+/// So much of a limit seems to be missing when nobody else is there: estimates and counts are a
+/// little off.
+const NOISE_PERCENT: u8 = 9;
 /// The window of hours is looked at so often.
 const HOURS_EVERY: Duration = Duration::from_secs(1);
 
@@ -85,8 +93,12 @@ pub(super) struct Throttle {
     first_in_line: HashMap<Option<ClassId>, JobId>,
     /// Claimed jobs that waited for a warm cache at the last plan.
     parked: u32,
+    /// Requests that no wait lets pass.
+    too_large: HashMap<JobId, TooLarge>,
     wakes: Option<Timestamp>,
     told: Vec<EventKind>,
+    notes: Vec<EventKind>,
+    told_files: bool,
     errors: HashMap<String, [EstimateErrors; 2]>,
 }
 
@@ -97,9 +109,12 @@ struct Closed {
     looked_at: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct OfClass {
     ramp: Ramp,
+    refusals: Refusals,
+    /// The part of its requests that lately came to nothing, and was no refusal.
+    lost: f64,
     open: u32,
     typical: Demand,
 }
@@ -110,6 +125,7 @@ struct Sent {
     class: ClassId,
     ticket: Option<Ticket>,
     prompt: Prompt,
+    want: Demand,
     estimate: Estimate,
 }
 
@@ -127,8 +143,11 @@ impl Throttle {
             sent: HashMap::new(),
             first_in_line: HashMap::new(),
             parked: 0,
+            too_large: HashMap::new(),
             wakes: None,
             told: Vec::new(),
+            notes: Vec::new(),
+            told_files: false,
             errors: HashMap::new(),
         }
     }
@@ -218,7 +237,7 @@ impl Throttle {
             self.first_in_line.entry(None).or_insert(id);
             return Verdict::Wait;
         }
-        let want = self.demand(job, now);
+        let want = self.counted_demand(job, class, now);
         match self.budget.next_free(class, want, now) {
             Free::Now => return Verdict::Go,
             Free::At(at) => self.wake(at),
@@ -280,7 +299,11 @@ impl Throttle {
     /// A job is sent now that was found free to go.
     pub(super) fn started(&mut self, job: &ClaimedJob, now: Timestamp, rng: &mut Rng) {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
-        let want = self.demand(job, now);
+        let whole = self.demand(job, now);
+        if let Some(found) = self.larger_than_its_limit(id, class, whole) {
+            self.note_too_large(job, found);
+        }
+        let want = self.counted_demand(job, class, now);
         let ticket = self.budget.reserve(class, want, now, rng);
         let of_class = self.classes.entry(class).or_default();
         of_class.open += 1;
@@ -294,6 +317,7 @@ impl Throttle {
             class,
             ticket,
             estimate: self.estimator.estimate(&job.model, &prompt),
+            want: whole,
             prompt,
         };
         self.sent.insert(id, sent);
@@ -304,8 +328,8 @@ impl Throttle {
         self.end(job, None, &RateLimits::default(), false, now);
     }
 
-    /// A request was answered, or broke. True if it was refused for a limit. `outage`: nothing else
-    /// succeeds at its model.
+    /// A request was answered, or broke. Tells whom it concerns if it was refused for a limit.
+    /// `outage`: nothing else succeeds at its model.
     pub(super) fn answered(
         &mut self,
         job: &ClaimedJob,
@@ -313,7 +337,7 @@ impl Throttle {
         limits: &RateLimits,
         outage: bool,
         now: Timestamp,
-    ) -> bool {
+    ) -> Option<Concerns> {
         let record = &outcome.finish.record;
         let good = record.outcome == AttemptOutcome::Succeeded;
         let used = record.usage.tokens;
@@ -321,25 +345,56 @@ impl Throttle {
         let refused = record
             .error_class
             .is_some_and(|class| class.budget() == Budget::RateLimits);
-        let Some((class, open)) = self.end(job, used.as_ref(), limits, refused, now) else {
-            return refused;
+        let too_large = refused && self.is_found_too_large(job, limits);
+        let at_limit = refused && !too_large;
+        let Some((class, open)) = self.end(job, used.as_ref(), limits, at_limit, now) else {
+            return refused.then_some(Concerns::All);
         };
+        let concerns = record
+            .error_class
+            .filter(|_| refused)
+            .map(|class_of_error| {
+                self.classes
+                    .entry(class)
+                    .or_default()
+                    .refusals
+                    .refused(&Refusal {
+                        job: job.job(),
+                        class: class_of_error,
+                        hinted: record.evidence.retry_after.is_some(),
+                        limits,
+                        too_large,
+                        open,
+                    })
+            });
         let signal = match record.error_class {
             _ if outage => Signal::Nothing,
             _ if good => Signal::Good(record.latency.unwrap_or_default()),
+            _ if record.evidence.is_out_of_files() => Signal::TooMuch,
             Some(ErrorClass::Overloaded) => Signal::Overloaded,
             Some(ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited) => {
                 Signal::TooMuch
             }
-            _ if refused => Signal::Refused,
+            _ if concerns == Some(Concerns::All) => Signal::Refused,
             _ => Signal::Nothing,
         };
         let limits_are_told = self.budget.known(class) != Known::default();
+        let is_lost = !refused && used.is_none();
+        if let Some(of_class) = self.classes.get_mut(&class) {
+            of_class.lost += (f64::from(u8::from(is_lost)) - of_class.lost) / LOST_OVER;
+        }
         self.concurrency.answered(signal, open, limits_are_told);
+        if record.evidence.is_out_of_files() {
+            self.note_files(job, record.evidence.message.clone());
+        }
         if good && let Some(of_class) = self.classes.get_mut(&class) {
             of_class.ramp.good();
+            of_class.refusals.passed();
         }
-        refused
+        if !refused {
+            self.too_large.remove(&job.job());
+        }
+        concerns
     }
 
     /// Takes a request off the wire and learns from its end. Tells its class, and how many are left.
@@ -420,10 +475,16 @@ impl Throttle {
         self.budget.class_of(one) == self.budget.class_of(other)
     }
 
-    /// The models that share limits with this one are paused.
-    pub(super) fn paused(&mut self, model: &str) {
+    /// The models that share limits with this one are paused. `probe`: for so long that one request
+    /// goes first afterwards.
+    pub(super) fn paused(&mut self, model: &str, probe: bool) {
         let class = self.budget.class_of(model);
-        self.classes.entry(class).or_default().ramp.restart();
+        let ramp = &mut self.classes.entry(class).or_default().ramp;
+        if probe {
+            ramp.probe();
+        } else {
+            ramp.restart();
+        }
     }
 
     /// What has changed, since this was asked last, of the ceiling and of what is known of limits.
@@ -439,6 +500,19 @@ impl Throttle {
         self.told.iter().filter(is_new).cloned().collect()
     }
 
+    /// What is missing of a limit beyond what our own requests explain that came to nothing: whether
+    /// the server counted those, nobody tells.
+    fn taken_by_others(&self, class: ClassId, known: Known) -> u8 {
+        let lost = self.classes.get(&class).map_or(0.0, |of| of.lost);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a part of a hundred"
+        )]
+        let explained = (lost * 100.0) as u8 + NOISE_PERCENT;
+        known.foreign_percent.saturating_sub(explained)
+    }
+
     fn pace_of(&self, class: ClassId) -> EventKind {
         let known = self.budget.known(class);
         EventKind::Pace {
@@ -448,7 +522,7 @@ impl Throttle {
             input_tokens_per_minute: known.itpm,
             output_tokens_per_minute: known.otpm,
             // In steps, so that noise is no news.
-            others_percent: known.foreign_percent / 10 * 10,
+            others_percent: self.taken_by_others(class, known) / 10 * 10,
         }
     }
 }

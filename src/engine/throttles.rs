@@ -14,7 +14,7 @@ use super::purse::Purse;
 use super::settings::EngineSettings;
 use super::throttle::{Throttle, Verdict};
 use crate::model::{BatchId, ClaimedJob, Endpoint, EventKind, Halt, JobId, Pico, RateLimits};
-use crate::policy::{PriceTable, Prompt};
+use crate::policy::{Concerns, PriceTable, Prompt, TooLarge};
 use crate::store::{AnswerCosts, EstimateSums};
 
 /// One endpoint: its throttle, and how much is on the wire to it.
@@ -284,7 +284,21 @@ impl Throttles {
         self.to(job.endpoint).abandoned(job, now);
     }
 
-    /// A request was answered, or broke. True if it was refused for a limit.
+    /// The job on the wire whose request no wait lets pass, as far as is known.
+    pub(super) fn too_large(&self, job: &ClaimedJob) -> Option<TooLarge> {
+        let gate = match (job.endpoint, &self.second) {
+            (Endpoint::Second, Some(second)) => second,
+            _ => &self.first,
+        };
+        gate.throttle.too_large(job.job())
+    }
+
+    /// What is to be told, once.
+    pub(super) fn take_notes(&mut self) -> Vec<EventKind> {
+        self.gates().flat_map(Throttle::take_notes).collect()
+    }
+
+    /// A request was answered, or broke. Tells whom it concerns if it was refused for a limit.
     pub(super) fn answered(
         &mut self,
         job: &ClaimedJob,
@@ -292,7 +306,7 @@ impl Throttles {
         limits: &RateLimits,
         outage: bool,
         now: Timestamp,
-    ) -> bool {
+    ) -> Option<Concerns> {
         let record = &outcome.finish.record;
         self.pay(job, record.cost.total, record.maybe_billed);
         let throttle = self.to(job.endpoint);

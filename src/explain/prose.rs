@@ -175,6 +175,7 @@ fn by_transport(text: &str) -> Option<Recognised> {
         Broken::Dns => "a host name that was not resolved",
         Broken::Connect => "a connection that was not opened",
         Broken::Timeout => "an answer that did not come in time",
+        Broken::OutOfFiles => "too many open files",
         Broken::Cut | Broken::Undecodable | Broken::NotHttp | Broken::Unsendable => {
             "a connection that broke"
         }

@@ -34,7 +34,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "d" => value * 86_400.0,
         _ => return Err(hint()),
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| hint())
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| too_long(text))?;
+    if duration > LONGEST {
+        return Err(too_long(text));
+    }
+    Ok(duration)
+}
+
+/// No run lasts longer than this, and what is added to it or multiplied with it can still be counted.
+const LONGEST: Duration = Duration::from_hours(24 * 3_650);
+
+fn too_long(text: &str) -> String {
+    format!("`{text}` is too long: write at most 3650d, such as 90s, 15m or 6h")
 }
 
 /// Writes a duration in the largest unit that divides it: `200ms`, `90s`, `15m`, `6h`.
@@ -89,6 +100,7 @@ mod tests {
             "1x",
             "1..5s",
             "99999999999999999999999h",
+            "3651d",
         ] {
             assert!(
                 parse_duration(text).is_err_and(|why| why.contains("90s")),

@@ -120,6 +120,30 @@ pub enum EventKind {
         /// The second endpoint, if it is that one which fails; null is the first.
         endpoint: Option<String>,
     },
+    /// A model keeps failing: a probe came to nothing, or the status page says that it will last.
+    CircuitProbed {
+        /// The model.
+        model: String,
+        /// How its requests fail.
+        error_class: ErrorClass,
+        /// When the next probe goes.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        next_probe_at: Timestamp,
+    },
+    /// Jobs of the run wait for a time since before this dispatch.
+    StillWaiting {
+        /// How many.
+        jobs: u64,
+        /// When the first of them is tried again.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        next_try_at: Timestamp,
+        /// What went wrong with that one.
+        error_class: Option<ErrorClass>,
+        /// The HTTP status, if there was one.
+        http_status: Option<u16>,
+        /// What the API or the network said.
+        message: Option<String>,
+    },
     /// A model that kept failing works again.
     CircuitClosed {
         /// The model.
@@ -144,6 +168,46 @@ pub enum EventKind {
         error_class: ErrorClass,
         /// What it said.
         message: String,
+    },
+    /// A server asks to wait for more than ten minutes. It is believed up to an hour; then one request
+    /// tries again.
+    LongWait {
+        /// The model.
+        model: String,
+        /// The one job that waits; null where every request of the model, and of those that share its
+        /// limits, waits.
+        custom_id: Option<String>,
+        /// What went wrong.
+        error_class: ErrorClass,
+        /// The HTTP status, if there was one.
+        http_status: Option<u16>,
+        /// For how long the server asks, at most a day.
+        asked_ms: u64,
+        /// When it is tried again.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        next_try_at: Timestamp,
+    },
+    /// This machine lets the process open no more files, so that no connection could be opened: fewer
+    /// requests are open from now on. Told once.
+    FilesExhausted {
+        /// The model whose request it was.
+        model: String,
+        /// What the machine said.
+        message: String,
+        /// Requests that may be open at once from now on.
+        ceiling: u32,
+    },
+    /// A request is larger than the limit per minute: no wait lets it pass, and it ends after a few
+    /// tries.
+    RequestOverLimit {
+        /// The user's id of the job.
+        custom_id: String,
+        /// The model.
+        model: String,
+        /// Its input tokens, in our estimate.
+        input_tokens: u64,
+        /// Input tokens per minute that the API allows.
+        limit_per_minute: u64,
     },
     /// The API's status page, which is asked while a model keeps failing, says something new.
     StatusPage(PageStatus),
@@ -309,6 +373,14 @@ pub enum EventKind {
         /// So many then.
         shorter_open: Option<u32>,
     },
+    /// The store answers no call: another program holds its lock, or the disk stands still. Answers
+    /// that come meanwhile wait to be recorded.
+    StoreSilent {
+        /// For so long already.
+        for_ms: u64,
+    },
+    /// The store answers again.
+    StoreAnswers {},
     /// The process did not run for a while: it was stopped (Ctrl-Z, SIGSTOP), or the machine slept.
     /// What waits by the clock is due meanwhile; requests in flight keep their time.
     StoodStill {

@@ -28,6 +28,19 @@ pub struct Evidence {
     pub unreadable: Option<String>,
 }
 
+/// How a message begins that tells that this process may open no more files or connections.
+pub const OUT_OF_FILES: &str = "this process may open no more files";
+
+impl Evidence {
+    /// Whether the exchange never began, because this machine lets the process open no more files:
+    /// that says nothing of the endpoint.
+    #[must_use]
+    pub fn is_out_of_files(&self) -> bool {
+        let said = self.message.as_deref();
+        self.http_status.is_none() && said.is_some_and(|said| said.starts_with(OUT_OF_FILES))
+    }
+}
+
 /// One limit as the `anthropic-ratelimit-*` headers tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {

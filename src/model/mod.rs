@@ -26,6 +26,7 @@ pub mod raw_object;
 pub mod run;
 pub mod status_page;
 pub mod stream_mode;
+pub mod thousands;
 pub mod toml_kinds;
 pub mod usage;
 
@@ -43,7 +44,7 @@ pub use error_class::{Budget, ErrorClass, Treatment};
 pub use error_object::error_object;
 pub use estimate::{ERROR_BINS, Estimate, EstimateErrors, error_bin};
 pub use event::{Event, EventKind, ResultLines};
-pub use evidence::{Evidence, Limit, RateLimits};
+pub use evidence::{Evidence, Limit, OUT_OF_FILES, RateLimits};
 pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use lane_choice::LaneChoice;
@@ -56,4 +57,5 @@ pub use run::{
 };
 pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;
+pub use thousands::thousands;
 pub use usage::{Tokens, Usage};

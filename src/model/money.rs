@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::thousands::thousands;
+
 /// US dollars in units of 10⁻¹² (pico-USD). A cached token in a batch costs fractions of a
 /// nano-dollar, so nothing coarser would be exact. In JSON it is a decimal string.
 #[derive(
@@ -63,6 +65,41 @@ impl fmt::Display for Pico {
         let decimals = format!("{:012}", magnitude % unit);
         let significant = decimals.trim_end_matches('0').len().max(2);
         write!(f, "{sign}{}.{}", magnitude / unit, &decimals[..significant])
+    }
+}
+
+impl Pico {
+    /// The amount as people read it, with two to four significant digits where it has decimals:
+    /// `0.00407`, `0.20`, `12.34`, `123`, `4,567`. Rounded; sums of such texts need not add up.
+    #[must_use]
+    pub fn rounded(self) -> String {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let magnitude = self.0.unsigned_abs();
+        let usd = Self::USD.0.unsigned_abs();
+        let digits = magnitude.checked_ilog10().map_or(1, |log| log + 1);
+        let drop = match magnitude / usd {
+            0 => digits.saturating_sub(3),
+            1..100 => 10,
+            _ => 12,
+        };
+        let step = 10_u128.pow(drop);
+        let near = (magnitude + step / 2) / step * step;
+        if near >= 100 * usd {
+            let whole = u64::try_from(near / usd).unwrap_or(u64::MAX);
+            return format!("{sign}{}", thousands(whole));
+        }
+        let near = i128::try_from(near).map_or(self, Self);
+        format!("{sign}{near}")
+    }
+
+    /// The amount with all its digits, or as people read it.
+    #[must_use]
+    pub fn shown(self, all_digits: bool) -> String {
+        if all_digits {
+            self.to_string()
+        } else {
+            self.rounded()
+        }
     }
 }
 
@@ -192,6 +229,30 @@ mod tests {
         ];
         for (pico, text) in cases {
             assert_eq!(Pico(pico).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn people_read_two_to_four_digits() {
+        let cases = [
+            ("0", "0.00"),
+            ("0.004071", "0.00407"),
+            ("0.0000055", "0.0000055"),
+            ("0.000000000001", "0.000000000001"),
+            ("0.1", "0.10"),
+            ("0.123456", "0.123"),
+            ("0.9996", "1.00"),
+            ("1.006", "1.01"),
+            ("12.345678901234", "12.35"),
+            ("99.999", "100"),
+            ("123.456", "123"),
+            ("4567.89", "4,568"),
+            ("-0.004071", "-0.00407"),
+        ];
+        for (exact, short) in cases {
+            let amount: Pico = exact.parse().unwrap();
+            assert_eq!(amount.rounded(), short, "{exact}");
+            assert_eq!(amount.shown(true), amount.to_string());
         }
     }
 

@@ -22,6 +22,7 @@ pub mod model_classes;
 pub mod prices;
 pub mod ramp;
 pub mod rate_budget;
+pub mod refusals;
 pub mod retry;
 pub mod routing;
 mod spelling;
@@ -46,9 +47,12 @@ pub use model_classes::ModelClasses;
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, Priced, TokenPrices};
 pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};
+pub use refusals::{
+    Concerns, Refusal, Refusals, TOO_LARGE_TRIES, TooLarge, refused_though_full, surely_too_large,
+};
 pub use retry::{
-    Others, RetrySettings, Standing, Step, Verdict, acting_class, decide, decide_after_panic,
-    no_more_retries, probe_wait, same_again,
+    LONGEST_HINT, Others, RetrySettings, Standing, Step, Verdict, acting_class, believed, decide,
+    decide_after_panic, no_more_retries, probe_wait, same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use spend::{Hold, Room, Spend, batch_reservation};

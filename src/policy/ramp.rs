@@ -33,7 +33,7 @@ impl Ramp {
     pub fn good(&mut self) {
         self.good = self.good.saturating_add(1);
         if self.good >= self.allowed {
-            self.allowed = self.allowed.saturating_mul(2);
+            self.allowed = self.allowed.saturating_mul(2).max(FIRST);
             self.good = 0;
         }
     }
@@ -41,6 +41,15 @@ impl Ramp {
     /// There was a pause: begins again.
     pub fn restart(&mut self) {
         *self = Self::default();
+    }
+
+    /// There was a long pause, of which nobody knows whether it was long enough: one request goes
+    /// first.
+    pub fn probe(&mut self) {
+        *self = Self {
+            allowed: 1,
+            good: 0,
+        };
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The rules: failures of the server or the network count towards the attempt limit and wait by
 //! the schedule of their class; limits are waited for and cost the job nothing; our own crashes
-//! have a limit of their own. A server's hint how long to wait replaces our wait and is never
-//! shortened. Every wait is spread at random, so that jobs which failed together do not come back
+//! have a limit of their own. A server's hint how long to wait replaces our wait and is not
+//! shortened, up to an hour. Every wait is spread at random, so that jobs which failed together do not come back
 //! together. The function is pure: the place in every schedule is in the job's stored history, so
 //! it survives a crash.
 //!
@@ -22,6 +22,9 @@ use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
 const HINT_TRUSTED_BELOW: u32 = 3;
 /// A hint is spread by up to this part of itself, upwards only.
 const HINT_JITTER: f64 = 0.1;
+/// No hint is believed for longer: the API's limits refill within a minute, and what does last for a
+/// day shows itself at the next try. A mistake of something in between would park the run.
+pub const LONGEST_HINT: Duration = Duration::from_hours(1);
 
 /// How retries are done. All of it can be set by the user.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,6 +258,13 @@ pub fn probe_wait(
     scaled(named, settings.scale * (0.5 + rng.f64()))
 }
 
+/// How long to wait by a server's hint: never less than it says, up to an hour.
+#[must_use]
+pub fn believed(hint: Duration, rng: &mut Rng) -> Duration {
+    let spread = hint.saturating_add(scaled(hint, HINT_JITTER * rng.f64()));
+    spread.min(LONGEST_HINT)
+}
+
 /// How long to wait, by the hint, our own schedule, or both.
 fn wait(
     settings: &RetrySettings,
@@ -266,7 +276,7 @@ fn wait(
     let Some(hint) = evidence.retry_after else {
         return own_wait(settings, class, history, rng);
     };
-    let hinted = hint.saturating_add(scaled(hint, HINT_JITTER * rng.f64()));
+    let hinted = believed(hint, rng);
     let failures = history
         .faults_in_row
         .saturating_add(history.rate_limits_in_row);

@@ -9,9 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use jiff::Timestamp;
 
 use super::behind::Behind;
+use super::fitted::fitted;
 use super::lines;
 use super::log_writer::LogWriter;
-use super::screen::Screen;
+use super::screen::{Screen, width};
 use super::tally::Tally;
 use crate::model::Observer;
 use crate::model::{Event, EventKind, printable};
@@ -28,15 +29,20 @@ pub struct Bars {
     tally: Tally,
     bar: ProgressBar,
     visible: bool,
+    /// Columns of the terminal.
+    width: fn() -> u16,
 }
 
 impl Bars {
     /// Bars on `out`, the way to standard error; nothing is drawn before a run starts. Only where
-    /// [`Bars::fit`] is true.
+    /// [`Bars::fit`] is true. `all_digits`: of money.
     #[must_use]
-    pub fn on_screen(out: Behind) -> Self {
+    pub fn on_screen(out: Behind, all_digits: bool) -> Self {
         let screen = Box::new(Screen::on(out));
-        Self::on(ProgressDrawTarget::term_like_with_hz(screen, FRAMES))
+        let target = ProgressDrawTarget::term_like_with_hz(screen, FRAMES);
+        let mut bars = Self::on(target, width);
+        bars.tally.all_digits = all_digits;
+        bars
     }
 
     /// Whether standard error is a terminal that bars can be drawn on. Where it is not,
@@ -46,7 +52,7 @@ impl Bars {
         !ProgressDrawTarget::stderr().is_hidden()
     }
 
-    fn on(target: ProgressDrawTarget) -> Self {
+    fn on(target: ProgressDrawTarget, width: fn() -> u16) -> Self {
         let style = ProgressStyle::with_template(TEMPLATE)
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressBar::with_draw_target(None, target)
@@ -56,6 +62,7 @@ impl Bars {
             tally: Tally::default(),
             bar,
             visible: false,
+            width,
         }
     }
 
@@ -67,7 +74,8 @@ impl Bars {
 
     fn draw(&self, now: Timestamp) {
         let panel = lines::panel(&self.tally, now);
-        self.bar.set_message(printable(&panel).into_owned());
+        let shown = printable(&panel);
+        self.bar.set_message(fitted(&shown, (self.width)().into()));
     }
 
     fn hide(&mut self) {
@@ -183,7 +191,7 @@ mod tests {
     fn bars() -> (Bars, Terminal) {
         let terminal = Terminal::default();
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-        (Bars::on(target), terminal)
+        (Bars::on(target, || 100), terminal)
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::lines::one_line;
-use super::numbers::{plural, thousands};
+use super::numbers::plural;
+use crate::model::thousands;
 use crate::model::{CancelReason, ErrorClass, EventKind, RequestCounts, ResultLines};
 
 /// The batches of a run that are not over.

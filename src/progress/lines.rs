@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::numbers::{
-    allowed_at_once, dollars_or_unknown, plural, rate, short_duration, thousands,
-};
+use super::numbers::{allowed_at_once, dollars_or_unknown, plural, rate, short_duration};
 use super::tally::{Phase, Tally, Wait};
 use crate::model::is_control;
+use crate::model::thousands;
 
 /// Stands before everything that was not answered by the real API.
 pub(super) const SIMULATED: &str = "SIMULATED ";
@@ -39,8 +38,15 @@ pub(super) fn plain(tally: &Tally, now: Timestamp) -> String {
         let reason = reason(&wait, now);
         parts.push(format!("{} waiting ({reason})", thousands(tally.waiting())));
     }
+    parts.extend(store(tally, now));
+    parts.extend(probes(tally, now));
+    parts.extend(stuck(tally, now));
     parts.extend(pace(tally, now));
-    parts.push(dollars_or_unknown(tally.cost, tally.unknown_price));
+    parts.push(dollars_or_unknown(
+        tally.cost,
+        tally.unknown_price,
+        tally.all_digits,
+    ));
     format!("{}{}", mark(tally), parts.join(", "))
 }
 
@@ -54,7 +60,9 @@ pub(super) fn panel(tally: &Tally, now: Timestamp) -> String {
     lines.extend(limits(tally));
     lines.extend(budget(tally));
     lines.extend(tight(tally));
-    lines.extend(phase(tally));
+    lines.extend(store(tally, now));
+    lines.extend(phase(tally, now));
+    lines.extend(stuck(tally, now));
     lines.extend(endpoint_off(tally));
     lines.extend(page(tally).filter(|_| !tally.outages.is_empty()));
     lines.join("\n")
@@ -94,7 +102,7 @@ pub(super) fn start(run_id: &str, tally: &Tally) -> String {
 }
 
 /// Why nothing new is started, or little, if that is so.
-pub(super) fn phase(tally: &Tally) -> Option<String> {
+pub(super) fn phase(tally: &Tally, now: Timestamp) -> Option<String> {
     match &tally.phase {
         Phase::Draining => Some(format!(
             "stopping: waiting for {} in flight",
@@ -104,8 +112,8 @@ pub(super) fn phase(tally: &Tally) -> Option<String> {
         Phase::Waiting { class, next_try_at } => Some(format!(
             "no job can succeed now: {class}; one request tries again at {next_try_at}"
         )),
-        Phase::Before | Phase::Running => hours(tally).or_else(|| outages(tally)),
-        Phase::Ended => outages(tally),
+        Phase::Before | Phase::Running => hours(tally).or_else(|| outages(tally, now)),
+        Phase::Ended => outages(tally, now),
     }
 }
 
@@ -140,7 +148,7 @@ fn limits(tally: &Tally) -> Option<String> {
 }
 
 /// Which models are only probed.
-fn outages(tally: &Tally) -> Option<String> {
+fn outages(tally: &Tally, now: Timestamp) -> Option<String> {
     let each = tally.outages.iter();
     let (diverted, waiting): (Vec<_>, Vec<_>) = each
         .map(|(model, class)| (format!("{model} ({class})"), tally.elsewhere.get(model)))
@@ -156,10 +164,57 @@ fn outages(tally: &Tally) -> Option<String> {
         .map(|(models, rest)| {
             let models: Vec<_> = models.into_iter().map(|(model, _)| model).collect();
             let models = models.join(", ");
-            format!("nothing succeeds at {models}: probing now and then, {rest}")
+            let next = next_probe(tally, now);
+            format!("nothing succeeds at {models}: {next}, {rest}")
         })
         .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// That the store takes nothing: `the store has not answered for 12s: another program holds its lock,
+/// or the disk stands still`.
+pub(super) fn store(tally: &Tally, now: Timestamp) -> Option<String> {
+    let silence = now.duration_since(tally.store_silent?);
+    let silence = Duration::from_secs(silence.as_secs().max(0).unsigned_abs());
+    Some(format!(
+        "the store has not answered for {}: another program holds its lock, or the disk stands still",
+        short_duration(silence)
+    ))
+}
+
+/// When a model that keeps failing is tried next: `next probe in 12s`.
+fn next_probe(tally: &Tally, now: Timestamp) -> String {
+    let Some(next) = tally.probes.values().min() else {
+        return "probing now and then".to_owned();
+    };
+    match Duration::try_from(next.duration_since(now)) {
+        Ok(left) if !left.is_zero() => {
+            format!("next probe in {}", short_duration(whole_seconds(left)))
+        }
+        _ => "probing now".to_owned(),
+    }
+}
+
+/// For the plain line, whose neighbours tell the rest: `nothing succeeds at MODEL: next probe in 12s`.
+fn probes(tally: &Tally, now: Timestamp) -> Option<String> {
+    if tally.outages.is_empty() || tally.phase == Phase::Ended {
+        return None;
+    }
+    let models: Vec<_> = tally.outages.keys().map(String::as_str).collect();
+    let models = models.join(" and ");
+    Some(format!(
+        "nothing succeeds at {models}: {}",
+        next_probe(tally, now)
+    ))
+}
+
+/// What is said again and again while everything waits: `for 2m05s: overloaded: Overloaded`.
+fn stuck(tally: &Tally, now: Timestamp) -> Option<String> {
+    let said = tally.stuck(now).filter(|_| tally.phase != Phase::Ended)?;
+    let since = Duration::try_from(now.duration_since(said.since)).unwrap_or_default();
+    let since = short_duration(Duration::from_secs(since.as_secs()));
+    let words = format!("for {since}: {}: {}", said.class, said.message);
+    Some(one_line(words.trim_end_matches(": ")))
 }
 
 /// Why the second endpoint helps no more: `the second endpoint is off: URL: class: message`.
@@ -201,7 +256,7 @@ fn spending(tally: &Tally) -> String {
         "tokens {} in, {} out · {}",
         thousands(tally.input_tokens),
         thousands(tally.output_tokens),
-        dollars_or_unknown(tally.cost, tally.unknown_price)
+        dollars_or_unknown(tally.cost, tally.unknown_price, tally.all_digits)
     )
 }
 
@@ -277,7 +332,7 @@ mod tests {
     #[test]
     fn a_plain_line_says_everything() {
         let tally = tally_of(&busy_run());
-        insta::assert_snapshot!(plain(&tally, at(10_000)), @"SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 12s), 12.0 jobs/s, ETA 7s, $0.004071");
+        insta::assert_snapshot!(plain(&tally, at(10_000)), @"SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 12s), 12.0 jobs/s, $0.00407");
     }
 
     #[test]
@@ -291,9 +346,9 @@ mod tests {
     fn the_bars_say_the_same_in_lines() {
         let tally = tally_of(&busy_run());
         insta::assert_snapshot!(panel(&tally, at(10_000)), @r"
-        SIMULATED [============>       ] 120/200 60% · 12.0 jobs/s · ETA 7s
+        SIMULATED [============>       ] 120/200 60% · 12.0 jobs/s
         succeeded 118 · failed 2 · in flight 64 · waiting 3
-        tokens 14,160 in, 5,310 out · $0.004071
+        tokens 14,160 in, 5,310 out · $0.00407
         waiting: 529 overloaded: next try in 12s
         ");
     }
@@ -322,12 +377,12 @@ mod tests {
             model: model(),
             endpoint,
         };
-        let failing = |tally: &Tally| phase(tally).unwrap_or_default();
-        assert!(failing(&tally).ends_with("probing now and then, the rest waits"));
+        let failing = |tally: &Tally| phase(tally, at(0)).unwrap_or_default();
+        assert!(failing(&tally).ends_with("next probe in 20s, the rest waits"));
         tally.observe(&event(10_100, switched(second())));
         assert_eq!(
             failing(&tally),
-            "nothing succeeds at claude-haiku-5-5 (overloaded): probing now and then, the rest goes to https://second.test"
+            "nothing succeeds at claude-haiku-5-5 (overloaded): next probe in 20s, the rest goes to https://second.test"
         );
         let opened = EventKind::CircuitOpened {
             model: model(),
@@ -345,7 +400,7 @@ mod tests {
         assert!(failing(&tally).ends_with("the rest goes to https://second.test"));
         tally.observe(&circuit_closed(10_400));
         tally.observe(&event(10_400, switched(None)));
-        assert_eq!(phase(&tally), None);
+        assert_eq!(phase(&tally, at(0)), None);
         let off = EventKind::EndpointOff {
             endpoint: "https://second.test".to_owned(),
             model: None,
@@ -424,8 +479,12 @@ mod tests {
     fn closed_hours_are_told_until_they_open() {
         let mut tally = super::Tally::default();
         tally.observe(&event(1, EventKind::HoursClosed { opens_at: at(0) }));
-        assert!(super::phase(&tally).unwrap().contains("--only-between"));
+        assert!(
+            super::phase(&tally, at(0))
+                .unwrap()
+                .contains("--only-between")
+        );
         tally.observe(&event(2, EventKind::HoursOpened {}));
-        assert_eq!(super::phase(&tally), None);
+        assert_eq!(super::phase(&tally, at(0)), None);
     }
 }

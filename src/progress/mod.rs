@@ -12,10 +12,11 @@ mod bars;
 mod batches;
 mod behind;
 mod events_file;
-mod jumps;
+mod fitted;
 mod lines;
 mod log;
 mod log_writer;
+mod notes;
 mod numbers;
 mod plain;
 mod rate;
@@ -24,18 +25,19 @@ mod silent;
 mod summary;
 mod tally;
 
+pub use crate::model::thousands;
 pub use bars::Bars;
 pub use batches::BatchTally;
 pub use behind::{Behind, PATIENCE};
 pub use events_file::EventsFile;
-pub use jumps::Jumps;
 pub use log::Log;
 pub use log_writer::LogWriter;
-pub use numbers::{allowed_at_once, dollars, plural, short_duration, thousands};
+pub use notes::Notes;
+pub use numbers::{allowed_at_once, dollars, plural, short_duration};
 pub use plain::Plain;
 pub use silent::Silent;
 pub use summary::{EndReason, RunSummary};
-pub use tally::{Phase, Tally, Wait};
+pub use tally::{Phase, Said, Tally, Wait};
 
 #[cfg(test)]
 mod samples;

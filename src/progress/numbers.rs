@@ -2,21 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Pico;
-
-/// Groups digits by thousands: `1,234,567`.
-#[must_use]
-pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+use crate::model::{Pico, thousands};
 
 /// A count with its noun: `1 job`, `2,000 jobs`.
 #[must_use]
@@ -34,11 +20,12 @@ pub fn dollars(amount: Pico) -> String {
 /// A sum that leaves something out, if so many attempts have no known price: what was billed is
 /// never called zero.
 #[must_use]
-pub(super) fn dollars_or_unknown(sum: Pico, unknown: u64) -> String {
+pub(super) fn dollars_or_unknown(sum: Pico, unknown: u64, all_digits: bool) -> String {
+    let shown = format!("${}", sum.shown(all_digits));
     match (unknown, sum) {
-        (0, _) => dollars(sum),
+        (0, _) => shown,
         (_, Pico::ZERO) => "unknown".to_owned(),
-        _ => format!("{} + unknown", dollars(sum)),
+        _ => format!("{shown} + unknown"),
     }
 }
 
@@ -89,23 +76,12 @@ pub fn allowed_at_once(place: &str, most: u64, shorter: Option<(u64, u64)>) -> S
 
 #[cfg(test)]
 mod tests {
-    use super::{dollars, plural, rate, short_duration, thousands};
+    use super::{dollars, plural, rate, short_duration};
     use crate::model::Pico;
     use std::time::Duration;
 
     #[test]
-    fn digits_are_grouped_by_thousands() {
-        let cases = [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (12_345, "12,345"),
-            (1_234_567, "1,234,567"),
-            (u64::MAX, "18,446,744,073,709,551,615"),
-        ];
-        for (n, text) in cases {
-            assert_eq!(thousands(n), text);
-        }
+    fn a_count_has_its_noun() {
         assert_eq!(plural(1, "job"), "1 job");
         assert_eq!(plural(0, "job"), "0 jobs");
         assert_eq!(plural(2_000, "job"), "2,000 jobs");

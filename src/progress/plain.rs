@@ -25,8 +25,15 @@ pub struct Plain<W> {
 impl<W: Write> Plain<W> {
     /// Lines to that writer.
     pub fn to(out: W) -> Self {
+        Self::with_digits(out, false)
+    }
+
+    /// The same; `all_digits`: money is shown with all of them.
+    pub fn with_digits(out: W, all_digits: bool) -> Self {
+        let mut tally = Tally::default();
+        tally.all_digits = all_digits;
         Self {
-            tally: Tally::default(),
+            tally,
             last_line_at: None,
             out,
         }
@@ -49,63 +56,12 @@ impl<W: Write + Send> Observer for Plain<W> {
                 self.last_line_at = Some(event.at);
                 self.say(lines::start(&event.run_id, &self.tally));
             }
-            EventKind::HoursOpened {} => {
-                self.say("the hours of --only-between have begun");
-            }
-            EventKind::CircuitClosed {
-                model,
-                endpoint: None,
-            } => self.say(format!("{model} works again")),
-            EventKind::CircuitClosed {
-                model,
-                endpoint: Some(endpoint),
-            } => self.say(format!("{model} works again at {endpoint}")),
-            EventKind::EndpointOff { .. } => {
-                let line = lines::endpoint_off(&self.tally);
-                self.say(format!("warning: {}", line.unwrap_or_default()));
-            }
-            EventKind::RunHalted { .. }
-            | EventKind::Draining { .. }
-            | EventKind::HoursClosed { .. }
-            | EventKind::CircuitOpened { .. }
-            | EventKind::EndpointSwitched {
-                endpoint: Some(_), ..
-            }
-            | EventKind::HaltWaiting { .. } => {
-                if let Some(line) = lines::phase(&self.tally) {
-                    self.say(line);
-                }
-            }
-            EventKind::BudgetWarning { .. } => {
-                if let Some(line) = lines::budget(&self.tally) {
-                    self.say(line);
-                }
-            }
-            EventKind::BudgetTight { .. } => {
-                if let Some(line) = lines::tight(&self.tally) {
-                    self.say(line);
-                }
-            }
-            EventKind::StatusPage { .. } => {
-                if let Some(line) = lines::page(&self.tally) {
-                    self.say(line);
-                }
-            }
             EventKind::RunEnded { .. } => {
                 self.last_line_at = None;
                 self.say(lines::plain(&self.tally, event.at));
             }
-            EventKind::AttemptStarted { .. }
-            | EventKind::AttemptEnded { .. }
-            | EventKind::JobEnded { .. }
-            | EventKind::Pace { .. }
-            // Told by a note, which bars have no line for either.
-            | EventKind::StoodStill { .. }
-            | EventKind::ClockSet { .. }
-            // The circuit that closed has told it.
-            | EventKind::EndpointSwitched { endpoint: None, .. } => {}
-            of_batch => {
-                if let Some(line) = batches::line(of_batch) {
+            kind => {
+                if let Some(line) = news(kind, &self.tally, event.at) {
                     self.say(line);
                 }
             }
@@ -118,6 +74,52 @@ impl<W: Write + Send> Observer for Plain<W> {
             self.last_line_at = Some(now);
             self.say(lines::plain(&self.tally, now));
         }
+    }
+}
+
+/// What is said as soon as it happens; none of most events, which the next line counts.
+fn news(kind: &EventKind, tally: &Tally, now: Timestamp) -> Option<String> {
+    match kind {
+        EventKind::HoursOpened {} => Some("the hours of --only-between have begun".to_owned()),
+        EventKind::CircuitClosed {
+            model,
+            endpoint: None,
+        } => Some(format!("{model} works again")),
+        EventKind::CircuitClosed {
+            model,
+            endpoint: Some(endpoint),
+        } => Some(format!("{model} works again at {endpoint}")),
+        EventKind::EndpointOff { .. } => {
+            lines::endpoint_off(tally).map(|line| format!("warning: {line}"))
+        }
+        EventKind::RunHalted { .. }
+        | EventKind::Draining { .. }
+        | EventKind::HoursClosed { .. }
+        | EventKind::CircuitOpened { .. }
+        | EventKind::EndpointSwitched {
+            endpoint: Some(_), ..
+        }
+        | EventKind::HaltWaiting { .. } => lines::phase(tally, now),
+        EventKind::BudgetWarning { .. } => lines::budget(tally),
+        EventKind::BudgetTight { .. } => lines::tight(tally),
+        EventKind::StatusPage { .. } => lines::page(tally),
+        EventKind::StoreSilent { .. } => lines::store(tally, now),
+        EventKind::StoreAnswers {} => Some("the store answers again".to_owned()),
+        EventKind::StillWaiting { .. } => Some(lines::plain(tally, now)),
+        EventKind::AttemptStarted { .. }
+        | EventKind::AttemptEnded { .. }
+        | EventKind::JobEnded { .. }
+        | EventKind::CircuitProbed { .. }
+        | EventKind::Pace { .. }
+        // Told by a note, which bars have no line for either.
+        | EventKind::LongWait { .. }
+        | EventKind::RequestOverLimit { .. }
+        | EventKind::FilesExhausted { .. }
+        | EventKind::StoodStill { .. }
+        | EventKind::ClockSet { .. }
+        // The circuit that closed has told it.
+        | EventKind::EndpointSwitched { endpoint: None, .. } => None,
+        of_batch => batches::line(of_batch),
     }
 }
 
@@ -148,9 +150,9 @@ mod tests {
         plain.tick(at(90_000));
         insta::assert_snapshot!(text(&plain), @r"
         SIMULATED run r-1: 200 jobs
-        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 12s), 12.0 jobs/s, ETA 7s, $0.004071
-        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), 0.0 jobs/s, ETA 14s, $0.004071
-        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), $0.004071
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 12s), 12.0 jobs/s, $0.00407
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), 0.0 jobs/s, $0.00407
+        SIMULATED 120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded: next try in 2s), $0.00407
         ");
     }
 
@@ -176,7 +178,7 @@ mod tests {
         plain.observe(&page_says(3, Indicator::None, None));
         insta::assert_snapshot!(text(&plain), @r"
         SIMULATED run r-1: 5 jobs
-        nothing succeeds at claude-haiku-5-5 (overloaded): probing now and then, the rest waits
+        nothing succeeds at claude-haiku-5-5 (overloaded): next probe in 10s, the rest waits
         status page: major outage: Elevated errors
         status page: no known problem
         ");

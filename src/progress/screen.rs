@@ -50,9 +50,14 @@ fn size() -> (u16, u16) {
     USUAL
 }
 
+/// Columns of the terminal.
+pub(super) fn width() -> u16 {
+    size().0
+}
+
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        size().0
+        width()
     }
     fn height(&self) -> u16 {
         size().1

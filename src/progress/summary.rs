@@ -4,7 +4,8 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::lines::halt_line;
-use super::numbers::{dollars, dollars_or_unknown, plural, short_duration, thousands};
+use super::numbers::{dollars_or_unknown, plural, short_duration};
+use crate::model::thousands;
 use crate::model::{ErrorClass, Halt, JobCounts, Pico, RunId, Treatment};
 
 /// Why the dispatcher left the run.
@@ -52,6 +53,8 @@ pub struct RunSummary {
     /// Attempts that are counted at the price of the model that was asked, as they were answered
     /// under a name without a known price.
     pub asked_model: u64,
+    /// Money is shown with all its digits.
+    pub all_digits: bool,
     /// How long this dispatch took.
     pub duration: Duration,
     /// Where the store is, as it is shown to the user.
@@ -149,7 +152,7 @@ impl RunSummary {
 
     fn write_cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let made_up = if self.simulated { " (SIMULATED)" } else { "" };
-        let cost = dollars_or_unknown(self.cost_total, self.unknown_price);
+        let cost = dollars_or_unknown(self.cost_total, self.unknown_price, self.all_digits);
         writeln!(f, "  cost: {cost}{made_up}")?;
         if self.at_most > 0 {
             writeln!(
@@ -178,7 +181,10 @@ impl RunSummary {
                 "    not counted: {} that may have been billed although no answer came{}",
                 plural(self.maybe_billed, "attempt"),
                 self.maybe_billed_at_most
-                    .map_or(String::new(), |most| format!(", at most {}", dollars(most)))
+                    .map_or(String::new(), |most| format!(
+                        ", at most ${}",
+                        most.shown(self.all_digits)
+                    ))
             )?;
         }
         Ok(())
@@ -275,6 +281,7 @@ mod tests {
 
     fn summary() -> RunSummary {
         RunSummary {
+            all_digits: false,
             run_id: RunId::from_bytes([7; 16]),
             name: None,
             simulated: false,
@@ -304,7 +311,7 @@ mod tests {
         insta::assert_snapshot!(summary(), @r"
         Run 07070707-0707-0707-0707-070707070707 ended after 2m05s.
           2,000 jobs: 2,000 succeeded
-          cost: $0.0123456
+          cost: $0.0123
         Results are kept in ./claude-run.db. Next:
           claude-run export -o results.jsonl   # write the results to a file
           claude-run report                    # costs and errors in detail
@@ -322,7 +329,7 @@ mod tests {
         Run 07070707-0707-0707-0707-070707070707 (nightly) ended after 2m05s.
           SIMULATED: the answers and costs below are made up; nothing was sent to the Claude API.
           2,000 jobs: 2,000 succeeded
-          cost: $0.0123456 (SIMULATED)
+          cost: $0.0123 (SIMULATED)
         Results are kept in ./claude-run.db. Next:
           claude-run export -o results.jsonl   # write the results to a file
           claude-run report                    # costs and errors in detail
@@ -367,7 +374,7 @@ mod tests {
               `claude-run retry --class canceled` puts it back.
             12 of the succeeded truncated: The answer ended at max_tokens; it is kept, but incomplete.
               Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
-          cost: $0.0123456 + unknown
+          cost: $0.0123 + unknown
             3 answers told no usage: counted at the most that the request allows
             1 answer under a name without a known price: counted at the price of the model that was asked
             not counted: 1 attempt at models without a known price; give it with `[prices] file`
@@ -428,7 +435,7 @@ mod tests {
         insta::assert_snapshot!(summary, @r"
         Run 07070707-0707-0707-0707-070707070707 was interrupted after 2m05s.
           200 jobs: 120 succeeded, 1 in flight, 79 left to do
-          cost: $0.0123456
+          cost: $0.0123
         Results are kept in my runs/a.db. Next:
           claude-run resume nightly --store 'my runs/a.db'                    # go on where it stopped
           claude-run export nightly -o results.jsonl --store 'my runs/a.db'   # write the results to a file

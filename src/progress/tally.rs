@@ -3,15 +3,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::batches::BatchTally;
-use super::numbers::{approximate, thousands};
+use super::numbers::approximate;
 use super::rate::RateWindow;
+use crate::model::thousands;
 use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane, PageStatus, Pico};
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.
 const ENOUGH_FOR_ETA: u64 = 10;
+/// So many failures without a success between, and none for so long: nothing succeeds.
+const SEVERAL: u64 = 5;
+const RECENT: SignedDuration = SignedDuration::from_secs(10);
+/// After so long of the same failure the words of whoever says it are shown.
+const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Why a job waits for its next try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +28,17 @@ pub struct Wait {
     pub class: Option<ErrorClass>,
     /// The HTTP status, if there was one.
     pub http_status: Option<u16>,
+}
+
+/// What is said again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// How every request fails.
+    pub class: ErrorClass,
+    /// What the API or the network said last.
+    pub message: String,
+    /// Since when they fail so, and nothing else happens.
+    pub since: Timestamp,
 }
 
 /// Where a model's requests go while the first endpoint fails.
@@ -87,6 +104,8 @@ pub struct Tally {
     pub output_tokens: u64,
     /// Money spent on the run, earlier dispatches included.
     pub cost: Pico,
+    /// Money is shown with all its digits.
+    pub all_digits: bool,
     /// Attempts of this dispatch without a known price: their cost is in no sum.
     pub unknown_price: u64,
     /// Attempts of this dispatch that brought no message, by class.
@@ -97,12 +116,16 @@ pub struct Tally {
     pub phase: Phase,
     /// Models that keep failing, and how: they are only probed.
     pub outages: BTreeMap<String, ErrorClass>,
+    /// When those are probed next.
+    pub probes: BTreeMap<String, Timestamp>,
     /// Remote batches that are not over.
     pub batches: BatchTally,
     /// Models whose requests go to the second endpoint, and whether they keep failing there too.
     pub elsewhere: BTreeMap<String, Elsewhere>,
     /// Why the second endpoint is not used any more.
     pub endpoint_off: Option<String>,
+    /// The store has answered nothing since then.
+    pub store_silent: Option<Timestamp>,
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
     /// The last warning: so many per cent of a budget of so many dollars are spent.
@@ -121,15 +144,28 @@ pub struct Tally {
     window: RateWindow,
     in_flight: HashSet<Box<str>>,
     waiting: HashMap<Box<str>, Wait>,
+    /// Jobs that wait since before this dispatch, and the first of them.
+    before: Option<(u64, Wait)>,
+    succeeded_here: u64,
+    /// Attempts that failed since the last one that did not.
+    failing: u64,
+    last_success: Option<Timestamp>,
+    said: Option<Said>,
 }
 
 impl Tally {
     /// Takes in one event.
     pub fn observe(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::RunStarted { .. } => *self = Self::begin(event),
+            EventKind::RunStarted { .. } => {
+                *self = Self {
+                    all_digits: self.all_digits,
+                    ..Self::begin(event)
+                };
+            }
             EventKind::AttemptStarted { custom_id, n, .. } => self.attempt_started(custom_id, *n),
-            EventKind::AttemptEnded { .. } => self.attempt_ended(&event.kind),
+            EventKind::AttemptEnded { .. } => self.attempt_ended(&event.kind, event.at),
+            EventKind::StillWaiting { .. } => self.still_waiting(&event.kind, event.at),
             EventKind::JobEnded {
                 custom_id, state, ..
             } => self.job_ended(custom_id, state, event.at),
@@ -142,15 +178,9 @@ impl Tally {
                     message: message.clone(),
                 };
             }
-            EventKind::CircuitOpened {
-                model,
-                error_class,
-                endpoint,
-                ..
-            } => self.circuit(model, endpoint.as_ref(), Some(*error_class)),
-            EventKind::CircuitClosed { model, endpoint } => {
-                self.circuit(model, endpoint.as_ref(), None);
-            }
+            EventKind::CircuitOpened { .. }
+            | EventKind::CircuitProbed { .. }
+            | EventKind::CircuitClosed { .. } => self.circuit_changed(&event.kind),
             EventKind::EndpointSwitched { model, endpoint } => {
                 self.elsewhere.remove(model);
                 let elsewhere = endpoint.clone().map(|endpoint| Elsewhere {
@@ -185,6 +215,10 @@ impl Tally {
             EventKind::BudgetWarning { .. } | EventKind::BudgetTight { .. } => {
                 self.budget_changed(&event.kind);
             }
+            EventKind::StoreSilent { for_ms } => {
+                self.store_silent = event.at.checked_sub(Duration::from_millis(*for_ms)).ok();
+            }
+            EventKind::StoreAnswers {} => self.store_silent = None,
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
             of_batch => self.batches.observe(of_batch),
@@ -207,6 +241,34 @@ impl Tally {
         }
     }
 
+    fn circuit_changed(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::CircuitOpened {
+                model,
+                error_class,
+                endpoint,
+                next_probe_at,
+            } => {
+                if endpoint.is_none() {
+                    self.probes.insert(model.clone(), *next_probe_at);
+                }
+                self.circuit(model, endpoint.as_ref(), Some(*error_class));
+            }
+            EventKind::CircuitProbed {
+                model,
+                error_class,
+                next_probe_at,
+            } => {
+                self.probes.insert(model.clone(), *next_probe_at);
+                self.circuit(model, None, Some(*error_class));
+            }
+            EventKind::CircuitClosed { model, endpoint } => {
+                self.circuit(model, endpoint.as_ref(), None);
+            }
+            _ => {}
+        }
+    }
+
     /// A circuit opened (with how its requests fail) or closed.
     fn circuit(&mut self, model: &str, endpoint: Option<&String>, failing: Option<ErrorClass>) {
         match (endpoint, failing) {
@@ -215,6 +277,7 @@ impl Tally {
             }
             (None, None) => {
                 self.outages.remove(model);
+                self.probes.remove(model);
             }
             (Some(_), failing) => {
                 if let Some(elsewhere) = self.elsewhere.get_mut(model) {
@@ -289,17 +352,20 @@ impl Tally {
         }
         self.attempts += 1;
         self.retries += u64::from(n > 1);
-        self.waiting.remove(custom_id);
+        if self.waiting.remove(custom_id).is_none() && n > 1 {
+            self.one_fewer_before();
+        }
         self.in_flight.insert(custom_id.into());
     }
 
-    fn attempt_ended(&mut self, kind: &EventKind) {
+    fn attempt_ended(&mut self, kind: &EventKind, at: Timestamp) {
         let EventKind::AttemptEnded {
             custom_id,
             lane,
             outcome,
             error_class,
             http_status,
+            message,
             next_try_at,
             input_tokens,
             output_tokens,
@@ -310,6 +376,8 @@ impl Tally {
             return;
         };
         self.in_flight.remove(custom_id.as_str());
+        let again = error_class.filter(|_| next_try_at.is_some());
+        self.heard(*outcome, again, message.as_deref(), at);
         self.input_tokens = self.input_tokens.saturating_add(*input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(*output_tokens);
         match cost_usd {
@@ -338,7 +406,10 @@ impl Tally {
         self.in_flight.remove(custom_id);
         self.waiting.remove(custom_id);
         match state {
-            "succeeded" => self.succeeded += 1,
+            "succeeded" => {
+                self.succeeded += 1;
+                self.succeeded_here += 1;
+            }
             "canceled" => self.canceled += 1,
             _ => self.failed += 1,
         }
@@ -364,16 +435,18 @@ impl Tally {
         self.in_flight.len() as u64
     }
 
-    /// Jobs that failed in this dispatch and wait for their next try.
+    /// Jobs that failed and wait for their next try.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        self.waiting.len() as u64
+        let before = self.before.map_or(0, |(jobs, _)| jobs);
+        self.waiting.len() as u64 + before
     }
 
     /// Of the jobs that wait, the one that is tried first, and why it waits.
     #[must_use]
     pub fn next_wait(&self) -> Option<Wait> {
-        self.waiting.values().min().copied()
+        let before = self.before.map(|(_, wait)| wait);
+        self.waiting.values().copied().chain(before).min()
     }
 
     /// Whole percent of the jobs that have ended.
@@ -396,7 +469,7 @@ impl Tally {
     #[must_use]
     pub fn eta(&self, now: Timestamp) -> Option<Duration> {
         let started = self.started_at?;
-        if self.open() == 0 || self.ended_here == 0 {
+        if self.open() == 0 || self.ended_here == 0 || !self.is_getting_on(now) {
             return None;
         }
         let (recent, seconds) = self.window.look_back(started, now);
@@ -406,7 +479,99 @@ impl Tally {
             let age = now.duration_since(started).as_secs_f64().max(1.0);
             approximate(self.ended_here) / age
         };
-        Duration::try_from_secs_f64((approximate(self.open()) / pace).ceil()).ok()
+        let eta = Duration::try_from_secs_f64((approximate(self.open()) / pace).ceil()).ok()?;
+        (self.longest_wait(now) <= eta).then_some(eta)
+    }
+
+    /// Whether the pace so far tells anything of what comes: something succeeds, and not everything
+    /// waits.
+    fn is_getting_on(&self, now: Timestamp) -> bool {
+        let serves = |model: &String| {
+            let elsewhere = self.elsewhere.get(model);
+            elsewhere.is_some_and(|road| road.failing.is_none())
+        };
+        let is_recent = |at: Timestamp| now.duration_since(at) <= RECENT;
+        let fails = self.failing >= SEVERAL && !self.last_success.is_some_and(is_recent);
+        let sends = matches!(self.phase, Phase::Running) && self.closed_until.is_none();
+        self.succeeded_here > 0 && self.outages.keys().all(serves) && !fails && sends
+    }
+
+    /// How long the job waits that waits longest, as far as is known.
+    fn longest_wait(&self, now: Timestamp) -> Duration {
+        let before = self.before.map(|(_, wait)| wait);
+        let waits = self.waiting.values().copied().chain(before);
+        let last = waits.map(|wait| wait.next_try_at).max();
+        let left = last.map(|last| Duration::try_from(last.duration_since(now)));
+        left.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// What is said again and again, if for over a minute nothing else has come and everything waits.
+    #[must_use]
+    pub fn stuck(&self, now: Timestamp) -> Option<&Said> {
+        let waits = self.in_flight.is_empty() || !self.outages.is_empty();
+        let said = self.said.as_ref().filter(|_| waits && self.open() > 0)?;
+        (now.duration_since(said.since) >= STUCK_AFTER).then_some(said)
+    }
+
+    /// An attempt ended so; `again`: how it failed, if its job waits for another try.
+    fn heard(
+        &mut self,
+        outcome: AttemptOutcome,
+        again: Option<ErrorClass>,
+        message: Option<&str>,
+        at: Timestamp,
+    ) {
+        if outcome == AttemptOutcome::Succeeded {
+            self.failing = 0;
+            self.last_success = Some(at);
+            self.said = None;
+            return;
+        }
+        self.failing += 1;
+        let Some(class) = again else {
+            self.said = None;
+            return;
+        };
+        let message = message.unwrap_or_default().to_owned();
+        let same = self.said.as_ref().filter(|said| said.class == class);
+        let since = same.map_or(at, |said| said.since);
+        self.said = Some(Said {
+            class,
+            message,
+            since,
+        });
+    }
+
+    fn still_waiting(&mut self, kind: &EventKind, at: Timestamp) {
+        let EventKind::StillWaiting {
+            jobs,
+            next_try_at,
+            error_class,
+            http_status,
+            message,
+        } = kind
+        else {
+            return;
+        };
+        let wait = Wait {
+            next_try_at: *next_try_at,
+            class: *error_class,
+            http_status: *http_status,
+        };
+        self.before = (*jobs > 0).then_some((*jobs, wait));
+        self.said = error_class.map(|class| Said {
+            class,
+            message: message.clone().unwrap_or_default(),
+            since: at,
+        });
+    }
+
+    /// A job that waited since before this dispatch goes again.
+    fn one_fewer_before(&mut self) {
+        self.before = self
+            .before
+            .map(|(jobs, wait)| (jobs - 1, wait))
+            .filter(|(jobs, _)| *jobs > 0);
     }
 }
 

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::{Phase, Tally, Wait};
 use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Pico};
 use crate::progress::samples::{
-    answered, at, busy_run, event, halted, job_ended, overloaded, run_ended, run_started,
-    run_started_anew, started, tally_of,
+    answered, at, busy_run, circuit_opened, event, halted, job_ended, overloaded, run_ended,
+    run_started, run_started_anew, started, tally_of,
 };
 
 #[test]
@@ -117,7 +117,10 @@ fn phases_follow_the_events() {
 
 #[test]
 fn rate_and_eta_follow_the_last_ten_seconds() {
-    let tally = tally_of(&busy_run());
+    let mut events = busy_run();
+    let waits = |event: &Event| matches!(&event.kind, EventKind::AttemptEnded { next_try_at, .. } if next_try_at.is_some());
+    events.retain(|event| !waits(event));
+    let tally = tally_of(&events);
     assert!((tally.rate(at(10_000)) - 12.0).abs() < f64::EPSILON);
     assert_eq!(tally.eta(at(10_000)), Some(Duration::from_secs(7)));
     // In a stall the rate falls to nothing; the estimate goes by the whole dispatch.
@@ -279,4 +282,90 @@ fn an_interrupted_attempt_leaves_the_wire() {
     let tally = tally_of(&[run_started(1), started(0, "a", 1), cut]);
     assert_eq!((tally.in_flight(), tally.open()), (0, 1));
     assert_eq!(tally.errors.get(&ErrorClass::Interrupted), Some(&1));
+}
+
+fn ten_done(last_ms: i64) -> Vec<Event> {
+    let mut events = vec![run_started(100)];
+    for n in 0..10 {
+        let id = format!("ok-{n}");
+        events.push(started(last_ms - 500, &id, 1));
+        events.push(answered(last_ms, &id, 1));
+        events.push(job_ended(last_ms, &id, "succeeded"));
+    }
+    events
+}
+
+#[test]
+fn no_eta_stands_beside_a_wait_that_is_longer() {
+    let mut events = ten_done(1_000);
+    let tally = tally_of(&events);
+    assert_eq!(tally.eta(at(2_000)), Some(Duration::from_secs(18)));
+    events.push(overloaded(1_500, "slow", 1, Some(10_000)));
+    assert!(tally_of(&events).eta(at(2_000)).is_some(), "a shorter one");
+    events.push(overloaded(1_600, "slower", 1, Some(602_000)));
+    assert_eq!(tally_of(&events).eta(at(2_000)), None);
+}
+
+#[test]
+fn no_eta_is_told_while_nothing_succeeds() {
+    let mut events = ten_done(1_000);
+    events.push(circuit_opened(1_500));
+    assert_eq!(tally_of(&events).eta(at(2_000)), None, "an outage");
+    let mut events = ten_done(1_000);
+    for n in 0..5 {
+        events.push(overloaded(2_000 + n, "a", 1, Some(2_500)));
+    }
+    let tally = tally_of(&events);
+    assert!(tally.eta(at(3_000)).is_some(), "one succeeded just now");
+    assert_eq!(tally.eta(at(12_000)), None);
+    let failed: Vec<_> = (0..20).map(|n| job_ended(n, "a", "failed")).collect();
+    let events = [vec![run_started(100)], failed].concat();
+    assert_eq!(tally_of(&events).eta(at(2_000)), None, "none ever did");
+}
+
+#[test]
+fn what_waited_before_is_counted_until_it_goes_again() {
+    let kind = EventKind::StillWaiting {
+        jobs: 2,
+        next_try_at: at(60_000),
+        error_class: Some(ErrorClass::RateLimited),
+        http_status: Some(429),
+        message: Some("slow down".to_owned()),
+    };
+    let mut events = vec![run_started(5), event(1, kind)];
+    let tally = tally_of(&events);
+    assert_eq!(tally.waiting(), 2);
+    assert_eq!(tally.next_wait().unwrap().next_try_at, at(60_000));
+    events.push(started(2, "new", 1));
+    assert_eq!(
+        tally_of(&events).waiting(),
+        2,
+        "a first try is none of them"
+    );
+    events.push(started(60_000, "old", 2));
+    assert_eq!(tally_of(&events).waiting(), 1);
+    events.push(started(60_001, "older", 3));
+    assert_eq!(tally_of(&events).next_wait(), None);
+}
+
+#[test]
+fn after_a_minute_of_the_same_failure_its_last_words_are_shown() {
+    let mut events = vec![run_started(5), started(0, "a", 1)];
+    events.push(overloaded(1_000, "a", 1, Some(100_000)));
+    events.push(overloaded(50_000, "b", 1, Some(100_000)));
+    let tally = tally_of(&events);
+    assert_eq!(tally.stuck(at(60_999)), None);
+    let said = tally.stuck(at(61_000)).unwrap();
+    assert_eq!(
+        (said.class, &*said.message),
+        (ErrorClass::Overloaded, "Overloaded")
+    );
+    events.push(started(61_000, "c", 1));
+    assert_eq!(
+        tally_of(&events).stuck(at(70_000)),
+        None,
+        "one is on its way"
+    );
+    events.push(answered(62_000, "c", 1));
+    assert_eq!(tally_of(&events).stuck(at(190_000)), None, "one succeeded");
 }

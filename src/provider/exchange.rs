@@ -7,10 +7,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response};
+use tokio::time::Instant;
 
 use super::classify::{Answer, is_event_stream, is_success};
 use super::http::{build_client, redactor_of, request_headers};
@@ -329,6 +329,8 @@ async fn at_most<T>(limit: Option<Duration>, step: impl Future<Output = T>) -> O
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) head: Option<(u16, HeaderMap)>,
+    /// When its head came.
+    began: Option<Instant>,
     pub(super) payload: Payload,
     /// How much of the request has left.
     pub(super) upload: Upload,
@@ -350,6 +352,7 @@ impl Seen {
         self.is_stream = form == Form::Events;
         self.payload = Payload::new(form, limit);
         self.head = Some((status, headers));
+        self.began = Some(Instant::now());
     }
 
     /// The headers of the answer; none before it begins.
@@ -366,14 +369,15 @@ impl Seen {
         self.status().is_some_and(is_success)
     }
 
-    pub(super) fn limits(&self) -> RateLimits {
-        rate_limits(self.headers())
+    /// What the answer told of limits; `now` is when it is looked at.
+    pub(super) fn limits(&self, now: Timestamp) -> RateLimits {
+        let since = self.began.map(|began| began.elapsed());
+        let since = SignedDuration::try_from(since.unwrap_or_default()).unwrap_or_default();
+        rate_limits(self.headers(), now.saturating_sub(since).unwrap_or(now))
     }
 
     /// What the server's clock said, to the second.
     pub(super) fn date(&self) -> Option<Timestamp> {
-        let text = self.headers().get("date")?;
-        let parser = DateTimeParser::new().relaxed_weekday(true);
-        parser.parse_timestamp(text).ok()
+        self.headers().date()
     }
 }

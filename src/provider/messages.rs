@@ -85,7 +85,7 @@ impl Provider for MessagesClient {
         let broken = self.post(request, &mut seen).await;
         let latency = started.elapsed();
         Reply {
-            limits: seen.limits(),
+            limits: seen.limits(self.api.now()),
             result: self.api.result(&seen, broken),
             latency,
         }

@@ -3,29 +3,38 @@
 //! Source: the API's rate-limit page. Values are decimal strings, resets are RFC 3339 times. The
 //! combined `tokens` family is left aside: it repeats whichever of the other two binds.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::HeaderView;
 use crate::model::{Limit, RateLimits};
 
-/// The limits that these headers tell. A family counts only if both its limit and what remains are
+/// Clocks that agree so far are taken to agree: the server's is told in whole seconds.
+const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(5);
+
+/// The limits that these headers tell, of an answer that began at `began` by our clock. A reset is
+/// read by the answer's own `date`, should its clock and ours disagree. A family counts only if both its limit and what remains are
 /// numbers; a limit of zero tells nothing that could be paced by.
 #[must_use]
-pub fn rate_limits(headers: HeaderView<'_>) -> RateLimits {
+pub fn rate_limits(headers: HeaderView<'_>, began: Timestamp) -> RateLimits {
+    let ahead = headers.date().map(|date| date.duration_since(began));
+    let skew = ahead.filter(|ahead| ahead.abs() > TOLERATED_SKEW);
+    let family = |name| family(headers, name, skew.unwrap_or_default());
     RateLimits {
-        requests: family(headers, "requests"),
-        input_tokens: family(headers, "input-tokens"),
-        output_tokens: family(headers, "output-tokens"),
+        requests: family("requests"),
+        input_tokens: family("input-tokens"),
+        output_tokens: family("output-tokens"),
     }
 }
 
-fn family(headers: HeaderView<'_>, name: &str) -> Option<Limit> {
+fn family(headers: HeaderView<'_>, name: &str, skew: SignedDuration) -> Option<Limit> {
     let field = |suffix| headers.get(&format!("anthropic-ratelimit-{name}-{suffix}"));
     let limit = field("limit")?.parse().ok().filter(|limit| *limit > 0)?;
     Some(Limit {
         limit,
         remaining: field("remaining")?.parse().ok()?,
-        full_at: field("reset").and_then(|text| text.parse::<Timestamp>().ok()),
+        full_at: field("reset")
+            .and_then(|text| text.parse::<Timestamp>().ok())
+            .and_then(|at| at.checked_sub(skew).ok()),
     })
 }
 
@@ -47,7 +56,34 @@ mod tests {
                 )
             })
             .collect();
-        rate_limits(HeaderView::new(&map))
+        let began = "2026-05-18T11:42:00Z".parse().unwrap();
+        rate_limits(HeaderView::new(&map), began)
+    }
+
+    #[test]
+    fn a_reset_is_read_by_the_answers_own_clock() {
+        for (date, expected) in [
+            ("Mon, 18 May 2026 13:42:00 GMT", "2026-05-18T11:42:30Z"),
+            ("Mon, 18 May 2026 13:41:58 GMT", "2026-05-18T11:42:32Z"),
+            ("Mon, 18 May 2026 11:41:58 GMT", "2026-05-18T13:42:30Z"),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in [
+                ("date", date),
+                ("anthropic-ratelimit-requests-limit", "10"),
+                ("anthropic-ratelimit-requests-remaining", "9"),
+                ("anthropic-ratelimit-requests-reset", "2026-05-18T13:42:30Z"),
+            ] {
+                map.insert(name, HeaderValue::from_static(value));
+            }
+            let began = "2026-05-18T11:42:00Z".parse().unwrap();
+            let limits = rate_limits(HeaderView::new(&map), began);
+            assert_eq!(
+                limits.requests.unwrap().full_at,
+                Some(expected.parse().unwrap()),
+                "{date}"
+            );
+        }
     }
 
     #[test]

@@ -6,17 +6,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
 
 use super::HeaderView;
+use super::headers::http_date;
 
-/// The longest hint that is believed. The limits of the API refill within a minute and its
-/// longest window is a day; a spend limit names its end in words, not here. A larger value is a
-/// mistake of something in between, and would park a job silently.
+/// The longest hint that is kept; what is made of it is `policy`'s. The longest window of the API is
+/// a day, and a spend limit names its end in words, not here.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// How long the server asks to wait, at most [`MAX_RETRY_AFTER`]. Negative values, dates in the
-/// past and whatever is no number or date are ignored; zero is a hint.
+/// past and whatever is no number or date are ignored; zero is a hint. A date is read by the answer's
+/// own `date`, so that a clock that is wrong, ours or theirs, makes no wait longer or shorter.
 #[must_use]
 pub fn retry_after(headers: HeaderView<'_>, now: Timestamp) -> Option<Duration> {
     let wait = headers
@@ -24,7 +24,10 @@ pub fn retry_after(headers: HeaderView<'_>, now: Timestamp) -> Option<Duration> 
         .and_then(|text| parse_number(text, 1000.0))
         .or_else(|| {
             let text = headers.get("retry-after")?;
-            parse_number(text, 1.0).or_else(|| parse_date(text, now))
+            parse_number(text, 1.0).or_else(|| {
+                let theirs = headers.date().unwrap_or(now);
+                Duration::try_from(http_date(text)?.duration_since(theirs)).ok()
+            })
         })?;
     Some(wait.min(MAX_RETRY_AFTER))
 }
@@ -50,14 +53,6 @@ fn parse_number(text: &str, per_second: f64) -> Option<Duration> {
     // Capped before the conversion: a finite float can be longer than any `Duration`.
     let seconds = (number / per_second).min(MAX_RETRY_AFTER.as_secs_f64());
     Duration::try_from_secs_f64(seconds).ok()
-}
-
-fn parse_date(text: &str, now: Timestamp) -> Option<Duration> {
-    let when = DateTimeParser::new()
-        .relaxed_weekday(true)
-        .parse_timestamp(text)
-        .ok()?;
-    Duration::try_from(when.duration_since(now)).ok()
 }
 
 #[cfg(test)]
@@ -122,6 +117,28 @@ mod tests {
         for (name, value, expected) in cases {
             assert_eq!(hint(&[(name, value)]), *expected, "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn a_date_is_read_by_the_date_of_its_own_answer() {
+        let wait = |date| {
+            hint(&[
+                ("date", date),
+                ("retry-after", "Sun, 22 Nov 2026 12:00:30 GMT"),
+            ])
+        };
+        let half_a_minute = Some(Duration::from_secs(30));
+        assert_eq!(wait("Sun, 22 Nov 2026 12:00:00 GMT"), half_a_minute);
+        let of_a_clock_behind = [
+            ("date", "Sun, 22 Nov 2026 08:00:00 GMT"),
+            ("retry-after", "Sun, 22 Nov 2026 08:00:30 GMT"),
+        ];
+        assert_eq!(hint(&of_a_clock_behind), half_a_minute);
+        assert_eq!(
+            wait("no date"),
+            Some(Duration::from_secs(7_230)),
+            "then by our own"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io;
 
 use super::text::one_line;
-use crate::model::ErrorClass;
+use crate::model::{ErrorClass, OUT_OF_FILES};
 
 /// Where an exchange broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Broken {
     NotHttp,
     /// The request never was one: a fault of ours.
     Unsendable,
+    /// This machine lets the process open no more files.
+    OutOfFiles,
 }
 
 impl Broken {
@@ -40,7 +42,7 @@ impl Broken {
     pub fn class(self) -> ErrorClass {
         match self {
             Self::Dns => ErrorClass::Dns,
-            Self::Connect => ErrorClass::Connect,
+            Self::Connect | Self::OutOfFiles => ErrorClass::Connect,
             Self::Certificate | Self::Alert => ErrorClass::Tls,
             Self::ProxyLogin => ErrorClass::WrongEndpoint,
             Self::Timeout => ErrorClass::Timeout,
@@ -62,6 +64,7 @@ impl Broken {
             Self::Undecodable => "the answer's compression is broken",
             Self::NotHttp => "the answer is not HTTP that can be read",
             Self::Unsendable => "the request could not be made",
+            Self::OutOfFiles => OUT_OF_FILES,
         }
     }
 }
@@ -208,7 +211,9 @@ impl Facts {
     fn broken(&self) -> Broken {
         // rustls words every rejected certificate this way; a handshake that merely broke off is
         // a failed connection and worth another try.
-        if self.says("invalid peer certificate") {
+        if self.says("Too many open files") || self.says("too many open files") {
+            Broken::OutOfFiles
+        } else if self.says("invalid peer certificate") {
             Broken::Certificate
         } else if self
             .alert()
@@ -281,6 +286,14 @@ mod tests {
             (said(&[Connect, Dns], "dns error"), Broken::Dns),
             (said(&[Connect], lookup), Broken::Dns),
             (said(&[Connect], "Connection refused"), Broken::Connect),
+            (
+                said(&[Connect, Dns], "Too many open files (os error 24)"),
+                Broken::OutOfFiles,
+            ),
+            (
+                said(&[Connect], "Too many open files in system (os error 23)"),
+                Broken::OutOfFiles,
+            ),
             // Not connected in time: nothing was sent, so nothing can have been billed.
             (
                 said(&[Connect, Timeout], "operation timed out"),

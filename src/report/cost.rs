@@ -498,7 +498,7 @@ mod tests {
         let report = load_report(&reader, &run, false, "2026-03").await.unwrap();
         assert_eq!(report.state, ShownState::Interrupted);
         assert_eq!(report.status_page[0].indicator, Indicator::Critical);
-        let text = crate::report::report_text(&report, 160);
+        let text = crate::report::report_text(&report, crate::report::Layout::wide());
         let shown = "
 What the status page said
   SINCE (UTC)       STATUS PAGE      INCIDENT

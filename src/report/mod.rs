@@ -13,6 +13,7 @@ mod cost;
 mod error;
 pub mod export;
 mod fitted;
+mod layout;
 mod shape;
 mod short_id;
 mod status;
@@ -35,6 +36,7 @@ pub use export::{
     export_to_file, write_csv, write_jsonl, write_results,
 };
 pub use fitted::USUAL_WIDTH;
+pub use layout::Layout;
 pub use short_id::{may_mean, short_ids};
 pub use status::{ShownState, StatusHalt, StatusLine, status_detail, status_list};
 pub use summary::{

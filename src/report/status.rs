@@ -2,6 +2,7 @@
 //! type next.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -12,7 +13,9 @@ use super::fitted::{Concession, Fitted, Heading, Row, day_and_minute};
 use super::shape;
 use super::short_id::short_ids;
 use super::table::{Align, Table, count, grouped, plain};
+use crate::model::duration::format_duration;
 use crate::model::{ErrorClass, JobCounts, Run, RunState, explains_itself};
+use crate::store::Waiting;
 
 /// Where a run stands, as it is shown. Unlike the stored state it knows whether a dispatcher lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +101,27 @@ pub struct StatusLine {
     pub jobs: JobCounts,
     /// Why it stopped, if it is halted.
     pub halt: Option<StatusHalt>,
+    /// Jobs that wait for their next try, if any do.
+    #[serde(default)]
+    pub waiting: Option<StatusWaiting>,
+}
+
+/// Jobs that wait for their next try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusWaiting {
+    /// How many.
+    pub jobs: u64,
+    /// When the first of them is tried again: RFC 3339 in UTC.
+    #[serde(with = "shape::time")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub next_try_at: Timestamp,
+    /// What went wrong with that one.
+    pub error_class: Option<ErrorClass>,
+    /// The HTTP status, if there was one.
+    pub http_status: Option<u16>,
+    /// What the API or the network said.
+    pub message: Option<String>,
 }
 
 /// Why a run stopped.
@@ -132,7 +156,21 @@ impl StatusLine {
             created_at: run.created_at,
             jobs: run.jobs,
             halt: halt.filter(|_| run.state == RunState::Halted),
+            waiting: None,
         }
+    }
+
+    /// The same with what waits in it.
+    #[must_use]
+    pub fn with_waiting(mut self, waiting: Option<Waiting>) -> Self {
+        self.waiting = waiting.map(|waiting| StatusWaiting {
+            jobs: waiting.jobs,
+            next_try_at: waiting.next_try_at,
+            error_class: waiting.class,
+            http_status: waiting.http_status,
+            message: waiting.message,
+        });
+        self
     }
 }
 
@@ -214,6 +252,10 @@ pub fn status_detail(
 ) -> String {
     let mut text = heading(line);
     text += &job_counts(&line.jobs);
+    text += &line
+        .waiting
+        .as_ref()
+        .map_or_else(String::new, |waiting| waits(waiting, now));
     if !batches.is_empty() {
         text += "\nBatches\n";
         for row in batches_table(batches, now, width.saturating_sub(2)).lines() {
@@ -229,6 +271,30 @@ pub fn status_detail(
         .map(|(command, what)| vec![command, what.to_owned()])
         .collect();
     text + &Table::new(&[("", Align::Left), ("", Align::Left)]).draw("  ", &steps)
+}
+
+/// `3 wait for their next try, the first in 12s (529 overloaded), at TIME`, and what was said.
+fn waits(waiting: &StatusWaiting, now: Timestamp) -> String {
+    let status = waiting.http_status.map(|status| status.to_string());
+    let class = waiting.error_class.map(|class| class.to_string());
+    let why: Vec<_> = status.into_iter().chain(class).collect();
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", why.join(" "))
+    };
+    let left = waiting.next_try_at.duration_since(now).as_secs().max(0);
+    let left = Duration::from_secs(left.unsigned_abs());
+    let mut text = format!(
+        "\n{} for a next try, the first in {} at {:.0}{why}\n",
+        count(waiting.jobs, "job waits", "jobs wait"),
+        format_duration(left),
+        waiting.next_try_at,
+    );
+    if let Some(message) = &waiting.message {
+        text.extend(["  It was told: ", &plain(message), "\n"]);
+    }
+    text
 }
 
 fn heading(line: &StatusLine) -> String {
@@ -375,7 +441,7 @@ mod tests {
     #[test]
     fn the_json_has_the_keys_of_the_contract() {
         let json = serde_json::to_string(&halted()).unwrap();
-        insta::assert_snapshot!(json, @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"halted","simulated":false,"created_at":"2026-03-01T12:00:00.250Z","jobs":{"total":1202,"succeeded":2,"failed":0,"canceled":0,"pending":1200,"in_flight":0,"in_batch":0},"halt":{"class":"billing","message":"Your credit balance is\ntoo low","at":"2026-03-01T12:05:00.000Z"}}"#);
+        insta::assert_snapshot!(json, @r#"{"run_id":"01957a1c-6f00-7000-8000-000000000001","name":null,"file":"in.jsonl","state":"halted","simulated":false,"created_at":"2026-03-01T12:00:00.250Z","jobs":{"total":1202,"succeeded":2,"failed":0,"canceled":0,"pending":1200,"in_flight":0,"in_batch":0},"halt":{"class":"billing","message":"Your credit balance is\ntoo low","at":"2026-03-01T12:05:00.000Z"},"waiting":null}"#);
         assert_eq!(serde_json::from_str::<StatusLine>(&json).unwrap(), halted());
     }
 

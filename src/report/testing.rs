@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::model::{
     AttemptId, AttemptOutcome, Cost, DispatchOptions, ErrorClass, JobCounts, JobId, JobState, Lane,
     Pico, Run, RunId, RunState, Shaping, Tokens,
 };
 use crate::store::{
     AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, OpenRequest,
-    Reader, Result, ResultBody, ResultRow, StatusChange, StoreError,
+    Reader, Result, ResultBody, ResultRow, StatusChange, StoreError, Waiting,
 };
 
 /// A store that gives pages of two jobs, and fails at a page if it is told to.
@@ -112,6 +114,10 @@ impl Reader for MemoryReader {
 
     async fn status_changes(&self, _: RunId) -> Result<Vec<StatusChange>> {
         Ok(self.status_changes.clone())
+    }
+
+    async fn waiting(&self, _: RunId, _: Timestamp) -> Result<Option<Waiting>> {
+        Ok(None)
     }
 
     async fn attempt_groups(&self, _: RunId) -> Result<Vec<AttemptGroup>> {

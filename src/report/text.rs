@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::fitted::{Concession, drawn_whole};
+use super::layout::Layout;
 use super::status::job_counts;
 use super::summary::{CostSums, HourSums, ModelSums, Report, StatusLook};
 use super::table::{Align, Table, count, grouped, plain};
@@ -17,7 +18,7 @@ use crate::model::{ErrorClass, Pico, Treatment};
 
 /// The whole report, ended by a newline.
 #[must_use]
-pub fn report_text(report: &Report, width: usize) -> String {
+pub fn report_text(report: &Report, layout: Layout) -> String {
     let mut text = String::new();
     if report.simulated {
         text += "SIMULATED: these answers and costs are not real\n\n";
@@ -25,11 +26,11 @@ pub fn report_text(report: &Report, width: usize) -> String {
     text += &heading(report);
     text += &job_counts(&report.jobs);
     text += &attempts(report);
-    text += &classes(report, width);
+    text += &classes(report, layout.width);
     text += &hours(&report.by_hour);
     text += &status_page(&report.status_page);
     text += &tokens(report);
-    text += &money(report, width);
+    text += &money(report, layout);
     text
 }
 
@@ -206,8 +207,9 @@ fn tokens(report: &Report) -> String {
     format!("\nTokens\n{table}")
 }
 
-fn money(report: &Report, width: usize) -> String {
-    let costs = Table::new(&[("", Align::Left), ("", Align::Point)]).draw("  ", &cost_rows(report));
+fn money(report: &Report, layout: Layout) -> String {
+    let costs = Table::new(&[("", Align::Left), ("", Align::Point)])
+        .draw("  ", &cost_rows(report, layout.all_digits));
     let mut text = format!("\nCost in USD\n{costs}");
     if let Some(rate) = report.cache_hit_rate.filter(|rate| *rate > 0.0) {
         let percent = rate * 100.0;
@@ -218,18 +220,18 @@ fn money(report: &Report, width: usize) -> String {
     }
     if !report.by_model.is_empty() {
         text += "\n";
-        text += &models(&report.by_model, width);
+        text += &models(&report.by_model, layout);
     }
-    text += &warnings(report);
+    text += &warnings(report, layout.all_digits);
     text + &format!("\nPrices: table {}\n", report.price_table.version)
 }
 
-fn cost_rows(report: &Report) -> Vec<Vec<String>> {
+fn cost_rows(report: &Report, all_digits: bool) -> Vec<Vec<String>> {
     let cost: &CostSums = &report.cost_usd;
-    let total = or_unknown(cost.total, cost.unknown_price_attempts);
+    let total = or_unknown(cost.total, cost.unknown_price_attempts, all_digits);
     let unless_zero = |what: &str, usd: Usd| {
         let shown = usd.0 != Pico::ZERO;
-        shown.then(|| vec![what.to_owned(), usd.to_string()])
+        shown.then(|| vec![what.to_owned(), usd.0.shown(all_digits)])
     };
     [
         Some(vec!["total".to_owned(), total]),
@@ -242,7 +244,7 @@ fn cost_rows(report: &Report) -> Vec<Vec<String>> {
             .over_budget_usd
             .and_then(|usd| unless_zero("over the budget", usd)),
         unless_zero("saved by the batch lane", cost.saved_by_batch),
-        cache_row(cost.saved_by_cache),
+        cache_row(cost.saved_by_cache, all_digits),
     ]
     .into_iter()
     .flatten()
@@ -250,16 +252,17 @@ fn cost_rows(report: &Report) -> Vec<Vec<String>> {
 }
 
 /// A sum that may leave something out: nothing that was billed is called zero.
-pub(super) fn or_unknown(sum: Usd, unknown: u64) -> String {
+pub(super) fn or_unknown(sum: Usd, unknown: u64, all_digits: bool) -> String {
+    let shown = sum.0.shown(all_digits);
     match (unknown, sum.0) {
-        (0, _) => sum.to_string(),
+        (0, _) => shown,
         (_, Pico::ZERO) => "UNKNOWN".to_owned(),
-        _ => format!("{sum} + UNKNOWN"),
+        _ => format!("{shown} + UNKNOWN"),
     }
 }
 
-fn cache_row(saved: Usd) -> Option<Vec<String>> {
-    let row = |what: &str, amount: Pico| vec![what.to_owned(), amount.to_string()];
+fn cache_row(saved: Usd, all_digits: bool) -> Option<Vec<String>> {
+    let row = |what: &str, amount: Pico| vec![what.to_owned(), amount.shown(all_digits)];
     match saved.0 {
         Pico::ZERO => None,
         saved if saved > Pico::ZERO => Some(row("saved by the cache", saved)),
@@ -270,7 +273,7 @@ fn cache_row(saved: Usd) -> Option<Vec<String>> {
     }
 }
 
-fn models(models: &[ModelSums], width: usize) -> String {
+fn models(models: &[ModelSums], layout: Layout) -> String {
     let rows: Vec<_> = models
         .iter()
         .map(|model| {
@@ -285,7 +288,11 @@ fn models(models: &[ModelSums], width: usize) -> String {
                         + model.tokens.cache_write_1h,
                 ),
                 grouped(model.tokens.output),
-                or_unknown(model.cost_usd, model.unknown_price_attempts),
+                or_unknown(
+                    model.cost_usd,
+                    model.unknown_price_attempts,
+                    layout.all_digits,
+                ),
                 model.price_row.as_deref().map_or("-".into(), plain).into(),
             ]
         })
@@ -305,20 +312,19 @@ fn models(models: &[ModelSums], width: usize) -> String {
         Concession::Retitle(&[(2, "OK")]),
         Concession::Clip(0, 24),
     ];
-    drawn_whole(width, &headings, rows, &concessions)
+    drawn_whole(layout.width, &headings, rows, &concessions)
 }
 
 /// What the total does not say.
-fn warnings(report: &Report) -> String {
-    let notes = [
-        unknown_prices,
-        no_usage,
-        saturated,
-        asked_models,
-        maybe_billed,
-    ];
+fn warnings(report: &Report, all_digits: bool) -> String {
+    let notes = [unknown_prices, no_usage, saturated, asked_models];
+    let billed = maybe_billed(report, all_digits);
     let mut text = String::new();
-    for note in notes.into_iter().filter_map(|note| note(report)) {
+    for note in notes
+        .into_iter()
+        .filter_map(|note| note(report))
+        .chain(billed)
+    {
         let _ = writeln!(text, "\n{note}");
     }
     text
@@ -343,14 +349,14 @@ fn unknown_prices(report: &Report) -> Option<String> {
     })
 }
 
-fn maybe_billed(report: &Report) -> Option<String> {
+fn maybe_billed(report: &Report, all_digits: bool) -> Option<String> {
     let sums = &report.attempts;
     let these = match sums.maybe_billed {
         0 => return None,
         n => count(n, "attempt", "attempts"),
     };
     let bound = match (sums.maybe_billed_usd_at_most, sums.maybe_billed_unbounded) {
-        (Some(most), _) => format!("at most ${most}"),
+        (Some(most), _) => format!("at most ${}", most.0.shown(all_digits)),
         (None, n) if n == sums.maybe_billed => "nothing bounds for how much".to_owned(),
         (None, n) => format!("for {} of them nothing bounds for how much", grouped(n)),
     };
@@ -466,7 +472,10 @@ mod tests {
             errored(ErrorClass::Overloaded, 120),
             errored(ErrorClass::PromptTooLong, 4),
         ];
-        report_text(&summarise(&run, &groups, "2026-03-01"), 160)
+        report_text(
+            &summarise(&run, &groups, "2026-03-01"),
+            crate::report::Layout::wide(),
+        )
     }
 
     #[test]
@@ -526,7 +535,7 @@ mod tests {
 
     #[test]
     fn a_run_without_attempts_is_short() {
-        insta::assert_snapshot!(report_text(&summarise(&run(), &[], "2026-03-01"), 80), @r"
+        insta::assert_snapshot!(report_text(&summarise(&run(), &[], "2026-03-01"), crate::report::Layout::wide()), @r"
         Run 01957a1c-6f00-7000-8000-000000000001, ready
         From in.jsonl
 

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::cost::{cost_sums, token_sums};
 use super::fitted::{Concession, drawn_whole};
+use super::layout::Layout;
 use super::short_id::short_ids;
 use super::summary::{CostSums, EstimateQuality, TokenCounts};
 use super::table::{Align, grouped, plain};
 use super::text::or_unknown;
-use crate::model::Run;
+use crate::model::{Pico, Run};
 use crate::store::{AttemptGroup, EstimateSums, Reader};
 
 /// What the rows stand for.
@@ -131,7 +132,7 @@ fn row(
 
 /// The sums as tables for people.
 #[must_use]
-pub fn totals_text(totals: &Totals, width: usize) -> String {
+pub fn totals_text(totals: &Totals, layout: Layout) -> String {
     let head = match totals.by {
         TotalsBy::Day => "DAY (UTC)",
         TotalsBy::Model => "MODEL",
@@ -145,9 +146,9 @@ pub fn totals_text(totals: &Totals, width: usize) -> String {
         rows.push(totals.total.clone());
         rows
     };
-    let mut text = table(head, &with_total(&totals.rows), width);
+    let mut text = table(head, &with_total(&totals.rows), layout);
     text += "\nBy month\n";
-    text += &table("MONTH", &totals.months, width);
+    text += &table("MONTH", &totals.months, layout);
     if totals
         .rows
         .iter()
@@ -184,7 +185,7 @@ const CONCESSIONS: [Concession; 7] = [
     Concession::Below(6, "wasted "),
 ];
 
-fn table(head: &'static str, rows: &[TotalsRow], width: usize) -> String {
+fn table(head: &'static str, rows: &[TotalsRow], layout: Layout) -> String {
     let columns = [
         (head, Align::Left),
         ("ATTEMPTS", Align::Right),
@@ -195,12 +196,16 @@ fn table(head: &'static str, rows: &[TotalsRow], width: usize) -> String {
         ("WASTED", Align::Point),
         ("TOTAL USD", Align::Left),
     ];
-    let rows: Vec<_> = rows.iter().map(cells).collect();
-    drawn_whole(width, &columns, rows, &CONCESSIONS)
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| cells(row, layout.all_digits))
+        .collect();
+    drawn_whole(layout.width, &columns, rows, &CONCESSIONS)
 }
 
-fn cells(row: &TotalsRow) -> Vec<String> {
+fn cells(row: &TotalsRow, all_digits: bool) -> Vec<String> {
     let cost = &row.cost_usd;
+    let shown = |usd: Pico| usd.shown(all_digits);
     let mut key = plain(&row.key).into_owned();
     if let Some(name) = &row.name {
         key = format!("{key} ({})", plain(name));
@@ -208,16 +213,16 @@ fn cells(row: &TotalsRow) -> Vec<String> {
     if row.simulated {
         key += " SIMULATED";
     }
-    let total = or_unknown(cost.total, cost.unknown_price_attempts);
+    let total = or_unknown(cost.total, cost.unknown_price_attempts, all_digits);
     let wasted = cost.wasted_on_retries.0 + cost.wasted_on_refusals.0;
     vec![
         key,
         grouped(row.attempts),
-        cost.live.to_string(),
-        cost.batch.to_string(),
-        cost.saved_by_batch.to_string(),
-        cost.saved_by_cache.to_string(),
-        wasted.to_string(),
+        shown(cost.live.0),
+        shown(cost.batch.0),
+        shown(cost.saved_by_batch.0),
+        shown(cost.saved_by_cache.0),
+        shown(wasted),
         total,
     ]
 }
@@ -294,7 +299,7 @@ mod tests {
         let mut run = run();
         run.simulated = false;
         let totals = load_totals(&reader(), &[run], TotalsBy::Day).await.unwrap();
-        let text = totals_text(&totals, 160);
+        let text = totals_text(&totals, crate::report::Layout::wide());
         insta::assert_snapshot!(text, @r"
           DAY (UTC)   ATTEMPTS  LIVE USD  BATCH USD  SAVED BY BATCH  SAVED BY CACHE  WASTED  TOTAL USD
           2026-10-31         2      0.10       0.00            0.00            0.00    0.00  0.10

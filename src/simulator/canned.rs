@@ -89,10 +89,14 @@ impl Canned<'_> {
     /// Adds the headers that the options ask for, and takes away what they do not want.
     pub(super) fn apply_options(&self, reply: &mut Reply) {
         let options = self.options;
+        let wrong = options.clock.unwrap_or_default();
+        let theirs = self.epoch.wall_now().saturating_add(wrong);
+        let theirs = theirs.unwrap_or(self.epoch.wall_now());
+        let date = options.clock.map(|_| http_date(theirs));
         let retry_after = match &options.retry_after {
             Some(RetryAfter::Text(text)) => Some(text.clone()),
             Some(RetryAfter::Date(offset)) => {
-                let at = self.epoch.wall_now().checked_add(*offset);
+                let at = theirs.checked_add(*offset);
                 at.ok().map(http_date)
             }
             Some(RetryAfter::Absent) | None => None,
@@ -100,6 +104,7 @@ impl Canned<'_> {
         let should_retry = options.should_retry.map(|retry| retry.to_string());
         let extra = [
             ("retry-after", retry_after),
+            ("date", date),
             ("retry-after-ms", options.retry_after_ms.clone()),
             ("x-should-retry", should_retry),
         ];

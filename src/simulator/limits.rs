@@ -126,7 +126,7 @@ impl Class {
             (
                 "input tokens",
                 limits.input_tokens_per_minute,
-                self.input.wait_for(f64::from(input), now),
+                self.wait_for_input(input, now),
             ),
             (
                 "output tokens",
@@ -138,6 +138,14 @@ impl Class {
             .into_iter()
             .max_by_key(|(_, _, wait)| *wait)
             .filter(|(_, _, wait)| !wait.is_zero())
+    }
+
+    /// More than a minute's worth never passes, whatever is left; the API names a wait all the same.
+    fn wait_for_input(&mut self, input: u32, now: Instant) -> Duration {
+        if input > self.limits.input_tokens_per_minute {
+            return Duration::from_mins(1);
+        }
+        self.input.wait_for(f64::from(input), now)
     }
 
     fn headers(&mut self, now: Instant, epoch: &Epoch) -> Headers {
@@ -272,6 +280,23 @@ mod tests {
         let refused = limiter.admit(opus, 1, start, &epoch).unwrap_err();
         assert!(refused.error.message.contains("6,000 output tokens"));
         assert_eq!(refused.retry_after, 2);
+    }
+
+    #[test]
+    fn a_request_larger_than_a_minutes_worth_never_passes() {
+        let (limiter, epoch, start) = (limiter(50, 30_000, 8_000), Epoch::begin(), Instant::now());
+        let opus = model("claude-opus-5");
+        for minute in 0..5 {
+            let now = start + Duration::from_mins(minute);
+            let refused = limiter.admit(opus, 30_001, now, &epoch).unwrap_err();
+            assert_eq!(refused.retry_after, 60);
+            assert_eq!(
+                header(&refused.headers, "input-tokens-remaining"),
+                "30000",
+                "a refusal takes nothing"
+            );
+        }
+        assert!(limiter.admit(opus, 30_000, start, &epoch).is_ok());
     }
 
     #[test]

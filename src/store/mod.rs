@@ -30,7 +30,7 @@ pub use verbs::{
     AttemptGroup, AttemptRow, CancelFilter, CanceledJobs, Claim, Claimed, DayGroup, DuplicateId,
     EstimateKind, EstimateSums, Finish, HourOfDay, JobEnd, LaneLoad, MaybeBilled, NewRun, Next,
     Only, OpenRequest, Pulse, Recovered, Replayed, ResultBody, ResultRow, RetryFilter,
-    StatusChange, Unbounded,
+    StatusChange, Unbounded, Waiting,
 };
 
 pub use verify::{Check, Verification};
@@ -251,6 +251,9 @@ pub trait Reader: Send + 'static {
 
     /// What the status page said during the run, oldest first: one change after the other.
     fn status_changes(&self, run: RunId) -> impl Future<Output = Result<Vec<StatusChange>>>;
+
+    /// The jobs of the live lane that wait for a time after `now`; none if there are none.
+    fn waiting(&self, run: RunId, now: Timestamp) -> impl Future<Output = Result<Option<Waiting>>>;
 
     /// All attempts of the run, summed up by what tells them apart.
     fn attempt_groups(&self, run: RunId) -> impl Future<Output = Result<Vec<AttemptGroup>>>;

@@ -84,7 +84,7 @@ pub struct DuplicateId {
 }
 
 /// What taking up a run found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Attempts without an end, now `interrupted`.
     pub interrupted: u64,
@@ -94,6 +94,23 @@ pub struct Recovered {
     pub put_aside: u64,
     /// What was recorded before that, because an earlier process had to leave it in the spool.
     pub replayed: Replayed,
+    /// Jobs that an earlier dispatch put back until a time that is still to come.
+    pub waiting: Option<Waiting>,
+}
+
+/// Jobs of the live lane that wait for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many.
+    pub jobs: u64,
+    /// When the first of them is tried again.
+    pub next_try_at: Timestamp,
+    /// What went wrong with that one.
+    pub class: Option<ErrorClass>,
+    /// The HTTP status, if there was one.
+    pub http_status: Option<u16>,
+    /// What the API or the network said.
+    pub message: Option<String>,
 }
 
 /// What the spool brought to a run.

@@ -21,6 +21,8 @@ pub struct Service {
     pub burst_s: f64,
     /// Headers tell the limits.
     pub tells: bool,
+    /// Share of the jobs whose first request gets a 429 that tells neither limits nor a wait.
+    pub sprinkled: f64,
     /// Share of the admitted requests that get a 529.
     pub overloaded: f64,
     /// What another client takes of each bucket, as a part of the rate.
@@ -37,6 +39,7 @@ impl Default for Service {
             otpm: 200_000,
             burst_s: 60.0,
             tells: true,
+            sprinkled: 0.0,
             overloaded: 0.0,
             foreign: 0.0,
             latency_ms: 500..2_000,
@@ -172,11 +175,13 @@ impl Metered {
         let now = Instant::now();
         let mut state = self.state();
         state.foreign(self.service.foreign, now);
+        let never = input > f64::from(self.service.itpm);
         let wait_s = state
             .requests
             .wait_s(1.0, now)
             .max(state.input.wait_s(input, now))
-            .max(state.output.wait_s(1.0, now));
+            .max(state.output.wait_s(1.0, now))
+            .max(if never { 60.0 } else { 0.0 });
         let refused = wait_s > 0.0;
         if !refused {
             state.requests.take(1.0, now);
@@ -206,6 +211,31 @@ impl Metered {
             Ok(())
         };
         (verdict, limits, Duration::from_millis(latency))
+    }
+
+    /// Whether this request is the first of a job that is refused once without a reason.
+    fn is_sprinkled(&self, id: &str) -> bool {
+        let mut rng = Rng::with_seed(
+            self.service.seed ^ id.bytes().fold(7, |sum, byte| sum * 31 + u64::from(byte)),
+        );
+        rng.f64() < self.service.sprinkled && !self.state().seen.iter().any(|seen| seen.id == id)
+    }
+
+    async fn sprinkle(&self, id: &str, model: &str) -> Reply {
+        self.state().seen.push(Seen {
+            at: Instant::now(),
+            id: id.to_owned(),
+            model: model.to_owned(),
+            refused: true,
+            answered_at: None,
+        });
+        let latency = Duration::from_millis(30);
+        tokio::time::sleep(latency).await;
+        Reply {
+            result: Err(failure(ErrorClass::RateLimited, 429, None)),
+            limits: RateLimits::default(),
+            latency,
+        }
     }
 
     fn limits(&self, state: &mut State, now: Instant) -> RateLimits {
@@ -270,6 +300,9 @@ impl Provider for Metered {
         let text = body["messages"][0]["content"].as_str().unwrap_or_default();
         let cached = body["system"][0]["text"].as_str().unwrap_or_default();
         let input = u32::try_from((text.len() + cached.len()) / 4 + 12).unwrap();
+        if self.is_sprinkled(id) {
+            return self.sprinkle(id, model).await;
+        }
         let (verdict, limits, latency) = self.arrive(id, model, f64::from(input));
         let draw = self.state().rng.f64();
         let failing = self.state().failing.remove(id);

@@ -24,6 +24,21 @@ use crate::progress::{EndReason, RunSummary, plural, thousands};
 use crate::report::{AttemptSums, load_report};
 use crate::store::{Reader, Store};
 
+/// Allows as many open files as the machine lets this process have: each open request is one.
+fn allow_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let current = getrlimit(Resource::Nofile).maximum;
+        let raised = Rlimit {
+            current,
+            maximum: current,
+        };
+        // Where that is refused, files that run out are told when it happens.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+}
+
 /// Dispatches `run` until it ends, halts or is stopped. Whoever calls this holds the dispatch lock.
 pub(super) async fn drive(
     ctx: &Context,
@@ -38,6 +53,7 @@ pub(super) async fn drive(
     let run = &keep_options(ctx, session, run).await?;
     let mut engine = engine_settings(&settings, run, &endpoint)?;
     engine.batch.no_wait = args.no_wait;
+    allow_files();
     tell_start(&ctx.console, run, scales_down(&settings, true));
     let began = session.clock.now();
     let (stopper, signal) = Stopper::new();
@@ -178,6 +194,7 @@ async fn summarise(
         ctx.console.error(&halted(run, halt));
     }
     ctx.console.plain(RunSummary {
+        all_digits: ctx.settings.output.verbosity.value > 0,
         run_id: run.id,
         name: run.name.clone(),
         simulated: run.simulated,

@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Out, width};
-use crate::report::{TotalsBy, load_report, load_totals, report_text, totals_text};
+use crate::report::{Layout, TotalsBy, load_report, load_totals, report_text, totals_text};
 use crate::store::Reader;
 
 use super::{endpoint, select};
@@ -13,8 +13,12 @@ use super::{endpoint, select};
 /// Shows the cost and error report of a run.
 pub async fn report(ctx: &Context, args: ReportArgs) -> Result<Exit, Failure> {
     let opened = select::open(&ctx.settings.store.value)?;
+    let layout = Layout {
+        width: width(),
+        all_digits: ctx.settings.output.verbosity.value > 0,
+    };
     if args.all {
-        return of_all(&opened.reader, &args).await;
+        return of_all(&opened.reader, &args, layout).await;
     }
     let run = select::one(&opened.reader, args.run.as_deref()).await?;
     let prices = endpoint::prices(&ctx.settings)?;
@@ -31,14 +35,14 @@ pub async fn report(ctx: &Context, args: ReportArgs) -> Result<Exit, Failure> {
     let mut out = Out::stdout();
     match args.format() {
         ReportFormat::Json => out.json(&report)?,
-        ReportFormat::Text => out.line(report_text(&report, width()).trim_end())?,
+        ReportFormat::Text => out.line(report_text(&report, layout).trim_end())?,
     }
     out.finish()?;
     Ok(Exit::Success)
 }
 
 /// Sums over all runs.
-async fn of_all<R: Reader>(reader: &R, args: &ReportArgs) -> Result<Exit, Failure> {
+async fn of_all<R: Reader>(reader: &R, args: &ReportArgs, layout: Layout) -> Result<Exit, Failure> {
     let by = match args.by {
         TotalsKey::Day => TotalsBy::Day,
         TotalsKey::Model => TotalsBy::Model,
@@ -49,7 +53,7 @@ async fn of_all<R: Reader>(reader: &R, args: &ReportArgs) -> Result<Exit, Failur
     let mut out = Out::stdout();
     match args.format() {
         ReportFormat::Json => out.json(&totals)?,
-        ReportFormat::Text => out.line(totals_text(&totals, width()).trim_end())?,
+        ReportFormat::Text => out.line(totals_text(&totals, layout).trim_end())?,
     }
     out.finish()?;
     Ok(Exit::Success)

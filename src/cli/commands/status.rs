@@ -22,11 +22,17 @@ pub async fn status(ctx: &Context, args: StatusArgs) -> Result<Exit, Failure> {
     if runs.is_empty() {
         return Err(select::no_run());
     }
-    let lines: Vec<_> = runs
-        .iter()
-        .map(|run| StatusLine::new(run, opened.dispatcher_alive))
-        .collect();
     let now = Clock::system().now();
+    let mut lines = Vec::new();
+    for run in &runs {
+        let line = StatusLine::new(run, opened.dispatcher_alive);
+        let waiting = if run.jobs.pending > 0 {
+            opened.reader.waiting(run.id, now).await?
+        } else {
+            None
+        };
+        lines.push(line.with_waiting(waiting));
+    }
     let mut out = Out::stdout();
     if args.json {
         lines.iter().try_for_each(|line| out.json(line))?;

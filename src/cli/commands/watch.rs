@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, in_plain_words};
 use crate::model::{Event, EventKind, Observer};
-use crate::progress::{Bars, EventsFile, Jumps, Log, Plain};
+use crate::progress::{Bars, EventsFile, Log, Notes, Plain};
 
 /// The observers, and the place on standard error that the bars have taken.
 pub(super) struct Watch {
@@ -38,27 +38,27 @@ impl Watch {
             watch.add(Log);
         }
         let noted = console.clone();
-        watch.add(Jumps::new(move |words| noted.warn(words)));
+        watch.add(Notes::new(move |words| noted.warn(words)));
         if console.is_quiet() {
             watch.add(Repairs::new(console));
         } else {
-            watch.show(console);
+            watch.show(console, verbosity > 0);
         }
         console.stderr().wait_for_writes(false);
         Ok(watch)
     }
 
-    fn show(&mut self, console: &Console) {
+    fn show(&mut self, console: &Console, all_digits: bool) {
         match console.stderr().behind() {
             Some(out) if Bars::fit() => {
-                let bars = Bars::on_screen(out.clone());
+                let bars = Bars::on_screen(out.clone(), all_digits);
                 let above = bars.log_writer(out.clone());
                 console.stderr().redirect(Box::new(above));
                 self.add(bars);
                 self.barred = true;
             }
-            Some(out) => self.add(Plain::to(out.clone())),
-            None => self.add(Plain::to(io::stderr())),
+            Some(out) => self.add(Plain::with_digits(out.clone(), all_digits)),
+            None => self.add(Plain::with_digits(io::stderr(), all_digits)),
         }
     }
 

@@ -206,7 +206,7 @@ fn a_wrong_value_is_located_and_the_rule_told() {
     "#);
     insta::assert_snapshot!(mistake("[retry]\nscale = -1.5\n"), @r#"
     c.toml:2:9: the value of `retry.scale` cannot be used
-      because: it must be a number of at least 0, such as 0.5 or 2
+      because: it must be a number of at least 0 and at most 1000, such as 0.5 or 2
       next: correct the value; `claude-run config` shows every setting
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwaits = [\"1s\", \"2\"]\n"), @r#"

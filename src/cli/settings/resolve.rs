@@ -15,7 +15,7 @@ use super::{
 use crate::cli::config_file::{ConfigFile, LimitsTable, PerMinute};
 use crate::cli::environment;
 use crate::cli::failure::Failure;
-use crate::cli::values::{self, BaseUrl};
+use crate::cli::values::{self, BaseUrl, MAX_SCALE};
 use crate::model::{
     AutoOrOff, DispatchOptions, ErrorClass, LaneChoice, OnHalt, OnTruncated, StreamMode,
 };
@@ -289,7 +289,8 @@ impl Layers {
                 1.0,
                 By {
                     file: file.retry.scale.map(|x| x.0),
-                    run: run.retry_scale,
+                    // Older versions kept any number.
+                    run: run.retry_scale.map(|scale| scale.min(MAX_SCALE)),
                     flag: self.dispatch.retry_scale,
                     ..By::nobody()
                 },

@@ -10,6 +10,7 @@ use super::track::Sight;
 use crate::clock::add;
 use crate::engine::outcome::halt_for;
 use crate::model::{BatchId, BatchState, EventKind, Lane, RemoteBatch, RemoteStatus};
+use crate::policy::LONGEST_HINT;
 use crate::provider::Failure;
 
 /// A create call that is refused for want of room is tried again after twice the time, and so on.
@@ -87,6 +88,7 @@ impl Planner {
         let own = settings.poll_min.saturating_mul(doublings);
         let own = own.min(settings.poll_max).mul_f64(self.view.scale);
         let hint = failure.evidence.retry_after.unwrap_or_default();
+        let hint = hint.min(LONGEST_HINT);
         self.refusals += 1;
         self.create_due = add(now, own.max(hint));
         let until = self.create_due;

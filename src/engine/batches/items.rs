@@ -177,6 +177,7 @@ fn decided(
             proven: around.others_succeeded,
             beliefs: around.beliefs(item),
             confirm_after: Duration::ZERO,
+            too_large: None,
         },
         around.now,
         rng,

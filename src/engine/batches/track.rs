@@ -12,6 +12,7 @@ use crate::clock::add;
 use crate::model::{
     BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines, StuckBatch,
 };
+use crate::policy::LONGEST_HINT;
 use crate::provider::Failure;
 use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
@@ -335,7 +336,8 @@ impl Track {
         let spread = own * (1.0 + JITTER * (2.0 * rng.f64() - 1.0));
         let own = Duration::try_from_secs_f64(spread).unwrap_or(settings.poll_max);
         self.idle_looks += 1;
-        self.due = add(now, hint.unwrap_or_default().max(own));
+        let hint = hint.unwrap_or_default().min(LONGEST_HINT);
+        self.due = add(now, hint.max(own));
     }
 
     /// The next look is no later than the moment from which it may be created again.

@@ -29,6 +29,7 @@ impl Scheduler {
             standing: lane.map_or(standing, |lane| lane.standing(job, now, elsewhere)),
             ever_answered: self.reach.answered,
             outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
+            too_large: self.throttles.too_large(job),
             proven: self.lanes.iter().any(|lane| {
                 let road = lane.roads.to(Endpoint::First);
                 road.doubt.is_proven()

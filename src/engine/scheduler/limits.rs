@@ -1,20 +1,25 @@
 //! What the scheduler makes of limits: pauses of whole classes of models, and the hours.
 
+use std::time::Duration;
+
 use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::{Effect, Leave, Scheduler};
 use crate::clock::add;
+use crate::engine::lane::Lane;
 use crate::engine::outcome::Outcome;
 use crate::model::{ClaimedJob, EventKind, RateLimits};
+use crate::policy::{Concerns, believed};
 use crate::store::{EstimateSums, MaybeBilled, Next};
 
-/// A hint is spread by up to this part of itself, upwards only.
-const HINT_JITTER: f64 = 0.1;
+/// A longer wait that a server asks for is told as a warning, and one request goes first after it.
+const WORTH_A_WARNING: Duration = Duration::from_mins(10);
 
 impl Scheduler {
     /// An answer came: what it used is settled, and what it told of the limits is learned. If it was
-    /// a refusal, every model that shares its limits pauses, once, whatever the jobs' own waits are.
+    /// a refusal that concerns all, every model that shares its limits pauses, once, whatever the jobs'
+    /// own waits are.
     pub(in crate::engine) fn on_limits(
         &mut self,
         job: &ClaimedJob,
@@ -27,15 +32,64 @@ impl Scheduler {
         let lane = lanes.find(|lane| lane.model == job.model);
         // In an outage one probe at a time goes out: it says nothing about how much is too much.
         let outage = lane.is_some_and(|lane| lane.roads.to(job.endpoint).circuit.open().is_some());
-        let refused = self.throttles.answered(job, outcome, limits, outage, now);
+        let concerns = self.throttles.answered(job, outcome, limits, outage, now);
         let finish = &outcome.finish;
-        if let (true, Next::RetryAt(due)) = (refused, &finish.next) {
-            let hint = finish.record.evidence.retry_after;
-            let until = hint.map_or(*due, |hint| {
-                add(now, hint.mul_f64(1.0 + HINT_JITTER * rng.f64()))
-            });
+        let Next::RetryAt(due) = finish.next else {
+            return;
+        };
+        let hint = finish.record.evidence.retry_after;
+        let all = concerns == Some(Concerns::All);
+        let until = match hint.filter(|_| all) {
+            Some(hint) => add(now, believed(hint, rng)),
+            None => due,
+        };
+        if all {
             self.pause(job, until, now);
         }
+        if let Some(asked) = hint.filter(|_| until > add(now, WORTH_A_WARNING)) {
+            self.tell_long_wait(job, outcome, (asked, until), all, now);
+        }
+    }
+
+    /// Tells of a long wait that the server asks for: once for its whole time, whatever else asks for
+    /// the same meanwhile.
+    fn tell_long_wait(
+        &mut self,
+        job: &ClaimedJob,
+        outcome: &Outcome,
+        (asked, until): (Duration, Timestamp),
+        all: bool,
+        now: Timestamp,
+    ) {
+        let record = &outcome.finish.record;
+        let (Some(error_class), Some(lane)) = (record.error_class, self.lane_mut(&job.model))
+        else {
+            return;
+        };
+        if lane
+            .long_wait_told
+            .is_some_and(|(until, of_all)| until > now && (of_all || !all))
+        {
+            return;
+        }
+        lane.long_wait_told = Some((until, all));
+        self.notes.push(EventKind::LongWait {
+            model: job.model.clone(),
+            custom_id: (!all).then(|| job.custom_id.clone()),
+            error_class,
+            http_status: record.evidence.http_status,
+            asked_ms: u64::try_from(asked.as_millis()).unwrap_or(u64::MAX),
+            next_try_at: until,
+        });
+    }
+
+    /// What is to be told, once.
+    pub(super) fn tell_notes(&mut self, effects: &mut Vec<Effect>) {
+        let notes = std::mem::take(&mut self.notes);
+        let of_limits = self.throttles.take_notes();
+        let of_probes = self.lanes.iter_mut().filter_map(Lane::news_of_probes);
+        effects.extend(of_probes.map(Effect::Tell));
+        effects.extend(notes.into_iter().chain(of_limits).map(Effect::Tell));
     }
 
     /// Pauses the way to the endpoint that refused this job.
@@ -47,8 +101,9 @@ impl Scheduler {
                 is_new |= lane.roads.to_mut(job.endpoint).pause(until, now);
             }
         }
-        if is_new {
-            throttle.paused(model);
+        let is_long = until > add(now, WORTH_A_WARNING);
+        if is_new || is_long {
+            throttle.paused(model, is_long);
         }
     }
 

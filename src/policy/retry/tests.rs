@@ -219,6 +219,18 @@ fn a_hint_replaces_the_first_two_waits_and_gets_at_most_a_tenth_on_top() {
 }
 
 #[test]
+fn a_hint_is_believed_for_an_hour_at_most() {
+    for (hint, longest) in [(3_599, 3_600), (86_400, 3_600), (1_000_000_000_000, 3_600)] {
+        for seed in 0..20 {
+            let history = JobHistory::default();
+            let hint = hinting(Duration::from_secs(hint));
+            let wait = waited(judge(ErrorClass::Overloaded, &hint, history, seed));
+            assert!(wait <= Duration::from_secs(longest) && wait >= Duration::from_secs(3_599));
+        }
+    }
+}
+
+#[test]
 fn from_the_third_failure_in_a_row_the_longer_of_hint_and_own_wait_counts() {
     let settings = RetrySettings::default();
     for class in classes(Treatment::Retry) {
@@ -415,7 +427,7 @@ proptest! {
             match verdict.step {
                 Step::RetryIn(wait) => {
                     prop_assert!(history.counted < max_attempts);
-                    prop_assert!(evidence.retry_after.is_none_or(|hint| wait >= hint));
+                    prop_assert!(evidence.retry_after.is_none_or(|hint| wait >= hint.min(super::LONGEST_HINT)));
                 }
                 Step::Requeue => prop_assert!(history.counted < max_attempts),
                 Step::Fail | Step::Done | Step::Hold | Step::Halt => break,

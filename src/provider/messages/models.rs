@@ -50,7 +50,7 @@ impl MessagesClient {
             broken: broken.as_ref().map(|(broken, _)| *broken),
             status: seen.status(),
             date: seen.date(),
-            limits: seen.limits(),
+            limits: seen.limits(self.api.now()),
             result: self.api.result_of(&seen, broken, model_ids),
             latency,
         }

@@ -6,6 +6,7 @@
 //! | `retry-after=date:+2s` | that header as an HTTP date from now |
 //! | `retry-after=none` | without that header |
 //! | `retry-after-ms=250` | that header |
+//! | `clock=+2h` | with that much of an error in its clock: in `date`, and in a date of `retry-after` |
 //! | `should-retry=true` | the header `x-should-retry` |
 //! | `no-request-id` | no request id, in headers or body |
 //! | `details` | an `error.details` object |
@@ -33,6 +34,7 @@ use crate::simulator::time::parse_duration;
 pub(in crate::simulator) struct CaseOptions {
     pub(in crate::simulator) retry_after: Option<RetryAfter>,
     pub(in crate::simulator) retry_after_ms: Option<String>,
+    pub(in crate::simulator) clock: Option<SignedDuration>,
     pub(in crate::simulator) should_retry: Option<bool>,
     pub(in crate::simulator) no_request_id: bool,
     pub(in crate::simulator) details: bool,
@@ -79,6 +81,7 @@ impl CaseOptions {
         match key {
             "retry-after" => self.retry_after = Some(retry_after(value)?),
             "retry-after-ms" => self.retry_after_ms = Some(header_text(word, value)?),
+            "clock" => self.clock = Some(signed(word, value)?),
             "should-retry" => self.should_retry = Some(flag(word, value)?),
             "no-request-id" if value.is_empty() => self.no_request_id = true,
             "details" if value.is_empty() => self.details = true,
@@ -104,13 +107,17 @@ fn retry_after(value: &str) -> Result<RetryAfter, String> {
     let Some(offset) = value.strip_prefix("date:") else {
         return header_text("retry-after", value).map(RetryAfter::Text);
     };
+    signed("retry-after", offset).map(RetryAfter::Date)
+}
+
+fn signed(word: &str, offset: &str) -> Result<SignedDuration, String> {
     let (sign, amount) = match offset.strip_prefix('-') {
         Some(amount) => (-1, amount),
         None => (1, offset.strip_prefix('+').unwrap_or(offset)),
     };
-    let amount = SignedDuration::try_from(duration("retry-after", amount)?)
+    let amount = SignedDuration::try_from(duration(word, amount)?)
         .map_err(|_| format!("`{offset}` is too long"))?;
-    Ok(RetryAfter::Date(amount * sign))
+    Ok(amount * sign)
 }
 
 fn header_text(word: &str, value: &str) -> Result<String, String> {

@@ -11,6 +11,7 @@ use super::dissolve;
 use super::load::json;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
+use super::waits;
 use crate::model::{DispatchOptions, ErrorClass, Halt, JobId, JobState, RunId, error_object};
 use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter, StatusChange};
 
@@ -69,6 +70,7 @@ pub(super) fn start(
     for job in open {
         interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
     }
+    recovered.waiting = waits::in_tx(tx, row, now.as_millisecond())?;
     Ok(recovered)
 }
 

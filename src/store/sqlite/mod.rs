@@ -85,6 +85,7 @@ mod tally;
 mod tests;
 mod tx;
 mod verify;
+mod waits;
 mod writer;
 
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::batches::{BATCHES, read_batch};
@@ -14,7 +15,7 @@ use super::tx::{ids_of, job_id};
 use crate::model::{JobId, Run, RunId};
 use crate::store::{
     AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, OpenRequest,
-    Reader, Result, ResultRow, StatusChange, StoreError,
+    Reader, Result, ResultRow, StatusChange, StoreError, Waiting,
 };
 
 /// Attempts and results of one page: small enough to hold, large enough to be quick.
@@ -144,6 +145,10 @@ impl Reader for SqliteReader {
     async fn status_changes(&self, run: RunId) -> Result<Vec<StatusChange>> {
         let row = self.run_row(run)?;
         self.query_all(rows::STATUS_CHANGES, [row], rows::read_status_change)
+    }
+
+    async fn waiting(&self, run: RunId, now: Timestamp) -> Result<Option<Waiting>> {
+        self.waiting_of(run, now.as_millisecond())
     }
 
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {

@@ -35,6 +35,7 @@ impl State {
                 interrupt_job(job, now, most, &mut recovered);
             }
         }
+        recovered.waiting = self.run(run)?.waiting(now);
         Ok(recovered)
     }
 

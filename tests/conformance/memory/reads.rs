@@ -7,8 +7,9 @@ use claude_run::model::{
 };
 use claude_run::store::{
     AttemptGroup, AttemptRow, BatchRow, DayGroup, EstimateSums, HourOfDay, Only, OpenRequest,
-    Reader, Result, ResultBody, ResultRow, StatusChange,
+    Reader, Result, ResultBody, ResultRow, StatusChange, Waiting,
 };
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -107,6 +108,10 @@ impl Reader for Memory {
             changes.sort_by_key(|change| change.at);
             Ok(changes)
         })
+    }
+
+    async fn waiting(&self, run: RunId, now: Timestamp) -> Result<Option<Waiting>> {
+        self.read(|state| Ok(state.run(run)?.waiting(now)))
     }
 
     async fn attempt_groups(&self, run: RunId) -> Result<Vec<AttemptGroup>> {

@@ -6,7 +6,9 @@ use claude_run::model::{
     Amendment, AttemptId, BatchId, BatchState, ErrorClass, JobHistory, JobId, JobState, Lane,
     NewJob, Run, RunId,
 };
-use claude_run::store::{AttemptRow, BatchRow, EstimateSums, Result, ResultBody, StatusChange};
+use claude_run::store::{
+    AttemptRow, BatchRow, EstimateSums, Result, ResultBody, StatusChange, Waiting,
+};
 use jiff::Timestamp;
 
 use super::refused;
@@ -159,6 +161,23 @@ pub fn job_id(number: i64, line: u64) -> JobId {
 }
 
 impl StoredRun {
+    /// What waits for a time after `now` on the live lane.
+    pub fn waiting(&self, now: Timestamp) -> Option<Waiting> {
+        let jobs = self.jobs.values();
+        let waits: Vec<_> = jobs
+            .filter(|job| job.waits_for(Lane::Live) && !job.is_due(now))
+            .collect();
+        let first = waits.iter().min_by_key(|job| (job.not_before, job.id))?;
+        let last = first.attempts.last().map(|attempt| &attempt.row);
+        Some(Waiting {
+            jobs: waits.len() as u64,
+            next_try_at: first.not_before?,
+            class: last.and_then(|row| row.error_class),
+            http_status: last.and_then(|row| row.http_status),
+            message: last.and_then(|row| row.message.clone()),
+        })
+    }
+
     /// What may go into a batch now, in the order in which it is taken.
     pub fn queue_for_batches(&mut self, now: Timestamp) -> Vec<&mut Job> {
         let jobs = self.jobs.values_mut();
