@@ -42,8 +42,6 @@ const SYNONYMS: &[(&str, &[C], &str)] = &[
     ("incorrect_api_key", &[C::Authentication], OPENAI),
     ("invalid_organization", &[C::Authentication, C::OrganizationDisabled], OPENAI),
     ("account_deactivated", &[C::OrganizationDisabled], OPENAI),
-    ("insufficient_quota", &[C::Billing, C::SpendLimit], OPENAI),
-    ("billing_hard_limit_reached", &[C::SpendLimit, C::Billing], OPENAI),
     ("billing_not_active", &[C::Billing], OPENAI),
     ("rate_limit_exceeded", &[C::RateLimited, C::AccelerationLimited, C::ConcurrencyLimited], OPENAI),
     ("slow_down", &[C::Overloaded, C::AccelerationLimited], OPENAI),

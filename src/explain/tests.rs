@@ -444,7 +444,7 @@ fn words_met_elsewhere_are_explained_with_whose_they_are() {
         ("Service Unavailable", C::Unavailable),
         ("context_length_exceeded", C::PromptTooLong),
         ("invalid_api_key", C::Authentication),
-        ("insufficient_quota", C::Billing),
+        ("insufficient_quota", C::SpendLimit),
         ("vision_error", C::Image),
         ("batch_error", C::BatchRejected),
         ("model_not_found", C::ModelNotFound),
@@ -457,12 +457,11 @@ fn words_met_elsewhere_are_explained_with_whose_they_are() {
         assert_eq!(classes(word)[0], expected, "{word}");
     }
     let note = |text| recognise(text).unwrap().note.unwrap_or_default();
-    assert!(note("insufficient_quota").contains("OpenAI"));
     let openai = r#"{"error":{"message":"This model's maximum context length is 8192 tokens","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}}"#;
     assert_eq!(class(openai), C::InvalidRequest);
     assert!(note(openai).contains("OpenAI"));
     let quota = r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
-    assert_eq!(classes(quota)[0], C::Billing);
+    assert_eq!(classes(quota)[0], C::SpendLimit);
 }
 
 #[test]

@@ -61,7 +61,9 @@ const ENGINE: &[&str] = &[
     "provider::StatusSource",
     "provider::is_missing",
     "provider::may_have_been_created",
+    "provider::is_refused_on_the_way",
     "provider::rejected_entry",
+    "provider::take_back_what_it_quotes",
     "store",
 ];
 

@@ -94,7 +94,7 @@ fn the_search_goes_on_where_a_dispatch_was_left_off() {
             world.remote.behave(|it| it.poisoned = vec![33]);
             world
                 .remote
-                .script(&[Create::Fine, Create::Fine, Create::BadKey]);
+                .script(&[&[Create::Fine; 2][..], &[Create::BadKey; 3]].concat());
             let ending = world.dispatch().await;
             assert!(matches!(ending, Ending::Halted(_)), "{ending:?}");
             assert_eq!(world.dispatch().await, Ending::Completed);
