@@ -152,30 +152,8 @@ fn failed(
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
-    let fails_again = see_around(&mut failure, job, around);
-    let (class, evidence) = (failure.class, &failure.evidence);
-    let before = job.history;
-    let mut verdict = decide(
-        &settings.retry,
-        class,
-        evidence,
-        before,
-        around.standing,
-        rng,
-    );
-    // Where all fail alike it is not the job's, and the run is halted before long.
-    let is_its_own = around.standing.others != Others::Fail;
-    if fails_again && is_its_own && matches!(verdict.step, Step::RetryIn(_)) {
-        verdict.step = Step::Fail;
-    }
-    if failure.evidence.is_out_of_files() {
-        verdict = spared(settings, before, rng);
-    }
-    end_if_too_large(around.too_large, &mut verdict, &mut failure);
-    let evidence = &failure.evidence;
-    if verdict.step == Step::Halt && concerns_the_model_alone(class, evidence, job) {
-        verdict.step = Step::Hold;
-    }
+    let mut verdict = verdict_of(settings, job, &mut failure, around, rng);
+    let class = failure.class;
     let unfit = unfit(settings, job, verdict.step, &failure, now);
     if unfit.is_some() {
         verdict.step = Step::Requeue;
@@ -215,6 +193,39 @@ fn failed(
         unfit,
         doubted,
     }
+}
+
+/// What the failure means for the job, seen in its surroundings.
+fn verdict_of(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    failure: &mut Failure,
+    around: Surroundings,
+    rng: &mut Rng,
+) -> Verdict {
+    let fails_again = see_around(failure, job, around);
+    let (class, before) = (failure.class, job.history);
+    let mut verdict = decide(
+        &settings.retry,
+        class,
+        &failure.evidence,
+        before,
+        around.standing,
+        rng,
+    );
+    // Where all fail alike it is not the job's, and the run is halted before long.
+    let is_its_own = around.standing.others != Others::Fail;
+    if fails_again && is_its_own && matches!(verdict.step, Step::RetryIn(_)) {
+        verdict.step = Step::Fail;
+    }
+    if failure.evidence.is_out_of_files() {
+        verdict = spared(settings, before, rng);
+    }
+    end_if_too_large(around.too_large, &mut verdict, failure);
+    if verdict.step == Step::Halt && concerns_the_model_alone(class, &failure.evidence, job) {
+        verdict.step = Step::Hold;
+    }
+    verdict
 }
 
 /// Sees the failure in its surroundings. True if a complete answer cannot be read for the reason for

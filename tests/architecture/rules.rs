@@ -59,6 +59,7 @@ const ENGINE: &[&str] = &[
     "provider::Request",
     "provider::ResultLine",
     "provider::StatusSource",
+    "provider::has_no_batches",
     "provider::is_missing",
     "provider::may_have_been_created",
     "provider::is_refused_on_the_way",
