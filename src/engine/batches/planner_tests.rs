@@ -324,7 +324,7 @@ fn a_batch_that_is_sent_again_hours_later_is_looked_for_where_it_was_sent_last()
 
 #[test]
 fn a_batch_is_given_up_when_only_the_margin_is_left() {
-    let mut planner = found(BatchState::Open, Some(after(120)));
+    let mut planner = found(BatchState::Open, Some(after(65)));
     let rng = &mut Rng::with_seed(1);
     assert!(matches!(
         plan(&mut planner, start())[..],
@@ -332,7 +332,7 @@ fn a_batch_is_given_up_when_only_the_margin_is_left() {
     ));
     let polled = Polled {
         batch: remote(RemoteStatus::InProgress),
-        retry_after: Some(Duration::from_hours(5)),
+        retry_after: Some(Duration::from_mins(59)),
     };
     planner.on_answer(Answer::Looked(BatchId(1), Ok(polled)), start(), rng);
     let told = plan(&mut planner, after(1));
@@ -341,8 +341,8 @@ fn a_batch_is_given_up_when_only_the_margin_is_left() {
         [Effect::Tell(EventKind::BatchProgress { .. })]
     ));
     // 100 long answers by 64 at once: less than the ten minutes that are kept at least.
-    assert_eq!(plan(&mut planner, after(109)), []);
-    let effects = plan(&mut planner, after(110));
+    assert_eq!(plan(&mut planner, after(54)), []);
+    let effects = plan(&mut planner, after(55));
     let [Effect::Cancel { reason, .. }] = &effects[..] else {
         panic!("{effects:?}");
     };
