@@ -123,8 +123,21 @@ impl EventStream {
         Err(failure)
     }
 
-    /// Judges the message as a plain one.
+    /// Judges the message as a plain one. A receipt that lacks the output is none.
     fn whole(&self, answer: Answer<'_>) -> Result<Message, Box<Failure>> {
+        let lacks_output = self.fold.lacks_output();
+        let mut judged = self.whole_as_told(answer);
+        let message = match &mut judged {
+            Ok(message) => Some(message),
+            Err(failure) => failure.message.as_mut(),
+        };
+        if let Some(message) = message {
+            message.usage.missing |= lacks_output;
+        }
+        judged
+    }
+
+    fn whole_as_told(&self, answer: Answer<'_>) -> Result<Message, Box<Failure>> {
         let text = self.fold.message().unwrap_or_default();
         let characters = self.reader.broken_characters();
         let plain = Answer {

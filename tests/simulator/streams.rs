@@ -134,7 +134,7 @@ async fn until(case: &str, words: &str) -> String {
 
 #[tokio::test]
 async fn peculiar_streams_hold_their_whole_message() {
-    let cases: [(&str, &str, bool); 10] = [
+    let cases: [(&str, &str, bool); 11] = [
         ("stream-no-stop", "nothing", false),
         ("stream-done", "data: [DONE]", false),
         ("stream-error-last", "event: error", false),
@@ -145,6 +145,7 @@ async fn peculiar_streams_hold_their_whole_message() {
         ("stream-half-character", "nothing", true),
         ("stream-stray", "nothing", true),
         ("stream-no-names", "nothing", true),
+        ("stream-no-usage", "nothing", true),
     ];
     for (case, words, stops) in cases {
         let text = until(case, words).await;

@@ -28,6 +28,10 @@ pub(super) fn twisted(message: &Message, twist: StreamTwist, good: Script) -> Sc
             chunks: good.chunks.iter().map(without_name).collect(),
             ..good
         },
+        StreamTwist::NoUsage => Script {
+            chunks: good.chunks.iter().map(without_usage).collect(),
+            ..good
+        },
         StreamTwist::ContentFirst => content_first(message, good),
         StreamTwist::Fallback => fallback(good),
         StreamTwist::Halves => inserted(good, 3, text(r"\ud83e", r"\udd80")),
@@ -57,6 +61,19 @@ fn without_name(chunk: &Bytes) -> Bytes {
     let text = String::from_utf8_lossy(chunk);
     let data = text.split_once('\n').map_or("", |(_, data)| data);
     Bytes::from(data.to_owned())
+}
+
+/// The last word on the stop reason, without one on the usage.
+fn without_usage(chunk: &Bytes) -> Bytes {
+    let text = String::from_utf8_lossy(chunk);
+    let Some(data) = text.strip_prefix("event: message_delta\ndata: ") else {
+        return chunk.clone();
+    };
+    let mut data: Value = serde_json::from_str(data).unwrap_or_default();
+    if let Some(members) = data.as_object_mut() {
+        members.remove("usage");
+    }
+    event("message_delta", &data)
 }
 
 fn delta(index: usize, text: &str) -> Bytes {
