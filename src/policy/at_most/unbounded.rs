@@ -44,7 +44,7 @@ impl Unbounded {
             Self::Uses { tool } => format!("the server tool `{tool}` names no `max_uses`"),
             Self::Tool { tool } => format!("nothing bounds what the server tool `{tool}` uses"),
             Self::Document { source } => {
-                format!("what is named by `{source}` may be of any length")
+                format!("a document by `{source}` may be of any length")
             }
             Self::Member { key } => format!("nothing bounds what `{key}` adds"),
             Self::Unreadable => "the request cannot be read".to_owned(),
