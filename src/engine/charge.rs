@@ -22,7 +22,9 @@ pub(super) struct Charge {
     pub(super) at_most: Option<Pico>,
 }
 
-/// What an attempt of this job cost by its answer: by that model, with that usage.
+/// What an attempt of this job cost by its answer: by that model, with that usage. Where that has no
+/// known price (a speed that the table does not know of, say), but what was asked for has a bound,
+/// it is the bound.
 pub(super) fn of_answer(
     settings: &EngineSettings,
     job: &ClaimedJob,
@@ -31,7 +33,8 @@ pub(super) fn of_answer(
     now: Timestamp,
 ) -> Charge {
     let priced = settings.prices.priced(answered, &job.model, usage, now);
-    let basis = match (usage.missing, priced.basis) {
+    let is_unknown = usage.missing || priced.cost.unknown_price;
+    let basis = match (is_unknown, priced.basis) {
         (true, _) => CostBasis::AtMost,
         (false, Some(CostBasis::Saturated)) => CostBasis::Saturated,
         _ => {
@@ -41,10 +44,14 @@ pub(super) fn of_answer(
             };
         }
     };
-    let at_most = of_request(settings, job, lane, now);
+    // Whoever answered may be dearer than who was asked.
+    let at_most = of_request(settings, job, lane, now).map(|most| {
+        let theirs = answered.and_then(|model| bound(settings, model, job, lane, now));
+        theirs.map_or(most, |theirs| most.max(theirs))
+    });
     let priced = match at_most {
         Some(most) => instead(&settings.prices, &job.model, basis, most),
-        None if usage.missing => Priced::unknown(),
+        None if is_unknown => Priced::unknown(),
         None => priced,
     };
     Charge { priced, at_most }
@@ -59,13 +66,15 @@ pub(super) fn of_partial(
     told: Option<(Option<&str>, &Usage)>,
     now: Timestamp,
 ) -> Charge {
+    let at_most = of_request(settings, job, lane, now);
     let known = |(answered, usage): (Option<&str>, &Usage)| {
         let priced = settings.prices.priced(answered, &job.model, usage, now);
-        let is_worth_nothing = usage.missing || priced.basis == Some(CostBasis::Saturated);
+        let is_unknown = priced.cost.unknown_price && at_most.is_some();
+        let is_worth_nothing =
+            usage.missing || is_unknown || priced.basis == Some(CostBasis::Saturated);
         (!is_worth_nothing).then_some(priced)
     };
     let priced = told.and_then(known).unwrap_or_default();
-    let at_most = of_request(settings, job, lane, now);
     Charge {
         at_most: at_most.map(|most| most.max(priced.cost.total)),
         priced,
@@ -79,6 +88,24 @@ pub(super) fn of_request(
     lane: Lane,
     now: Timestamp,
 ) -> Option<Pico> {
+    let theirs = settings
+        .second
+        .as_ref()
+        .filter(|_| job.endpoint == Endpoint::Second);
+    let theirs = theirs.and_then(|second| second.models.get(&job.model));
+    let most = bound(settings, &job.model, job, lane, now);
+    let theirs = theirs.and_then(|model| bound(settings, model, job, lane, now));
+    most.map(|most| theirs.map_or(most, |theirs| most.max(theirs)))
+}
+
+/// The most that this model can make of the job.
+fn bound(
+    settings: &EngineSettings,
+    model: &str,
+    job: &ClaimedJob,
+    lane: Lane,
+    now: Timestamp,
+) -> Option<Pico> {
     let terms = match lane {
         // What is sent live is marked already.
         Lane::Live => Terms {
@@ -87,14 +114,7 @@ pub(super) fn of_request(
         },
         Lane::Batch => settings.terms(),
     };
-    let theirs = settings
-        .second
-        .as_ref()
-        .filter(|_| job.endpoint == Endpoint::Second);
-    let theirs = theirs.and_then(|second| second.models.get(&job.model));
-    let most = terms.at_most(&job.model, &job.body, (lane, now));
-    let theirs = theirs.and_then(|model| terms.at_most(model, &job.body, (lane, now)));
-    most.map(|most| theirs.map_or(most, |theirs| most.max(theirs)))
+    terms.at_most(model, &job.body, (lane, now))
 }
 
 /// What the bound of a request's cost rests on besides itself.

@@ -184,7 +184,7 @@ pub struct Cost {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum CostBasis {
-    /// The answer told no usage that can be read: the cost is the most that the request allows.
+    /// The answer told no usage that can be priced: the cost is the most that the request allows.
     AtMost,
     /// The answer told more than can be: the cost is the largest that is counted.
     Saturated,

@@ -68,7 +68,7 @@ pub struct Usage {
     pub iterations: Vec<Iteration>,
     /// Server-side web searches.
     pub web_searches: u64,
-    /// `service_tier` was `batch`: half price.
+    /// A batch answered: half price.
     pub batch_tier: bool,
     /// `inference_geo` was `us`: dearer by a tenth.
     pub us_geo: bool,

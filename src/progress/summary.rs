@@ -157,7 +157,7 @@ impl RunSummary {
         if self.at_most > 0 {
             writeln!(
                 f,
-                "    {} told no usage: counted at the most that the request allows",
+                "    {} told no usage that can be priced: counted at the most that the request allows",
                 plural(self.at_most, "answer")
             )?;
         }
@@ -375,7 +375,7 @@ mod tests {
             12 of the succeeded truncated: The answer ended at max_tokens; it is kept, but incomplete.
               Raise max_tokens for this job if the rest matters, or let `--on-truncated raise` do it.
           cost: $0.0123 + unknown
-            3 answers told no usage: counted at the most that the request allows
+            3 answers told no usage that can be priced: counted at the most that the request allows
             1 answer under a name without a known price: counted at the price of the model that was asked
             not counted: 1 attempt at models without a known price; give it with `[prices] file`
             not counted: 2 attempts that may have been billed although no answer came, at most $0.0015

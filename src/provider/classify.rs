@@ -10,6 +10,7 @@ use super::tidy::Altered;
 use super::transport::{Broken, PROXY_LOGIN};
 use super::usage::{is_free, read_usage};
 use super::wire::{BareError, Body, WireError, WireMessage, read_body};
+use super::written::Written;
 use super::{ErrorFacts, Failure, HeaderView, Message, Redactor, retry_after, rules, should_retry};
 use crate::model::{ErrorClass, Evidence, Treatment};
 
@@ -159,14 +160,17 @@ impl Answer<'_> {
     }
 
     fn success(&self, wire: WireMessage) -> Result<Message, Box<Failure>> {
-        let (refusal, is_free) = (refusal(&wire), is_free(&wire.usage));
+        let is_free = is_free(&wire.usage) && wire.written == Written::default();
+        let refusal = refusal(&wire);
         let mut message = Message {
             mark: mark(wire.stop_reason.as_deref()),
-            usage: read_usage(&wire.usage),
+            usage: read_usage(&wire.usage, &wire.written),
             request_id: self.request_id(None),
             note: self.altered.and(wire.altered).words(),
             raw: wire.text,
-            model: wire.model,
+            model: wire
+                .model
+                .map(|model| self.redactor.redact(&model).into_owned()),
             stop_reason: wire.stop_reason,
         };
         if message.stop_reason.as_deref() != Some("refusal") {
@@ -285,7 +289,10 @@ impl Answer<'_> {
         let message = format!("HTTP {}, but {what}", self.status);
         let mut failure = self.failure(ErrorClass::BadResponse, &message);
         let begins = self.body.strip_prefix(BOM).unwrap_or(self.body);
-        if matches!(begins.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        let is_json = matches!(begins.trim_ascii_start().first(), Some(b'{' | b'['));
+        // In another encoding, or packed: no page of a proxy comes so, but a paid answer may.
+        let is_text = std::str::from_utf8(self.body).is_ok() && !self.body.contains(&0);
+        if is_json || !(is_text || is_html(self.headers, self.body)) {
             failure.evidence.unreadable = Some(self.kept_answer(self.body));
         }
         failure

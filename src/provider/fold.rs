@@ -17,6 +17,7 @@ use super::json_text::compact;
 use super::sse::Frame;
 use super::usage::read_usage;
 use super::wire::{Body, read_body};
+use super::written::Written;
 use crate::model::raw_object::{Member, ObjectError, members, unquote};
 
 /// Most kinds of unknown events and deltas that are remembered: they are for one line of the log.
@@ -47,6 +48,8 @@ pub(super) struct Fold {
     stop_told: bool,
     /// An event told how much was put out. What the beginning tells of that is a placeholder.
     output_told: bool,
+    /// Its beginning came again: the blocks may come again, too.
+    begun_again: bool,
     end: Option<End>,
     frames: u64,
     pings: u64,
@@ -60,7 +63,8 @@ impl Fold {
         if self.end.is_some() {
             return;
         }
-        self.frames += 1;
+        // What comes of a whole message but its end tells nothing more.
+        self.frames += u64::from(!self.is_whole());
         let end = match frame {
             Frame::Event { name, data } => match self.event(&name, &data) {
                 Ok(end) => end,
@@ -94,7 +98,7 @@ impl Fold {
         self.stop_told && !self.output_told
     }
 
-    /// How many frames have come that tell anything: all but pings.
+    /// How many frames have come that tell anything: all but pings, and but what comes after the whole.
     pub(super) fn life(&self) -> u64 {
         self.frames - self.pings
     }
@@ -126,7 +130,7 @@ impl Fold {
         let model = head.get("model").and_then(|raw| unquote(raw).ok());
         Some(Partial {
             model: model.map(std::borrow::Cow::into_owned),
-            usage: read_usage(&usage),
+            usage: read_usage(&usage, &Written::default()),
         })
     }
 
@@ -155,7 +159,7 @@ impl Fold {
                 self.begun()?;
                 return Ok(Some(End::Complete));
             }
-            "ping" => self.pings += 1,
+            "ping" => self.pings += u64::from(!self.is_whole()),
             "error" => return Ok(Some(End::Error(data.to_owned()))),
             // Only an error has neither: an unknown event may well speak of one.
             _ if raw(&event, "type").is_err() && is_error(data) => {
@@ -171,7 +175,10 @@ impl Fold {
         if let Some(before) = &self.head {
             // Some gateways send it again when they took the stream up again; nothing is lost by it.
             return match (before.get("id"), head.get("id")) {
-                (Some(one), Some(other)) if one == other => Ok(()),
+                (Some(one), Some(other)) if one == other => {
+                    self.begun_again = true;
+                    Ok(())
+                }
                 _ => Err("the stream began a second message".to_owned()),
             };
         }
@@ -195,6 +202,12 @@ impl Fold {
         let block = Block::open(object(raw(event, "content_block")?)?);
         if let Some(model) = block.falls_back_to() {
             head.set("model", model);
+        }
+        if self.begun_again && self.content.block(index).is_some() {
+            // The whole message is told once more; half of it and half of that would be wrong.
+            self.begun_again = false;
+            let content = self.head.as_ref().and_then(|head| head.get("content"));
+            self.content = Content::beginning(content)?;
         }
         if self.content.begin(index, block) {
             Ok(())

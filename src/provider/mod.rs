@@ -44,6 +44,7 @@ mod tidy;
 mod transport;
 mod usage;
 mod wire;
+mod written;
 
 pub use base_url::BaseUrl;
 pub use batches::{

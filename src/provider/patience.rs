@@ -108,6 +108,8 @@ mod tests {
     const REASON: &str =
         "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n";
 
+    const UNKNOWN: &str = "data: {\"type\":\"sparkle\"}\n\n";
+
     /// How long is waited from the beginning on, if a piece came every half idle timeout.
     async fn waited(form: Form, pieces: &[&str]) -> Option<Duration> {
         let begun = Instant::now();
@@ -125,7 +127,7 @@ mod tests {
     async fn silence_is_bounded_and_so_are_pings_alone() {
         let half = IDLE / 2;
         let alone = IDLE * PINGS_ALONE;
-        let cases: [(&[&str], Duration); 7] = [
+        let cases: [(&[&str], Duration); 8] = [
             (&[], IDLE),
             (&[START], half + IDLE),
             (&[START, PING], 2 * half + IDLE),
@@ -145,6 +147,8 @@ mod tests {
             // Whole but for its end, which pings do not put off.
             (&[START, REASON], 2 * half + SETTLED),
             (&[START, THINKING, STOPPED, REASON, PING, PING], 6 * half),
+            // Nor does anything else but the end.
+            (&[START, REASON, REASON, UNKNOWN], 4 * half),
         ];
         for (pieces, expected) in cases {
             assert_eq!(

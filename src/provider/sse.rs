@@ -10,8 +10,8 @@
 
 use super::tidy::lossy;
 
-/// Most bytes of one event. The largest carry a whole search result or a generated file, a few MB.
-pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+/// Most bytes of one event: one may carry nearly the whole answer (a generated file).
+pub const MAX_EVENT_BYTES: usize = super::MAX_RESPONSE_BYTES;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 

@@ -1,13 +1,16 @@
 //! The API's `usage` object as [`Usage`].
 //!
 //! A paid answer must not be lost over its receipt, so whatever stands here is read. But a receipt
-//! that tells nothing is not one over nothing: every answer has a prompt, and nearly every one an
-//! output. Where the two counts that the API always sends are no counts, or tell of no prompt, the
-//! usage is [`Usage::missing`], and no sum may take it for free. Every other field may be null,
-//! absent or of an unexpected kind, and then counts as zero.
+//! that tells too little is not one over little: here alone it is decided whether it tells enough.
+//! Where a count that is always sent is no count, where no prompt is told of, or no output (or next
+//! to none) beside content that the model wrote, the usage is [`Usage::missing`], and no sum may take
+//! it for free. Where the steps of an answer and its own counts contradict each other, both are paid
+//! for. Every other field may be null, absent or of an unexpected kind, and then counts as zero. Which
+//! tier it calls itself is not read: that is known from how it was asked for.
 
 use serde_json::Value;
 
+use super::written::Written;
 use crate::model::usage::Iteration;
 use crate::model::{Tokens, Usage};
 
@@ -16,29 +19,72 @@ use crate::model::{Tokens, Usage};
 const MAX_COUNT: u64 = 1_000_000_000;
 /// No answer has had more searches: each is read by the model, and a day has 86,400 seconds.
 const MAX_SEARCHES: u64 = 100_000;
+/// No text has more bytes for each of its tokens, on average: most have about four, and the longest
+/// run of one character that is one token has fewer. More were written by other tokens than are told.
+const MOST_BYTES_PER_TOKEN: u64 = 256;
 
-/// Reads the usage object; anything but an object is no usage.
-pub(super) fn read_usage(usage: &Value) -> Usage {
+/// Reads the usage object of an answer with that content; anything but an object is no usage.
+pub(super) fn read_usage(usage: &Value, written: &Written) -> Usage {
     let mut reader = Reader::default();
     let tokens = reader.tokens(usage);
-    let iterations = reader.iterations(usage);
+    let mut iterations = reader.iterations(usage);
     let searches = reader.count(
         &usage["server_tool_use"],
         "web_search_requests",
         MAX_SEARCHES,
     );
-    let told = usage["input_tokens"].is_u64() && usage["output_tokens"].is_u64();
+    let told = tells_both(usage);
     let has_prompt = tokens.prompt() > 0 || iterations.iter().any(|step| step.tokens.prompt() > 0);
+    iterations.extend(left_out(&tokens, &iterations));
+    let output = iterations.iter().map(|step| step.tokens.output);
+    let output = output.sum::<u64>().max(tokens.output);
+    let tells_output = written.bytes <= output.saturating_mul(MOST_BYTES_PER_TOKEN);
+    let searches = match &usage["server_tool_use"] {
+        // Only what tells of no searches at all is made good by what stands in the answer.
+        Value::Object(_) => searches,
+        _ => written.searches.min(MAX_SEARCHES),
+    };
     Usage {
         tokens,
         iterations,
         web_searches: searches,
-        batch_tier: usage["service_tier"] == "batch",
+        batch_tier: false,
         us_geo: usage["inference_geo"] == "us",
         fast: usage["speed"] == "fast",
-        missing: !(told && has_prompt) || reader.unreadable,
+        missing: !(told && has_prompt && tells_output) || reader.unreadable,
         saturated: reader.saturated,
     }
+}
+
+/// What the answer's own counts tell of and its steps leave out, as one more step: the steps are
+/// what is priced, and may never be less than the whole. In what the API sends, nothing is left out.
+fn left_out(whole: &Tokens, steps: &[Iteration]) -> Option<Iteration> {
+    if steps.is_empty() {
+        return None;
+    }
+    let sum = steps
+        .iter()
+        .fold(Tokens::default(), |sum, step| sum.plus(&step.tokens));
+    let writes = |tokens: &Tokens| tokens.cache_write_5m.saturating_add(tokens.cache_write_1h);
+    let written = writes(whole).saturating_sub(writes(&sum));
+    let one_hour = whole.cache_write_1h.saturating_sub(sum.cache_write_1h);
+    let one_hour = one_hour.min(written);
+    let tokens = Tokens {
+        input: whole.input.saturating_sub(sum.input),
+        output: whole.output.saturating_sub(sum.output),
+        cache_read: whole.cache_read.saturating_sub(sum.cache_read),
+        cache_write_5m: written - one_hour,
+        cache_write_1h: one_hour,
+    };
+    (tokens != Tokens::default()).then_some(Iteration {
+        model: None,
+        tokens,
+    })
+}
+
+/// Whether both counts are there that the API sends with every answer and every step.
+fn tells_both(counts: &Value) -> bool {
+    counts["input_tokens"].is_u64() && counts["output_tokens"].is_u64()
 }
 
 /// Whether both counts that the API always sends are there, and are zero: how it tells of an answer
@@ -49,7 +95,7 @@ pub(super) fn is_free(usage: &Value) -> bool {
 
 #[derive(Default)]
 struct Reader {
-    /// A count is there, but is none: a text, a fraction, or less than nothing.
+    /// A count is there, but is none: a text, a fraction, or less than nothing. Or a step has none.
     unreadable: bool,
     saturated: bool,
 }
@@ -75,10 +121,11 @@ impl Reader {
     }
 
     fn iterations(&mut self, usage: &Value) -> Vec<Iteration> {
-        let steps = usage["iterations"].as_array();
+        let steps = usage["iterations"].as_array().into_iter().flatten();
+        let steps: Vec<_> = steps.collect();
+        self.unreadable |= !steps.iter().all(|step| tells_both(step));
         steps
             .into_iter()
-            .flatten()
             .filter(|step| step.is_object())
             .map(|step| Iteration {
                 model: step["model"].as_str().map(str::to_owned),
@@ -100,9 +147,14 @@ impl Reader {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{MAX_COUNT, MAX_SEARCHES, read_usage};
+    use super::{MAX_COUNT, MAX_SEARCHES};
     use crate::model::usage::Iteration;
     use crate::model::{Tokens, Usage};
+    use crate::provider::written::Written;
+
+    fn read_usage(usage: &Value) -> Usage {
+        super::read_usage(usage, &Written::default())
+    }
 
     fn tokens(input: u64, output: u64, read: u64, five_minutes: u64, one_hour: u64) -> Tokens {
         Tokens {
@@ -162,7 +214,6 @@ mod tests {
         let expected = Usage {
             tokens: tokens(1, 1, 0, 0, 0),
             web_searches: 3,
-            batch_tier: true,
             us_geo: true,
             fast: true,
             ..Usage::default()
@@ -238,7 +289,7 @@ mod tests {
             ),
             (json!({"input_tokens":u64::MAX,"output_tokens":6}), true),
             (
-                json!({"input_tokens":1,"output_tokens":6,"iterations":[{"output_tokens":u64::MAX}]}),
+                json!({"input_tokens":1,"output_tokens":6,"iterations":[{"input_tokens":1,"output_tokens":u64::MAX}]}),
                 true,
             ),
             (
@@ -264,8 +315,7 @@ mod tests {
     fn iterations_keep_their_own_models_and_counts() {
         let usage = json!({"input_tokens":5,"iterations":[
             {"type":"message","model":"claude-opus-5-5","input_tokens":5,"output_tokens":1},
-            {"type":"compaction","model":null,"input_tokens":7,"cache_creation_input_tokens":2},
-            "garbage"]});
+            {"type":"compaction","model":null,"input_tokens":7,"output_tokens":0,"cache_creation_input_tokens":2}]});
         let expected = vec![
             Iteration {
                 model: Some("claude-opus-5-5".to_owned()),
@@ -277,5 +327,92 @@ mod tests {
             },
         ];
         assert_eq!(read_usage(&usage).iterations, expected);
+    }
+
+    #[test]
+    fn a_step_without_both_counts_is_no_receipt() {
+        for (step, missing) in [
+            (json!({"input_tokens":9,"output_tokens":1}), false),
+            (json!({"input_tokens":0,"output_tokens":0}), false),
+            (json!({"type":"message"}), true),
+            (json!({}), true),
+            (json!("message"), true),
+            (Value::Null, true),
+            (json!({"input_tokens":9}), true),
+            (json!({"output_tokens":9}), true),
+            (json!({"input_tokens":null,"output_tokens":null}), true),
+            (json!({"input_tokens":9.0,"output_tokens":1.0}), true),
+            (json!({"input_tokens":"9","output_tokens":"1"}), true),
+        ] {
+            let usage = json!({"input_tokens":9,"output_tokens":1,
+                "iterations":[{"input_tokens":9,"output_tokens":1}, step]});
+            assert_eq!(read_usage(&usage).missing, missing, "{usage}");
+        }
+    }
+
+    #[test]
+    fn what_steps_leave_out_of_the_whole_is_paid_for_too() {
+        let whole = json!({"input_tokens":10,"output_tokens":1000,"cache_read_input_tokens":5,
+            "cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":4},
+            "cache_creation_input_tokens":7});
+        let with = |steps: Value| {
+            let mut usage = whole.clone();
+            usage["iterations"] = steps;
+            let read = read_usage(&usage);
+            assert!(!read.missing, "{usage}");
+            read.iterations
+        };
+        let less = with(json!([{"model":"m","input_tokens":10,"output_tokens":1}]));
+        assert_eq!(less.len(), 2);
+        assert_eq!(
+            (less[1].model.as_deref(), less[1].tokens),
+            (None, tokens(0, 999, 5, 3, 4))
+        );
+        // A step may not tell for how long it wrote.
+        let unsplit = with(json!([{"input_tokens":10,"output_tokens":1000,
+            "cache_read_input_tokens":5,"cache_creation_input_tokens":7}]));
+        assert_eq!(unsplit.len(), 1);
+        // As the docs say: the counts of the whole leave steps out, and never the other way round.
+        let more = with(json!([whole, {"model":"m","input_tokens":9,"output_tokens":9}]));
+        assert_eq!(more.len(), 2);
+        assert_eq!(with(json!([])), []);
+    }
+
+    #[test]
+    fn output_that_is_told_as_none_beside_content_is_no_receipt() {
+        let read = |output: u64, steps: Value, bytes| {
+            let usage = json!({"input_tokens":9,"output_tokens":output,"iterations":steps});
+            let written = Written { bytes, searches: 0 };
+            super::read_usage(&usage, &written).missing
+        };
+        for (output, bytes, missing) in [
+            (0, 0, false),
+            (0, 1, true),
+            (1, 4, false),
+            (1, 256, false),
+            (1, 257, true),
+            (1_000, 4_000, false),
+            (1_000, 256_001, true),
+        ] {
+            assert_eq!(
+                read(output, Value::Null, bytes),
+                missing,
+                "{output} {bytes}"
+            );
+        }
+        let steps = json!([{"input_tokens":9,"output_tokens":100}]);
+        assert!(!read(1, steps, 400));
+    }
+
+    #[test]
+    fn searches_that_no_count_tells_of_are_those_that_the_answer_shows() {
+        let read = |told: Value, searches| {
+            let usage = json!({"input_tokens":9,"output_tokens":9,"server_tool_use":told});
+            super::read_usage(&usage, &Written { bytes: 1, searches }).web_searches
+        };
+        assert_eq!(read(Value::Null, 3), 3);
+        assert_eq!(read(json!({"web_search_requests":2}), 3), 2);
+        assert_eq!(read(json!({"web_search_requests":2}), 0), 2);
+        assert_eq!(read(Value::Null, 0), 0);
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::tidy::{Altered, MAX_DEPTH, tidy};
+use super::written::Written;
 
 /// What a body turned out to be.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct WireMessage {
     pub(super) stop_reason: Option<String>,
     pub(super) stop_details: Value,
     pub(super) usage: Value,
+    /// What stands in it that is to be paid for.
+    pub(super) written: Written,
 }
 
 /// An error object. Only the type is sure to be there: bodies made by the edge have neither the
@@ -133,6 +136,7 @@ impl Envelope<'_> {
                 stop_reason: field(self.stop_reason),
                 stop_details: field(self.stop_details).unwrap_or_default(),
                 usage: field(self.usage).unwrap_or_default(),
+                written: self.content.map(Written::read).unwrap_or_default(),
             });
         }
         match self.read_bare_error() {

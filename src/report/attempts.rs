@@ -252,7 +252,9 @@ fn said(line: &AttemptLine) -> Vec<String> {
         None => "may have been billed".to_owned(),
     });
     let basis = line.cost_basis.map(|basis| match basis {
-        CostBasis::AtMost => "told no usage: counted at the most that it allows".to_owned(),
+        CostBasis::AtMost => {
+            "told no usage that can be priced: counted at the most that it allows".to_owned()
+        }
         CostBasis::Saturated => {
             "told a usage that cannot be: counted at the most that it allows".to_owned()
         }

@@ -229,7 +229,7 @@ pub struct CostSums {
     /// Attempts by models without a known price. Their cost is not zero but unknown, and in no
     /// sum here.
     pub unknown_price_attempts: u64,
-    /// Attempts whose answers told no usage: each is counted at the most that its request allows.
+    /// Attempts whose answers told no usage that can be priced: each is counted at the most that its request allows.
     pub at_most_attempts: u64,
     /// Attempts whose answers told more than any can have used: counted in the same way.
     pub saturated_attempts: u64,

@@ -369,7 +369,7 @@ fn no_usage(report: &Report) -> Option<String> {
     let n = report.cost_usd.at_most_attempts;
     (n > 0).then(|| {
         format!(
-            "{} told no usage: counted at the most that the request allows.",
+            "{} told no usage that can be priced: counted at the most that the request allows.",
             count(n, "answer", "answers")
         )
     })
@@ -525,7 +525,7 @@ mod tests {
 
         PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out 2 attempts by claude-next.
 
-        7 answers told no usage: counted at the most that the request allows.
+        7 answers told no usage that can be priced: counted at the most that the request allows.
 
         3 attempts may have been billed: at most $0.42. No answer says so; the total counts what broken streams told.
 

@@ -28,6 +28,20 @@ pub(super) enum Receipt {
     ManySteps,
     /// 3,000 steps of a billion tokens each.
     HugeSteps,
+    /// The output is left out.
+    NoOutput,
+    /// No output, though there is some.
+    ZeroOutput,
+    /// A step that tells nothing.
+    EmptyStep,
+    /// A step that leaves its output out.
+    HalfStep,
+    /// A step with less output than the whole.
+    LesserStep,
+    /// Of fast speed, which was not asked for.
+    Fast,
+    /// Of the tier that costs half.
+    BatchTier,
 }
 
 impl Receipt {
@@ -37,6 +51,13 @@ impl Receipt {
         let steps = |input: u64, output: u64| {
             let step = json!({"type": "message", "input_tokens": input, "output_tokens": output});
             json!({"input_tokens": 12, "output_tokens": 6, "iterations": vec![step; 3_000]})
+        };
+        let with = |other: Value| {
+            let mut told = json!({"input_tokens": input, "output_tokens": output});
+            if let (Some(told), Value::Object(other)) = (told.as_object_mut(), other) {
+                told.extend(other);
+            }
+            told
         };
         match self {
             Self::Absent | Self::Null => Value::Null,
@@ -58,6 +79,15 @@ impl Receipt {
             }),
             Self::ManySteps => steps(10, 5),
             Self::HugeSteps => steps(1_000_000_000, 1_000_000_000),
+            Self::NoOutput => json!({"input_tokens": input}),
+            Self::ZeroOutput => with(json!({"output_tokens": 0})),
+            Self::EmptyStep => with(json!({"iterations": [{}]})),
+            Self::HalfStep => with(json!({"iterations": [{"input_tokens": input}]})),
+            Self::LesserStep => with(json!({
+                "iterations": [{"input_tokens": input, "output_tokens": 1}],
+            })),
+            Self::Fast => with(json!({"speed": "fast"})),
+            Self::BatchTier => with(json!({"service_tier": "batch"})),
         }
     }
 }

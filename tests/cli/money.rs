@@ -208,6 +208,57 @@ fn an_answer_without_a_known_price_is_counted_and_said_and_never_free() {
 }
 
 #[test]
+fn a_found_price_table_makes_no_budget_void() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", jobs(["Hello"]));
+    desk.write("claude-run.toml", "[prices]\nfile = \"prices.toml\"\n");
+    let cheap = own_prices("2020-01-01").replace("\"7.000001\"", "\"0.000001\"");
+    desk.write("prices.toml", cheap);
+    let submit = ["submit", "jobs.jsonl", "--budget-usd", "1"];
+    desk.run(&submit)
+        .expect(2)
+        .says(&["claude-haiku-4-5", "merely found", "config trust"]);
+    assert_eq!(desk.simulator.stats().requests, 0);
+    desk.run(&["config", "trust"])
+        .expect(0)
+        .says(&["prices.file"]);
+    desk.run(&submit).expect(0);
+    // Dearer ones keep the budget.
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", jobs(["Hello"]));
+    desk.write("claude-run.toml", "[prices]\nfile = \"prices.toml\"\n");
+    desk.write("prices.toml", own_prices("2020-01-01"));
+    desk.run(&submit)
+        .expect(0)
+        .says(&["counted at prices of", "prices.toml"]);
+}
+
+#[test]
+fn an_estimate_without_a_known_price_is_no_zero_dollars() {
+    let desk = Desk::new();
+    let model = |model: &str| json!({"prompt": "Hello", "model": model, "max_tokens": 10});
+    desk.write("jobs.jsonl", model("acme-1").to_string());
+    let check = desk.run(&["check", "jobs.jsonl"]).expect(0).stdout;
+    assert!(
+        check.contains("unknown") && !check.contains("0.00"),
+        "{check}"
+    );
+    let submit = desk.run(&["submit", "jobs.jsonl", "--no-run"]).expect(0);
+    submit.says(&["unknown live (at most: unknown), unknown in batches"]);
+    let both = [model("acme-1"), model("claude-haiku-4-5")];
+    desk.write("jobs.jsonl", both.map(|line| format!("{line}\n")).concat());
+    let json = desk
+        .run(&["check", "jobs.jsonl", "--json"])
+        .expect(0)
+        .stdout;
+    let estimates = &serde_json::from_str::<Value>(&json).unwrap()["estimates"];
+    for lane in ["live", "batch"] {
+        assert_eq!(estimates[lane]["max_cost_usd"], Value::Null, "{json}");
+        assert!(dollars(&estimates[lane]["cost_usd"]) > Pico::ZERO, "{json}");
+    }
+}
+
+#[test]
 fn a_price_table_that_cannot_be_used_is_named() {
     let desk = Desk::new();
     desk.write("jobs.jsonl", jobs(["Hello"]));

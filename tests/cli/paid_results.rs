@@ -136,6 +136,7 @@ fn an_answer_whose_line_stays_unreadable_fails_its_job_and_is_not_bought_again()
     let mut prompts = vec!["a good one"; 24];
     prompts.push("[[sim: item-unreadable]]");
     desk.write("jobs.jsonl", jobs(prompts));
+    desk.write("claude-run.toml", "[batch]\nshort_for = \"10m\"\n");
     submit(&desk).expect(3).says(&["bad_response"]);
     assert_eq!((created(&desk), desk.attempts().len()), (1, 25));
 }

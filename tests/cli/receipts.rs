@@ -8,8 +8,20 @@ use crate::harness::{Desk, jobs};
 use crate::money::{bill, dollars};
 
 /// Usage that is none.
-const NO_USAGE: [&str; 7] = [
-    "absent", "null", "zeros", "floats", "strings", "negative", "beyond",
+const NO_USAGE: [&str; 12] = [
+    "absent",
+    "null",
+    "zeros",
+    "floats",
+    "strings",
+    "negative",
+    "beyond",
+    "no-output",
+    "zero-output",
+    "empty-step",
+    "half-step",
+    // Of a model whose fast speed has no known price.
+    "fast",
 ];
 const QUICK: [&str; 2] = ["--retry-scale", "0.001"];
 
@@ -67,7 +79,10 @@ fn an_answer_without_usage_costs_what_it_may(flags: &[&str]) {
         assert_eq!(result["run"]["cost_basis"], "at_most");
     }
     let text = desk.run(&["report"]).expect(0).stdout;
-    assert!(text.contains("7 answers told no usage"), "{text}");
+    assert!(
+        text.contains("12 answers told no usage that can be priced"),
+        "{text}"
+    );
     let csv = desk
         .run(&["export", "--format", "csv", "-o", "-"])
         .expect(0);
@@ -135,6 +150,58 @@ fn receipts_that_no_store_can_hold_are_cut_and_marked_and_stop_nothing() {
         assert!(adds_up(&desk) >= bill(&desk));
         assert_eq!(desk.report()["cost_usd"]["saturated_attempts"], cases.len());
         assert!(desk.simulator.stats().requests <= 3, "bought once");
+    }
+}
+
+#[test]
+fn where_steps_and_the_whole_contradict_each_other_the_dearer_counts() {
+    for flags in [
+        &["--stream", "never"],
+        &["--stream", "always"],
+        &["--lane", "batch"],
+    ] {
+        let desk = run_of([usage("lesser-step")], flags);
+        assert_eq!(adds_up(&desk), bill(&desk), "{flags:?}");
+        assert_eq!(desk.attempts()[0]["cost_basis"], Value::Null, "{flags:?}");
+    }
+}
+
+#[test]
+fn a_live_answer_that_calls_itself_a_batchs_costs_the_live_price() {
+    for how in ["never", "always"] {
+        let desk = run_of([usage("batch-tier")], &["--stream", how]);
+        assert_eq!(adds_up(&desk), bill(&desk), "{how}");
+        let report = desk.report();
+        assert_eq!(report["cost_usd"]["saved_by_batch"], "0.00", "{how}");
+    }
+}
+
+#[test]
+fn a_budget_holds_whatever_receipts_leave_out() {
+    for (case, flags) in [
+        ("usage-no-output", &["--stream", "never"]),
+        ("usage-zero-output", &["--stream", "never"]),
+        ("usage-empty-step", &["--lane", "batch"]),
+        ("usage-half-step", &["--lane", "batch"]),
+        ("usage-fast", &["--stream", "never"]),
+        ("stream-no-usage", &["--stream", "always"]),
+    ] {
+        let desk = Desk::new();
+        let prompts = (0..100).map(|n| format!("{n} [[sim: {case}]]"));
+        desk.write("jobs.jsonl", jobs(prompts));
+        let submit = [
+            "submit",
+            "jobs.jsonl",
+            "--max-tokens",
+            "1000",
+            "--budget-usd",
+            "0.05",
+        ];
+        desk.run(&[&submit, &QUICK[..], flags].concat()).expect(4);
+        let spent = adds_up(&desk);
+        assert!(spent >= bill(&desk), "{case}");
+        // What a batch may cost over a budget is 2 % of it.
+        assert!(spent.0 * 1_000 <= Pico::USD.0 * 51, "{case}: {spent}");
     }
 }
 

@@ -194,6 +194,25 @@ fn config_trust_accepts_a_found_file_until_it_changes() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn trust_is_taken_back_from_the_file_that_had_it_though_a_link_stands_there_now() {
+    let desk = Desk::new();
+    desk.write(
+        "claude-run.toml",
+        "[status]\nurl = \"https://example.com\"\n",
+    );
+    desk.run(&["config", "trust"]).expect(0);
+    desk.write("other.toml", "[dispatch]\n");
+    std::fs::remove_file(desk.path("claude-run.toml")).unwrap();
+    std::os::unix::fs::symlink(desk.path("other.toml"), desk.path("claude-run.toml")).unwrap();
+    desk.run(&["config", "trust", "--revoke"])
+        .expect(0)
+        .says(&["trusted no longer"]);
+    let listed = desk.run(&["config", "trust", "--list"]).expect(0);
+    assert!(!listed.stdout.contains("claude-run.toml"), "{listed}");
+}
+
 #[test]
 fn config_trust_of_what_cannot_be_trusted_says_why() {
     let mut desk = desk();

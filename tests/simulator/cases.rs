@@ -39,7 +39,7 @@ const TEXT: &str = "text/plain";
 const INVALID: &str = "invalid_request_error";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-const WHOLE: [Expected; 90] = [
+const WHOLE: [Expected; 97] = [
     expect("ok", 200, JSON, "end_turn", "simulated answer"),
     expect("thinking", 200, JSON, "end_turn", "\"signature\""),
     expect("empty-answer", 200, JSON, "end_turn", "\"content\":[]"),
@@ -61,6 +61,13 @@ const WHOLE: [Expected; 90] = [
     expect("usage-searches", 200, JSON, "end_turn", "999999999"),
     expect("usage-many-steps", 200, JSON, "end_turn", "\"iterations\""),
     expect("usage-huge-steps", 200, JSON, "end_turn", "1000000000"),
+    expect("usage-no-output", 200, JSON, "end_turn", "\"input_tokens\""),
+    expect("usage-zero-output", 200, JSON, "end_turn", "\"output_tokens\":0"),
+    expect("usage-empty-step", 200, JSON, "end_turn", "\"iterations\":[{}]"),
+    expect("usage-half-step", 200, JSON, "end_turn", "\"iterations\":[{\"input_tokens\""),
+    expect("usage-lesser-step", 200, JSON, "end_turn", "\"output_tokens\":1}]"),
+    expect("usage-fast", 200, JSON, "end_turn", "\"speed\":\"fast\""),
+    expect("usage-batch-tier", 200, JSON, "end_turn", "\"service_tier\":\"batch\""),
     expect("model-own", 200, JSON, "end_turn", "our-small-one"),
     expect("model-openrouter", 200, JSON, "end_turn", "anthropic/claude-haiku-4.5"),
     expect("model-bedrock", 200, JSON, "end_turn", "us.anthropic.claude-haiku-4-5-20251001-v1:0"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::budget::refuse_unpriced_fallbacks;
 use super::endpoint::{Endpoint, engine_settings, prices, scales_down};
+use super::found_prices::refuse_found_prices;
 use super::prefixes::prefixes;
 use super::session::Session;
 use super::targets;
@@ -47,6 +48,7 @@ pub(super) async fn drive(
     args: &DispatchArgs,
 ) -> Result<Exit, Failure> {
     let settings = ctx.settings_for(&run.options)?;
+    refuse_found_prices(ctx, &settings)?;
     refuse_unpriced_fallbacks(&settings, &prices(&settings)?)?;
     // Before anything is kept: a host that is refused is not stored with the run either.
     let endpoint = Endpoint::of_run(ctx, &settings, run, session.clock)?;

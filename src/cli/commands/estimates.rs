@@ -55,6 +55,9 @@ pub struct Estimates {
     pub exact: Option<ExactCount>,
 }
 
+/// What stands in place of money that is not known.
+const UNKNOWN: &str = "unknown";
+
 /// What one lane costs and takes.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LaneEstimate {
@@ -122,19 +125,21 @@ impl Estimates {
         };
         let live_time = total.live_time(settings.dispatch.concurrency.value, ceilings);
         let by_model = forecast.by_model().iter();
+        // What has no known price is in no sum, and no sum without it is the most.
+        let all_priced = total.unknown_price == 0;
         Self {
             input_tokens: total.input,
             output_tokens: total.output,
             max_output_tokens: total.most_output,
             live: LaneEstimate {
                 cost_usd: Usd(total.live()),
-                max_cost_usd: total.live_most().map(Usd),
+                max_cost_usd: total.live_most().filter(|_| all_priced).map(Usd),
                 time_s: live_time.as_secs(),
                 limits_known: ceilings != Ceilings::default(),
             },
             batch: LaneEstimate {
                 cost_usd: Usd(total.batch()),
-                max_cost_usd: total.batch_most().map(Usd),
+                max_cost_usd: total.batch_most().filter(|_| all_priced).map(Usd),
                 time_s: BATCH_HOURS * 3_600,
                 limits_known: true,
             },
@@ -202,9 +207,9 @@ impl Estimates {
         lines.push(row("LANE", "LIKELY USD", "AT MOST USD", "TIME"));
         let most = |lane: &LaneEstimate| match lane.max_cost_usd {
             Some(most) => most.to_string(),
-            None => "not bounded".to_owned(),
+            None => self.no_most().to_owned(),
         };
-        let of = |lane: &LaneEstimate| (lane.cost_usd.to_string(), most(lane));
+        let of = |lane: &LaneEstimate| (self.likely(lane), most(lane));
         let (live, batch) = (of(&self.live), of(&self.batch));
         lines.push(row("live", &live.0, &live.1, &self.live_time()));
         let batch_time = format!("up to {BATCH_HOURS}h, mostly less than 1h");
@@ -235,6 +240,21 @@ impl Estimates {
         lines
     }
 
+    /// What is likely of a lane. Without a single known price that is nothing, which is not 0.
+    fn likely(&self, lane: &LaneEstimate) -> String {
+        match lane.cost_usd.0 {
+            Pico::ZERO if self.unknown_price_jobs > 0 => UNKNOWN.to_owned(),
+            known => known.to_string(),
+        }
+    }
+
+    fn no_most(&self) -> &'static str {
+        match self.unknown_price_jobs {
+            0 => "not bounded",
+            _ => UNKNOWN,
+        }
+    }
+
     /// Why there is no most, and what would give one.
     fn unbounded(&self) -> Option<String> {
         let why = self.unbounded_by.as_ref()?;
@@ -257,14 +277,25 @@ impl Estimates {
     pub(super) fn summary(&self) -> String {
         let most = match self.live.max_cost_usd {
             Some(most) => format!("at most ${most}"),
-            None => "at most: not bounded".to_owned(),
+            None => format!("at most: {}", self.no_most()),
+        };
+        let likely = |lane: &LaneEstimate| match self.likely(lane) {
+            unknown if unknown == UNKNOWN => unknown,
+            known => format!("${known}"),
+        };
+        let unpriced = match self.unknown_price_jobs {
+            0 => String::new(),
+            jobs => format!(
+                "; without {} of models without a known price",
+                plural(jobs, "job")
+            ),
         };
         format!(
-            "expected: {} tokens in, {} out; ${} live ({most}), ${} in batches",
+            "expected: {} tokens in, {} out; {} live ({most}), {} in batches{unpriced}",
             thousands(self.input_tokens),
             thousands(self.output_tokens),
-            self.live.cost_usd,
-            self.batch.cost_usd
+            likely(&self.live),
+            likely(&self.batch)
         )
     }
 }

@@ -30,6 +30,7 @@ mod endpoint;
 mod estimates;
 mod explain;
 mod export;
+mod found_prices;
 mod judge;
 mod lanes;
 mod load;

@@ -6,6 +6,7 @@ use super::budget::Budgeted;
 use super::drive::{drive, exit_of_ended};
 use super::endpoint::{self, prices};
 use super::estimates::Estimates;
+use super::found_prices::refuse_found_prices;
 use super::judge::Judge;
 use super::lanes::Lanes;
 use super::load::{self, Loaded};
@@ -173,6 +174,7 @@ async fn store(
         shaping: shaping(args),
         options: ctx.settings.dispatch_options_given_by_flags(),
     };
+    refuse_found_prices(ctx, &ctx.settings)?;
     let (prices, now) = (prices(&ctx.settings)?, new_run.created_at);
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;

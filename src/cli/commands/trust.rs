@@ -38,7 +38,8 @@ fn accept(memory: &Memory, path: &Path, console: &Console) -> Result<(), Failure
     let text = config_file::read_found(path)?;
     // What is wrong with it is told now, and not at the next command.
     let loaded = config_file::parse_as(path, &text, Standing::Trusted)?;
-    if config_file::parse_as(path, &text, Standing::Found).is_ok() {
+    let names_prices = loaded.values.prices.file.is_some();
+    if !names_prices && config_file::parse_as(path, &text, Standing::Found).is_ok() {
         console.note(format!(
             "{} needs no trust: it does not say where keys and prompts go",
             path.display()
@@ -71,9 +72,9 @@ fn said(loaded: LoadedFile) -> Result<String, Failure> {
         ..Layers::default()
     };
     let settings = layers.settings(None)?;
-    let guarded = keys::ALL
-        .iter()
-        .filter(|key| matches!(key.file, InFile::Trusted | InFile::Inside));
+    let guarded = keys::ALL.iter().filter(|key| {
+        matches!(key.file, InFile::Trusted | InFile::Inside) || key.name == keys::PRICES.name
+    });
     let rows = guarded.flat_map(|key| key.rows(&settings));
     let rows = rows.filter_map(|row| match row.origin {
         crate::cli::settings::Origin::File(_, line) => {
@@ -97,20 +98,39 @@ fn revoke(memory: &Memory, what: Option<&str>, console: &Console) -> Result<(), 
         console.note(format!("{} {said}", root.as_str()));
         return Ok(());
     }
-    let path = file(what);
-    // A file that is gone is known by the name it had.
-    let name = remembered_as(&path)
-        .or_else(|| std::path::absolute(&path).ok()?.to_str().map(str::to_owned))
-        .unwrap_or_default();
-    let file = memory.forget::<TrustedFile>(&name).map_err(cannot)?;
-    let bundle = memory.forget::<KnownBundle>(&name).map_err(cannot)?;
-    let said = if file || bundle {
-        "is trusted no longer"
-    } else {
-        "was not trusted"
-    };
-    console.note(format!("{name} {said}"));
+    let names = names_of(&file(what));
+    let mut forgotten = Vec::new();
+    for name in &names {
+        let file = memory.forget::<TrustedFile>(name).map_err(cannot)?;
+        let bundle = memory.forget::<KnownBundle>(name).map_err(cannot)?;
+        forgotten.extend((file || bundle).then_some(name));
+    }
+    for name in &forgotten {
+        console.note(format!("{name} is trusted no longer"));
+    }
+    if forgotten.is_empty() {
+        let name = names.first().map(String::as_str).unwrap_or_default();
+        console.note(format!("{name} was not trusted"));
+    }
     Ok(())
+}
+
+/// The names that a file may be remembered by: its own, links followed; the one that it had where it
+/// lies, if a link stands there now; and the one that was typed, if it is gone.
+fn names_of(path: &Path) -> Vec<String> {
+    let lies = || {
+        let full = std::path::absolute(path).ok()?;
+        let folder = full.parent()?.canonicalize().ok()?;
+        folder.join(full.file_name()?).to_str().map(str::to_owned)
+    };
+    let typed = || std::path::absolute(path).ok()?.to_str().map(str::to_owned);
+    let mut names: Vec<String> = Vec::new();
+    for name in [remembered_as(path), lies(), typed()].into_iter().flatten() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn list(memory: &Memory, json: bool, mut out: Out) -> Result<(), Failure> {

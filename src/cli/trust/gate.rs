@@ -42,7 +42,8 @@ impl Gate {
     }
 
     /// True the first time only.
-    fn is_news(&self, words: &str) -> bool {
+    #[must_use]
+    pub fn is_news(&self, words: &str) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.insert(words.to_owned())
     }

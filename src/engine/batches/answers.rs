@@ -4,6 +4,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::planner::{Effect, Planner};
+use super::short::Lack;
 use super::track::Track;
 use crate::clock::add;
 use crate::engine::outcome::halt_for;
@@ -74,8 +75,8 @@ pub(super) enum HarvestEnd {
     Complete,
     /// The download was whole. Some requests had no line, which may be so; one more will tell.
     Incomplete,
-    /// The download was whole, but this many requests had no line whose answers may be paid for.
-    Short(u64),
+    /// The download was whole, but some requests had no end in it whose answers may be paid for.
+    Short(Lack),
     /// The download was whole, but not everything of it could be held.
     Postponed,
     /// It broke off, or there was none.

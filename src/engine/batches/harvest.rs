@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::answers::{HarvestEnd, Harvested, Told};
 use super::items::{Surroundings, Taken, never_processed, refused, take, without_line};
 use super::lane::News;
-use super::short::{Missing, after_download, concerns_the_results, missing};
+use super::short::{Doubts, Lack, Missing, after_download, concerns_the_results, missing};
 use super::sorting::{Sorting, size};
 use super::tasks::{Context, Hands};
 use super::ways::Ways;
@@ -82,8 +82,9 @@ pub(super) struct Harvester<'a, S, B> {
     done: Harvested,
     /// What the API last said of its requests.
     counts: RequestCounts,
-    /// What has no line, or an unreadable one, may be ended: the download was repeated.
+    /// What has no line may be ended: the download was repeated.
     confirming: bool,
+    doubts: Doubts,
 }
 
 impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
@@ -100,17 +101,19 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             ways: context.ways,
             rng: context.rng,
             leaving: hands.leaving(),
-            sorting: Sorting::new(&row.nonce, false),
+            sorting: Sorting::new(&row.nonce, false, Doubts::default()),
             done: Harvested::default(),
             counts: row.counts,
             confirming: false,
+            doubts: Doubts::default(),
         }
     }
 
     /// Downloads the results once, after that many whole downloads, and records them.
-    pub(super) async fn run(&mut self, downloads: u32) -> Result<Harvested> {
+    pub(super) async fn run(&mut self, downloads: u32, doubts: Doubts) -> Result<Harvested> {
         self.confirming = downloads + 1 >= DOWNLOADS;
-        self.sorting = Sorting::new(&self.row.nonce, downloads > 0);
+        self.doubts = doubts;
+        self.sorting = Sorting::new(&self.row.nonce, downloads > 0, doubts);
         let remote_id = self.row.remote_id.clone().unwrap_or_default();
         if downloads > 0 || self.row.short.is_some() {
             self.look_again(&remote_id).await?;
@@ -147,22 +150,30 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     /// The download was whole: what it says of requests without an answer holds now, and what has no
     /// line is missing.
     async fn settle(&mut self) -> Result<HarvestEnd> {
-        let seen = self.sorting.seen();
+        let mut seen = self.sorting.seen();
+        let contradicted = seen.contradicts(&self.counts);
         let held = self.sorting.take_held();
-        if !self.record_held(held).await? {
+        // What the counts call paid is not taken for unpaid because a line says so.
+        if !contradicted && !self.record_held(held).await? {
             return Ok(HarvestEnd::Stopped);
         }
-        if self.sorting.wants_another() {
+        if !contradicted && self.sorting.wants_another() {
             return Ok(HarvestEnd::Postponed);
         }
         let open = self.hands.row(self.row.id).await?.open_requests;
         if open > 0 {
-            let strangers = self.sorting.ours() == 0 && self.sorting.lines.unknown > 0;
+            let unreadable = if self.doubts.over {
+                0
+            } else {
+                // They are open, like those without a line.
+                std::mem::take(&mut seen.unreadable)
+            };
+            let lack = self.lack(open, unreadable, contradicted);
             let missing = missing(&self.counts, &seen, open);
-            if missing == Missing::Answers && !strangers {
-                return Ok(HarvestEnd::Short(open));
+            if missing == Missing::Answers || lack.strange || contradicted {
+                return Ok(HarvestEnd::Short(lack));
             }
-            if !self.confirming || strangers {
+            if !self.confirming {
                 return Ok(HarvestEnd::Incomplete);
             }
             let before = self.done.lines.recorded;
@@ -178,6 +189,15 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             .move_batch(self.row.id, BatchState::Harvested, now)
             .await?;
         Ok(HarvestEnd::Complete)
+    }
+
+    fn lack(&self, open: u64, unreadable: u64, contradicted: bool) -> Lack {
+        Lack {
+            open,
+            unreadable,
+            contradicted,
+            strange: self.sorting.ours() == 0 && self.sorting.lines.unknown > 0,
+        }
     }
 
     /// That results came short is written down before they are waited for, so that a crash does not

@@ -202,7 +202,7 @@ fn decided(
 fn unreadable(around: &Surroundings<'_>, item: &OpenItem, lane: Lane, text: &str) -> Taken {
     let class = ErrorClass::BadResponse;
     let evidence = Evidence {
-        message: Some(format!("unreadable in two downloads: {text}")),
+        message: Some(format!("unreadable in every download, for hours: {text}")),
         ..Evidence::default()
     };
     let result = error_result(class, &evidence, None);

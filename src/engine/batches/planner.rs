@@ -16,7 +16,7 @@ use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
 use super::search::Search;
-use super::short::Missing;
+use super::short::{Doubts, Missing};
 use super::track::{Need, Track};
 use super::warm_up::WarmUp;
 use super::ways::Ways;
@@ -78,6 +78,7 @@ pub(super) enum Effect {
         row: Box<BatchRow>,
         cancel: Option<CancelReason>,
         downloads: u32,
+        doubts: Doubts,
     },
     /// End what is open of a batch whose results are gone, and for none of which anything was paid.
     Expire {
@@ -340,6 +341,7 @@ impl Planner {
                     row: Box::new(track.row.clone()),
                     cancel: self.cancel_reason(track),
                     downloads: track.downloads,
+                    doubts: track.doubts,
                 };
                 self.harvests += 1;
                 Some(effect)

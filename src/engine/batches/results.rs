@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::answers::{HarvestEnd, Harvested};
 use super::planner::{Effect, Planner};
-use super::short::{Missing, Seen, missing, next_download};
+use super::short::{Doubts, Lack, Missing, Seen, missing, next_download};
 use super::track::Track;
 use crate::model::{BatchId, ErrorClass, EventKind, Halt, Lane, OnHalt, ResultLines, ShortResults};
 use crate::provider::{Failure, is_missing};
@@ -39,27 +39,20 @@ impl Planner {
                     lines,
                 });
             }
-            HarvestEnd::Incomplete if harvested.ours == 0 && lines.unknown > 0 => {
-                track.back_off(&view, None, now, rng);
-                let halt = Halt {
-                    class: ErrorClass::ResultMissing,
-                    message: not_ours(&remote_id),
-                    at: now,
-                };
-                self.halt(halt, now);
-            }
             HarvestEnd::Incomplete => {
                 track.downloads += 1;
                 track.back_off(&view, None, now, rng);
             }
             HarvestEnd::Postponed => {
                 track.downloads += 1;
+                track.doubts.contradicted = false;
                 track.again_at_once();
             }
-            HarvestEnd::Short(open) => {
+            HarvestEnd::Short(lack) => {
                 track.downloads += 1;
-                let lack = lack(track, open);
-                self.on_short(batch, harvested.short, &lack, now);
+                track.doubts.contradicted = lack.contradicted;
+                let words = words_of(track, lack);
+                self.on_short(batch, harvested.short, (&words, lack.unreadable), now);
             }
             HarvestEnd::Cut(failure) => {
                 let is_gone =
@@ -69,7 +62,7 @@ impl Planner {
                 } else if harvested.short.is_some() {
                     self.note_reach(Some(&failure), now);
                     let lack = unusable(&remote_id, &failure);
-                    self.on_short(batch, harvested.short, &lack, now);
+                    self.on_short(batch, harvested.short, (&lack, 0), now);
                 } else {
                     self.on_failure(batch, &failure, now, rng);
                 }
@@ -87,7 +80,7 @@ impl Planner {
         &mut self,
         batch: BatchId,
         short: Option<ShortResults>,
-        lack: &str,
+        (lack, unreadable): (&str, u64),
         now: Timestamp,
     ) {
         let (view, waits) = (self.view, self.on_halt == OnHalt::Wait);
@@ -98,6 +91,14 @@ impl Planner {
         let remote_id = track.row.remote_id.clone().unwrap_or_default();
         let since = short.since;
         let Some(next_try_at) = again else {
+            if unreadable > 0 {
+                // What stays unreadable may be paid for, and fails its job; then the rest is looked at.
+                track.doubts = Doubts {
+                    over: true,
+                    ..track.doubts
+                };
+                return track.again_at_once();
+            }
             let message = given_up(&remote_id, lack, since);
             return self.give_up(batch, ErrorClass::ResultMissing, message, now);
         };
@@ -160,9 +161,25 @@ impl Planner {
     }
 }
 
-fn lack(track: &Track, open: u64) -> String {
+fn words_of(track: &Track, lack: Lack) -> String {
     let remote_id = track.row.remote_id.as_deref().unwrap_or("?");
-    let requests = track.row.requests;
+    let (open, requests) = (lack.open, track.row.requests);
+    if lack.strange {
+        return format!(
+            "the results of batch {remote_id} are those of other requests than ours (it may have been adopted by mistake)"
+        );
+    }
+    if lack.contradicted {
+        return format!(
+            "the results of batch {remote_id} contradict its counts, which call more of its {requests} requests succeeded ({open} of them have no answer there)"
+        );
+    }
+    if lack.unreadable > 0 {
+        let unreadable = lack.unreadable;
+        return format!(
+            "the results of batch {remote_id} have no line that can be read for {open} of its {requests} requests, and one that cannot for {unreadable} of those"
+        );
+    }
     format!(
         "the results of batch {remote_id} have no line for {open} of its {requests} requests, although its counts do not call them unpaid"
     )
@@ -183,12 +200,6 @@ fn given_up(remote_id: &str, lack: &str, since: Timestamp) -> String {
 fn gone(remote_id: &str, open: u64) -> String {
     format!(
         "the results of batch {remote_id} were kept for 29 days and are gone, and with them what was paid for {open} requests. Nothing is bought again by itself: `claude-run batches forget {remote_id}` gives the batch up and sends its jobs again"
-    )
-}
-
-fn not_ours(remote_id: &str) -> String {
-    format!(
-        "the results of batch {remote_id} are those of other requests than ours: if it was adopted by mistake, `claude-run batches forget {remote_id}` puts the jobs back"
     )
 }
 

@@ -41,6 +41,37 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// Whether the lines call more of the requests unpaid than the counts do, which call them
+    /// succeeded. Which of the lines are wrong then, nothing tells.
+    pub(super) fn contradicts(&self, counts: &RequestCounts) -> bool {
+        let unpaid = counts.errored + counts.canceled + counts.expired;
+        self.unpaid() > unpaid && self.paid < counts.succeeded
+    }
+}
+
+/// Why an ended batch whose download was whole has requests without an end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lack {
+    /// Requests without an end.
+    pub(super) open: u64,
+    /// So many of them have a line that cannot be read.
+    pub(super) unreadable: u64,
+    /// Its lines contradict its counts.
+    pub(super) contradicted: bool,
+    /// All its lines are other requests' than ours.
+    pub(super) strange: bool,
+}
+
+/// What downloads before this one said of the results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Doubts {
+    /// The lines of the last one contradicted the counts.
+    pub(super) contradicted: bool,
+    /// The time is over in which what cannot be read may become readable.
+    pub(super) over: bool,
+}
+
 /// What it means that requests of an ended batch have no line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::short::Seen;
+use super::short::{Doubts, Seen};
 use crate::model::batch::parse_item_id;
 use crate::model::{AttemptId, ResultLines};
 use crate::provider::{Failure, ItemResult, ResultLine};
@@ -21,9 +21,9 @@ const FAILURE_BYTES: usize = 512;
 #[derive(Debug)]
 pub(super) struct Sorting {
     nonce: String,
-    /// A whole download came before this one: what is unreadable stays so, and the answers of it are
-    /// recorded.
+    /// A whole download came before this one: the answers of it are recorded.
     again: bool,
+    doubts: Doubts,
     answered: HashSet<AttemptId>,
     held: HashMap<AttemptId, ItemResult>,
     held_bytes: usize,
@@ -35,10 +35,11 @@ pub(super) struct Sorting {
 }
 
 impl Sorting {
-    pub(super) fn new(nonce: &str, again: bool) -> Self {
+    pub(super) fn new(nonce: &str, again: bool, doubts: Doubts) -> Self {
         Self {
             nonce: nonce.to_owned(),
             again,
+            doubts,
             answered: HashSet::new(),
             held: HashMap::new(),
             held_bytes: 0,
@@ -85,7 +86,8 @@ impl Sorting {
             return None;
         }
         self.postponed.insert(attempt);
-        self.again.then_some((attempt, result))
+        let stands = self.again && !self.doubts.contradicted && self.stays(&result);
+        stands.then_some((attempt, result))
     }
 
     /// Lines of this batch, of whatever kind.
@@ -95,7 +97,7 @@ impl Sorting {
 
     /// The download is whole, but one more is needed for what could not be held.
     pub(super) fn wants_another(&self) -> bool {
-        !self.again && !self.postponed.is_empty()
+        (!self.again || self.doubts.contradicted) && !self.postponed.is_empty()
     }
 
     /// What the whole download held.
@@ -116,14 +118,18 @@ impl Sorting {
         seen
     }
 
-    /// The download is whole: what was held can be recorded. What is unreadable for the first time
-    /// may be readable in the next download.
+    /// The download is whole: what was held can be recorded. What is unreadable may be readable in
+    /// the next download, for hours.
     pub(super) fn take_held(&mut self) -> Vec<(AttemptId, ItemResult)> {
-        let (again, held) = (self.again, std::mem::take(&mut self.held));
-        let stays = |result: &ItemResult| again || !matches!(result, ItemResult::Unreadable(_));
+        let held = std::mem::take(&mut self.held);
         held.into_iter()
-            .filter(|(_, result)| stays(result))
+            .filter(|(_, result)| self.stays(result))
             .collect()
+    }
+
+    /// Whether what the line says holds for good.
+    fn stays(&self, result: &ItemResult) -> bool {
+        self.doubts.over || !matches!(result, ItemResult::Unreadable(_))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which line counts for a request, and what is held.
 
-use super::Sorting;
+use super::{Doubts, Sorting};
 use crate::model::{AttemptId, ErrorClass, Evidence, JobId, Usage};
 use crate::provider::{Failure, ItemResult, Message, ResultLine};
 
@@ -55,7 +55,12 @@ fn unreadable() -> ItemResult {
 
 /// What is recorded of these lines: at once, and when the download is whole.
 fn sorted(again: bool, lines: Vec<ItemResult>) -> (Vec<ItemResult>, Vec<ItemResult>, Sorting) {
-    let mut sorting = Sorting::new("n1", again);
+    let over = again;
+    let doubts = Doubts {
+        over,
+        ..Doubts::default()
+    };
+    let mut sorting = Sorting::new("n1", again, doubts);
     let lines = lines.into_iter().map(line);
     let at_once: Vec<_> = lines.filter_map(|line| sorting.take(line)).collect();
     let held = sorting.take_held();
@@ -104,7 +109,7 @@ fn of_two_lines_for_one_id_the_paid_answer_wins_whichever_comes_first() {
 }
 
 #[test]
-fn what_is_unreadable_counts_when_the_download_was_repeated() {
+fn what_is_unreadable_counts_when_the_time_is_over_in_which_it_may_become_readable() {
     let (_, held, sorting) = sorted(false, vec![unreadable()]);
     assert!(held.is_empty());
     assert_eq!(
@@ -119,7 +124,7 @@ fn what_is_unreadable_counts_when_the_download_was_repeated() {
 #[test]
 fn what_cannot_be_held_is_left_to_one_more_download() {
     let of = |again: bool| {
-        let mut sorting = Sorting::new("n1", again);
+        let mut sorting = Sorting::new("n1", again, Doubts::default());
         sorting.most_held = 1_500;
         let lines = (0..5).map(|job| ResultLine {
             custom_id: Some(format!("n1-{job}-1")),

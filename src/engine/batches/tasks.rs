@@ -166,9 +166,11 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 row,
                 cancel,
                 downloads,
+                doubts,
             } => {
                 let mut harvester = Harvester::new(self, &row, cancel, context);
-                Ok(Answer::Harvested(row.id, harvester.run(downloads).await?))
+                let harvested = harvester.run(downloads, doubts).await?;
+                Ok(Answer::Harvested(row.id, harvested))
             }
             Effect::Expire { row, missing } => {
                 let mut harvester = Harvester::new(self, &row, row.cancel_reason, context);

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::planner::View;
 use super::search::Search;
+use super::short::Doubts;
 use crate::clock::add;
 use crate::model::{
     BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines, StuckBatch,
@@ -94,6 +95,8 @@ pub(super) struct Track {
     pub(super) told_stuck: Vec<StuckBatch>,
     /// Whole downloads of its results.
     pub(super) downloads: u32,
+    /// What is doubted of its results.
+    pub(super) doubts: Doubts,
     /// Its results were asked for in this dispatch.
     pub(super) was_asked: bool,
     /// Its results could not be had: nothing more is done about it in this dispatch.
@@ -123,6 +126,7 @@ impl Track {
             canceling_since: None,
             told_stuck: Vec::new(),
             downloads: 0,
+            doubts: Doubts::default(),
             was_asked: false,
             given_up: false,
             lines: ResultLines::default(),

@@ -192,13 +192,33 @@ impl Reader {
             Some("document") => self.document(&block, depth),
             // What is sent back is sealed; its length need not tell that of what is in it.
             Some("web_search_tool_result") => self.add(TOKENS_OF_A_SEARCH),
-            _ => {}
+            other => self.elsewhere(&block, other.unwrap_or_default()),
         }
         if kind.as_deref() != Some("document")
             && let Some(content) = value(&block, "content")
         {
             self.content(content, depth + 1);
         }
+    }
+
+    /// A block of another kind that refers to a file or an address, whose length is not in the
+    /// request. What code has put out is told by its file too, and is not read.
+    fn elsewhere(&mut self, block: &[Member<'_>], kind: &str) {
+        let source = value(block, "source").and_then(|source| members(source).ok());
+        let source = source.unwrap_or_default();
+        let held = |raw: &str| matches!(raw, "\"text\"" | "\"base64\"" | "\"content\"");
+        let by = value(&source, "type").filter(|raw| !held(raw));
+        let by = by.and_then(|raw| unquote(raw).ok());
+        let has =
+            |members: &[Member<'_>], key| value(members, key).is_some_and(|raw| raw != "null");
+        let file = has(&source, "file_id") || has(block, "file_id") && !kind.ends_with("_output");
+        let source = match by {
+            Some(by) => by.into_owned(),
+            None if file => "file".to_owned(),
+            None if has(&source, "url") => "url".to_owned(),
+            None => return,
+        };
+        self.refuse(Unbounded::Document { source });
     }
 
     fn image(&mut self, image: &[Member<'_>]) {

@@ -196,6 +196,23 @@ fn what_has_no_bound_is_named_with_its_remedy() {
             document(json!({"type": "url", "url": "https://example.com"})),
             "`url`",
         ),
+        // Blocks of kinds that nobody knows yet.
+        (
+            question(&json!([{"type": "audio", "source": {"type": "url", "url": "x"}}])),
+            "`url`",
+        ),
+        (
+            question(&json!([{"type": "video", "source": {"type": "file", "file_id": "f"}}])),
+            "`file`",
+        ),
+        (
+            question(&json!([{"type": "archive", "source": {"file_id": "f"}}])),
+            "`file`",
+        ),
+        (
+            question(&json!([{"type": "container_upload", "file_id": "f"}])),
+            "`file`",
+        ),
         (
             question(&json!([{"type": "tool_result", "content": [
                 {"type": "document", "source": {"type": "url", "url": "x"}}]}])),

@@ -105,6 +105,9 @@ fn a_complete_answer_that_cannot_be_read_is_kept_with_words_that_stay_the_same()
     assert!(!format!("{secret:?}").contains("hidden"));
     let long = failure(&format!("{{\"x\":\"{}\"", "é".repeat(MAX_UNREADABLE)));
     assert!(long.evidence.unreadable.unwrap().len() <= MAX_UNREADABLE);
+    // Packed without a word.
+    let packed = classify_response(200, HeaderView::none(), b"\x1f\x8b\x08\0\xff", now());
+    assert!(packed.unwrap_err().evidence.unreadable.is_some());
     // What is no answer of the API at all was not paid for.
     for body in ["", "<html>", "event: ping\n\n", "upstream"] {
         assert_eq!(failure(body).evidence.unreadable, None, "{body}");

@@ -343,6 +343,25 @@ fn a_key_that_comes_twice_counts_with_its_last_value() {
 }
 
 #[test]
+fn a_message_that_is_told_anew_from_its_beginning_is_one_message() {
+    let block = |text: &str| [begin(0, r#"{"type":"text","text":""}"#), delta(0, text)];
+    let half = block(r#"{"type":"text_delta","text":"PAI"}"#);
+    let all = block(r#"{"type":"text_delta","text":"PAID"}"#);
+    let again = fold(&[
+        START, &half[0], &half[1], START, &all[0], &all[1], DELTA, STOP,
+    ]);
+    assert_eq!(again.end(), Some(&End::Complete));
+    let message = again.message().unwrap();
+    assert!(
+        message.contains(r#""content":[{"type":"text","text":"PAID"}]"#),
+        "{message}"
+    );
+    // Only a beginning allows it, and once.
+    let why = nonsense(&[START, START, &half[0], &half[0], &half[0]]);
+    assert!(why.contains("block 0 twice"), "{why}");
+}
+
+#[test]
 fn what_contradicts_itself_is_refused() {
     let block = begin(0, r#"{"type":"text","text":""}"#);
     let of_one = delta(1, r#"{"type":"text_delta","text":"x"}"#);

@@ -298,7 +298,7 @@ const fn json(status: u16, body: &'static str) -> Act {
 const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-static CASES: [Row; 136] = [
+static CASES: [Row; 143] = [
     row("ok", "a good answer", answer(Twist::Plain)),
     row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
     row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
@@ -321,6 +321,13 @@ static CASES: [Row; 136] = [
     row("usage-searches", "a good answer that tells of 999,999,999 searches", answer(Twist::Receipt(Receipt::Searches))),
     row("usage-many-steps", "a good answer of 3,000 steps", answer(Twist::Receipt(Receipt::ManySteps))),
     row("usage-huge-steps", "a good answer of 3,000 steps of a billion tokens each", answer(Twist::Receipt(Receipt::HugeSteps))),
+    row("usage-no-output", "a good answer that tells of its input alone", answer(Twist::Receipt(Receipt::NoOutput))),
+    row("usage-zero-output", "a good answer that tells of no output", answer(Twist::Receipt(Receipt::ZeroOutput))),
+    row("usage-empty-step", "a good answer with a step that tells nothing", answer(Twist::Receipt(Receipt::EmptyStep))),
+    row("usage-half-step", "a good answer with a step that tells of its input alone", answer(Twist::Receipt(Receipt::HalfStep))),
+    row("usage-lesser-step", "a good answer with a step of less output than the whole", answer(Twist::Receipt(Receipt::LesserStep))),
+    row("usage-fast", "a good answer that calls itself fast", answer(Twist::Receipt(Receipt::Fast))),
+    row("usage-batch-tier", "a good answer that calls itself a batch's", answer(Twist::Receipt(Receipt::BatchTier))),
     row("model-own", "a good answer under a name of a gateway's own", answer(Twist::Named("our-small-one"))),
     row("model-openrouter", "a good answer by Haiku 4.5 as OpenRouter names it", answer(Twist::Named("anthropic/claude-haiku-4.5"))),
     row("model-bedrock", "a good answer by Haiku 4.5 as Bedrock names it", answer(Twist::Named("us.anthropic.claude-haiku-4-5-20251001-v1:0"))),

@@ -222,6 +222,38 @@ fn only_what_the_counts_call_unpaid_goes_again_without_a_line() {
 }
 
 #[test]
+fn lines_that_call_unpaid_what_the_counts_call_succeeded_are_not_believed() {
+    for (seed, item) in [
+        (25, Item::Expired),
+        (26, Item::Error(ErrorClass::Overloaded)),
+        (27, Item::Error(ErrorClass::InvalidRequest)),
+    ] {
+        let results = Results {
+            counts: Counts::AllSucceeded,
+            ..Results::default()
+        };
+        forced(seed, 60, results).block_on(async |world| {
+            world.remote.behave(|it| {
+                it.items = vec![(1.0, item)];
+                it.processing = Duration::from_secs(20);
+            });
+            let ending = world.dispatch().await;
+            assert_given_up(world, &ending, ErrorClass::ResultMissing);
+            assert_eq!(world.remote.batches(), 1, "{item:?}");
+            assert_eq!(world.run().await.jobs.in_batch, 60, "{item:?}");
+            assert!(world.elapsed() > HOUR, "{item:?}");
+            // The counts were put right meanwhile.
+            world.remote.behave(|it| {
+                it.items = vec![(1.0, Item::Message)];
+                it.results = Results::default();
+            });
+            assert_eq!(world.dispatch().await, Ending::Completed, "{item:?}");
+            world.check().await;
+        });
+    }
+}
+
+#[test]
 fn a_batch_that_comes_short_holds_up_no_other_and_its_money_stays_reserved() {
     forced(30, 100, Results::default())
         .settings(|it| it.size = 50)

@@ -81,7 +81,7 @@ const DECISIONS: [(&str, InFile, &str); 55] = [
     (
         "prices.file",
         InFile::Any,
-        "what is counted, not where anything goes",
+        "what is counted, not where anything goes; a budget takes no lower prices from it",
     ),
     ("output.color", InFile::Any, "looks"),
     (
