@@ -475,7 +475,7 @@ fn a_broken_store_stops_the_run_and_a_resume_goes_on() {
 }
 
 #[test]
-fn after_a_429_with_a_hint_the_whole_model_waits() {
+fn after_429s_with_a_hint_to_all_that_is_open_the_whole_model_waits() {
     World::new(24)
         .jobs(400)
         .concurrency(16)
@@ -483,7 +483,7 @@ fn after_a_429_with_a_hint_the_whole_model_waits() {
             let hint = Duration::from_secs(30);
             world
                 .provider
-                .script(vec![Answer::Hint(ErrorClass::RateLimited, hint)]);
+                .script(vec![Answer::Hint(ErrorClass::RateLimited, hint); 16]);
             world.dispatch().await;
             let starts = world.provider.starts();
             let gaps = starts.windows(2).map(|pair| pair[1] - pair[0]);

@@ -198,7 +198,7 @@ fn the_exit_code_tells_how_the_run_ended() {
         ("[[sim: 429-spend-cap]]", 4),
         ("[[sim: 403]]", 4),
     ] {
-        desk.write("jobs.jsonl", jobs([prompt, "Good morning"]));
+        desk.write("jobs.jsonl", jobs([prompt, prompt]));
         let submitted = desk.run(&["submit", "jobs.jsonl"]);
         assert_eq!(submitted.code, Some(code), "{prompt}: {submitted}");
     }

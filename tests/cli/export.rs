@@ -106,7 +106,7 @@ fn only_chooses_among_the_ended_jobs() {
 #[test]
 fn what_has_not_ended_is_not_exported_and_cancelled_jobs_count_as_failed() {
     let desk = Desk::new();
-    desk.write("jobs.jsonl", jobs(["[[sim: 401, ok]]", "one", "two"]));
+    desk.write("jobs.jsonl", jobs(["one", "[[sim: 401]]", "[[sim: 401]]"]));
     desk.run(&["submit", "jobs.jsonl", "--concurrency", "1"])
         .expect(4);
     assert!(desk.results().len() < 3);

@@ -58,9 +58,21 @@ async fn a_harvest_records_each_end_once_and_sends_the_rest_on() {
     bench.go(batch, Harvested).await;
     assert_eq!(ids(&bench.claim(9, at(60)).await), ["id-3"]);
     assert_eq!(bench.queue().await.waiting, 1);
+    let due = async || {
+        bench
+            .store
+            .batch_queue(bench.run, at(61))
+            .await
+            .unwrap()
+            .due
+    };
+    let before = due().await;
     bench.store.start_run(bench.run, at(61), 20).await.unwrap();
-    let queue = bench.store.batch_queue(bench.run, at(61)).await.unwrap();
-    assert_eq!(queue.due, 1, "what was held waits for a batch again");
+    assert_eq!(
+        due().await,
+        before + 1,
+        "what was held waits for a batch again"
+    );
     let results = bench
         .reader()
         .results(bench.run, Only::All, 0)
