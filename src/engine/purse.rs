@@ -255,8 +255,8 @@ impl Purse {
     /// The result of a job in a batch is recorded. Tells what its prompt was counted as.
     pub(super) fn settle(&mut self, batch: BatchId, model: &str, spent: &Spent) -> Option<f64> {
         let in_it = self.in_batches.get_mut(&batch);
-        let held = in_it.and_then(|in_it| in_it.remove(&spent.job));
-        let hold = held.map(|held| held.hold).unwrap_or_default();
+        let before = in_it.and_then(|in_it| in_it.remove(&spent.job));
+        let hold = before.map(|held| held.hold).unwrap_or_default();
         self.spend.settle(hold, spent.cost);
         if spent.maybe_billed {
             self.spend.keep(hold.most - spent.cost);
@@ -264,7 +264,7 @@ impl Purse {
         if spent.cost > Pico::ZERO {
             self.learn(model, 1, spent.cost);
         }
-        held.map(|held| held.tokens)
+        before.map(|held| held.tokens)
     }
 
     /// These jobs did not go into the batch after all.

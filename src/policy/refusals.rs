@@ -167,12 +167,12 @@ mod tests {
         output_tokens: None,
     };
 
-    fn limit(limit: u64, remaining: u64) -> Option<Limit> {
-        Some(Limit {
+    fn limit(limit: u64, remaining: u64) -> Limit {
+        Limit {
             limit,
             remaining,
             full_at: None,
-        })
+        }
     }
 
     fn refusal(job: i64, open: u32) -> Refusal<'static> {
@@ -239,11 +239,11 @@ mod tests {
     #[test]
     fn words_that_speak_of_all_are_believed_at_once() {
         let spent = RateLimits {
-            output_tokens: limit(90_000, 0),
+            output_tokens: Some(limit(90_000, 0)),
             ..NONE
         };
         let told = RateLimits {
-            requests: limit(50, 49),
+            requests: Some(limit(50, 49)),
             ..NONE
         };
         let cases = [
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn a_request_larger_than_the_limit_concerns_nobody_else() {
         let spent = RateLimits {
-            input_tokens: limit(30_000, 0),
+            input_tokens: Some(limit(30_000, 0)),
             ..NONE
         };
         let mut refusals = Refusals::default();
@@ -297,8 +297,8 @@ mod tests {
         assert_eq!(surely_too_large(want(u64::MAX), None), None);
         let refused = |input, left| {
             let limits = RateLimits {
-                input_tokens: limit(30_000, left),
-                requests: limit(50, 50),
+                input_tokens: Some(limit(30_000, left)),
+                requests: Some(limit(50, 50)),
                 ..NONE
             };
             refused_though_full(want(input), &limits)

@@ -122,8 +122,10 @@ pub(super) fn drawn_whole(
     });
     let width = width.saturating_sub(INDENT.len());
     let text = Fitted::new(width, headings, concessions).draw(rows.collect());
-    let lines = text.lines();
-    lines.map(|line| format!("{INDENT}{line}\n")).collect()
+    text.lines().fold(String::new(), |mut indented, line| {
+        indented.extend([INDENT, line, "\n"]);
+        indented
+    })
 }
 
 /// The cells of the columns that are left.

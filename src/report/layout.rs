@@ -24,6 +24,7 @@ impl Default for Layout {
 #[cfg(test)]
 impl Layout {
     /// Whatever there is to show.
+    #[must_use]
     pub fn wide() -> Self {
         Self {
             width: 160,

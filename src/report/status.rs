@@ -355,7 +355,7 @@ fn halt_reason(halt: &StatusHalt) -> String {
 fn next_steps(line: &StatusLine, id: &str) -> Vec<(String, &'static str)> {
     let step = |verb: &str, what| (format!("claude-run {verb} {id}"), what);
     let export = (
-        format!("claude-run export {} -o results.jsonl", id),
+        format!("claude-run export {id} -o results.jsonl"),
         "write the results",
     );
     let mut steps = match line.state {

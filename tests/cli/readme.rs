@@ -30,12 +30,9 @@ const PAGES: [(&str, &str); 6] = [
 fn block(beginning: &str) -> Vec<&'static str> {
     let lines: Vec<_> = README.lines().collect();
     let is_first = |line: &&str| line.trim_start().starts_with(beginning);
-    let first = lines
-        .iter()
-        .position(|line| is_first(&line))
-        .unwrap_or_else(|| {
-            panic!("the README has no block that begins with `{beginning}`");
-        });
+    let first = lines.iter().position(is_first).unwrap_or_else(|| {
+        panic!("the README has no block that begins with `{beginning}`");
+    });
     let block = lines[first..]
         .iter()
         .take_while(|line| line.starts_with("    ") || line.is_empty());

@@ -13,7 +13,7 @@ use crate::harness::{BINARY, Desk, MODEL, jobs};
 fn a_wait_of_a_day_is_told_and_a_stored_wait_looks_the_same_after_a_crash() {
     let desk = Desk::new();
     let prompts = ["a", "b", "c [[sim: 429 retry-after=86400, ok]]"];
-    desk.write("jobs.jsonl", jobs(prompts.map(str::to_owned).into_iter()));
+    desk.write("jobs.jsonl", jobs(prompts.map(str::to_owned)));
     let mut process = desk.spawn(&["submit", "jobs.jsonl"]);
     process.wait_for("the server asks for 24h00m (429 rate_limited)");
     process.signal(Signal::KILL);
@@ -136,7 +136,10 @@ fn people_read_short_sums_and_programs_all_digits() {
     let line = |n: u32| json!({"custom_id": format!("j-{n}"), "prompt": "Tell me a story", "model": MODEL});
     desk.write(
         "jobs.jsonl",
-        (0..7).map(|n| format!("{}\n", line(n))).collect::<String>(),
+        (0..7)
+            .map(|n| line(n).to_string())
+            .collect::<Vec<_>>()
+            .join("\n"),
     );
     let ended = desk.run(&["submit", "jobs.jsonl"]).expect(0);
     let exact = desk.report()["cost_usd"]["total"]

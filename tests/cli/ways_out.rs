@@ -250,7 +250,7 @@ fn answering(answer: &'static str) -> SocketAddr {
     std::thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
             std::thread::spawn(move || {
-                let mut request = [0; 64 * 1024];
+                let mut request = vec![0; 64 * 1024];
                 let _ = client.read(&mut request);
                 let _ = client.write_all(answer.as_bytes());
                 let _ = client.shutdown(Shutdown::Write);

@@ -267,7 +267,7 @@ impl Remote {
         self.state().lists
     }
 
-    fn endless_page(&self, endless: Endless, after: Option<&str>, now: Timestamp) -> BatchPage {
+    fn endless_page(endless: Endless, after: Option<&str>, now: Timestamp) -> BatchPage {
         let after: u64 = after.map_or(0, |id| id.rsplit('_').next().unwrap().parse().unwrap());
         let first = match endless {
             Endless::Repeats => 0,
@@ -830,7 +830,7 @@ impl BatchApi for Remote {
         let now = self.now(&state);
         if let Some(endless) = state.manners.endless {
             drop(state);
-            return Ok(self.endless_page(endless, after, now));
+            return Ok(Self::endless_page(endless, after, now));
         }
         let mut all: Vec<_> = state.batches.iter().filter(|it| !it.deleted).collect();
         all.reverse();

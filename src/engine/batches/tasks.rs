@@ -169,8 +169,8 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 doubts,
             } => {
                 let mut harvester = Harvester::new(self, &row, cancel, context);
-                let harvested = harvester.run(downloads, doubts).await?;
-                Ok(Answer::Harvested(row.id, harvested))
+                let done = harvester.run(downloads, doubts).await?;
+                Ok(Answer::Harvested(row.id, done))
             }
             Effect::Expire { row, missing } => {
                 let mut harvester = Harvester::new(self, &row, row.cancel_reason, context);

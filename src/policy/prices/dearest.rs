@@ -77,7 +77,7 @@ impl ModelPrices {
 
     fn dearest_at(&self, at: Timestamp, prompt_tokens: u64, fast: bool) -> Option<TokenPrices> {
         let until = at.saturating_add(SOON).unwrap_or(at);
-        let newest = self.newest(at, fast)?;
+        let newest = self.newest(at, fast)?.from;
         let holds =
             |rate: &&Rate| rate.from == newest || rate.from > newest && rate.from <= Some(until);
         let fits = |rate: &&Rate| rate.prompt_over.is_none_or(|over| prompt_tokens > over);

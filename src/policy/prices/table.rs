@@ -97,7 +97,7 @@ impl ModelPrices {
     /// tokens; `fast` for an answer at fast speed. None when the table does not know them.
     #[must_use]
     pub fn prices(&self, at: Timestamp, prompt_tokens: u64, fast: bool) -> Option<&TokenPrices> {
-        let newest = self.newest(at, fast)?;
+        let newest = self.newest(at, fast)?.from;
         self.rates
             .iter()
             .filter(|rate| rate.fast == fast && rate.from == newest)
@@ -106,11 +106,11 @@ impl ModelPrices {
             .map(|rate| &rate.prices)
     }
 
-    /// When the prices began that hold at that time; the outer none if there are none.
-    pub(super) fn newest(&self, at: Timestamp, fast: bool) -> Option<Option<Timestamp>> {
+    /// One of the rates that hold at that time: all others began when it did.
+    pub(super) fn newest(&self, at: Timestamp, fast: bool) -> Option<&Rate> {
         let begun = |rate: &&Rate| rate.fast == fast && rate.from.is_none_or(|from| from <= at);
         let begun = self.rates.iter().filter(begun);
-        begun.map(|rate| rate.from).max()
+        begun.max_by_key(|rate| rate.from)
     }
 
     /// Its id, then its aliases.

@@ -116,7 +116,7 @@ impl<'a> ExportResult<Cow<'a, RawValue>> {
         let error = |json: &'a str| -> Result<Cow<'a, RawValue>> {
             Ok(match raw(json, "error")? {
                 Cow::Borrowed(error) => strict_error(error, row.error_class),
-                owned => owned,
+                owned @ Cow::Owned(_) => owned,
             })
         };
         Ok(match &row.result {

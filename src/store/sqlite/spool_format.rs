@@ -91,9 +91,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Content, String> {
         return Ok(read_current(bytes));
     }
     let older = [(MAGIC_2, BEGIN_2), (MAGIC_1, BEGIN_1)];
-    let begin = older.into_iter().find(|(magic, _)| begins(*magic));
-    let (_, begin) = begin.ok_or("another version wrote it, or its first bytes are damaged")?;
-    Ok(read_older(bytes, begin))
+    let found = older.into_iter().find(|(magic, _)| begins(*magic));
+    let (_, first) = found.ok_or("another version wrote it, or its first bytes are damaged")?;
+    Ok(read_older(bytes, first))
 }
 
 fn read_current(bytes: &[u8]) -> Content {

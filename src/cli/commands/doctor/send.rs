@@ -75,10 +75,10 @@ fn to_ask<'a>(prices: &'a PriceTable, listed: &'a [String], now: Timestamp) -> O
     let of_table = prices.models().iter();
     let current = of_table.filter(|model| model.status == ModelStatus::Current);
     let current = current.filter_map(|model| Some((price(model)?, model.id.as_str())));
-    let priced = listed
+    let known = listed
         .iter()
         .filter_map(|id| Some((price(prices.model(id)?)?, id.as_str())));
-    if let Some((_, cheapest)) = priced.min_by_key(|(price, _)| *price) {
+    if let Some((_, cheapest)) = known.min_by_key(|(price, _)| *price) {
         return Some(cheapest);
     }
     // Without a price: a gateway may list models of others too.

@@ -42,7 +42,8 @@ fn context(folder: &Path, base_url: &str, key: &str, file: &str) -> Context {
 
 async fn examined(base_url: &str, key: &str) -> Vec<Finding> {
     let folder = tempfile::tempdir().unwrap();
-    examine(&context(folder.path(), base_url, key, ""), false, LIMITS).await
+    let context = context(folder.path(), base_url, key, "");
+    Box::pin(examine(&context, false, LIMITS)).await
 }
 
 fn of<'a>(findings: &'a [Finding], name: &str) -> &'a Finding {
