@@ -8,6 +8,11 @@ use crate::store::{BatchStore, OpenItem};
 
 use BatchState::{Canceling, Ended, Filling, Harvested, Lost, Open, Ready, Sending, Uncertain};
 
+async fn due_at_61(bench: &Bench) -> u64 {
+    let queue = bench.store.batch_queue(bench.run, at(61)).await;
+    queue.unwrap().due
+}
+
 #[tokio::test]
 async fn a_harvest_records_each_end_once_and_sends_the_rest_on() {
     let bench = Bench::for_batch(5).await;
@@ -58,21 +63,10 @@ async fn a_harvest_records_each_end_once_and_sends_the_rest_on() {
     bench.go(batch, Harvested).await;
     assert_eq!(ids(&bench.claim(9, at(60)).await), ["id-3"]);
     assert_eq!(bench.queue().await.waiting, 1);
-    let due = async || {
-        bench
-            .store
-            .batch_queue(bench.run, at(61))
-            .await
-            .unwrap()
-            .due
-    };
-    let before = due().await;
+    let before = due_at_61(&bench).await;
     bench.store.start_run(bench.run, at(61), 20).await.unwrap();
-    assert_eq!(
-        due().await,
-        before + 1,
-        "what was held waits for a batch again"
-    );
+    let due = due_at_61(&bench).await;
+    assert_eq!(due, before + 1, "what was held waits for a batch again");
     let results = bench
         .reader()
         .results(bench.run, Only::All, 0)
