@@ -313,7 +313,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
-    /// What happens next that may change what is to be done. Ticks do not: they are told on the way.
+    /// What happens next that may change what is to be done.
     async fn next(&mut self, pulse: &mut Interval, tick: &mut Interval) -> Happening {
         let wake = match (self.scheduler.wakes_at(), self.abandon_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -328,7 +328,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     self.note_stall_since(due);
                     self.notice_silent_store();
                     self.observer.tick(self.clock.now());
-                    None
+                    // Nothing is to be done for a while: then there is nothing to plan either.
+                    let is_far = |at| at > add(self.clock.now(), PULSE_EVERY);
+                    (!wake.is_some_and(is_far)).then_some(Happening::WakeUp)
                 }
             };
             self.notice_standstill(since);
