@@ -9,7 +9,7 @@
 //! On the live lane a request holds the most that it can cost ([`super::at_most()`]), whatever answers
 //! before it have cost: so the budget is never overrun there. A request of a batch also holds what it
 //! is likely to cost ([`super::BatchCosts`]): what is likely stays within the budget, and all that can
-//! be billed within [`OVER_PERCENT`] more.
+//! be billed within 2 % more.
 //!
 //! Pure. What it does not do: find out what was spent (the store sums that up), or stop anything.
 
