@@ -269,7 +269,6 @@ enum Happening {
     Called(Result<Called, JoinError>),
     Status(PageStatus),
     PulseIsDue,
-    /// Since then.
     /// The batch lane tells something.
     News(News),
     WakeUp,

@@ -5,6 +5,7 @@
 //! which. Request bodies go out byte for byte, so such a line is refused before it is stored.
 
 use super::line_error::{Fault, LONE_SURROGATE_HINT, shown};
+use crate::model::half_pairs::{Half, whole_escape};
 
 /// How deep brackets may be nested, the line's own included. Parsers give up at 128 (`serde_json`),
 /// 200 (pydantic), about 990 (Python's `json`) or 1,024 (`orjson`, whose words the API's refusals
@@ -60,21 +61,11 @@ fn string(text: &str, from: usize) -> Result<usize, Fault> {
 
 /// Where the escape ends whose backslash stands at `from`; its second half included, if it has one.
 fn escape(text: &str, from: usize) -> Result<usize, Fault> {
-    match unit(text, from) {
+    match whole_escape(text, from) {
         None => Ok(from + 2),
-        Some(0xD800..=0xDBFF) => match unit(text, from + 6) {
-            Some(0xDC00..=0xDFFF) => Ok(from + 12),
-            _ => Err(half(text, from)),
-        },
-        Some(0xDC00..=0xDFFF) => Err(half(text, from)),
-        Some(_) => Ok(from + 6),
+        Some(Ok(bytes)) => Ok(from + bytes),
+        Some(Err(Half)) => Err(half(text, from)),
     }
-}
-
-/// The UTF-16 unit that the escape at this place stands for, if it is one of the form `\u0000`.
-fn unit(text: &str, at: usize) -> Option<u16> {
-    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-    u16::from_str_radix(digits, 16).ok()
 }
 
 fn half(text: &str, at: usize) -> Fault {

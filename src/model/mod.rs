@@ -16,6 +16,7 @@ pub mod error_object;
 pub mod estimate;
 pub mod event;
 pub mod evidence;
+pub mod half_pairs;
 pub mod ids;
 pub mod job;
 pub mod lane_choice;

@@ -9,11 +9,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use jiff::Timestamp;
 
 use super::behind::Behind;
-use super::fitted::fitted;
 use super::lines;
 use super::log_writer::LogWriter;
 use super::screen::{Screen, width};
 use super::tally::Tally;
+use super::wrapped::wrapped;
 use crate::model::Observer;
 use crate::model::{Event, EventKind, printable};
 
@@ -75,7 +75,7 @@ impl Bars {
     fn draw(&self, now: Timestamp) {
         let panel = lines::panel(&self.tally, now);
         let shown = printable(&panel);
-        self.bar.set_message(fitted(&shown, (self.width)().into()));
+        self.bar.set_message(wrapped(&shown, (self.width)().into()));
     }
 
     fn hide(&mut self) {

@@ -12,7 +12,6 @@ mod bars;
 mod batches;
 mod behind;
 mod events_file;
-mod fitted;
 mod lines;
 mod log;
 mod log_writer;
@@ -24,6 +23,7 @@ mod screen;
 mod silent;
 mod summary;
 mod tally;
+mod wrapped;
 
 pub use crate::model::thousands;
 pub use bars::Bars;

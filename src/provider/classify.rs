@@ -5,12 +5,12 @@
 
 use jiff::Timestamp;
 
+use super::model_output::ModelOutput;
 use super::text::{describe_body, is_html, one_line};
 use super::tidy::Altered;
 use super::transport::{Broken, PROXY_LOGIN};
 use super::usage::{is_free, read_usage};
 use super::wire::{BareError, Body, WireError, WireMessage, read_body};
-use super::written::Written;
 use super::{ErrorFacts, Failure, HeaderView, Message, Redactor, retry_after, rules, should_retry};
 use crate::model::{ErrorClass, Evidence, Treatment};
 
@@ -160,7 +160,7 @@ impl Answer<'_> {
     }
 
     fn success(&self, wire: WireMessage) -> Result<Message, Box<Failure>> {
-        let is_free = is_free(&wire.usage) && wire.written == Written::default();
+        let is_free = is_free(&wire.usage) && wire.written == ModelOutput::default();
         let refusal = refusal(&wire);
         let mut message = Message {
             mark: mark(wire.stop_reason.as_deref()),

@@ -14,10 +14,10 @@ use super::fold_block::{Block, raw, text_of};
 use super::fold_content::Content;
 use super::json_object::JsonObject;
 use super::json_text::compact;
+use super::model_output::ModelOutput;
 use super::sse::Frame;
 use super::usage::read_usage;
 use super::wire::{Body, read_body};
-use super::written::Written;
 use crate::model::raw_object::{Member, ObjectError, members, unquote};
 
 /// Most kinds of unknown events and deltas that are remembered: they are for one line of the log.
@@ -130,7 +130,7 @@ impl Fold {
         let model = head.get("model").and_then(|raw| unquote(raw).ok());
         Some(Partial {
             model: model.map(std::borrow::Cow::into_owned),
-            usage: read_usage(&usage, &Written::default()),
+            usage: read_usage(&usage, &ModelOutput::default()),
         })
     }
 

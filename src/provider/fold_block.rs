@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::json_object::{JsonObject, quoted};
 use super::json_text::closed;
-use super::tidy::half_pairs;
+use crate::model::half_pairs::half_pairs;
 use crate::model::raw_object::{Member, unquote};
 
 /// Blocks whose input comes in pieces.

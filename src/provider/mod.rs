@@ -24,6 +24,7 @@ mod http;
 mod json_object;
 mod json_text;
 mod messages;
+mod model_output;
 mod paced;
 mod pair;
 mod patience;
@@ -44,7 +45,6 @@ mod tidy;
 mod transport;
 mod usage;
 mod wire;
-mod written;
 
 pub use base_url::BaseUrl;
 pub use batches::{

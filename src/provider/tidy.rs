@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::model::half_pairs::{half_pairs, replaced, without_half_pairs};
 use crate::model::raw_object::unquote;
 
 /// Nesting that the readers of the official SDKs take (Python gives up at a little under 1,000
@@ -108,51 +109,6 @@ pub(super) fn lossy(bytes: &[u8]) -> (Cow<'_, str>, usize) {
     (String::from_utf8_lossy(bytes), broken)
 }
 
-/// Where the escapes of half surrogate pairs stand in JSON text, each six bytes long.
-pub(super) fn half_pairs(text: &str) -> Vec<usize> {
-    let mut halves = Vec::new();
-    let mut at = 0;
-    while let Some(found) = text[at..].find('\\') {
-        at += found;
-        let Some(unit) = unit_at(text, at) else {
-            // The next character belongs to the escape, whatever it is.
-            let escaped = text[at + 1..].chars().next();
-            at += 1 + escaped.map_or(0, char::len_utf8);
-            continue;
-        };
-        let low = unit_at(text, at + 6).is_some_and(is_low);
-        match unit {
-            0xD800..=0xDBFF if low => at += 12,
-            0xD800..=0xDFFF => {
-                halves.push(at);
-                at += 6;
-            }
-            _ => at += 6,
-        }
-    }
-    halves
-}
-
-/// The text with another escape in these places. It is as long as what it replaces, so that all
-/// places stay right.
-fn without_halves(text: &str, halves: &[usize]) -> String {
-    let mut whole = text.to_owned();
-    for at in halves {
-        whole.replace_range(at..&(at + 6), "\\ufffd");
-    }
-    whole
-}
-
-fn is_low(unit: u16) -> bool {
-    (0xDC00..=0xDFFF).contains(&unit)
-}
-
-/// The number of the escape `\uXXXX` that stands there, if one does.
-fn unit_at(text: &str, at: usize) -> Option<u16> {
-    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-    u16::from_str_radix(digits, 16).ok()
-}
-
 /// What a text has that not every reader takes.
 #[derive(Debug, Default)]
 struct Scan {
@@ -185,7 +141,7 @@ impl<'a> Members<'a> {
             return None;
         }
         let key = unquote(raw).unwrap_or_else(|_| {
-            let mended = without_halves(raw, &half_pairs(raw));
+            let mended = without_half_pairs(raw);
             unquote(&mended).map_or(Cow::Borrowed(raw), |key| Cow::Owned(key.into_owned()))
         });
         self.starts.push(at);
@@ -238,7 +194,7 @@ impl Scan {
     }
 
     fn mended(mut self, text: &str) -> String {
-        let whole = without_halves(text, &self.halves);
+        let whole = replaced(text, &self.halves);
         self.repeated.sort_unstable_by_key(|range| range.start);
         let (mut out, mut at) = (String::with_capacity(whole.len()), 0);
         for range in self.repeated {

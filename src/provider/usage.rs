@@ -10,7 +10,7 @@
 
 use serde_json::Value;
 
-use super::written::Written;
+use super::model_output::ModelOutput;
 use crate::model::usage::Iteration;
 use crate::model::{Tokens, Usage};
 
@@ -24,7 +24,7 @@ const MAX_SEARCHES: u64 = 100_000;
 const MOST_BYTES_PER_TOKEN: u64 = 256;
 
 /// Reads the usage object of an answer with that content; anything but an object is no usage.
-pub(super) fn read_usage(usage: &Value, written: &Written) -> Usage {
+pub(super) fn read_usage(usage: &Value, written: &ModelOutput) -> Usage {
     let mut reader = Reader::default();
     let tokens = reader.tokens(usage);
     let mut iterations = reader.iterations(usage);
@@ -150,10 +150,10 @@ mod tests {
     use super::{MAX_COUNT, MAX_SEARCHES};
     use crate::model::usage::Iteration;
     use crate::model::{Tokens, Usage};
-    use crate::provider::written::Written;
+    use crate::provider::model_output::ModelOutput;
 
     fn read_usage(usage: &Value) -> Usage {
-        super::read_usage(usage, &Written::default())
+        super::read_usage(usage, &ModelOutput::default())
     }
 
     fn tokens(input: u64, output: u64, read: u64, five_minutes: u64, one_hour: u64) -> Tokens {
@@ -382,7 +382,7 @@ mod tests {
     fn output_that_is_told_as_none_beside_content_is_no_receipt() {
         let read = |output: u64, steps: Value, bytes| {
             let usage = json!({"input_tokens":9,"output_tokens":output,"iterations":steps});
-            let written = Written { bytes, searches: 0 };
+            let written = ModelOutput { bytes, searches: 0 };
             super::read_usage(&usage, &written).missing
         };
         for (output, bytes, missing) in [
@@ -408,7 +408,7 @@ mod tests {
     fn searches_that_no_count_tells_of_are_those_that_the_answer_shows() {
         let read = |told: Value, searches| {
             let usage = json!({"input_tokens":9,"output_tokens":9,"server_tool_use":told});
-            super::read_usage(&usage, &Written { bytes: 1, searches }).web_searches
+            super::read_usage(&usage, &ModelOutput { bytes: 1, searches }).web_searches
         };
         assert_eq!(read(Value::Null, 3), 3);
         assert_eq!(read(json!({"web_search_requests":2}), 3), 2);

@@ -8,8 +8,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::model_output::ModelOutput;
 use super::tidy::{Altered, MAX_DEPTH, tidy};
-use super::written::Written;
 
 /// What a body turned out to be.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(super) struct WireMessage {
     pub(super) stop_details: Value,
     pub(super) usage: Value,
     /// What stands in it that is to be paid for.
-    pub(super) written: Written,
+    pub(super) written: ModelOutput,
 }
 
 /// An error object. Only the type is sure to be there: bodies made by the edge have neither the
@@ -136,7 +136,7 @@ impl Envelope<'_> {
                 stop_reason: field(self.stop_reason),
                 stop_details: field(self.stop_details).unwrap_or_default(),
                 usage: field(self.usage).unwrap_or_default(),
-                written: self.content.map(Written::read).unwrap_or_default(),
+                written: self.content.map(ModelOutput::read).unwrap_or_default(),
             });
         }
         match self.read_bare_error() {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::answers::{HarvestEnd, Harvested, Told};
 use super::items::{Surroundings, Taken, never_processed, refused, take, without_line};
 use super::lane::News;
-use super::short::{Doubts, Lack, Missing, after_download, concerns_the_results, missing};
+use super::short::{Lack, Missing, ResultDoubts, after_download, concerns_the_results, missing};
 use super::sorting::{Sorting, size};
 use super::tasks::{Context, Hands};
 use super::ways::Ways;
@@ -84,7 +84,7 @@ pub(super) struct Harvester<'a, S, B> {
     counts: RequestCounts,
     /// What has no line may be ended: the download was repeated.
     confirming: bool,
-    doubts: Doubts,
+    doubts: ResultDoubts,
 }
 
 impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
@@ -101,16 +101,16 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             ways: context.ways,
             rng: context.rng,
             leaving: hands.leaving(),
-            sorting: Sorting::new(&row.nonce, false, Doubts::default()),
+            sorting: Sorting::new(&row.nonce, false, ResultDoubts::default()),
             done: Harvested::default(),
             counts: row.counts,
             confirming: false,
-            doubts: Doubts::default(),
+            doubts: ResultDoubts::default(),
         }
     }
 
     /// Downloads the results once, after that many whole downloads, and records them.
-    pub(super) async fn run(&mut self, downloads: u32, doubts: Doubts) -> Result<Harvested> {
+    pub(super) async fn run(&mut self, downloads: u32, doubts: ResultDoubts) -> Result<Harvested> {
         self.confirming = downloads + 1 >= DOWNLOADS;
         self.doubts = doubts;
         self.sorting = Sorting::new(&self.row.nonce, downloads > 0, doubts);

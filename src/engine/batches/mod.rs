@@ -10,6 +10,7 @@
 //! warm_up    pure: the batch that goes before others, so that they find the cache warm
 //! refusal    pure: what it means that a batch could not be created
 //! absence    an endpoint without Message Batches
+//! alarms     what concerns all batches, and when it is believed
 //! narrowing  pure: the search for an entry at fault that no refusal names
 //! search     pure: which remote batches may be one whose create answer was lost
 //! items      pure: what a line of results means for its job

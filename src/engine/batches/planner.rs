@@ -16,7 +16,7 @@ use super::intake::{Intake, Step, nonce};
 use super::lane::{LiveView, Mode};
 use super::refusal::EntryName;
 use super::search::Search;
-use super::short::{Doubts, Missing};
+use super::short::{Missing, ResultDoubts};
 use super::track::{Need, Track};
 use super::warm_up::WarmUp;
 use super::ways::Ways;
@@ -78,7 +78,7 @@ pub(super) enum Effect {
         row: Box<BatchRow>,
         cancel: Option<CancelReason>,
         downloads: u32,
-        doubts: Doubts,
+        doubts: ResultDoubts,
     },
     /// End what is open of a batch whose results are gone, and for none of which anything was paid.
     Expire {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::answers::{HarvestEnd, Harvested};
 use super::planner::{Effect, Planner};
-use super::short::{Doubts, Lack, Missing, Seen, missing, next_download};
+use super::short::{Lack, Missing, ResultDoubts, Seen, missing, next_download};
 use super::track::Track;
 use crate::model::{BatchId, ErrorClass, EventKind, Halt, Lane, OnHalt, ResultLines, ShortResults};
 use crate::provider::{Failure, is_missing};
@@ -93,7 +93,7 @@ impl Planner {
         let Some(next_try_at) = again else {
             if unreadable > 0 {
                 // What stays unreadable may be paid for, and fails its job; then the rest is looked at.
-                track.doubts = Doubts {
+                track.doubts = ResultDoubts {
                     over: true,
                     ..track.doubts
                 };

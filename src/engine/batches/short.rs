@@ -39,9 +39,7 @@ impl Seen {
     fn unpaid(&self) -> u64 {
         self.errored + self.canceled + self.expired
     }
-}
 
-impl Seen {
     /// Whether the lines call more of the requests unpaid than the counts do, which call them
     /// succeeded. Which of the lines are wrong then, nothing tells.
     pub(super) fn contradicts(&self, counts: &RequestCounts) -> bool {
@@ -65,7 +63,7 @@ pub(super) struct Lack {
 
 /// What downloads before this one said of the results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Doubts {
+pub(super) struct ResultDoubts {
     /// The lines of the last one contradicted the counts.
     pub(super) contradicted: bool,
     /// The time is over in which what cannot be read may become readable.

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::short::{Doubts, Seen};
+use super::short::{ResultDoubts, Seen};
 use crate::model::batch::parse_item_id;
 use crate::model::{AttemptId, ResultLines};
 use crate::provider::{Failure, ItemResult, ResultLine};
@@ -23,7 +23,7 @@ pub(super) struct Sorting {
     nonce: String,
     /// A whole download came before this one: the answers of it are recorded.
     again: bool,
-    doubts: Doubts,
+    doubts: ResultDoubts,
     answered: HashSet<AttemptId>,
     held: HashMap<AttemptId, ItemResult>,
     held_bytes: usize,
@@ -35,7 +35,7 @@ pub(super) struct Sorting {
 }
 
 impl Sorting {
-    pub(super) fn new(nonce: &str, again: bool, doubts: Doubts) -> Self {
+    pub(super) fn new(nonce: &str, again: bool, doubts: ResultDoubts) -> Self {
         Self {
             nonce: nonce.to_owned(),
             again,

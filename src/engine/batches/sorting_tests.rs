@@ -1,6 +1,6 @@
 //! Which line counts for a request, and what is held.
 
-use super::{Doubts, Sorting};
+use super::{ResultDoubts, Sorting};
 use crate::model::{AttemptId, ErrorClass, Evidence, JobId, Usage};
 use crate::provider::{Failure, ItemResult, Message, ResultLine};
 
@@ -56,9 +56,9 @@ fn unreadable() -> ItemResult {
 /// What is recorded of these lines: at once, and when the download is whole.
 fn sorted(again: bool, lines: Vec<ItemResult>) -> (Vec<ItemResult>, Vec<ItemResult>, Sorting) {
     let over = again;
-    let doubts = Doubts {
+    let doubts = ResultDoubts {
         over,
-        ..Doubts::default()
+        ..ResultDoubts::default()
     };
     let mut sorting = Sorting::new("n1", again, doubts);
     let lines = lines.into_iter().map(line);
@@ -124,7 +124,7 @@ fn what_is_unreadable_counts_when_the_time_is_over_in_which_it_may_become_readab
 #[test]
 fn what_cannot_be_held_is_left_to_one_more_download() {
     let of = |again: bool| {
-        let mut sorting = Sorting::new("n1", again, Doubts::default());
+        let mut sorting = Sorting::new("n1", again, ResultDoubts::default());
         sorting.most_held = 1_500;
         let lines = (0..5).map(|job| ResultLine {
             custom_id: Some(format!("n1-{job}-1")),

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::planner::View;
 use super::search::Search;
-use super::short::Doubts;
+use super::short::ResultDoubts;
 use crate::clock::add;
 use crate::model::{
     BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines, StuckBatch,
@@ -96,7 +96,7 @@ pub(super) struct Track {
     /// Whole downloads of its results.
     pub(super) downloads: u32,
     /// What is doubted of its results.
-    pub(super) doubts: Doubts,
+    pub(super) doubts: ResultDoubts,
     /// Its results were asked for in this dispatch.
     pub(super) was_asked: bool,
     /// Its results could not be had: nothing more is done about it in this dispatch.
@@ -126,7 +126,7 @@ impl Track {
             canceling_since: None,
             told_stuck: Vec::new(),
             downloads: 0,
-            doubts: Doubts::default(),
+            doubts: ResultDoubts::default(),
             was_asked: false,
             given_up: false,
             lines: ResultLines::default(),

@@ -63,6 +63,7 @@ pub(super) fn claim(tx: &mut Tx, claim: &Claim) -> Result<PackedClaims> {
 /// Retries that are due, the earliest first, and new jobs in input order; which of them come first is
 /// for the claim to say.
 fn candidates(tx: &Tx, run: i64, model: i64, claim: &Claim) -> Result<Vec<Candidate>> {
+    // Both take the same parameters, so that either can come first.
     const DUE: &str = "not_before_ms > 0 AND not_before_ms <= ?3 ORDER BY not_before_ms, id";
     const NEW: &str = "not_before_ms = 0 AND ?3 IS NOT NULL ORDER BY id";
     let now = claim.now.as_millisecond();

@@ -19,8 +19,8 @@ use crate::cli::output::Out;
 use crate::cli::settings::tests::Given;
 use crate::clock::Clock;
 use crate::model::{
-    AttemptOutcome, AttemptRecord, Cost, DispatchOptions, ErrorClass, Evidence, Indicator,
-    JobHistory, NewJob, PageStatus, RequestBody, RunId, Shaping, Usage,
+    AttemptOutcome, AttemptRecord, DispatchOptions, ErrorClass, Evidence, Indicator, JobHistory,
+    NewJob, PageStatus, RequestBody, RunId, Shaping,
 };
 use crate::simulator::{self, Simulator, SimulatorSettings};
 use crate::store::sqlite::{DispatchLock, SqliteStore};
@@ -357,28 +357,18 @@ async fn store_with_a_failure(path: &Path) -> SqliteStore {
         now,
     };
     let claimed = store.claim(claim).await.unwrap();
+    let evidence = Evidence {
+        http_status: Some(529),
+        message: Some("prompt-quoted by an error".to_owned()),
+        request_id: Some("req_for_support".to_owned()),
+        // The API never does this; a gateway in between might.
+        error_type: Some(format!("echo of {KEY} and gate-secret")),
+        ..Evidence::default()
+    };
+    let (attempt, class) = (claimed.jobs[0].attempt, ErrorClass::Overloaded);
     let record = AttemptRecord {
-        attempt: claimed.jobs[0].attempt,
-        ended_at: now,
-        outcome: AttemptOutcome::Errored,
-        error_class: Some(ErrorClass::Overloaded),
-        evidence: Evidence {
-            http_status: Some(529),
-            message: Some("prompt-quoted by an error".to_owned()),
-            request_id: Some("req_for_support".to_owned()),
-            // The API never does this; a gateway in between might.
-            error_type: Some(format!("echo of {KEY} and gate-secret")),
-            ..Evidence::default()
-        },
-        endpoint: None,
-        answered_by: None,
-        usage: Usage::default(),
-        cost: Cost::default(),
-        cost_basis: None,
-        price_row: None,
-        at_most: None,
-        maybe_billed: false,
-        latency: None,
+        evidence,
+        ..AttemptRecord::unbilled(attempt, AttemptOutcome::Errored, class, now)
     };
     let finish = Finish {
         record,

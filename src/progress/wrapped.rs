@@ -9,7 +9,7 @@ const INDENT: &str = "  ";
 
 /// The text with every line broken that is longer than so many columns: between its parts, else
 /// between words, else anywhere.
-pub(super) fn fitted(text: &str, columns: usize) -> String {
+pub(super) fn wrapped(text: &str, columns: usize) -> String {
     // A cursor behind the last column is on the next line for some terminals.
     let most = columns.saturating_sub(1).max(20);
     let lines: Vec<_> = text.lines().map(|line| broken(line, most)).collect();
@@ -77,18 +77,18 @@ fn put_letters(lines: &mut Vec<String>, word: &str, most: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::fitted;
+    use super::wrapped;
     use unicode_width::UnicodeWidthStr;
 
     #[test]
     fn what_fits_stays_as_it_is() {
-        assert_eq!(fitted("a · b\nc", 80), "a · b\nc");
+        assert_eq!(wrapped("a · b\nc", 80), "a · b\nc");
     }
 
     #[test]
     fn a_long_line_is_broken_between_its_parts() {
         let line = "at most 64 open · opus-5: 4,000 requests · haiku: 9,000 requests";
-        insta::assert_snapshot!(fitted(line, 50), @r"
+        insta::assert_snapshot!(wrapped(line, 50), @r"
         at most 64 open · opus-5: 4,000 requests
           haiku: 9,000 requests
         ");
@@ -105,7 +105,7 @@ mod tests {
         ];
         for columns in [21, 40, 80] {
             for text in texts {
-                let shown = fitted(text, columns);
+                let shown = wrapped(text, columns);
                 for line in shown.lines() {
                     assert!(line.width() < columns, "{columns}: {line}");
                 }

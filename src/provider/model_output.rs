@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 /// How much of an answer's content cost something to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Written {
+pub(super) struct ModelOutput {
     /// Bytes of texts, of thinking that is shown, and of the inputs of tools, as JSON writes them.
     pub(super) bytes: u64,
     /// Web searches that found something: only those have a fee.
@@ -29,7 +29,7 @@ struct Block<'a> {
     content: Option<&'a RawValue>,
 }
 
-impl Written {
+impl ModelOutput {
     /// Reads the content blocks of a message. What is of an unknown kind counts for nothing: it may
     /// be the server's own.
     pub(super) fn read(content: &RawValue) -> Self {
@@ -47,7 +47,7 @@ impl Written {
 }
 
 impl Block<'_> {
-    fn written(&self) -> Written {
+    fn written(&self) -> ModelOutput {
         let bytes = match self.kind() {
             "text" => text_bytes(self.text),
             "thinking" => text_bytes(self.thinking),
@@ -59,7 +59,7 @@ impl Block<'_> {
         };
         let found = self.content.is_some_and(|raw| raw.get().starts_with('['));
         let searches = self.kind() == "web_search_tool_result" && found;
-        Written {
+        ModelOutput {
             bytes,
             searches: u64::from(searches),
         }
@@ -89,7 +89,7 @@ fn text_bytes(raw: Option<&RawValue>) -> u64 {
 mod tests {
     use serde_json::{json, value::to_raw_value};
 
-    use super::Written;
+    use super::ModelOutput;
 
     #[test]
     fn what_the_model_wrote_is_told_from_what_the_server_added() {
@@ -137,16 +137,16 @@ mod tests {
         ] {
             let content = to_raw_value(&json!([block])).unwrap();
             assert_eq!(
-                Written::read(&content),
-                Written { bytes, searches },
+                ModelOutput::read(&content),
+                ModelOutput { bytes, searches },
                 "{block}"
             );
             let twice = to_raw_value(&json!([block, block])).unwrap();
-            assert_eq!(Written::read(&twice).bytes, 2 * bytes, "{block}");
+            assert_eq!(ModelOutput::read(&twice).bytes, 2 * bytes, "{block}");
         }
         assert_eq!(
-            Written::read(&to_raw_value("x").unwrap()),
-            Written::default()
+            ModelOutput::read(&to_raw_value("x").unwrap()),
+            ModelOutput::default()
         );
     }
 }
