@@ -134,6 +134,7 @@ fn succeeded(
         finish: Finish {
             record,
             next,
+            lane: Lane::Live,
             history,
         },
         halt: None,
@@ -186,6 +187,7 @@ fn failed(
         finish: Finish {
             record: failure_record(settings, job, failure, around.lane, now),
             next,
+            lane: Lane::Live,
             history: verdict.history,
         },
         halt,
@@ -267,6 +269,7 @@ fn without_consequences(record: AttemptRecord, next: Next) -> Outcome {
         finish: Finish {
             record,
             next,
+            lane: Lane::Live,
             history: JobHistory::default(),
         },
         halt: None,
