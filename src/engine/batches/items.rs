@@ -12,10 +12,10 @@ use crate::engine::outcome::{self, Outcome};
 use crate::engine::settings::EngineSettings;
 use crate::model::{
     AttemptOutcome, AttemptRecord, CancelReason, ErrorClass, Evidence, Halt, JobState, Lane,
-    RateLimits, Treatment,
+    Treatment,
 };
 use crate::policy::{Belief, Beliefs, Others, Standing};
-use crate::provider::{Failure, ItemResult, Reply};
+use crate::provider::{Failure, ItemResult, Message};
 use crate::store::{Finish, JobEnd, Next, OpenItem, ResultBody};
 
 /// What is known of everything around the line.
@@ -140,14 +140,9 @@ fn failure(class: ErrorClass, message: String) -> Box<Failure> {
 fn decided(
     around: &Surroundings<'_>,
     item: &OpenItem,
-    result: Result<crate::provider::Message, Box<Failure>>,
+    result: Result<Message, Box<Failure>>,
     rng: &mut Rng,
 ) -> Taken {
-    let reply = Reply {
-        result,
-        limits: RateLimits::default(),
-        latency: Duration::ZERO,
-    };
     let age = around.now.duration_since(item.job.first_started_at);
     // A batch that has ended has worked: what fails in it fails for its own sake.
     let standing = Standing {
@@ -162,7 +157,8 @@ fn decided(
     } = outcome::outcome(
         around.settings,
         &item.job,
-        reply,
+        result,
+        None,
         outcome::Surroundings {
             lane: Lane::Batch,
             standing,
@@ -176,8 +172,6 @@ fn decided(
         around.now,
         rng,
     );
-    // Nobody measured how long this one was worked on.
-    finish.record.latency = None;
     finish.lane = match finish.next {
         Next::RetryAt(_) | Next::Requeue | Next::Hold => around.lane(item),
         // A batch sends what the input line asks for.
