@@ -172,6 +172,7 @@ fn success(job: &ClaimedJob) -> Finish {
             state: JobState::Succeeded,
             result: ResultBody::Message(message),
         }),
+        lane: Lane::Live,
         history: job.history,
     }
 }
@@ -189,6 +190,7 @@ fn failure(job: &ClaimedJob) -> Finish {
             state: JobState::Failed,
             result: ResultBody::Error(error),
         }),
+        lane: Lane::Live,
         history: job.history,
     }
 }
@@ -201,6 +203,7 @@ fn retry(job: &ClaimedJob, next_try: Timestamp) -> Finish {
             Some(ErrorClass::Overloaded),
         ),
         next: Next::RetryAt(next_try),
+        lane: Lane::Live,
         history: JobHistory {
             counted: 1,
             faults_in_row: 1,
