@@ -358,11 +358,8 @@ fn used(message: Option<Message>, partial: Option<Partial>) -> (Option<String>, 
 /// Why the run halts, in the words of whoever said so.
 pub(super) fn halt_for(class: ErrorClass, evidence: &Evidence, now: Timestamp) -> Halt {
     let message = evidence.message.clone();
-    Halt {
-        class,
-        message: message.unwrap_or_else(|| class.info().meaning.to_owned()),
-        at: now,
-    }
+    let message = message.unwrap_or_else(|| class.info().meaning.to_owned());
+    Halt::new(class, message, now)
 }
 
 /// A key that may not use one model may well use the others.

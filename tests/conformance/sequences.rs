@@ -426,11 +426,7 @@ impl<F: Fixture> Pair<F> {
             }
             Verb::Status(run, ms) => on(run, &|run| Call::NoteStatus(run, status(ms, self.now_ms))),
             Verb::Leave { run, halted } => on(run, &|run| {
-                let halt = halted.then(|| Halt {
-                    class: ErrorClass::Billing,
-                    message: "no credit".to_owned(),
-                    at: now,
-                });
+                let halt = halted.then(|| Halt::new(ErrorClass::Billing, "no credit", now));
                 Call::LeaveRun(run, now, halt)
             }),
             Verb::Cancel(run) => on(run, &|run| Call::Cancel(run, now)),

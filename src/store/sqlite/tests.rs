@@ -469,11 +469,7 @@ async fn too_many_interruptions_in_a_row_fail_a_job() {
 #[tokio::test]
 async fn leaving_a_run_tells_how_it_stands() {
     let bench = Bench::with_jobs(1).await;
-    let halt = Halt {
-        class: ErrorClass::Billing,
-        message: "no credit".to_owned(),
-        at: at(5),
-    };
+    let halt = Halt::own_budget("no credit", at(5));
     bench
         .store
         .leave_run(bench.run, at(5), Some(halt.clone()))
