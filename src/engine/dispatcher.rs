@@ -39,11 +39,6 @@ use crate::store::{
     BatchStore, Claimed, Finish, Pulse, Recovered, StatusChange, Store, StoreError, Waiting,
 };
 
-/// Control changes by other processes are seen within this time.
-const PULSE_EVERY: Duration = Duration::from_secs(1);
-/// How often those who watch are told the time.
-const TICK_EVERY: Duration = Duration::from_millis(200);
-
 /// Why the dispatcher left a run that it did not break off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -277,7 +272,8 @@ enum Happening {
 
 impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     async fn run(mut self) -> Result<Ending, EngineError> {
-        let (mut pulse, mut tick) = (every(PULSE_EVERY), every(TICK_EVERY));
+        let pace = self.settings.pace;
+        let (mut pulse, mut tick) = (every(pace.pulse), every(pace.tick));
         self.on_stop(self.stop.current());
         let mut heard = Instant::now();
         loop {
@@ -328,7 +324,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     self.notice_silent_store();
                     self.observer.tick(self.clock.now());
                     // Nothing is to be done for a while: then there is nothing to plan either.
-                    let is_far = |at| at > add(self.clock.now(), PULSE_EVERY);
+                    let is_far = |at| at > add(self.clock.now(), self.settings.pace.pulse);
                     (!wake.is_some_and(is_far)).then_some(Happening::WakeUp)
                 }
             };
