@@ -153,6 +153,79 @@ fn the_page_of_commands_is_what_clap_knows() {
     assert_generated("docs/reference/commands.md", &page());
 }
 
+/// A man page. The short help leaves options out, and a page does not; examples keep their lines.
+fn man_page(name: &str, command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    let more = command.get_after_long_help().or(command.get_after_help());
+    let more = more.map(ToString::to_string).unwrap_or_default();
+    let command = command
+        .clone()
+        .version(env!("CARGO_PKG_VERSION"))
+        .override_usage(usage.trim_start_matches("Usage: ").to_owned())
+        .disable_help_subcommand(true)
+        .mut_args(|arg| {
+            let arg = arg.hide_short_help(false);
+            if arg.get_id() == "help" {
+                arg.help("Print help")
+            } else {
+                arg
+            }
+        })
+        .after_help("")
+        .after_long_help("");
+    let has_commands = command.get_subcommands().next().is_some();
+    let source = format!("claude-run {}", env!("CARGO_PKG_VERSION"));
+    let man = clap_mangen::Man::new(command).source(source);
+    let mut page = Vec::new();
+    man.render_title(&mut page).unwrap();
+    man.render_name_section(&mut page).unwrap();
+    man.render_synopsis_section(&mut page).unwrap();
+    man.render_description_section(&mut page).unwrap();
+    man.render_options_section(&mut page).unwrap();
+    if has_commands {
+        man.render_subcommands_section(&mut page).unwrap();
+    }
+    let mut page = String::from_utf8(page).unwrap();
+    // Every section of clap_mangen begins with these lines; once is enough.
+    let (preamble, rest) = page.split_once(".TH").unwrap();
+    page = format!("{preamble}.TH{}", rest.replace(preamble, ""));
+    let (introduction, examples) = more.split_once("Examples:\n").unwrap_or(("", &more));
+    page += &preformatted("NOTES", introduction);
+    page += &preformatted("EXAMPLES", examples);
+    page + ".SH SEE ALSO\n" + &see_also(name)
+}
+
+/// A section whose lines stay as they are.
+fn preformatted(title: &str, text: &str) -> String {
+    let text = text.trim_end();
+    if text.is_empty() {
+        return String::new();
+    }
+    let lines = text.lines().map(|line| {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        // A line that begins with a dot or an apostrophe would be a request to the formatter.
+        let guard = if line.starts_with(['.', '\'']) {
+            "\\&"
+        } else {
+            ""
+        };
+        format!("{guard}{line}\n")
+    });
+    format!(".SH {title}\n.nf\n{}.fi\n", lines.collect::<String>())
+}
+
+fn see_also(name: &str) -> String {
+    let command = built();
+    let mut commands = vec![("claude-run".to_owned(), &command)];
+    all(&command, "claude-run", &mut commands);
+    let pages = commands.into_iter().map(|(name, _)| name.replace(' ', "-"));
+    let pages = pages.filter(|page| page != name);
+    let names: Vec<_> = pages
+        .map(|page| format!("\\fB{}\\fR(1)", page.replace('-', "\\-")))
+        .collect();
+    names.join(",\n") + "\n"
+}
+
 #[test]
 fn man_pages_are_what_clap_knows() {
     let command = built();
@@ -161,13 +234,7 @@ fn man_pages_are_what_clap_knows() {
     let mut expected = BTreeSet::new();
     for (name, sub) in commands {
         let name = name.replace(' ', "-");
-        let sub = sub.clone().version(env!("CARGO_PKG_VERSION"));
-        let mut page = Vec::new();
-        clap_mangen::Man::new(sub).render(&mut page).unwrap();
-        assert_generated(
-            &format!("{MAN}/{name}.1"),
-            &String::from_utf8(page).unwrap(),
-        );
+        assert_generated(&format!("{MAN}/{name}.1"), &man_page(&name, sub));
         expected.insert(format!("{name}.1"));
     }
     for entry in fs::read_dir(in_repository(MAN)).unwrap() {
@@ -179,6 +246,20 @@ fn man_pages_are_what_clap_knows() {
             assert!(expected.contains(&name), "{MAN}/{name} is of no command");
         }
     }
+}
+
+#[test]
+fn a_man_page_explains_every_option() {
+    let command = built();
+    let submit = command.find_subcommand("submit").unwrap();
+    let page = man_page("claude-run-submit", submit);
+    let args = submit.get_arguments();
+    for arg in args.filter(|arg| arg.get_id() != "help") {
+        let help = arg.get_help().unwrap().to_string();
+        let first = help.split(['-', '\'', '`', '.', '\\']).next().unwrap();
+        assert!(page.contains(first), "{first}");
+    }
+    assert!(page.contains(".SH EXAMPLES\n.nf\n  claude\\-run submit jobs.jsonl"));
 }
 
 #[test]

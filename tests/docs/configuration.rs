@@ -97,11 +97,16 @@ fn table_of(
     table: &str,
     described: &Value,
 ) {
-    let about = described["description"].as_str().unwrap_or_default();
-    let about = one_line(about);
+    let about = one_line(described["description"].as_str().unwrap_or_default());
+    // A description that only repeats the name says nothing.
+    let about = if about == format!("`[{table}]`") {
+        String::new()
+    } else {
+        format!("{about}\n\n")
+    };
     write!(
         page,
-        "\n## [{table}]\n\n{about}\n\n| key | flag | default | meaning |\n|---|---|---|---|\n"
+        "\n## [{table}]\n\n{about}| key | flag | default | meaning |\n|---|---|---|---|\n"
     )
     .unwrap();
     let mut within = Vec::new();

@@ -54,8 +54,11 @@ impl Page {
         lines.iter().map(|line| format!("{line}\n")).collect()
     }
 
-    /// The commands of a console block, with their places in the page.
+    /// The commands of a block, with their places in the page.
     pub(crate) fn steps(&self, block: &Block) -> Vec<Step> {
+        if block.language == "sh" {
+            return self.lines_as_steps(block);
+        }
         let mut steps: Vec<Step> = Vec::new();
         let mut at = block.start;
         while at < block.end {
@@ -83,6 +86,16 @@ impl Page {
         self.with_codes(steps)
     }
 
+    /// A block of commands alone, to be copied as it is.
+    fn lines_as_steps(&self, block: &Block) -> Vec<Step> {
+        let lines = (block.start..block.end).map(|at| Step {
+            command: self.lines[at].clone(),
+            shown: at + 1..at + 1,
+            code: 0,
+        });
+        lines.collect()
+    }
+
     /// Each `echo $?` becomes the exit code of the command before it.
     fn with_codes(&self, steps: Vec<Step>) -> Vec<Step> {
         let mut told: Vec<Step> = Vec::new();
@@ -104,6 +117,11 @@ impl Page {
 impl Block {
     pub(crate) fn has(&self, flag: &str) -> bool {
         self.flags.iter().any(|known| known == flag)
+    }
+
+    /// Whether its commands are run.
+    pub(crate) fn runs(&self) -> bool {
+        matches!(self.language.as_str(), "console" | "sh") && !self.has("no-run")
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<&str> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{BINARY, Desk};
+use crate::harness::{BINARY, Desk, wait_until};
 use crate::page::{Block, Page, Step, root};
 use crate::shape::{fits, shape, without_progress};
 
@@ -18,6 +18,8 @@ use crate::shape::{fits, shape, without_progress};
 const UPDATE: &str = "UPDATE_DOCS";
 /// Longest that a command of a page may take.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Answers that an interrupted run has at least.
+const ANSWERS: u64 = 40;
 /// The port that pages use for `claude-run simulate`; each session takes a free one instead.
 const PORT: &str = "8080";
 
@@ -27,6 +29,8 @@ pub(crate) struct Session {
     port: String,
     /// Commands that the page left running with `&`.
     beside: Vec<Child>,
+    /// The `export` lines so far, for every command that follows.
+    exports: String,
 }
 
 /// What a command printed, on both streams as a terminal shows them, and its exit code.
@@ -46,12 +50,14 @@ pub(crate) fn run_page(name: &str) {
         if let Some(file) = block.value("file") {
             session.write(file, &page.text_of(block));
         }
-        if block.language != "console" || block.has("no-run") {
+        if !block.runs() {
             continue;
         }
         for step in page.steps(block) {
             commands += 1;
-            let said = session.run(&page, &step);
+            let Some(said) = session.run(&page, &step) else {
+                continue;
+            };
             if let Some(lines) = differing(&page, block, &step, &said, update) {
                 written.push((step.shown, lines));
             }
@@ -122,15 +128,14 @@ impl Session {
         symlink(BINARY, bin.join("claude-run")).unwrap();
         let system = std::env::var("PATH").unwrap();
         desk.set("PATH", &format!("{}:{system}", bin.display()));
-        // Real waits before retries would make the test slow; a page that has its own file says its own.
         fs::create_dir_all(desk.path(".config/claude-run")).unwrap();
-        desk.write(".config/claude-run/config.toml", "[retry]\nscale = 0.01\n");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         Self {
             desk,
             port,
             beside: Vec::new(),
+            exports: String::new(),
         }
     }
 
@@ -140,20 +145,41 @@ impl Session {
         fs::write(path, text.replace(PORT, &self.port)).unwrap();
     }
 
-    fn run(&mut self, page: &Page, step: &Step) -> Said {
+    /// None if the machine lacks a tool that the command uses.
+    fn run(&mut self, page: &Page, step: &Step) -> Option<Said> {
+        if step.command.starts_with("export ") {
+            self.exports += &format!("{}\n", step.command);
+        }
+        if let Some(tool) = missing_tool(&step.command) {
+            eprintln!("{tool} is not installed: `{}` did not run", step.command);
+            return None;
+        }
+        self.shorten_waits(&step.command);
         // The pages are for people who have built it already, but for the first command of all.
         let command = step
             .command
             .replace("cargo run --release -- ", "claude-run ");
         let command = command.replace(PORT, &self.port);
         if let Some(command) = command.strip_suffix('&') {
-            return self.start_beside(command);
+            return Some(self.start_beside(command, step.shown.len().max(1)));
         }
-        let interrupt = page.lines[step.shown.clone()]
-            .iter()
-            .position(|line| line == "^C");
-        let awaited = interrupt.map(|at| shape(&page.lines[step.shown.start + at - 1], true));
-        self.wait(self.shell(&command), awaited.as_deref())
+        let shown = &page.lines[step.shown.clone()];
+        let Some(interrupt) = shown.iter().position(|line| line == "^C") else {
+            return Some(self.wait(self.shell(&command), None));
+        };
+        // Without a shell in between, which would take the signal for itself.
+        let awaited = shape(&shown[interrupt - 1], true);
+        Some(self.wait(self.shell(&format!("exec {command}")), Some(&awaited)))
+    }
+
+    /// Real waits before retries would make the test slow. What only reads shows the real ones.
+    fn shorten_waits(&self, command: &str) {
+        let file = self.desk.path(".config/claude-run/config.toml");
+        if command.contains("submit") || command.contains("resume") {
+            fs::write(file, "[retry]\nscale = 0.01\n").unwrap();
+        } else if file.exists() {
+            fs::remove_file(file).unwrap();
+        }
     }
 
     fn shell(&self, command: &str) -> Command {
@@ -164,7 +190,7 @@ impl Session {
             .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
             .collect();
         shell = Command::new("bash");
-        let both = format!("exec 2>&1\n{command}");
+        let both = format!("exec 2>&1\n{}{command}", self.exports);
         shell
             .args(["--norc", "-c", &both])
             .current_dir(folder)
@@ -192,8 +218,8 @@ impl Session {
             let text = String::from_utf8_lossy(&bytes);
             if awaited.is_some_and(|line| text.lines().any(|said| shape(said, true) == line)) {
                 awaited = None;
-                // bash has become the command (`exec`) or waits for it; both get the signal of a terminal.
-                interrupt_tree(&child);
+                self.wait_for_answers(&mut child);
+                interrupt(&child);
             }
         }
         reader.join().unwrap();
@@ -203,6 +229,19 @@ impl Session {
             lines: self.lines(&text),
             code,
         }
+    }
+
+    /// Until some jobs have their answer: an interruption before that would show little.
+    fn wait_for_answers(&self, child: &mut Child) {
+        wait_until("answers", || {
+            let running = self
+                .desk
+                .status()
+                .into_iter()
+                .find(|run| run["state"] == "running");
+            let answers = running.and_then(|run| run["jobs"]["succeeded"].as_u64());
+            answers.is_some_and(|count| count >= ANSWERS) || child.try_wait().unwrap().is_some()
+        });
     }
 
     /// What a reader of the page would see: no line about the test's simulator, and the page's port.
@@ -222,14 +261,14 @@ impl Session {
             .collect()
     }
 
-    fn start_beside(&mut self, command: &str) -> Said {
+    fn start_beside(&mut self, command: &str, lines: usize) -> Said {
         let mut shell = self.shell(&format!("exec {command}"));
         let mut child = shell.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = child.stdout.take().unwrap();
         let mut text = String::new();
         let mut byte = [0];
         // It says where it listens; what it prints later is nobody's.
-        while !text.ends_with('\n') && stdout.read(&mut byte).unwrap() == 1 {
+        while text.matches('\n').count() < lines && stdout.read(&mut byte).unwrap() == 1 {
             text.push(char::from(byte[0]));
         }
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
@@ -241,7 +280,18 @@ impl Session {
     }
 }
 
-fn interrupt_tree(child: &Child) {
+/// A program beside ours that the command uses and that is not installed here.
+fn missing_tool(command: &str) -> Option<&'static str> {
+    let path = std::env::var_os("PATH").unwrap();
+    let is_there =
+        |tool: &str| std::env::split_paths(&path).any(|folder| folder.join(tool).exists());
+    let used = ["jq", "curl", "gzip"]
+        .into_iter()
+        .filter(|tool| command.split_whitespace().any(|word| word == *tool));
+    used.into_iter().find(|tool| !is_there(tool))
+}
+
+fn interrupt(child: &Child) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
 }

@@ -35,9 +35,9 @@ fn word_shape(word: &str, numbers_vary: bool) -> String {
     let mut shape = String::new();
     let mut rest = word;
     while !rest.is_empty() {
+        let c = rest.chars().next().unwrap();
         let length = rest.find(|c: char| !is_token(c)).unwrap_or(rest.len());
-        if length == 0 {
-            let c = rest.chars().next().unwrap();
+        if !c.is_ascii_alphanumeric() {
             shape.push(c);
             rest = &rest[c.len_utf8()..];
             continue;
