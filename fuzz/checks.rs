@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use claude_run::cli::config_file::{self, LoadedFile};
 use claude_run::cli::exit::Exit;
-use claude_run::cli::settings::{Layers, keys};
+use claude_run::cli::settings::Layers;
 use claude_run::input::{Item, JobReader, LineError, MAX_BODY_BYTES, Source};
 use claude_run::model::{Evidence, NewJob, Shaping, Tokens, Usage};
 use claude_run::policy::{Forecast, PriceTable, max_tokens_of};
@@ -209,7 +209,7 @@ fn settings_of(file: LoadedFile) {
     };
     match layers.settings(None) {
         Ok(settings) => {
-            let rows = keys::ALL.iter().flat_map(|key| key.rows(&settings));
+            let rows = settings.rows().into_iter();
             assert!(
                 rows.map(|row| row.value.to_string())
                     .all(|shown| !shown.contains(KEY))

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use claude_run::cli::commands::{CheckReport, DoctorReport, SettingList, VerifyReport};
-use claude_run::cli::config_file::{self, ConfigFile};
+use claude_run::cli::config_file;
+use claude_run::cli::settings::Options;
 use claude_run::explain::Explained;
 use claude_run::input::{InputLine, Item, JobReader, Source};
 use claude_run::model::{Event, Shaping};
@@ -34,7 +35,7 @@ const SHAPES: [(&str, u32, fn() -> Value); 14] = [
     ("batch", 1, schema_of::<BatchLine>),
     ("status", 1, schema_of::<StatusLine>),
     ("event", 1, schema_of::<Event>),
-    ("config", 1, schema_of::<ConfigFile>),
+    ("config", 1, schema_of::<Options>),
     ("explanation", 1, schema_of::<Explained>),
     ("doctor", 1, schema_of::<DoctorReport>),
     ("verify", 1, schema_of::<VerifyReport>),
@@ -166,7 +167,7 @@ fn example_config_with_every_key_enabled_loads_and_fits_its_schema() {
     let path = root().join("examples/claude-run.toml");
     let text = with_keys_enabled(&read(&path));
     let enabled: Value = toml::from_str(&text).unwrap();
-    assert_fits(&validator_of::<ConfigFile>(), &enabled, "claude-run.toml");
+    assert_fits(&validator_of::<Options>(), &enabled, "claude-run.toml");
     let loaded = config_file::parse(&path, &text);
     assert!(loaded.is_ok(), "{:?}", loaded.err());
 }
@@ -175,7 +176,7 @@ fn example_config_with_every_key_enabled_loads_and_fits_its_schema() {
 fn example_config_shows_every_key_of_its_schema() {
     let text = with_keys_enabled(&read(&root().join("examples/claude-run.toml")));
     let enabled: Value = toml::from_str(&text).unwrap();
-    let schema = schema_of::<ConfigFile>();
+    let schema = schema_of::<Options>();
     for (table, described) in schema["properties"].as_object().unwrap() {
         let described = resolve(&schema, described);
         for (key, value) in described["properties"].as_object().unwrap() {

@@ -103,7 +103,7 @@ fn early_console(cli: &Cli, env: &Environment) -> Console {
         global: cli.global.clone(),
         ..Layers::default()
     };
-    let color = wants_color(layers.color().value);
+    let color = wants_color(layers.color());
     Console::new(Stderr::system(), color, cli.global.quiet)
 }
 
@@ -111,9 +111,9 @@ fn prepare(cli: &Cli, env: Environment) -> Result<Context, Failure> {
     let layers = Layers::load(cli, env, Path::new("."))?;
     let settings = layers.settings(None)?;
     let output = &settings.output;
-    let color = wants_color(output.color.value);
-    let console = Console::new(Stderr::system(), color, output.quiet.value);
-    logging::install(output.verbosity.value, color, console.stderr().clone());
+    let color = wants_color(output.color);
+    let console = Console::new(Stderr::system(), color, output.quiet);
+    logging::install(settings.verbose, color, console.stderr().clone());
     Ok(Context {
         gate: Gate::of(&layers.env),
         layers,

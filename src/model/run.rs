@@ -1,19 +1,18 @@
 //! Runs: one submitted input each, with what shapes its requests and how they are dispatched.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::auto_or_off::AutoOrOff;
 use super::cache_prefix::SharedPrefix;
 use super::halt::Halt;
 use super::ids::RunId;
 use super::job::JobState;
-use super::lane_choice::LaneChoice;
 use super::money::Pico;
-use super::stream_mode::StreamMode;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -148,100 +147,68 @@ impl FromStr for OnTruncated {
 }
 
 /// The dispatch options that the user gave with this run. They are kept with it, and `resume` may
-/// override each; what is none here comes from the environment, the config file or the default.
+/// override each; what is unset here comes from the environment, the config file or the default.
+///
+/// Which there are is the matter of the command line, so all but the few that reports need are kept as
+/// they were given, by the names of their settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DispatchOptions {
-    /// Requests open at the same time.
-    pub concurrency: Option<u32>,
-    /// Least time between two starts.
-    pub stagger: Option<Duration>,
-    /// Our own ceiling of requests per minute.
-    pub rpm: Option<u64>,
-    /// Our own ceiling of input tokens per minute.
-    pub itpm: Option<u64>,
-    /// Our own ceiling of output tokens per minute.
-    pub otpm: Option<u64>,
-    /// Hours in which requests are sent, as the user wrote them.
-    pub only_between: Option<String>,
-    /// Whether one request warms the cache for those that share its beginning.
-    pub cache_warm: Option<AutoOrOff>,
-    /// Whether long beginnings that requests share are marked for the cache.
-    pub cache_prefix: Option<AutoOrOff>,
-    /// The beginnings that are marked. No option of the user's: what was chosen when the run was first
-    /// dispatched so; none before.
-    pub cache_prefixes: Option<Vec<SharedPrefix>>,
     /// What the run may cost, over all its dispatches.
     pub budget_usd: Option<Pico>,
-    /// Whether a batch holds all that its requests can cost against the budget.
-    pub budget_strict: Option<bool>,
-    /// Searches that a request is taken to make where its search tool names no bound.
-    pub budget_assume_searches: Option<u32>,
-    /// Attempts of one job that may fail before it fails.
-    pub max_attempts: Option<u32>,
-    /// Multiplies every wait before a retry.
-    pub retry_scale: Option<f64>,
-    /// A job fails with the first failure so long after its first attempt began.
-    pub give_up_after: Option<Duration>,
-    /// What to do when no job can succeed.
-    pub on_halt: Option<OnHalt>,
-    /// What to do with a truncated answer.
-    pub on_truncated: Option<OnTruncated>,
-    /// Models to ask instead, in the order of their use.
-    pub fallback_models: Option<Vec<String>>,
-    /// The lane for jobs that name none.
-    pub lane: Option<LaneChoice>,
     /// When the answers are wanted.
     pub deadline: Option<Timestamp>,
-    /// Requests in one batch.
-    pub batch_size: Option<u32>,
-    /// Time allowed for one request.
-    pub timeout: Option<Duration>,
-    /// Time that requests in flight get to finish when the run is stopped.
-    pub grace: Option<Duration>,
-    /// When answers are streamed.
-    pub stream: Option<StreamMode>,
-    /// Root of the API.
-    pub base_url: Option<String>,
-    /// Certificates to trust besides the system's.
-    pub ca_bundle: Option<String>,
-    /// Seed of every random choice.
-    pub seed: Option<u64>,
+    /// The prefixes that are marked for the cache. No option of the user's: what was chosen when the run
+    /// was first dispatched so; unset before.
+    pub cache_prefixes: Option<Vec<SharedPrefix>>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Value>,
 }
 
 impl DispatchOptions {
     /// These options, overridden by whatever `newer` says.
     #[must_use]
-    pub fn overridden_by(self, newer: Self) -> Self {
-        Self {
-            concurrency: newer.concurrency.or(self.concurrency),
-            stagger: newer.stagger.or(self.stagger),
-            rpm: newer.rpm.or(self.rpm),
-            itpm: newer.itpm.or(self.itpm),
-            otpm: newer.otpm.or(self.otpm),
-            only_between: newer.only_between.or(self.only_between),
-            cache_warm: newer.cache_warm.or(self.cache_warm),
-            cache_prefix: newer.cache_prefix.or(self.cache_prefix),
-            cache_prefixes: newer.cache_prefixes.or(self.cache_prefixes),
-            budget_usd: newer.budget_usd.or(self.budget_usd),
-            budget_strict: newer.budget_strict.or(self.budget_strict),
-            budget_assume_searches: newer.budget_assume_searches.or(self.budget_assume_searches),
-            max_attempts: newer.max_attempts.or(self.max_attempts),
-            retry_scale: newer.retry_scale.or(self.retry_scale),
-            give_up_after: newer.give_up_after.or(self.give_up_after),
-            on_halt: newer.on_halt.or(self.on_halt),
-            on_truncated: newer.on_truncated.or(self.on_truncated),
-            fallback_models: newer.fallback_models.or(self.fallback_models),
-            lane: newer.lane.or(self.lane),
-            deadline: newer.deadline.or(self.deadline),
-            batch_size: newer.batch_size.or(self.batch_size),
-            timeout: newer.timeout.or(self.timeout),
-            grace: newer.grace.or(self.grace),
-            stream: newer.stream.or(self.stream),
-            base_url: newer.base_url.or(self.base_url),
-            ca_bundle: newer.ca_bundle.or(self.ca_bundle),
-            seed: newer.seed.or(self.seed),
+    pub fn overridden_by(mut self, newer: Self) -> Self {
+        self.budget_usd = newer.budget_usd.or(self.budget_usd);
+        self.deadline = newer.deadline.or(self.deadline);
+        self.cache_prefixes = newer.cache_prefixes.or(self.cache_prefixes);
+        let said = |(_, value): &(String, Value)| !value.is_null();
+        self.others.extend(newer.others.into_iter().filter(said));
+        self
+    }
+
+    /// The options but the deadline, by the names under which they are kept.
+    pub fn kept(&self) -> impl Iterator<Item = (String, Value)> {
+        let budget = self
+            .budget_usd
+            .map(|amount| Value::String(amount.to_string()));
+        let budget = budget.map(|amount| (BUDGET_USD.to_owned(), amount));
+        let others = self.others.clone().into_iter();
+        // Older versions wrote what was not given as null.
+        budget
+            .into_iter()
+            .chain(others.filter(|(_, value)| !value.is_null()))
+    }
+}
+
+const BUDGET_USD: &str = "budget_usd";
+const DEADLINE: &str = "deadline";
+
+/// Options by the names under which they are kept. A budget or a deadline that is none is left out.
+impl FromIterator<(String, Value)> for DispatchOptions {
+    fn from_iter<T: IntoIterator<Item = (String, Value)>>(given: T) -> Self {
+        let mut options = Self::default();
+        for (name, value) in given {
+            match name.as_str() {
+                BUDGET_USD => options.budget_usd = serde_json::from_value(value).ok(),
+                DEADLINE => options.deadline = serde_json::from_value(value).ok(),
+                _ => {
+                    options.others.insert(name, value);
+                }
+            }
         }
+        options
     }
 }
 

@@ -415,10 +415,7 @@ impl<F: Fixture> Pair<F> {
                 Some(Ok((run, Call::Release(run, attempts.collect()))))
             }
             Verb::Options(run) => on(run, &|run| {
-                let options = DispatchOptions {
-                    rpm: Some(u64::try_from(self.now_ms).unwrap()),
-                    ..DispatchOptions::default()
-                };
+                let options = DispatchOptions::from_iter([("rpm".to_owned(), self.now_ms.into())]);
                 Call::KeepOptions(run, options)
             }),
             Verb::Estimates(run, tokens) => {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use jiff::Timestamp;
 
-use crate::model::{LaneChoice, Shaping};
+use crate::cli::settings::flags::{FlagsOf, OfPace};
+use crate::cli::values::{AtLeastOne, ModelId};
+use crate::model::Shaping;
 
 use super::{MORE, parse};
 
@@ -25,30 +26,21 @@ pub struct CheckArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
-    /// Lane: auto (by deadline), live or batch [default: auto]
-    #[arg(long, value_name = "LANE", value_parser = parse::lane(), hide_possible_values = true)]
-    pub lane: Option<LaneChoice>,
-    /// When the answers are wanted: 6h (from now on), or a time
-    #[arg(long, value_name = "WHEN", value_parser = parse::deadline)]
-    pub deadline: Option<Timestamp>,
-    /// Requests open at the same time, for the expected time [default: 64]
-    #[arg(long, value_name = "N", value_parser = parse::concurrency, hide_short_help = true)]
-    pub concurrency: Option<u32>,
-    /// Requests per minute, for the expected time
-    #[arg(long, value_name = "N", value_parser = parse::per_minute, hide_short_help = true)]
-    pub rpm: Option<u64>,
-    /// Input tokens per minute, for the expected time
-    #[arg(long, value_name = "N", value_parser = parse::per_minute, hide_short_help = true)]
-    pub itpm: Option<u64>,
-    /// Output tokens per minute, for the expected time
-    #[arg(long, value_name = "N", value_parser = parse::per_minute, hide_short_help = true)]
-    pub otpm: Option<u64>,
+    /// What the expected time depends on.
+    #[command(flatten)]
+    pub pace: FlagsOf<OfPace>,
     /// Count the tokens of a sample at the API, which costs nothing
     #[arg(long)]
     pub exact: bool,
     /// With --exact: requests in the sample
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one, default_value = "100", requires = "exact", hide_short_help = true)]
-    pub sample: u32,
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "100",
+        requires = "exact",
+        hide_short_help = true
+    )]
+    pub sample: AtLeastOne,
     /// What fills the lines.
     #[command(flatten)]
     pub shaping: ShapingArgs,
@@ -59,11 +51,11 @@ pub struct CheckArgs {
 #[command(next_help_heading = "Requests (for lines that do not say it themselves)")]
 pub struct ShapingArgs {
     /// Model, such as claude-sonnet-5-5
-    #[arg(long, value_name = "ID", value_parser = parse::model_id)]
-    pub model: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub model: Option<ModelId>,
     /// Most tokens of an answer [default: 4096]
-    #[arg(long, value_name = "N", value_parser = parse::at_least_one, hide_short_help = true)]
-    pub max_tokens: Option<u32>,
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub max_tokens: Option<AtLeastOne>,
     /// System prompt
     #[arg(long, value_name = "TEXT", hide_short_help = true)]
     pub system: Option<String>,
@@ -77,8 +69,8 @@ impl ShapingArgs {
     #[must_use]
     pub fn to_shaping(&self, skip_invalid: bool) -> Shaping {
         Shaping {
-            model: self.model.clone(),
-            max_tokens: self.max_tokens.map(u64::from),
+            model: self.model.clone().map(|id| id.0),
+            max_tokens: self.max_tokens.map(|n| n.0.into()),
             system: self.system.clone(),
             temperature: self.temperature,
             skip_invalid,

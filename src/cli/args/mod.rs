@@ -8,13 +8,15 @@ mod batches;
 mod config;
 mod dispatch;
 mod input;
-mod parse;
+pub(in crate::cli) mod parse;
 mod reading;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
+
+use super::settings::Flags;
 
 pub use batches::{AdoptArgs, BatchesAction, BatchesArgs, ForgetArgs};
 pub use config::{ConfigAction, ConfigArgs, TrustArgs};
@@ -163,28 +165,15 @@ pub enum Command {
 }
 
 impl Command {
-    /// The dispatch options of the command; all unset where it takes none.
+    /// The settings that flags of the command gave.
     #[must_use]
-    pub fn dispatch(&self) -> DispatchArgs {
+    pub fn flags(&self) -> Flags {
         match self {
-            Self::Submit(args) => args.dispatch.clone(),
-            Self::Resume(args) => args.dispatch.clone(),
-            Self::Doctor(args) => DispatchArgs {
-                base_url: args.base_url.clone(),
-                ca_bundle: args.ca_bundle.clone(),
-                insecure_http: args.insecure_http,
-                ..DispatchArgs::default()
-            },
-            Self::Check(args) => DispatchArgs {
-                lane: args.lane,
-                deadline: args.deadline,
-                concurrency: args.concurrency,
-                rpm: args.rpm,
-                itpm: args.itpm,
-                otpm: args.otpm,
-                ..DispatchArgs::default()
-            },
-            _ => DispatchArgs::default(),
+            Self::Submit(args) => args.dispatch.settings.0.clone(),
+            Self::Resume(args) => args.dispatch.settings.0.clone(),
+            Self::Doctor(args) => args.endpoint.0.clone(),
+            Self::Check(args) => args.pace.0.clone(),
+            _ => Flags::default(),
         }
     }
 }

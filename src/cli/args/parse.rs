@@ -1,23 +1,18 @@
-//! Clap's view of the rules in `values`: text in, value or sentence out.
+//! Rules of flags that are no type of `cli::values`: text in, value or sentence out.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
 use crate::cli::values;
 use crate::clock::Clock;
-use crate::model::{ErrorClass, LaneChoice, Pico, StreamMode};
-
-fn whole(text: &str) -> Result<i64, String> {
-    text.parse()
-        .map_err(|_| "must be a whole number".to_owned())
-}
+use crate::model::{ErrorClass, LaneChoice, StreamMode};
 
 fn number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "must be a number".to_owned())
 }
 
 /// A whole number from 0: a seed, a limit.
-pub(super) fn natural(text: &str) -> Result<u64, String> {
+pub(in crate::cli) fn natural(text: &str) -> Result<u64, String> {
     text.parse()
         .map_err(|_| "must be a whole number of at least 0".to_owned())
 }
@@ -54,39 +49,15 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn concurrency(text: &str) -> Result<u32, String> {
-    values::concurrency(whole(text)?)
-}
-
-pub(super) fn per_minute(text: &str) -> Result<u64, String> {
-    values::per_minute(whole(text)?)
-}
-
-pub(super) fn budget(text: &str) -> Result<Pico, String> {
-    values::budget(text)
-}
-
-pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
-    values::at_least_one(whole(text)?)
-}
-
-pub(super) fn batch_size(text: &str) -> Result<u32, String> {
-    values::batch_size(whole(text)?)
-}
-
 /// A duration counts from now: the moment of the submit (or the resume) that names it.
-pub(super) fn deadline(text: &str) -> Result<Timestamp, String> {
+pub(in crate::cli) fn deadline(text: &str) -> Result<Timestamp, String> {
     values::deadline(text, Clock::system().now())
 }
 
 /// The names of the lanes, and `auto`.
-pub(super) fn lane() -> impl TypedValueParser<Value = LaneChoice> {
+pub(in crate::cli) fn lane() -> impl TypedValueParser<Value = LaneChoice> {
     PossibleValuesParser::new(LaneChoice::ALL.map(LaneChoice::as_str))
         .try_map(|name| name.parse::<LaneChoice>())
-}
-
-pub(super) fn scale(text: &str) -> Result<f64, String> {
-    values::scale(number(text)?)
 }
 
 /// The API refuses what a model does not take; here only what is no number in any case.
@@ -97,10 +68,6 @@ pub(super) fn temperature(text: &str) -> Result<f64, String> {
     } else {
         Err("must be a number of at least 0, such as 0.7".to_owned())
     }
-}
-
-pub(super) fn model_id(text: &str) -> Result<String, String> {
-    values::model_id(text)
 }
 
 /// A run's name must not be mistaken for another way to say which run.
@@ -123,7 +90,7 @@ pub(super) fn error_class() -> impl TypedValueParser<Value = ErrorClass> {
 }
 
 /// The names of the stream modes.
-pub(super) fn stream_mode() -> impl TypedValueParser<Value = StreamMode> {
+pub(in crate::cli) fn stream_mode() -> impl TypedValueParser<Value = StreamMode> {
     PossibleValuesParser::new(StreamMode::ALL.map(StreamMode::as_str))
         .try_map(|name| name.parse::<StreamMode>())
 }

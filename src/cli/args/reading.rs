@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
-use secrecy::SecretString;
+
+use crate::cli::settings::flags::{FlagsOf, OfEndpoint};
 
 use crate::model::ErrorClass;
 use crate::model::duration::parse_duration;
@@ -305,22 +306,9 @@ pub struct DoctorArgs {
     /// Write what a support ticket needs to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
-    /// Root of the API. It may hold a password by mistake, so it is checked where nothing echoes it.
-    #[arg(
-        long,
-        value_name = "URL",
-        help = "API root [default: https://api.anthropic.com] [env: ANTHROPIC_BASE_URL]"
-    )]
-    pub base_url: Option<SecretString>,
-    /// Trust the certificates of this PEM file too
-    #[arg(long, value_name = "FILE")]
-    pub ca_bundle: Option<PathBuf>,
-    /// Whether the key may go unencrypted to another machine.
-    #[arg(
-        long,
-        help = "Allow http:// beyond this machine [env: CLAUDE_RUN_INSECURE_HTTP]"
-    )]
-    pub insecure_http: bool,
+    /// Where to look.
+    #[command(flatten)]
+    pub endpoint: FlagsOf<OfEndpoint>,
 }
 
 /// `claude-run completions`.

@@ -11,7 +11,7 @@ use super::select;
 
 /// Shows every attempt of a run, or of one job.
 pub async fn attempts(ctx: &Context, args: AttemptsArgs) -> Result<Exit, Failure> {
-    let reader = select::open(&ctx.settings.store.value)?.reader;
+    let reader = select::open(&ctx.settings.store.path)?.reader;
     let run = select::one(&reader, args.run.as_deref()).await?;
     let (mut out, job) = (Out::stdout(), args.job.as_deref());
     let written = if args.json {

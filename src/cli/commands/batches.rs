@@ -35,7 +35,7 @@ pub async fn batches(ctx: &Context, args: BatchesArgs) -> Result<Exit, Failure> 
 }
 
 async fn show(ctx: &Context, args: &BatchesArgs) -> Result<Exit, Failure> {
-    let opened = select::open(&ctx.settings.store.value)?;
+    let opened = select::open(&ctx.settings.store.path)?;
     let run = select::one(&opened.reader, args.run.as_deref()).await?;
     let now = Clock::system().now();
     let lines = lines(&opened, &run, now).await?;
@@ -65,7 +65,7 @@ pub(super) async fn lines(
 
 /// Only a store that is there: nothing is made here.
 fn open(ctx: &Context) -> Result<Session, Failure> {
-    let path = &ctx.settings.store.value;
+    let path = &ctx.settings.store.path;
     drop(select::open(path)?);
     Session::open(path)
 }

@@ -53,14 +53,14 @@ impl Budgeted {
         lanes: Lanes,
         now: Timestamp,
     ) -> Result<Option<Self>, Failure> {
-        let Some(budget) = settings.limits.budget_usd.value else {
+        let Some(budget) = settings.limits.budget_usd.map(|amount| amount.0) else {
             return Ok(None);
         };
         refuse_unpriced_fallbacks(settings, prices)?;
         Ok(Some(Self {
             budget,
-            assume_searches: settings.limits.budget_assume_searches.value,
-            concurrency: settings.dispatch.concurrency.value,
+            assume_searches: settings.limits.budget_assume_searches.map(|n| n.0),
+            concurrency: settings.dispatch.concurrency.0,
             prices: prices.clone(),
             lanes,
             now,
@@ -199,9 +199,9 @@ pub(super) fn refuse_unpriced_fallbacks(
     settings: &Settings,
     prices: &PriceTable,
 ) -> Result<(), Failure> {
-    let mut models = settings.fallback.models.value.iter();
+    let mut models = settings.fallback.model_ids().into_iter();
     let unpriced = models.find(|model| prices.model(model).is_none());
-    let Some(model) = unpriced.filter(|_| settings.limits.budget_usd.value.is_some()) else {
+    let Some(model) = unpriced.filter(|_| settings.limits.budget_usd.is_some()) else {
         return Ok(());
     };
     Err(Failure::usage(

@@ -17,7 +17,7 @@ use super::take_out::take_out;
 
 /// Cancels every job of a run that has not ended, or those that are named.
 pub async fn cancel(ctx: &Context, args: CancelArgs) -> Result<Exit, Failure> {
-    let path = &ctx.settings.store.value;
+    let path = &ctx.settings.store.path;
     let run = select::one(&select::open(path)?.reader, args.run.as_deref()).await?;
     if run.state == RunState::Ended {
         return Err(Failure::usage(
@@ -105,8 +105,8 @@ async fn cancel_all(
     let terms = Terms {
         prices: &prices(&ctx.settings)?,
         prefixes: run.options.cache_prefixes.as_deref().unwrap_or_default(),
-        assume_searches: ctx.settings.limits.budget_assume_searches.value,
-        others: Some(&ctx.settings.fallback.endpoint.models.value),
+        assume_searches: ctx.settings.limits.budget_assume_searches.map(|n| n.0),
+        others: Some(&ctx.settings.fallback.endpoint.models),
     };
     keep_bounds(store, run.id, terms).await?;
     store.start_run(run.id, clock.now(), limit).await?;

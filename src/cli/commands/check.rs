@@ -94,9 +94,13 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         forecast: Forecast::new(
             prices,
             now,
-            ctx.settings.limits.budget_assume_searches.value,
+            ctx.settings.limits.budget_assume_searches.map(|n| n.0),
         ),
-        sample: Sample::of(if args.exact { args.sample as usize } else { 0 }),
+        sample: Sample::of(if args.exact {
+            args.sample.0 as usize
+        } else {
+            0
+        }),
     };
     // Better to miss the key now than after a million lines.
     let endpoint = if args.exact {

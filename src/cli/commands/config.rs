@@ -199,8 +199,8 @@ mod tests {
         dispatch.on_halt                         exit                     default
         dispatch.on_truncated                    keep                     default
         dispatch.lane                            auto                     default
-        deadline                                 -                        default
         dispatch.seed                            -                        default
+        deadline                                 -                        default
         batch.size                               100000                   default
         batch.poll_min                           10s                      default
         batch.poll_max                           5m                       default
@@ -215,6 +215,12 @@ mod tests {
         retry.give_up_after                      -                        default
         retry.overloaded.waits                   2s, 1m                   file c.toml:4
         fallback.models                          -                        default
+        fallback.endpoint.base_url               -                        default
+        fallback.endpoint.api_key_env            -                        default
+        fallback.endpoint.allow_foreign_key_env  false                    default
+        fallback.endpoint.headers                -                        default
+        fallback.endpoint.after                  5m                       default
+        fallback.endpoint.models                 -                        default
         limits.rpm                               -                        default
         limits.itpm                              -                        default
         limits.otpm                              -                        default
@@ -231,12 +237,6 @@ mod tests {
         api.headers                              X-Gate                   environment ANTHROPIC_CUSTOM_HEADERS
         api.ca_bundle                            -                        default
         api.insecure_http                        false                    default
-        fallback.endpoint.base_url               -                        default
-        fallback.endpoint.api_key_env            -                        default
-        fallback.endpoint.allow_foreign_key_env  false                    default
-        fallback.endpoint.headers                -                        default
-        fallback.endpoint.after                  5m                       default
-        fallback.endpoint.models                 -                        default
         status.enabled                           true                     default
         status.url                               -                        default
         prices.file                              -                        default

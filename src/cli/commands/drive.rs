@@ -69,9 +69,9 @@ pub(super) async fn drive(
     let events = args.events.as_deref();
     if let Some(path) = events.filter(|path| *path != Path::new("-")) {
         let input = Path::new(&run.file);
-        targets::refuse_ours(path, "--events", &ctx.settings.store.value, Some(input))?;
+        targets::refuse_ours(path, "--events", &ctx.settings.store.path, Some(input))?;
     }
-    let mut watch = Watch::start(&ctx.console, ctx.settings.output.verbosity.value, events)?;
+    let mut watch = Watch::start(&ctx.console, ctx.settings.verbose, events)?;
     let store = session.store.clone();
     let providers = Providers {
         live: Arc::clone(&endpoint.provider),
@@ -196,7 +196,7 @@ async fn summarise(
         ctx.console.error(&halted(run, halt));
     }
     ctx.console.plain(RunSummary {
-        all_digits: ctx.settings.output.verbosity.value > 0,
+        all_digits: ctx.settings.verbose > 0,
         run_id: run.id,
         name: run.name.clone(),
         simulated: run.simulated,
@@ -248,8 +248,8 @@ fn halted(run: &Run, halt: &Halt) -> Failure {
 
 /// What the next commands must repeat to find the store.
 fn store_flag(ctx: &Context) -> Option<String> {
-    let store = &ctx.settings.store;
-    matches!(store.origin, Origin::Flag(_)).then(|| store.value.display().to_string())
+    let is_flag = matches!(ctx.settings.origin("store.path"), Origin::Flag(_));
+    is_flag.then(|| ctx.settings.store.path.display().to_string())
 }
 
 #[cfg(test)]

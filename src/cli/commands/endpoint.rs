@@ -70,7 +70,7 @@ impl Endpoint {
         let made = second_client(ctx, settings, clock)?;
         passage.announce(ctx);
         let (pair, second) = if let Some(made) = made {
-            let models = settings.fallback.endpoint.models.value.clone();
+            let models = settings.fallback.endpoint.models.clone();
             made.passage.announce(ctx);
             (pair.with_second(made.client, models), Some(made.engine))
         } else {
@@ -89,7 +89,7 @@ impl Endpoint {
 
     /// A simulator inside this process.
     pub(super) fn simulator(settings: &Settings, clock: Clock) -> Result<Self, Failure> {
-        let seed = settings.dispatch.seed.value.unwrap_or_default();
+        let seed = settings.dispatch.seed.unwrap_or_default();
         let settings_of_it = SimulatorSettings {
             instance: fastrand::u64(1..),
             ..SimulatorSettings::lively(seed)
@@ -120,14 +120,14 @@ impl Endpoint {
     /// The page's address or the certificates cannot be used.
     pub(super) fn status_probe(&self, settings: &Settings) -> Result<Option<StatusProbe>, Failure> {
         let pages = match &self.simulator {
-            Some(simulator) if settings.status.enabled.value => vec![simulator.base_url()],
+            Some(simulator) if settings.status.enabled => vec![simulator.base_url()],
             Some(_) => Vec::new(),
             None => status_pages(settings),
         };
         if pages.is_empty() {
             return Ok(None);
         }
-        let page = StatusPage::new(&pages, &settings.api.network())?;
+        let page = StatusPage::new(&pages, &settings.network())?;
         Ok(Some(StatusProbe::new(page)))
     }
 }
@@ -198,7 +198,7 @@ pub(super) fn batches_client(
 /// A gateway's own header may take the place of the key.
 pub(super) fn carries_credentials(settings: &Settings) -> bool {
     let names = ["authorization", "x-api-key"];
-    let headers = &settings.api.headers.value;
+    let headers = &settings.api.headers.0;
     headers
         .iter()
         .any(|header| names.contains(&header.name.to_ascii_lowercase().as_str()))
@@ -212,19 +212,19 @@ pub(super) fn client_settings(
     _passed: &Passage,
 ) -> ClientSettings {
     let api = &settings.api;
-    let headers = api.headers.value.iter();
+    let headers = api.headers.0.iter();
     ClientSettings {
-        version: api.version.value.clone(),
-        beta: api.betas.value.clone(),
+        version: api.version.0.clone(),
+        beta: api.beta.iter().map(|name| name.0.clone()).collect(),
         custom_headers: headers
             .map(|header| (header.name.clone(), header.value.expose_secret().to_owned()))
             .collect(),
-        workspace_id: api.workspace_id.value.clone(),
-        network: api.network(),
-        max_connections: settings.dispatch.concurrency.value as usize,
-        idle_timeout: settings.dispatch.idle_timeout.value,
+        workspace_id: api.workspace_id.clone().map(|id| id.0),
+        network: settings.network(),
+        max_connections: settings.dispatch.concurrency.0 as usize,
+        idle_timeout: settings.dispatch.idle_timeout.0,
         clock,
-        ..ClientSettings::new(api.base_url.value.expose(), credentials)
+        ..ClientSettings::new(api.base_url.expose(), credentials)
     }
 }
 
@@ -232,11 +232,10 @@ pub(super) fn client_settings(
 /// they are switched off.
 pub(super) fn status_pages(settings: &Settings) -> Vec<String> {
     let status = &settings.status;
-    let first_party = || {
-        BaseUrl::parse(settings.api.base_url.value.expose()).is_ok_and(|base| base.is_first_party())
-    };
-    match &status.url.value {
-        _ if !status.enabled.value => Vec::new(),
+    let first_party =
+        || BaseUrl::parse(settings.api.base_url.expose()).is_ok_and(|base| base.is_first_party());
+    match &status.url {
+        _ if !status.enabled => Vec::new(),
         Some(url) => vec![url.expose().to_owned()],
         None if first_party() => STATUS_PAGES.map(str::to_owned).to_vec(),
         None => Vec::new(),
@@ -246,7 +245,7 @@ pub(super) fn status_pages(settings: &Settings) -> Vec<String> {
 /// The price table in use: ours, overridden by the user's.
 pub(super) fn prices(settings: &Settings) -> Result<PriceTable, Failure> {
     let ours = PriceTable::embedded();
-    let Some(path) = &settings.prices.value else {
+    let Some(path) = &settings.prices.file else {
         return Ok(ours);
     };
     let shown = path.display().to_string();
@@ -275,40 +274,40 @@ pub(super) fn engine_settings(
 ) -> Result<EngineSettings, Failure> {
     Ok(EngineSettings {
         pace: Pace::default(),
-        concurrency: settings.dispatch.concurrency.value,
-        stagger: settings.dispatch.stagger.value,
+        concurrency: settings.dispatch.concurrency.0,
+        stagger: settings.dispatch.stagger.0,
         limits: LimitSettings {
             ceilings: Ceilings {
-                rpm: settings.limits.rpm.value,
-                itpm: settings.limits.itpm.value,
-                otpm: settings.limits.otpm.value,
+                rpm: settings.limits.rpm.map(|n| n.0),
+                itpm: settings.limits.itpm.map(|n| n.0),
+                otpm: settings.limits.otpm.map(|n| n.0),
             },
-            budget: settings.limits.budget_usd.value,
+            budget: settings.limits.budget_usd.map(|amount| amount.0),
             budget_rule: BudgetRule {
-                strict: settings.limits.budget_strict.value,
-                assume_searches: settings.limits.budget_assume_searches.value,
+                strict: settings.limits.budget_strict,
+                assume_searches: settings.limits.budget_assume_searches.map(|n| n.0),
             },
-            only_between: settings.limits.only_between.value.clone(),
-            cache_warm: settings.limits.cache_warm.value == AutoOrOff::Auto,
+            only_between: settings.limits.only_between.clone().map(|window| window.0),
+            cache_warm: settings.limits.cache_warm == AutoOrOff::Auto,
             // Whoever dispatches chooses them.
             cache_prefixes: Arc::default(),
         },
         retry: retry_settings(settings, run.simulated)?,
-        timeout: settings.dispatch.timeout.value,
+        timeout: settings.dispatch.timeout.0,
         amend: AmendSettings {
-            on_truncated: settings.dispatch.on_truncated.value,
-            fallback_models: settings.fallback.models.value.clone(),
+            on_truncated: settings.dispatch.on_truncated,
+            fallback_models: settings.fallback.model_ids(),
         },
-        stream: settings.dispatch.stream.value,
-        grace: settings.dispatch.grace.value,
+        stream: settings.dispatch.stream,
+        grace: settings.dispatch.grace.0,
         prices: Arc::new(prices(settings)?),
-        seed: settings.dispatch.seed.value,
+        seed: settings.dispatch.seed,
         after_halt: run.state == RunState::Halted,
-        on_halt: settings.dispatch.on_halt.value,
+        on_halt: settings.dispatch.on_halt,
         batch: BatchOptions {
             settings: settings.batch.to_policy(),
-            lane: settings.dispatch.lane.value.forced(),
-            deadline: settings.dispatch.deadline.value,
+            lane: settings.dispatch.lane.forced(),
+            deadline: settings.deadline,
             no_wait: false,
         },
         second: endpoint.second.clone(),
@@ -323,16 +322,16 @@ pub(super) fn retry_settings(
 ) -> Result<RetrySettings, Failure> {
     let retry = &settings.retry;
     let mut waits = Waits::default();
-    for (class, list) in &retry.waits {
-        waits.set(*class, list.value.clone()).map_err(|error| {
+    for (class, table) in &retry.classes {
+        waits.set(*class, table.waits.0.clone()).map_err(|error| {
             Failure::usage(error.to_string(), "correct the waits in the configuration")
         })?;
     }
     Ok(RetrySettings {
-        max_attempts: retry.max_attempts.value,
+        max_attempts: retry.max_attempts.0,
         scale: retry_scale(settings, simulated),
         waits,
-        give_up_after: retry.give_up_after.value,
+        give_up_after: retry.give_up_after.map(|wait| wait.0),
         ..RetrySettings::default()
     })
 }
@@ -342,13 +341,13 @@ pub(super) fn retry_scale(settings: &Settings, simulated: bool) -> f64 {
     if scales_down(settings, simulated) {
         SIMULATED_RETRY_SCALE
     } else {
-        settings.retry.scale.value
+        settings.retry.scale.0
     }
 }
 
 /// Whether a simulated run shortens its own waits: unless the user set the scale.
 pub(super) fn scales_down(settings: &Settings, simulated: bool) -> bool {
-    simulated && settings.retry.scale.origin == Origin::Default
+    simulated && *settings.origin("retry.scale") == Origin::Default
 }
 
 #[cfg(test)]

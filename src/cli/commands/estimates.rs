@@ -119,11 +119,11 @@ impl Estimates {
         let total = forecast.total().corrected(ratio);
         let limits = &settings.limits;
         let ceilings = Ceilings {
-            rpm: limits.rpm.value,
-            itpm: limits.itpm.value,
-            otpm: limits.otpm.value,
+            rpm: limits.rpm.map(|n| n.0),
+            itpm: limits.itpm.map(|n| n.0),
+            otpm: limits.otpm.map(|n| n.0),
         };
-        let live_time = total.live_time(settings.dispatch.concurrency.value, ceilings);
+        let live_time = total.live_time(settings.dispatch.concurrency.0, ceilings);
         let by_model = forecast.by_model().iter();
         // What has no known price is in no sum, and no sum without it is the most.
         let all_priced = total.unknown_price == 0;

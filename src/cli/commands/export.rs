@@ -25,10 +25,10 @@ pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
             "add --format csv, or leave them out",
         ));
     }
-    let reader = select::open(&ctx.settings.store.value)?.reader;
+    let reader = select::open(&ctx.settings.store.path)?.reader;
     let run = select::one(&reader, args.run.as_deref()).await?;
     let input = Path::new(&run.file);
-    targets::refuse_ours(&args.output, "-o", &ctx.settings.store.value, Some(input))?;
+    targets::refuse_ours(&args.output, "-o", &ctx.settings.store.path, Some(input))?;
     let mut signals = Signals::listen()?;
     let counts = tokio::select! {
         counts = write(&reader, &run, &args) => counts?,

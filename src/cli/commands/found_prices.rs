@@ -15,16 +15,16 @@ use crate::policy::PriceTable;
 ///
 /// A model of ours is cheaper by such a file (exit code 2).
 pub(super) fn refuse_found_prices(ctx: &Context, settings: &Settings) -> Result<(), Failure> {
-    let Some(path) = &settings.prices.value else {
+    let Some(path) = &settings.prices.file else {
         return Ok(());
     };
     // Nothing but a config file names a price table.
     let file = ctx.layers.file.as_ref();
     let is_trusted = file.is_none_or(|file| file.standing.is_trusted());
-    if is_trusted || settings.limits.budget_usd.value.is_none() {
+    if is_trusted || settings.limits.budget_usd.is_none() {
         return Ok(());
     }
-    let (path, origin) = (path.display(), settings.prices.origin.to_string());
+    let (path, origin) = (path.display(), settings.origin("prices.file"));
     let Some(model) = undercut(&PriceTable::embedded(), &prices(settings)?) else {
         let note = format!("the budget is counted at prices of {path} too, which {origin} names");
         if ctx.gate.is_news(&note) {

@@ -52,8 +52,8 @@ impl Lanes {
     pub(super) fn of(settings: &Settings, simulated: bool, now: Timestamp) -> Self {
         Self {
             scale: retry_scale(settings, simulated),
-            lane: settings.dispatch.lane.value.forced(),
-            deadline: settings.dispatch.deadline.value,
+            lane: settings.dispatch.lane.forced(),
+            deadline: settings.deadline,
             now,
         }
     }

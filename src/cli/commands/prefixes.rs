@@ -27,7 +27,7 @@ pub(super) async fn prefixes(
     settings: &Settings,
     stop: &StopSignal,
 ) -> Result<Arc<[SharedPrefix]>, Failure> {
-    if settings.limits.cache_prefix.value == AutoOrOff::Off {
+    if settings.limits.cache_prefix == AutoOrOff::Off {
         return Ok(Arc::default());
     }
     if let Some(known) = &run.options.cache_prefixes {

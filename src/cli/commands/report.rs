@@ -12,10 +12,10 @@ use super::{endpoint, select};
 
 /// Shows the cost and error report of a run.
 pub async fn report(ctx: &Context, args: ReportArgs) -> Result<Exit, Failure> {
-    let opened = select::open(&ctx.settings.store.value)?;
+    let opened = select::open(&ctx.settings.store.path)?;
     let layout = Layout {
         width: width(),
-        all_digits: ctx.settings.output.verbosity.value > 0,
+        all_digits: ctx.settings.verbose > 0,
     };
     if args.all {
         return of_all(&opened.reader, &args, layout).await;
@@ -24,7 +24,11 @@ pub async fn report(ctx: &Context, args: ReportArgs) -> Result<Exit, Failure> {
     let prices = endpoint::prices(&ctx.settings)?;
     let mut run = run;
     // The budget in force may stand in the config file, where the store does not know of it.
-    run.options.budget_usd = ctx.settings_for(&run.options)?.limits.budget_usd.value;
+    run.options.budget_usd = ctx
+        .settings_for(&run.options)?
+        .limits
+        .budget_usd
+        .map(|amount| amount.0);
     let report = load_report(
         &opened.reader,
         &run,

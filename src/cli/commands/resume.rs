@@ -13,7 +13,7 @@ use crate::model::{Run, RunState};
 
 /// Goes on with a run, or with every unfinished run, oldest first.
 pub async fn resume(ctx: &Context, args: ResumeArgs) -> Result<Exit, Failure> {
-    let path = ctx.settings.store.value.clone();
+    let path = ctx.settings.store.path.clone();
     let opened = select::open(&path)?;
     let latest = select::one(&opened.reader, args.run.as_deref()).await?;
     if args.run.is_some() && latest.state == RunState::Ended {
@@ -65,7 +65,7 @@ async fn go_on(
 /// A budget is one run's: given to each of several it would be as many times as much.
 async fn refuse_one_budget_for_many(session: &Session, args: &ResumeArgs) -> Result<(), Failure> {
     let unfinished = select::unfinished(&session.reader()?).await?.len();
-    if unfinished < 2 || args.dispatch.budget_usd.is_none() {
+    if unfinished < 2 || !args.dispatch.settings.0.has("limits.budget_usd") {
         return Ok(());
     }
     Err(Failure::usage(
@@ -86,7 +86,7 @@ async fn resume_one(
             "leave --simulate out, or submit its file anew with --simulate",
         ));
     }
-    if run.simulated && args.dispatch.base_url.is_some() {
+    if run.simulated && args.dispatch.settings.0.has("api.base_url") {
         return Err(Failure::usage(
             format!(
                 "run {} is simulated and cannot go on at a real endpoint",

@@ -13,7 +13,7 @@ use super::select;
 
 /// Puts the failed and cancelled jobs that are asked for back in the queue.
 pub async fn retry(ctx: &Context, args: RetryArgs) -> Result<Exit, Failure> {
-    let path = &ctx.settings.store.value;
+    let path = &ctx.settings.store.path;
     let opened = select::open(path)?;
     let run = select::one(&opened.reader, args.run.as_deref()).await?;
     let store = SqliteStore::open(path)?;

@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Settings;
 use crate::cli::trust::{Passage, gate};
+use crate::cli::values::KeyVariable;
 use crate::clock::Clock;
 use crate::engine::SecondEndpoint;
 use crate::provider::{ClientSettings, Credentials, MessagesClient, clean_secret};
@@ -32,15 +33,14 @@ pub(super) fn second_client(
     clock: Clock,
 ) -> Result<Option<Second>, Failure> {
     let fallback = &settings.fallback.endpoint;
-    let (Some(base_url), Some(passage)) = (&fallback.base_url.value, gate::second(ctx, settings)?)
-    else {
+    let (Some(base_url), Some(passage)) = (&fallback.base_url, gate::second(ctx, settings)?) else {
         return Ok(None);
     };
     let credentials = Credentials {
         api_key: second_key(ctx, settings)?,
         auth_token: None,
     };
-    let headers = fallback.headers.value.iter();
+    let headers = fallback.headers.0.iter();
     let client = MessagesClient::new(&ClientSettings {
         base_url: base_url.expose().to_owned(),
         custom_headers: headers
@@ -51,8 +51,8 @@ pub(super) fn second_client(
     })?;
     let engine = SecondEndpoint {
         shown: base_url.to_string(),
-        after: fallback.after.value,
-        models: fallback.models.value.clone(),
+        after: fallback.after.0,
+        models: fallback.models.clone(),
     };
     Ok(Some(Second {
         client,
@@ -71,7 +71,7 @@ pub(super) fn second_key(
     ctx: &Context,
     settings: &Settings,
 ) -> Result<Option<SecretString>, Failure> {
-    let Some(name) = &settings.fallback.endpoint.api_key_env.value else {
+    let Some(KeyVariable(name)) = &settings.fallback.endpoint.api_key_env else {
         return Ok(None);
     };
     let text = ctx.layers.env.text(name)?.unwrap_or_default();

@@ -43,7 +43,7 @@ pub(super) fn open(store: &Path) -> Result<Opened, Failure> {
 /// Says on standard error what lies beside the store because the store could not take it, if something
 /// does.
 pub(super) fn tell_of_spool(ctx: &Context) {
-    let aside = match aside(&ctx.settings.store.value) {
+    let aside = match aside(&ctx.settings.store.path) {
         Ok(aside) => aside,
         Err(error) => return ctx.console.warn(error.to_string()),
     };

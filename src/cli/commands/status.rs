@@ -13,7 +13,7 @@ use super::{batches, select};
 
 /// Shows all runs, or one in detail.
 pub async fn status(ctx: &Context, args: StatusArgs) -> Result<Exit, Failure> {
-    let opened = select::open(&ctx.settings.store.value)?;
+    let opened = select::open(&ctx.settings.store.path)?;
     let all = opened.reader.runs().await?;
     let runs = match &args.run {
         Some(wanted) => vec![select::one(&opened.reader, Some(wanted)).await?],

@@ -28,7 +28,7 @@ use crate::store::{NewRun, Reader, Store, StoreError};
 /// Checks and stores a file of jobs, then runs it until every job has ended.
 pub async fn submit(ctx: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     let source = load::open(&args.file)?;
-    let path = ctx.settings.store.value.clone();
+    let path = ctx.settings.store.path.clone();
     if let Some(events) = &args.dispatch.events
         && events != Path::new("-")
     {
@@ -185,7 +185,7 @@ async fn store(
     let forecast = Box::new(Forecast::new(
         prices,
         now,
-        ctx.settings.limits.budget_assume_searches.value,
+        ctx.settings.limits.budget_assume_searches.map(|n| n.0),
     ));
     let mut signals = Signals::listen()?;
     let loaded = tokio::select! {

@@ -18,7 +18,7 @@ pub(super) async fn take_out(
     filter: CancelFilter,
 ) -> Result<Exit, Failure> {
     // Held until the end: nobody takes the run up while its jobs are taken out.
-    let lock = match DispatchLock::acquire(&ctx.settings.store.value) {
+    let lock = match DispatchLock::acquire(&ctx.settings.store.path) {
         Ok(lock) => Some(lock),
         Err(StoreError::Held { .. }) => None,
         Err(error) => return Err(error.into()),

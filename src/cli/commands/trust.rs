@@ -38,7 +38,7 @@ fn accept(memory: &Memory, path: &Path, console: &Console) -> Result<(), Failure
     let text = config_file::read_found(path)?;
     // What is wrong with it is told now, and not at the next command.
     let loaded = config_file::parse_as(path, &text, Standing::Trusted)?;
-    let names_prices = loaded.values.prices.file.is_some();
+    let names_prices = loaded.has("prices.file");
     if !names_prices && config_file::parse_as(path, &text, Standing::Found).is_ok() {
         console.note(format!(
             "{} needs no trust: it does not say where keys and prompts go",
@@ -72,16 +72,19 @@ fn said(loaded: LoadedFile) -> Result<String, Failure> {
         ..Layers::default()
     };
     let settings = layers.settings(None)?;
-    let guarded = keys::ALL.iter().filter(|key| {
-        matches!(key.file, InFile::Trusted | InFile::Inside) || key.name == keys::PRICES.name
-    });
-    let rows = guarded.flat_map(|key| key.rows(&settings));
-    let rows = rows.filter_map(|row| match row.origin {
-        crate::cli::settings::Origin::File(_, line) => {
-            Some(format!("  line {line}: {} = {}", row.key, row.value))
-        }
-        _ => None,
-    });
+    let is_guarded = |name: &str| {
+        let file = keys::find(name).map(|key| key.file);
+        matches!(file, Some(InFile::Trusted | InFile::Inside)) || name == "prices.file"
+    };
+    let rows = settings.rows().into_iter();
+    let rows = rows
+        .filter(|row| is_guarded(&row.key))
+        .filter_map(|row| match row.origin {
+            crate::cli::settings::Origin::File(_, line) => {
+                Some(format!("  line {line}: {} = {}", row.key, row.value))
+            }
+            _ => None,
+        });
     Ok(rows.collect::<Vec<_>>().join("\n"))
 }
 

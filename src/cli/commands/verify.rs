@@ -48,7 +48,7 @@ pub struct Invariant {
 
 /// Checks one run, or all.
 pub async fn verify(ctx: &Context, args: VerifyArgs) -> Result<Exit, Failure> {
-    let opened = select::open(&ctx.settings.store.value)?;
+    let opened = select::open(&ctx.settings.store.path)?;
     let runs = match &args.run {
         Some(wanted) => vec![select::one(&opened.reader, Some(wanted)).await?],
         None => opened.reader.runs().await?,
@@ -58,7 +58,7 @@ pub async fn verify(ctx: &Context, args: VerifyArgs) -> Result<Exit, Failure> {
     }
     let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
     let mut report = VerifyReport::of(&opened.reader.verify(&ids)?);
-    report.add_spool(&aside(&ctx.settings.store.value)?);
+    report.add_spool(&aside(&ctx.settings.store.path)?);
     let mut out = Out::stdout();
     if args.json {
         out.json(&report)?;

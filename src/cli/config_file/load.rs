@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::Standing;
 use super::foreign_keys::is_foreign;
 use super::position::{Problem, line_and_column};
 use super::walk::Walk;
-use super::{ConfigFile, Standing};
 use crate::cli::environment::{self, Environment};
 use crate::cli::failure::{Failure, in_plain_words as in_plain_words_of_io};
-use crate::cli::settings::Origin;
+use crate::cli::settings::options::ClassWaits;
+use crate::cli::settings::{Options, Origin, keys};
 use crate::cli::trust::{self, Memory};
-use crate::model::toml_kinds;
+use crate::model::{ErrorClass, toml_kinds};
 
 /// Far above any config file: what is longer is another file given by mistake.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -26,12 +28,25 @@ pub struct LoadedFile {
     pub path: PathBuf,
     /// How far it is believed.
     pub standing: Standing,
-    /// What it says.
-    pub values: ConfigFile,
+    /// What it says, over the defaults.
+    pub options: Options,
     lines: BTreeMap<String, usize>,
 }
 
 impl LoadedFile {
+    /// The dotted keys that it sets.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let is_waits = |name: &str| name.starts_with("retry.") && name.ends_with(".waits");
+        let is_key = move |name: &&str| keys::find(name).is_some() || is_waits(name);
+        self.lines.keys().map(String::as_str).filter(is_key)
+    }
+
+    /// Whether it sets this dotted key.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.lines.contains_key(key)
+    }
+
     /// Where this dotted key stands.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
@@ -139,29 +154,45 @@ pub fn parse_as(path: &Path, text: &str, standing: Standing) -> Result<LoadedFil
     if let Some(problem) = walk.problems.iter().min_by_key(|problem| problem.at) {
         return Err(problem.clone().into_failure(path, text));
     }
-    let values: ConfigFile = toml::from_str(text)
-        .map_err(|error| value_problem(&error, &walk).into_failure(path, text))?;
-    if let Some(problem) = foreign_key(&values, &walk) {
+    let located = |error| value_problem(&error, &walk).into_failure(path, text);
+    check_waits(table.get_ref()).map_err(located)?;
+    let options: Options = toml::from_str(text).map_err(located)?;
+    if let Some(problem) = foreign_key(&options, &walk) {
         return Err(problem.into_failure(path, text));
     }
     let lines = walk
         .places
         .iter()
+        .filter(|(_, place)| !place.is_empty)
         .map(|(key, place)| (key.clone(), line_and_column(text, place.key.start).0));
     Ok(LoadedFile {
         path: path.to_owned(),
         standing,
-        values,
+        options,
         lines: lines.collect(),
     })
 }
 
+/// The tables of error classes by themselves: serde forgets where the values of what is flattened stand.
+fn check_waits(table: &DeTable<'_>) -> Result<(), toml::de::Error> {
+    let retry = table.get("retry").map(toml::Spanned::get_ref);
+    let Some(DeValue::Table(retry)) = retry else {
+        return Ok(());
+    };
+    for (name, value) in retry {
+        if name.get_ref().parse::<ErrorClass>().is_ok() {
+            ClassWaits::deserialize(ValueDeserializer::from(value.clone()))?;
+        }
+    }
+    Ok(())
+}
+
 /// A variable of another service in the place of the endpoint's key.
-fn foreign_key(values: &ConfigFile, walk: &Walk) -> Option<Problem> {
+fn foreign_key(options: &Options, walk: &Walk) -> Option<Problem> {
     const KEY: &str = "fallback.endpoint.api_key_env";
-    let endpoint = &values.fallback.endpoint;
+    let endpoint = &options.fallback.endpoint;
     let name = &endpoint.api_key_env.as_ref()?.0;
-    if endpoint.allow_foreign_key_env == Some(true) || !is_foreign(name) {
+    if endpoint.allow_foreign_key_env || !is_foreign(name) {
         return None;
     }
     Some(Problem {

@@ -58,7 +58,7 @@ impl Standing {
         if self.is_trusted() || is_empty(value) {
             return None;
         }
-        let key = keys::ALL.iter().find(|key| key.name == path)?;
+        let key = keys::find(path)?;
         let refused = match key.file {
             InFile::Trusted => true,
             InFile::Inside => leads_out(folder, value),
@@ -93,7 +93,7 @@ impl Standing {
 }
 
 /// A table of which every line is commented out says nothing.
-fn is_empty(value: &DeValue<'_>) -> bool {
+pub(super) fn is_empty(value: &DeValue<'_>) -> bool {
     matches!(value, DeValue::Table(table) if table.is_empty())
 }
 

@@ -11,8 +11,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::Standing;
 use super::position::Problem;
-use super::retry::has_waits;
+use super::standing::is_empty;
 use crate::cli::settings::keys;
+use crate::cli::settings::options::has_waits;
 use crate::model::ErrorClass;
 
 /// Names under which people would write a credential.
@@ -41,6 +42,8 @@ const KEY_BEGINS: &str = "sk-ant-";
 pub(super) struct Place {
     pub(super) key: Range<usize>,
     pub(super) value: Range<usize>,
+    /// A table of which every line is commented out says nothing.
+    pub(super) is_empty: bool,
 }
 
 /// What the walk found: places by dotted key, and mistakes.
@@ -102,6 +105,7 @@ impl<'a> Walk<'a> {
             let place = Place {
                 key: key.span(),
                 value: value.span(),
+                is_empty: is_empty(value.get_ref()),
             };
             self.places.insert(path, place);
         }
@@ -183,9 +187,9 @@ fn children(area: &str) -> Vec<String> {
         };
     }
     let mut names: Vec<String> = Vec::new();
-    for key in keys::ALL.iter().filter(|key| key.is_in_file()) {
+    for key in keys::all().iter().filter(|key| key.is_in_file()) {
         let inside = if area.is_empty() {
-            Some(key.name)
+            Some(key.name.as_str())
         } else {
             key.name
                 .strip_prefix(area)
@@ -218,7 +222,7 @@ fn listed(area: &str, siblings: &[String]) -> String {
 }
 
 fn suggestion(area: &str, name: &str, siblings: &[String]) -> String {
-    let elsewhere = keys::ALL
+    let elsewhere = keys::all()
         .iter()
         .filter(|key| key.is_in_file())
         .filter_map(|key| key.name.rsplit_once('.'))
@@ -252,7 +256,7 @@ fn flag_alone(name: &str) -> Option<String> {
 
 /// The table and key of another table that was probably meant.
 fn near_elsewhere(name: &str) -> Option<(&'static str, &'static str)> {
-    let keys = keys::ALL.iter().filter(|key| key.is_in_file());
+    let keys = keys::all().iter().filter(|key| key.is_in_file());
     let pairs: Vec<_> = keys.filter_map(|key| key.name.rsplit_once('.')).collect();
     let names: Vec<_> = pairs.iter().map(|(_, key)| (*key).to_owned()).collect();
     let near = nearest(name, &names)?;

@@ -1,13 +1,16 @@
-//! The layers, and how one value comes out of them.
+//! The layers, and how they are laid over one another.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::keys::{self, Key};
-use super::{Origin, Setting, Settings};
-use crate::cli::args::{Cli, ColorChoice, DispatchArgs, GlobalArgs};
-use crate::cli::config_file::{self, ConfigFile, LoadedFile};
+use super::flags::Flags;
+use super::variables::wrong_base_url;
+use super::{Options, Origin, Settings, stored, variables};
+use crate::cli::args::{Cli, ColorChoice, GlobalArgs};
+use crate::cli::config_file::{self, LoadedFile};
 use crate::cli::environment::{self, Environment};
 use crate::cli::failure::Failure;
+use crate::cli::values::BaseUrl;
 use crate::model::DispatchOptions;
 
 /// Everything that settings are made of, but the options stored with a run.
@@ -19,27 +22,14 @@ pub struct Layers {
     pub env: Environment,
     /// Flags that every command takes.
     pub global: GlobalArgs,
-    /// Flags of `submit` and `resume`.
-    pub dispatch: DispatchArgs,
+    /// Flags that say how a run is dispatched.
+    pub flags: Flags,
 }
 
-/// What the layers above the default say of one setting.
-pub(super) struct By<T> {
-    pub(super) file: Option<T>,
-    pub(super) env: Option<T>,
-    pub(super) run: Option<T>,
-    pub(super) flag: Option<T>,
-}
-
-impl<T> By<T> {
-    pub(super) fn nobody() -> Self {
-        Self {
-            file: None,
-            env: None,
-            run: None,
-            flag: None,
-        }
-    }
+/// Options with their origins, while the layers are laid over one another.
+struct Laid {
+    options: Options,
+    origins: BTreeMap<String, Origin>,
 }
 
 impl Layers {
@@ -50,7 +40,7 @@ impl Layers {
     /// The config file is missing, unreadable or wrong.
     pub fn load(cli: &Cli, env: Environment, folder: &Path) -> Result<Self, Failure> {
         let file = config_file::load(cli.global.config.as_deref(), &env, folder)?;
-        let endpoint = file.as_ref().map(|file| &file.values.fallback.endpoint);
+        let endpoint = file.as_ref().map(|file| &file.options.fallback.endpoint);
         let variable = endpoint.and_then(|endpoint| endpoint.api_key_env.as_ref());
         Ok(Self {
             env: match variable {
@@ -59,7 +49,7 @@ impl Layers {
             },
             file,
             global: cli.global.clone(),
-            dispatch: cli.command.dispatch(),
+            flags: cli.command.flags(),
         })
     }
 
@@ -67,64 +57,164 @@ impl Layers {
     ///
     /// # Errors
     ///
-    /// A variable or a flag holds what it may not.
+    /// A variable, a flag or what is stored holds what it may not.
     pub fn settings(&self, run: Option<&DispatchOptions>) -> Result<Settings, Failure> {
-        let none = DispatchOptions::default();
-        let run = run.unwrap_or(&none);
-        let empty = ConfigFile::default();
-        let file = self.file.as_ref().map_or(&empty, |file| &file.values);
+        let mut laid = self.of_file()?;
+        for key in variables::lay_over(&self.env, &mut laid.options)? {
+            let variable = variables::of(key).unwrap_or_default();
+            laid.set(key, Origin::Environment(variable));
+        }
+        if let Some(run) = run {
+            laid.add_run(run)?;
+        }
+        laid.add_flags(&self.flags)?;
+        self.add_global(&mut laid);
         Ok(Settings {
-            config: self.config(),
-            store: self.store(file),
-            dispatch: self.dispatch_settings(file, run),
-            batch: self.batch_settings(file, run),
-            retry: self.retry_settings(file, run),
-            fallback: self.fallback_settings(file, run)?,
-            limits: self.limit_settings(file, run),
-            api: self.api_settings(file, run)?,
-            status: self.status(file),
-            prices: self.prices(file),
-            output: self.output_settings(file),
+            options: laid.options,
+            origins: laid.origins,
+            flags: self.flags.clone(),
+            proxies: self.env.proxies(),
+            roots_from: self.env.roots_from(),
         })
     }
 
     /// Colour alone, for errors that happen before there are settings. Cannot fail.
     #[must_use]
-    pub fn color(&self) -> Setting<ColorChoice> {
-        let file = self.file.as_ref();
-        self.pick(
-            &keys::COLOR,
-            ColorChoice::Auto,
-            By {
-                file: file.and_then(|file| file.values.output.color),
-                env: self
-                    .env
-                    .is_set(environment::NO_COLOR)
-                    .then_some(ColorChoice::Never),
-                flag: self.global.color,
-                ..By::nobody()
-            },
-        )
+    pub fn color(&self) -> ColorChoice {
+        let of_file = || {
+            let file = self.file.as_ref();
+            file.map(|file| file.options.output.color)
+                .unwrap_or_default()
+        };
+        match self.global.color {
+            Some(color) => color,
+            None if self.env.is_set(environment::NO_COLOR) => ColorChoice::Never,
+            None => of_file(),
+        }
     }
 
-    pub(super) fn pick<T>(&self, key: &Key, default: T, by: By<T>) -> Setting<T> {
-        Setting::default_of(default)
-            .or(by.file, || self.file_origin(key.name))
-            .or(by.env, || Origin::Environment(key.env.unwrap_or_default()))
-            .or(by.run, || Origin::Run)
-            .or(by.flag, || Origin::Flag(key.flag.unwrap_or_default()))
+    /// What the config file says, over the defaults. Paths in it are relative to its folder, so that they
+    /// mean the same wherever the command is called.
+    fn of_file(&self) -> Result<Laid, Failure> {
+        let Some(file) = &self.file else {
+            return Ok(Laid {
+                options: Options::default(),
+                origins: BTreeMap::new(),
+            });
+        };
+        let mut options = file.options.clone();
+        options.config = Some(file.path.clone());
+        let folder = file.path.parent();
+        let beside = |path: &Path| folder.map_or_else(|| path.to_owned(), |to| to.join(path));
+        if file.has("store.path") {
+            options.store.path = beside(&bare(&options.store.path));
+        }
+        options.prices.file = options.prices.file.as_deref().map(beside);
+        options.api.ca_bundle = options.api.ca_bundle.as_deref().map(beside);
+        let only_with_a_url = file.keys().any(|key| key.starts_with("fallback.endpoint."));
+        if only_with_a_url && options.fallback.endpoint.base_url.is_none() {
+            return Err(Failure::usage(
+                "[fallback.endpoint] has no base_url",
+                "add base_url = \"https://...\" to it, or remove the table",
+            )
+            .because("without one there is no second endpoint, and the other keys mean nothing"));
+        }
+        let origins = file.keys().map(|key| (key.to_owned(), file.origin(key)));
+        Ok(Laid {
+            options,
+            origins: origins.collect(),
+        })
     }
 
-    pub(super) fn file_origin(&self, key: &str) -> Origin {
-        self.file
-            .as_ref()
-            .map_or(Origin::Default, |file| file.origin(key))
+    /// The flags that every command takes.
+    fn add_global(&self, laid: &mut Laid) {
+        let global = &self.global;
+        if global.config.is_some() && laid.options.config.is_some() {
+            laid.set("config", Origin::Flag("--config"));
+        }
+        if let Some(path) = &global.store {
+            laid.options.store.path = bare(path);
+            laid.set("store.path", Origin::Flag("--store"));
+        }
+        if let Some(color) = global.color {
+            laid.options.output.color = color;
+            laid.set("output.color", Origin::Flag("--color"));
+        }
+        if global.quiet {
+            laid.options.output.quiet = true;
+            laid.set("output.quiet", Origin::Flag("--quiet"));
+        }
+        if global.verbose > 0 {
+            laid.options.verbose = global.verbose;
+            laid.set("verbose", Origin::Flag("-v"));
+        }
+    }
+}
+
+impl Laid {
+    fn set(&mut self, key: &str, origin: Origin) {
+        self.origins.insert(key.to_owned(), origin);
     }
 
-    /// A path in the file is relative to the file's folder, so that it means the same wherever the
-    /// command is called.
-    pub(super) fn beside_file(&self, path: Option<&Path>) -> Option<PathBuf> {
-        let folder = self.file.as_ref().and_then(|file| file.path.parent());
-        path.map(|path| folder.map_or_else(|| path.to_owned(), |folder| folder.join(path)))
+    /// What is stored with a run. It holds nothing that only a trusted file may say, but what the gate
+    /// judges.
+    fn add_run(&mut self, run: &DispatchOptions) -> Result<(), Failure> {
+        let flags = stored::flags_of(run)?;
+        self.lay(&flags, "the base URL stored with the run")?;
+        for key in flags.given() {
+            self.set(key, Origin::Run);
+        }
+        // A flag's deadline must be a time to come; that of a run may have passed meanwhile.
+        if run.deadline.is_some() {
+            self.options.deadline = run.deadline;
+            self.set("deadline", Origin::Run);
+        }
+        Ok(())
+    }
+
+    fn add_flags(&mut self, flags: &Flags) -> Result<(), Failure> {
+        self.lay(flags, "--base-url")?;
+        for (key, flag) in flags.given_with_names() {
+            self.set(key, Origin::Flag(flag));
+        }
+        if flags.has("api.base_url") && self.options.api.base_url.has_secret() {
+            return Err(Failure::usage(
+                "--base-url holds a user name, a password or a query",
+                "give the URL without them; credentials of a gateway go into ANTHROPIC_CUSTOM_HEADERS",
+            )
+            .because("what is given by flags is stored with the run, and credentials are never stored"));
+        }
+        if flags.has("api.ca_bundle") {
+            let path = self.options.api.ca_bundle.as_ref();
+            self.options.api.ca_bundle =
+                path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        }
+        Ok(())
+    }
+
+    fn lay(&mut self, flags: &Flags, base_url_from: &str) -> Result<(), Failure> {
+        flags.lay_over(&mut self.options).map_err(|error| {
+            Failure::internal(
+                "flags that were read cannot be used",
+                "report this as a bug",
+            )
+            .because(error.kind().to_string())
+        })?;
+        if flags.has("api.base_url") {
+            let text = self.options.api.base_url.expose();
+            self.options.api.base_url =
+                BaseUrl::parse(text).map_err(|why| wrong_base_url(base_url_from, &why))?;
+        }
+        Ok(())
+    }
+}
+
+/// A path without the quotes, blanks and line ends that came along when it was copied, as with a key.
+pub(super) fn bare(path: &Path) -> PathBuf {
+    let is_around = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'');
+    let trimmed = path.to_str().map(|text| text.trim_matches(is_around));
+    match trimmed.filter(|text| !text.is_empty()) {
+        Some(text) => PathBuf::from(text),
+        None => path.to_path_buf(),
     }
 }

@@ -30,39 +30,11 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value and where it came from.
+/// A value and where it came from, for what judges both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting<T> {
     /// The value in force.
     pub value: T,
     /// The layer that set it.
     pub origin: Origin,
-}
-
-impl<T> Setting<T> {
-    /// A value that nobody set.
-    pub fn default_of(value: T) -> Self {
-        Self {
-            value,
-            origin: Origin::Default,
-        }
-    }
-
-    /// The value of a higher layer, if that layer has one.
-    #[must_use]
-    pub fn or(self, value: Option<T>, origin: impl FnOnce() -> Origin) -> Self {
-        match value {
-            Some(value) => Self {
-                value,
-                origin: origin(),
-            },
-            None => self,
-        }
-    }
-
-    /// The value, if a flag gave it.
-    #[must_use]
-    pub fn given_by_flag(&self) -> Option<&T> {
-        matches!(self.origin, Origin::Flag(_)).then_some(&self.value)
-    }
 }

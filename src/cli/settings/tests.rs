@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
+use serde_json::{Value, json};
 
-use super::{Layers, Origin, Settings, keys};
+use super::flags::{self, Flag};
+use super::{Layers, Origin, Row, Settings, keys, variables};
 use crate::cli::args::{Cli, ColorChoice};
 use crate::cli::config_file;
 use crate::cli::console::testing::Captured;
@@ -16,7 +18,8 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::trust::Gate;
-use crate::model::{AutoOrOff, DispatchOptions, ErrorClass, LaneChoice, Pico, StreamMode};
+use crate::cli::values::HeaderText;
+use crate::model::{DispatchOptions, ErrorClass};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
 /// environment.
@@ -44,7 +47,7 @@ impl Given<'_> {
             file: Some(config_file::parse(path, self.file).unwrap()),
             env,
             global: cli.global.clone(),
-            dispatch: cli.command.dispatch(),
+            flags: cli.command.flags(),
         }
     }
 
@@ -63,25 +66,36 @@ impl Given<'_> {
 }
 
 /// The origin of the setting in each of these situations.
-fn origin(settings: &Settings, key: &keys::Key) -> Origin {
-    key.rows(settings).remove(0).origin
+fn origin(settings: &Settings, key: &str) -> Origin {
+    row(settings, key).origin
+}
+
+fn row(settings: &Settings, key: &str) -> Row {
+    let mut rows = settings.rows().into_iter();
+    rows.find(|row| row.key == key).unwrap()
 }
 
 /// The values are all different; the columns are how each is shown, from the weakest layer up.
-const LAYERED: &[(&keys::Key, [&str; 5])] = &[
-    (&keys::CONCURRENCY, ["64", "2", "2", "3", "4"]),
-    (&keys::STAGGER, ["0s", "2s", "2s", "3s", "4s"]),
-    (&keys::RPM, ["null", "2", "2", "3", "4"]),
-    (&keys::ITPM, ["null", "2", "2", "3", "4"]),
-    (&keys::OTPM, ["null", "2", "2", "3", "4"]),
-    (&keys::BUDGET_USD, ["null", "2.00", "2.00", "3.00", "4.00"]),
+const LAYERED: &[(&str, [&str; 5])] = &[
+    ("dispatch.concurrency", ["64", "2", "2", "3", "4"]),
+    ("dispatch.stagger", ["0s", "2s", "2s", "3s", "4s"]),
+    ("limits.rpm", ["null", "2", "2", "3", "4"]),
+    ("limits.itpm", ["null", "2", "2", "3", "4"]),
+    ("limits.otpm", ["null", "2", "2", "3", "4"]),
     (
-        &keys::BUDGET_STRICT,
+        "limits.budget_usd",
+        ["null", "2.00", "2.00", "3.00", "4.00"],
+    ),
+    (
+        "limits.budget_strict",
         ["false", "true", "true", "false", "true"],
     ),
-    (&keys::BUDGET_ASSUME_SEARCHES, ["null", "2", "2", "3", "4"]),
     (
-        &keys::ONLY_BETWEEN,
+        "limits.budget_assume_searches",
+        ["null", "2", "2", "3", "4"],
+    ),
+    (
+        "limits.only_between",
         [
             "null",
             "02:00-03:00@UTC",
@@ -90,17 +104,20 @@ const LAYERED: &[(&keys::Key, [&str; 5])] = &[
             "04:00-05:00@UTC",
         ],
     ),
-    (&keys::CACHE_WARM, ["auto", "off", "off", "off", "auto"]),
-    (&keys::TIMEOUT, ["10m", "2s", "2s", "3s", "4s"]),
-    (&keys::STREAM, ["auto", "always", "always", "never", "auto"]),
-    (&keys::LANE, ["auto", "batch", "batch", "live", "auto"]),
-    (&keys::BATCH_SIZE, ["100000", "2", "2", "3", "4"]),
-    (&keys::GRACE, ["30s", "2s", "2s", "3s", "4s"]),
-    (&keys::SEED, ["null", "2", "2", "3", "4"]),
-    (&keys::MAX_ATTEMPTS, ["8", "2", "2", "3", "4"]),
-    (&keys::RETRY_SCALE, ["1.0", "2.0", "2.0", "3.0", "4.0"]),
+    ("limits.cache_warm", ["auto", "off", "off", "off", "auto"]),
+    ("dispatch.timeout", ["10m", "2s", "2s", "3s", "4s"]),
     (
-        &keys::BASE_URL,
+        "dispatch.stream",
+        ["auto", "always", "always", "never", "auto"],
+    ),
+    ("dispatch.lane", ["auto", "batch", "batch", "live", "auto"]),
+    ("batch.size", ["100000", "2", "2", "3", "4"]),
+    ("dispatch.grace", ["30s", "2s", "2s", "3s", "4s"]),
+    ("dispatch.seed", ["null", "2", "2", "3", "4"]),
+    ("retry.max_attempts", ["8", "2", "2", "3", "4"]),
+    ("retry.scale", ["1.0", "2.0", "2.0", "3.0", "4.0"]),
+    (
+        "api.base_url",
         [
             "https://api.anthropic.com",
             "http://file.test",
@@ -110,7 +127,7 @@ const LAYERED: &[(&keys::Key, [&str; 5])] = &[
         ],
     ),
     (
-        &keys::CA_BUNDLE,
+        "api.ca_bundle",
         ["null", "/file.pem", "/file.pem", "/run.pem", "/flag.pem"],
     ),
 ];
@@ -150,30 +167,34 @@ const LAYERED_FLAGS: &str = "submit f --concurrency 4 --stagger 4s --timeout 4s 
 
 /// What is stored with the run.
 fn layered_options() -> DispatchOptions {
-    DispatchOptions {
-        concurrency: Some(3),
-        stagger: Some(Duration::from_secs(3)),
-        max_attempts: Some(3),
-        retry_scale: Some(3.0),
-        timeout: Some(Duration::from_secs(3)),
-        stream: Some(StreamMode::Never),
-        lane: Some(LaneChoice::Live),
-        batch_size: Some(3),
-        grace: Some(Duration::from_secs(3)),
-        base_url: Some("http://run.test".to_owned()),
-        ca_bundle: Some("/run.pem".to_owned()),
-        seed: Some(3),
-        rpm: Some(3),
-        itpm: Some(3),
-        otpm: Some(3),
-        budget_usd: Some(Pico(3 * Pico::USD.0)),
-        budget_strict: Some(false),
-        budget_assume_searches: Some(3),
-        only_between: Some("03:00-04:00@UTC".to_owned()),
-        cache_warm: Some(AutoOrOff::Off),
-        cache_prefix: Some(AutoOrOff::Auto),
-        ..DispatchOptions::default()
-    }
+    let kept = json!({
+        "concurrency": 3,
+        "stagger": {"secs": 3, "nanos": 0},
+        "max_attempts": 3,
+        "retry_scale": 3.0,
+        "timeout": {"secs": 3, "nanos": 0},
+        "stream": "never",
+        "lane": "live",
+        "batch_size": 3,
+        "grace": {"secs": 3, "nanos": 0},
+        "base_url": "http://run.test",
+        "ca_bundle": "/run.pem",
+        "seed": 3,
+        "rpm": 3,
+        "itpm": 3,
+        "otpm": 3,
+        "budget_usd": "3.00",
+        "budget_strict": false,
+        "budget_assume_searches": 3,
+        "only_between": "03:00-04:00@UTC",
+        "cache_warm": "off",
+        "cache_prefix": "auto",
+        // As older versions wrote what was not given.
+        "on_halt": null,
+        "fallback_models": null,
+        "deadline": null,
+    });
+    serde_json::from_value(kept).unwrap()
 }
 
 /// Dispatch options in every layer: in the file, in the environment, stored with the run, as flags.
@@ -197,20 +218,20 @@ fn each_layer_beats_the_ones_below() {
         ];
         for (layer, (settings, expected)) in layered.into_iter().zip(values).enumerate() {
             let settings = settings.unwrap();
-            let row = key.rows(&settings).remove(0);
+            let row = row(&settings, key);
             let shown = row
                 .value
                 .as_str()
                 .map_or_else(|| row.value.to_string(), str::to_owned);
-            assert_eq!(shown, *expected, "{} in layer {layer}", key.name);
+            assert_eq!(shown, *expected, "{key} in layer {layer}");
             let fits = match (layer, &row.origin) {
                 (0, Origin::Default) | (1, Origin::File(..)) | (3, Origin::Run) => true,
-                (2, Origin::Environment(name)) => Some(*name) == key.env,
-                (2, Origin::File(..)) => key.env.is_none(),
-                (4, Origin::Flag(name)) => Some(*name) == key.flag,
+                (2, Origin::Environment(name)) => Some(*name) == variables::of(key),
+                (2, Origin::File(..)) => variables::of(key).is_none(),
+                (4, Origin::Flag(name)) => Some(*name) == flags::find(key).map(Flag::name),
                 _ => false,
             };
-            assert!(fits, "{} in layer {layer}: {:?}", key.name, row.origin);
+            assert!(fits, "{key} in layer {layer}: {:?}", row.origin);
         }
     }
 }
@@ -226,26 +247,26 @@ fn settings_of_no_run_follow_the_same_order() {
     let of = |line, file, env| Given { line, file, env }.settings().unwrap();
 
     let settings = of("status", "", &[]);
-    assert_eq!(settings.store.value, Path::new("./claude-run.db"));
-    assert_eq!(settings.output.color.value, ColorChoice::Auto);
-    assert!(!settings.output.quiet.value);
-    assert_eq!(settings.api.workspace_id.value, None);
+    assert_eq!(settings.store.path, Path::new("./claude-run.db"));
+    assert_eq!(settings.output.color, ColorChoice::Auto);
+    assert!(!settings.output.quiet);
+    assert_eq!(settings.api.workspace_id, None);
 
     let settings = of("status", file, &[]);
-    assert_eq!(settings.store.value, Path::new("f.db"));
-    assert_eq!(settings.output.color.value, ColorChoice::Always);
-    assert!(settings.output.quiet.value);
-    assert_eq!(settings.api.workspace_id.value.as_deref(), Some("f"));
+    assert_eq!(settings.store.path, Path::new("f.db"));
+    assert_eq!(settings.output.color, ColorChoice::Always);
+    assert!(settings.output.quiet);
+    assert_eq!(settings.api.workspace_id, Some(HeaderText("f".to_owned())));
 
     let settings = of("status", file, env);
-    assert_eq!(settings.store.value, Path::new("e.db"));
-    assert_eq!(settings.output.color.value, ColorChoice::Never);
-    assert_eq!(settings.api.workspace_id.value.as_deref(), Some("e"));
+    assert_eq!(settings.store.path, Path::new("e.db"));
+    assert_eq!(settings.output.color, ColorChoice::Never);
+    assert_eq!(settings.api.workspace_id, Some(HeaderText("e".to_owned())));
 
     let settings = of("status --store x.db --color always --quiet", file, env);
-    assert_eq!(settings.store.value, Path::new("x.db"));
-    assert_eq!(settings.output.color.value, ColorChoice::Always);
-    assert_eq!(origin(&settings, &keys::QUIET), Origin::Flag("--quiet"));
+    assert_eq!(settings.store.path, Path::new("x.db"));
+    assert_eq!(settings.output.color, ColorChoice::Always);
+    assert_eq!(origin(&settings, "output.quiet"), Origin::Flag("--quiet"));
 }
 
 #[test]
@@ -263,15 +284,15 @@ fn an_empty_variable_beats_nothing() {
     .settings()
     .unwrap();
     assert_eq!(
-        origin(&settings, &keys::STORE),
+        origin(&settings, "store.path"),
         Origin::File("c.toml".into(), 2)
     );
     assert_eq!(
-        origin(&settings, &keys::BASE_URL),
+        origin(&settings, "api.base_url"),
         Origin::File("c.toml".into(), 4)
     );
-    assert_eq!(origin(&settings, &keys::HEADERS), Origin::Default);
-    assert_eq!(origin(&settings, &keys::COLOR), Origin::Default);
+    assert_eq!(origin(&settings, "api.headers"), Origin::Default);
+    assert_eq!(origin(&settings, "output.color"), Origin::Default);
 }
 
 #[test]
@@ -283,14 +304,15 @@ fn waits_come_from_the_file_class_by_class() {
     }
     .settings()
     .unwrap();
-    let waits = &settings.retry.waits;
-    assert_eq!(waits.len(), 2);
-    let overloaded = &waits[&ErrorClass::Overloaded];
+    let classes = &settings.retry.classes;
+    assert_eq!(classes.len(), 2);
+    let overloaded = &classes[&ErrorClass::Overloaded].waits.0;
     assert_eq!(
-        overloaded.value,
+        overloaded[..],
         [Duration::from_secs(2), Duration::from_mins(1)]
     );
-    assert_eq!(overloaded.origin, Origin::File("c.toml".into(), 2));
+    let origin = origin(&settings, "retry.overloaded.waits");
+    assert_eq!(origin, Origin::File("c.toml".into(), 2));
 }
 
 #[test]
@@ -302,16 +324,16 @@ fn paths_in_the_file_are_relative_to_its_folder() {
     }
     .settings()
     .unwrap();
-    assert_eq!(settings.store.value, Path::new("conf/s.db"));
+    assert_eq!(settings.store.path, Path::new("conf/s.db"));
     assert_eq!(
-        settings.prices.value.as_deref(),
+        settings.prices.file.as_deref(),
         Some(Path::new("/abs/p.toml"))
     );
     assert_eq!(
-        settings.api.ca_bundle.value.as_deref(),
+        settings.api.ca_bundle.as_deref(),
         Some(Path::new("conf/ca.pem"))
     );
-    assert_eq!(origin(&settings, &keys::CONFIG), Origin::Flag("--config"));
+    assert_eq!(origin(&settings, "config"), Origin::Flag("--config"));
 }
 
 #[test]
@@ -322,17 +344,17 @@ fn only_what_flags_gave_is_stored_with_a_run() {
         env: &[("ANTHROPIC_BASE_URL", "http://env.test")],
     };
     let options = given.settings().unwrap().dispatch_options_given_by_flags();
-    let ca_bundle = options.ca_bundle.clone().unwrap();
+    let ca_bundle = options.others["ca_bundle"].as_str().unwrap();
     assert!(Path::new(&ca_bundle).is_absolute() && ca_bundle.ends_with("ca.pem"));
     assert_eq!(
-        options,
-        DispatchOptions {
-            concurrency: Some(4),
-            seed: Some(0),
-            ca_bundle: Some(ca_bundle),
-            ..DispatchOptions::default()
-        }
+        options.kept().collect::<Vec<_>>(),
+        [
+            ("ca_bundle".to_owned(), json!(ca_bundle)),
+            ("concurrency".to_owned(), json!(4)),
+            ("seed".to_owned(), json!(0)),
+        ]
     );
+    assert_eq!((options.budget_usd, options.deadline), (None, None));
 }
 
 #[test]
@@ -379,22 +401,112 @@ fn wrong_variables_and_flags_are_named_and_not_repeated() {
 }
 
 #[test]
-fn keys_are_unique_and_every_flag_exists() {
-    let mut names: Vec<_> = keys::ALL.iter().map(|key| key.name).collect();
+fn keys_are_unique_and_every_flag_is_that_of_a_key() {
+    let mut names: Vec<_> = keys::all().iter().map(|key| &key.name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), keys::ALL.len());
-
-    let mut help = Cli::try_parse_from(["claude-run", "submit", "--help"])
-        .unwrap_err()
-        .to_string();
-    help.push(' ');
-    for key in keys::ALL {
-        assert!(!key.about.is_empty());
-        if let Some(flag) = key.flag {
-            assert!(help.contains(flag), "{flag}");
-        }
+    assert_eq!(names.len(), keys::all().len());
+    for flag in flags::all() {
+        assert!(keys::find(flag.key()).is_some(), "{}", flag.key());
     }
+    assert_eq!(
+        flags::find("batch.size").map(Flag::name),
+        Some("--batch-size")
+    );
+}
+
+/// What older versions kept is read by us, and what we keep is read by them.
+#[test]
+fn what_flags_gave_is_kept_as_ever_and_read_back() {
+    let line = format!(
+        "{LAYERED_FLAGS} --give-up-after 90m --on-halt wait --on-truncated raise --fallback-model a --fallback-model b"
+    );
+    let given = Given {
+        // Finer than what is shown in milliseconds.
+        line: &line.replace("--stagger 4s", "--stagger 0.0001s"),
+        ..Given::default()
+    };
+    let settings = given.settings().unwrap();
+    let kept = settings.dispatch_options_given_by_flags();
+    let secs = |secs: u64| json!({"secs": secs, "nanos": 0});
+    let expected = json!({
+        "budget_usd": "4.00", "deadline": null, "cache_prefixes": null,
+        "base_url": "http://flag.test", "ca_bundle": "/flag.pem", "concurrency": 4,
+        "stagger": {"secs": 0, "nanos": 100_000}, "timeout": secs(4), "stream": "auto",
+        "grace": secs(4), "on_halt": "wait", "on_truncated": "raise", "lane": "auto", "seed": 4,
+        "batch_size": 4, "max_attempts": 4, "retry_scale": 4.0, "give_up_after": secs(5_400),
+        "fallback_models": ["a", "b"], "rpm": 4, "itpm": 4, "otpm": 4, "budget_strict": true,
+        "budget_assume_searches": 4, "only_between": "04:00-05:00@UTC", "cache_warm": "auto",
+        "cache_prefix": "off",
+    });
+    assert_eq!(serde_json::to_value(&kept).unwrap(), expected);
+
+    let again = Given {
+        line: "resume",
+        ..Given::default()
+    };
+    let again = again.layers().settings(Some(&kept)).unwrap();
+    for (ours, theirs) in settings.rows().iter().zip(again.rows()) {
+        assert_eq!((&ours.key, &ours.value), (&theirs.key, &theirs.value));
+        let is_kept = matches!(ours.origin, Origin::Flag(_));
+        assert_eq!(theirs.origin == Origin::Run, is_kept, "{}", ours.key);
+    }
+}
+
+/// Whoever made the store may have written anything into it.
+#[test]
+fn what_a_run_brings_is_checked_like_a_flag() {
+    let of = |kept: Value| {
+        let kept = serde_json::from_value(kept).unwrap();
+        let given = Given {
+            line: "resume",
+            ..Given::default()
+        };
+        given.layers().settings(Some(&kept))
+    };
+    for (kept, what, why) in [
+        (
+            json!({"concurrency": 0}),
+            "--concurrency",
+            "must be from 1 to 10000",
+        ),
+        (json!({"grace": "\u{1b}[2J"}), "--grace", "\u{fffd}[2J"),
+        (json!({"lane": "fast"}), "--lane", ""),
+        (
+            json!({"base_url": "ftp://me:hidden@h"}),
+            "base URL",
+            "must begin with https://",
+        ),
+    ] {
+        let failure = of(kept).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.what.contains(what), "{failure}");
+        assert!(
+            failure.why.as_deref().unwrap_or_default().contains(why),
+            "{failure}"
+        );
+        assert!(
+            !failure.to_string().contains(['\u{1b}']) && !failure.to_string().contains("hidden")
+        );
+    }
+    // What is no setting of a run, or of a newer version, says nothing.
+    let settings = of(
+        json!({"api.insecure_http": true, "insecure_http": true, "store.path": "/x", "new.thing": 1}),
+    );
+    let is_default = |row: &Row| row.origin == Origin::Default;
+    assert!(
+        settings
+            .unwrap()
+            .rows()
+            .iter()
+            .filter(|row| row.key != "config")
+            .all(is_default)
+    );
+    // Older versions kept any scale.
+    assert_eq!(
+        of(json!({"retry_scale": 1e9})).unwrap().retry.scale.0,
+        1_000.0
+    );
 }
 
 #[test]
@@ -427,12 +539,7 @@ fn a_deadline_is_stored_as_a_time_and_overridden_by_a_flag() {
         (later, false),
     ] {
         let settings = given.layers().settings(Some(&stored)).unwrap();
-        assert_eq!(
-            settings.dispatch.deadline.value == at,
-            kept,
-            "{}",
-            given.line
-        );
+        assert_eq!(settings.deadline == at, kept, "{}", given.line);
     }
 }
 
@@ -483,7 +590,7 @@ fn debug_of_everything_that_holds_a_credential_shows_none() {
     };
     let settings = without_flag.settings().unwrap();
     assert!(!format!("{settings:?}").contains("PLANTED"));
-    let rows = keys::ALL.iter().flat_map(|key| key.rows(&settings));
+    let rows = settings.rows().into_iter();
     assert!(
         rows.map(|row| row.value.to_string())
             .all(|shown| !shown.contains("PLANTED"))

@@ -112,11 +112,10 @@ impl Passage {
 
 /// `--quiet` is the user's own word; the one of a file that was merely found is not.
 fn is_silenced(ctx: &Context) -> bool {
-    let quiet = &ctx.settings.output.quiet;
     let file = ctx.layers.file.as_ref();
-    let of_stranger = matches!(quiet.origin, Origin::File(..))
+    let of_stranger = matches!(ctx.settings.origin("output.quiet"), Origin::File(..))
         && file.is_none_or(|file| !file.standing.is_trusted());
-    quiet.value && !of_stranger
+    ctx.settings.output.quiet && !of_stranger
 }
 
 /// The way to the first endpoint.
@@ -125,8 +124,10 @@ fn is_silenced(ctx: &Context) -> bool {
 ///
 /// Keys and prompts may not go there (exit code 2).
 pub fn first(ctx: &Context, settings: &Settings) -> Result<Passage, Failure> {
-    let bundle = bundle(ctx, &settings.api.ca_bundle)?;
-    let passage = way(ctx, settings, &settings.api.base_url, "")?;
+    let bundle = settings.with_origin("api.ca_bundle", settings.api.ca_bundle.clone());
+    let bundle = self::bundle(ctx, &bundle)?;
+    let url = settings.with_origin("api.base_url", settings.api.base_url.clone());
+    let passage = way(ctx, settings, &url, "")?;
     Ok(Passage { bundle, ..passage })
 }
 
@@ -136,14 +137,10 @@ pub fn first(ctx: &Context, settings: &Settings) -> Result<Passage, Failure> {
 ///
 /// Keys and prompts may not go there (exit code 2).
 pub fn second(ctx: &Context, settings: &Settings) -> Result<Option<Passage>, Failure> {
-    let setting = &settings.fallback.endpoint.base_url;
-    let Some(url) = &setting.value else {
+    let Some(url) = &settings.fallback.endpoint.base_url else {
         return Ok(None);
     };
-    let url = Setting {
-        value: url.clone(),
-        origin: setting.origin.clone(),
-    };
+    let url = settings.with_origin("fallback.endpoint.base_url", url.clone());
     way(ctx, settings, &url, " (second endpoint)").map(Some)
 }
 
@@ -155,7 +152,8 @@ fn way(
 ) -> Result<Passage, Failure> {
     let root = BaseUrl::parse(url.value.expose())?;
     let known: Option<KnownHost> = ctx.gate.memory.recall(root.as_str());
-    let in_force = &ctx.settings.api.base_url;
+    let in_force = ctx.settings.api.base_url.clone();
+    let in_force = ctx.settings.with_origin("api.base_url", in_force);
     let is_in_force =
         BaseUrl::parse(in_force.value.expose()).is_ok_and(|named| named.as_str() == root.as_str());
     let verdict = judge(&Asked {
@@ -163,7 +161,7 @@ fn way(
         origin: &url.origin,
         is_in_force,
         known: known.as_ref(),
-        insecure_http: settings.api.insecure_http.value,
+        insecure_http: settings.api.insecure_http,
     });
     match verdict {
         Verdict::Api => Ok(Passage::free()),
@@ -185,7 +183,7 @@ fn way(
                 "requests go to {}, from {}{role}{}{clear}",
                 root.place(),
                 words_of(&url.origin),
-                passed_over(url, in_force, is_in_force),
+                passed_over(url, &in_force, is_in_force),
             );
             Ok(Passage {
                 line: Some(line),
@@ -309,7 +307,7 @@ fn bundle(
 }
 
 fn is_in_force(ctx: &Context, path: &Path) -> bool {
-    let named = ctx.settings.api.ca_bundle.value.as_deref();
+    let named = ctx.settings.api.ca_bundle.as_deref();
     named.is_some_and(|named| std::path::absolute(named).is_ok_and(|named| named == path))
 }
 

@@ -50,11 +50,12 @@ fn new_run(id: RunId) -> NewRun {
         simulated: false,
         created_at: at(0),
         shaping: Shaping::default(),
-        options: DispatchOptions {
-            concurrency: Some(7),
-            ..DispatchOptions::default()
-        },
+        options: concurrency(7),
     }
+}
+
+fn concurrency(n: u32) -> DispatchOptions {
+    DispatchOptions::from_iter([("concurrency".to_owned(), n.into())])
 }
 
 fn job(line: u64) -> NewJob {
@@ -232,7 +233,7 @@ async fn a_run_is_invisible_until_it_is_loaded() {
         (run.id, run.state, run.jobs.pending),
         (bench.run, RunState::Ready, 1)
     );
-    assert_eq!(run.options.concurrency, Some(7));
+    assert_eq!(run.options, concurrency(7));
     assert_eq!(bench.store.loading().await.unwrap(), []);
 }
 

@@ -1,7 +1,7 @@
 //! Whole runs: taken up, left, cancelled, retried by hand, and what is noted with them.
 
 use claude_run::model::{
-    DispatchOptions, ErrorClass, EstimateErrors, Halt, JobState, PageStatus, RunState,
+    DispatchOptions, ErrorClass, EstimateErrors, Halt, JobState, PageStatus, Pico, RunState,
 };
 use claude_run::store::{
     AttemptRow, EstimateKind, EstimateSums, Reader, RetryFilter, StatusChange, Store,
@@ -247,8 +247,8 @@ async fn pulse<F: Fixture>(bench: Bench<F>) {
 async fn noted<F: Fixture>(bench: Bench<F>) {
     bench.with_jobs(1).await;
     let options = DispatchOptions {
-        rpm: Some(50),
-        ..DispatchOptions::default()
+        budget_usd: Some(Pico(50)),
+        ..DispatchOptions::from_iter([("rpm".to_owned(), 50.into())])
     };
     bench
         .store

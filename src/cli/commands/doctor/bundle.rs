@@ -101,8 +101,8 @@ pub(super) async fn write(
     report: &DoctorReport,
     path: &Path,
 ) -> Result<(), Failure> {
-    targets::refuse_ours(path, "--bundle", &ctx.settings.store.value, None)?;
-    let (latest_run, store_error) = match latest_run(&ctx.settings.store.value).await {
+    targets::refuse_ours(path, "--bundle", &ctx.settings.store.path, None)?;
+    let (latest_run, store_error) = match latest_run(&ctx.settings.store.path).await {
         Ok(run) => (run, None),
         Err(error) => (None, Some(error.to_string())),
     };
@@ -153,7 +153,7 @@ fn settings(ctx: &Context) -> Vec<SettingLine> {
 fn redactor(ctx: &Context) -> Redactor {
     let fallback = &ctx.settings.fallback.endpoint;
     let variables = [environment::API_KEY, environment::AUTH_TOKEN].into_iter();
-    let variables = variables.chain(fallback.api_key_env.value.as_deref());
+    let variables = variables.chain(fallback.api_key_env.as_ref().map(|name| name.0.as_str()));
     let raw = variables.filter_map(|variable| {
         let raw = ctx.layers.env.path(variable)?;
         Some(raw.to_string_lossy().into_owned())
@@ -161,8 +161,8 @@ fn redactor(ctx: &Context) -> Redactor {
     let raw: Vec<_> = raw.collect();
     let clean = raw.iter().filter_map(|raw| clean_secret(raw, "key").ok()?);
     let clean: Vec<_> = clean.collect();
-    let headers = ctx.settings.api.headers.value.iter();
-    let headers = headers.chain(&fallback.headers.value);
+    let headers = ctx.settings.api.headers.0.iter();
+    let headers = headers.chain(&fallback.headers.0);
     let secrets = headers.map(|header| &header.value).chain(&clean);
     let secrets = secrets.map(ExposeSecret::expose_secret);
     Redactor::new(secrets.chain(raw.iter().map(String::as_str)))

@@ -18,7 +18,7 @@ const MIN_KEY_BYTES: usize = 40;
 
 /// One finding for each variable that is set, or one for none.
 pub(super) fn check(ctx: &Context) -> Vec<Finding> {
-    let base = BaseUrl::parse(ctx.settings.api.base_url.value.expose());
+    let base = BaseUrl::parse(ctx.settings.api.base_url.expose());
     let first_party = base.is_ok_and(|base| base.is_first_party());
     let variables = [environment::API_KEY, environment::AUTH_TOKEN];
     let found: Vec<_> = variables

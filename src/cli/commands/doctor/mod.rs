@@ -104,7 +104,7 @@ async fn examine(ctx: &Context, send: bool, limits: Limits) -> Vec<Finding> {
         remote(ctx, send, limits),
         second::check(ctx, limits),
         page::check(ctx),
-        store::check(&settings.store.value, limits.store),
+        store::check(&settings.store.path, limits.store),
     );
     let mut findings = vec![configuration(ctx)];
     findings.extend(credential::check(ctx));
@@ -112,7 +112,7 @@ async fn examine(ctx: &Context, send: bool, limits: Limits) -> Vec<Finding> {
     findings.extend(second);
     findings.push(page);
     findings.extend(store);
-    findings.push(machine::check(settings.dispatch.concurrency.value));
+    findings.push(machine::check(settings.dispatch.concurrency.0));
     findings
 }
 
@@ -120,7 +120,7 @@ const CONFIGURATION: &str = "configuration";
 
 /// It was read, or there would be no context.
 fn configuration(ctx: &Context) -> Finding {
-    let found = match &ctx.settings.config.value {
+    let found = match &ctx.settings.config {
         Some(path) => path.display().to_string(),
         None => "no config file; defaults, environment and flags".to_owned(),
     };

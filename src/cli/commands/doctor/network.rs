@@ -14,8 +14,7 @@ const MAX_ADDRESSES: usize = 4;
 /// nothing goes there, no name is resolved and no connection opened.
 pub(super) fn base_url(ctx: &Context) -> (Option<(BaseUrl, Passage)>, Finding) {
     const NAME: &str = "base_url";
-    let setting = &ctx.settings.api.base_url;
-    let base = match BaseUrl::parse(setting.value.expose()) {
+    let base = match BaseUrl::parse(ctx.settings.api.base_url.expose()) {
         Ok(base) => base,
         Err(error) => return (None, Finding::from_failure(NAME, &error.into())),
     };
@@ -23,7 +22,11 @@ pub(super) fn base_url(ctx: &Context) -> (Option<(BaseUrl, Passage)>, Finding) {
         Ok(passage) => passage,
         Err(failure) => return (None, Finding::from_failure(NAME, &failure)),
     };
-    let shown = format!("{} ({})", base.as_str(), setting.origin);
+    let shown = format!(
+        "{} ({})",
+        base.as_str(),
+        ctx.settings.origin("api.base_url")
+    );
     let finding = if !base.is_https() && !base.is_loopback() {
         Finding::warning(
             NAME,
@@ -43,7 +46,7 @@ pub(super) fn base_url(ctx: &Context) -> (Option<(BaseUrl, Passage)>, Finding) {
 /// An error if one is named that cannot be used: then nothing goes out, not even without it.
 pub(super) fn proxy(ctx: &Context, base: &BaseUrl) -> (Result<Option<ProxyServer>, ()>, Finding) {
     const NAME: &str = "proxy";
-    let proxy = match ctx.settings.api.proxies.proxy_for(base) {
+    let proxy = match ctx.settings.proxies.proxy_for(base) {
         Ok(proxy) => proxy,
         Err(error) => return (Err(()), Finding::from_failure(NAME, &error.into())),
     };

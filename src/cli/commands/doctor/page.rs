@@ -12,7 +12,7 @@ const NAME: &str = "status_page";
 pub(super) async fn check(ctx: &Context) -> Finding {
     let settings = &ctx.settings;
     let pages = status_pages(settings);
-    if !settings.status.enabled.value {
+    if !settings.status.enabled {
         return Finding::ok(NAME, "not asked: `[status] enabled` is false");
     }
     if pages.is_empty() {
@@ -20,7 +20,7 @@ pub(super) async fn check(ctx: &Context) -> Finding {
             "not asked: the base URL is not the first-party API (`[status] url` names a page)";
         return Finding::ok(NAME, why);
     }
-    match StatusPage::new(&pages, &settings.api.network()) {
+    match StatusPage::new(&pages, &settings.network()) {
         Ok(page) => describe(&page.ask().await, &pages),
         Err(error) => Finding::from_failure(NAME, &error.into()),
     }

@@ -21,7 +21,7 @@ pub(super) async fn check(ctx: &Context, limits: Limits) -> Option<Finding> {
     };
     let reply = client.models(limits.models).await;
     let finding = authentication_as(NAME, client.base_url(), &reply);
-    let shown = ctx.settings.fallback.endpoint.base_url.value.as_ref()?;
+    let shown = ctx.settings.fallback.endpoint.base_url.as_ref()?;
     Some(Finding {
         found: format!("{shown}: {}", finding.found),
         ..finding

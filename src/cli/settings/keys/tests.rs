@@ -1,6 +1,6 @@
 //! Each key has a decision: may a config file that was merely found set it?
 
-use super::{ALL, InFile};
+use super::{InFile, all};
 
 /// Whoever adds a key decides here, with the reason. What says where keys, prompts, answers or
 /// certificates come from or go to is `Trusted`. So will be: `credential_command`, the `exec:` targets
@@ -145,7 +145,7 @@ const DECISIONS: [(&str, InFile, &str); 55] = [
 
 #[test]
 fn every_key_has_a_decision_whether_a_found_file_may_set_it() {
-    for key in ALL {
+    for key in all() {
         let decided = DECISIONS.iter().find(|(name, ..)| *name == key.name);
         let Some((_, file, reason)) = decided else {
             panic!(
@@ -157,7 +157,7 @@ fn every_key_has_a_decision_whether_a_found_file_may_set_it() {
         assert_eq!(key.is_in_file(), key.name.contains('.'), "{}", key.name);
     }
     assert_eq!(
-        ALL.len(),
+        all().len(),
         DECISIONS.len(),
         "a decision about a key that is none"
     );
@@ -166,7 +166,7 @@ fn every_key_has_a_decision_whether_a_found_file_may_set_it() {
 /// Whatever stands in these tables says where secrets go, and so will what is added to them.
 #[test]
 fn every_key_of_a_second_endpoint_needs_trust() {
-    let second = ALL
+    let second = all()
         .iter()
         .filter(|key| key.name.starts_with("fallback.endpoint."));
     for key in second {

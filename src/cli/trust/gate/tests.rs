@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use super::super::KnownHost;
 use super::{Asked, Verdict, first, judge};
 use crate::cli::settings::tests::Given;
-use crate::cli::settings::{InFile, Origin, keys};
-use crate::model::DispatchOptions;
+use crate::cli::settings::{InFile, JUDGED, Origin, is_kept, keys};
 use crate::provider::BaseUrl;
 
 const FLAG: Origin = Origin::Flag("--base-url");
@@ -161,13 +160,15 @@ fn the_line_names_host_and_origin_and_no_secret() {
 /// A store may be somebody else's, so whatever a run brings of this kind must pass the gate.
 #[test]
 fn of_what_says_where_secrets_go_a_stored_run_holds_only_what_the_gate_judges() {
-    const JUDGED: [&str; 2] = ["base_url", "ca_bundle"];
-    let options = serde_json::to_value(DispatchOptions::default()).unwrap();
-    let guarded = keys::ALL.iter().filter(|key| key.file == InFile::Trusted);
-    let names = guarded.filter_map(|key| key.name.rsplit('.').next());
-    let mut stored: Vec<_> = names.filter(|name| options.get(*name).is_some()).collect();
-    stored.dedup();
-    stored.retain(|name| !JUDGED.contains(name));
-    assert_eq!(stored, [""; 0]);
-    assert!(JUDGED.iter().all(|name| options.get(*name).is_some()));
+    let guarded = keys::all().iter().filter(|key| key.file == InFile::Trusted);
+    let mut kept: Vec<_> = guarded.map(|key| key.name.as_str()).collect();
+    kept.retain(|name| is_kept(name));
+    assert_eq!(kept, JUDGED);
+    let given = Given {
+        line: "submit f --base-url https://gate.test --ca-bundle /ca.pem --insecure-http --rpm 5",
+        ..Given::default()
+    };
+    let options = given.settings().unwrap().dispatch_options_given_by_flags();
+    let names: Vec<_> = options.kept().map(|(name, _)| name).collect();
+    assert_eq!(names, ["base_url", "ca_bundle", "rpm"]);
 }

@@ -1,8 +1,13 @@
 //! Headers that the user adds to every request.
 
-use secrecy::SecretString;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use crate::cli::values;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::HeaderText;
 
 /// A header for every request. Its value may be a credential of a gateway, so it is never shown.
 #[derive(Clone, Debug)]
@@ -20,13 +25,74 @@ impl CustomHeader {
     ///
     /// Says what is wrong, without repeating the value.
     pub fn new(name: &str, value: &str) -> Result<Self, String> {
-        let name = values::header_name(name)?;
-        let value = values::header_value(value)
+        let name = header_name(name)?;
+        let value: HeaderText = value
+            .parse()
             .map_err(|why| format!("the value of the header `{name}` {why}"))?;
         Ok(Self {
             name,
-            value: value.into(),
+            value: value.0.into(),
         })
+    }
+}
+
+/// The name of an HTTP header that a user may add. What the protocol needs is ours to write.
+fn header_name(text: &str) -> Result<String, String> {
+    // `origin` is none of ours: with it, the API takes us for a browser and may refuse the key.
+    const OURS: [&str; 7] = [
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "origin",
+        "transfer-encoding",
+    ];
+    let name = text.trim();
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err("a header's name may hold letters, digits and hyphens".to_owned());
+    }
+    if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(format!(
+            "the header `{}` belongs to claude-run itself",
+            name.to_ascii_lowercase()
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// Headers by name. Only the names are ever shown.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
+pub struct HeaderTable(pub Vec<CustomHeader>);
+
+impl TryFrom<BTreeMap<String, String>> for HeaderTable {
+    type Error = String;
+    fn try_from(headers: BTreeMap<String, String>) -> Result<Self, String> {
+        let headers = headers.iter();
+        headers
+            .map(|(name, value)| CustomHeader::new(name, value))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl Serialize for HeaderTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|header| &header.name))
+    }
+}
+
+impl JsonSchema for HeaderTable {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "HeaderTable".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": { "type": "string", "pattern": "^[ -~]*$" } })
     }
 }
 
@@ -73,6 +139,14 @@ mod tests {
             .map(|header| (header.name.as_str(), header.value.expose_secret()))
             .collect();
         assert_eq!(read, [("X-Team", "red"), ("X-Url", "http://h:1")]);
+    }
+
+    #[test]
+    fn a_name_cannot_break_the_request() {
+        assert_eq!(header_name(" X-Team ").as_deref(), Ok("X-Team"));
+        for bad in ["", "a b", "a:b", "ä", "Content-Length", "ORIGIN"] {
+            assert!(header_name(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

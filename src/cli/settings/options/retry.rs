@@ -1,0 +1,89 @@
+//! `[retry]`, whose tables are named after error classes.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::values::{AtLeastOne, Count, PositiveWait, Scale, Waits};
+use crate::model::{ErrorClass, Treatment};
+
+/// `[retry]` and `[retry.<class>]`
+#[derive(Args, Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = with_class_tables)]
+pub struct Retry {
+    /// Failed attempts that end a job, rate limits aside
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Retries",
+        hide_short_help = true
+    )]
+    pub max_attempts: AtLeastOne,
+    /// Multiply our own waits before a retry
+    #[arg(
+        long = "retry-scale",
+        value_name = "X",
+        help_heading = "Retries",
+        hide_short_help = true
+    )]
+    pub scale: Scale,
+    /// Give up a job that fails so long after its first attempt
+    #[arg(
+        long,
+        value_name = "DURATION",
+        help_heading = "Retries",
+        hide_short_help = true
+    )]
+    pub give_up_after: Option<PositiveWait>,
+    /// What differs for one error class.
+    #[arg(skip)]
+    #[serde(flatten)]
+    pub classes: BTreeMap<ErrorClass, ClassWaits>,
+}
+
+/// `[retry.<class>]`
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassWaits {
+    /// Waits before the first, second, ... retry; the last one repeats.
+    pub waits: Waits,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            max_attempts: Count(8),
+            scale: Scale(1.0),
+            give_up_after: None,
+            classes: BTreeMap::new(),
+        }
+    }
+}
+
+/// Whether attempts of this class are repeated after a wait: only those can have other waits.
+pub(in crate::cli) fn has_waits(class: ErrorClass) -> bool {
+    class.treatment() == Treatment::Retry
+}
+
+/// The classes by their names, each with what it means; no other table.
+fn with_class_tables(schema: &mut Schema) {
+    schema.remove("propertyNames");
+    schema.remove("patternProperties");
+    schema.insert("additionalProperties".to_owned(), false.into());
+    let Some(properties) = schema
+        .get_mut("properties")
+        .and_then(|properties| properties.as_object_mut())
+    else {
+        return;
+    };
+    for class in ErrorClass::all().filter(|class| has_waits(*class)) {
+        let table = json_schema!({
+            "$ref": "#/$defs/ClassWaits",
+            "description": class.info().meaning,
+        });
+        properties.insert(class.as_str().to_owned(), table.to_value());
+    }
+}

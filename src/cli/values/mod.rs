@@ -1,0 +1,18 @@
+//! What a single value may be: one rule for the flag, the environment and the config file.
+//!
+//! A value is a type that is read from text (`FromStr`: flags and variables) and from TOML or JSON
+//! (serde) by the same rule, so that one sentence says what is wrong with it. None of the sentences
+//! repeats a value that could hold a credential. `Serialize` is how `claude-run config` shows it:
+//! never with anything secret.
+
+mod headers;
+mod numbers;
+mod text;
+mod time;
+mod url;
+
+pub use headers::{CustomHeader, HeaderTable, parse_headers};
+pub use numbers::{AtLeastOne, BatchSize, BudgetUsd, Concurrency, Count, PerMinute, Scale};
+pub use text::{HeaderText, KeyVariable, ModelId};
+pub use time::{PositiveWait, Wait, Waits, Window, deadline};
+pub use url::{BaseUrl, shown_url};
