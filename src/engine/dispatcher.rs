@@ -32,7 +32,7 @@ use super::settings::EngineSettings;
 use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
+use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run, RunEnd};
 use crate::policy::{Marker, Prompt};
 use crate::provider::{BatchApi, Provider, Reply};
 use crate::store::{
@@ -156,7 +156,7 @@ fn run_started(run: &Run, recovered: &Recovered) -> EventKind {
         canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,
         simulated: run.simulated,
-        cost_usd: run.cost.to_string(),
+        cost_usd: run.cost,
     }
 }
 
@@ -300,7 +300,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 }
                 Happening::WakeUp => self.abandon_if_due(),
                 Happening::Stop(Stop::Now) => {
-                    self.tell_end("interrupted");
+                    self.tell_end(RunEnd::Interrupted);
                     return Ok(Ending::Interrupted);
                 }
                 Happening::Stop(stop) => self.on_stop(stop),
@@ -488,15 +488,15 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let ending = match self.settle(leave).await {
             Ok(ending) => ending,
             Err(error) => {
-                self.tell_end("broken");
+                self.tell_end(RunEnd::Broken);
                 return Err(error);
             }
         };
         self.store.release_spool().await;
         match &ending {
-            Ending::Completed => self.tell_end("completed"),
-            Ending::Interrupted => self.tell_end("interrupted"),
-            Ending::LeftInBatches => self.tell_end("left_in_batches"),
+            Ending::Completed => self.tell_end(RunEnd::Completed),
+            Ending::Interrupted => self.tell_end(RunEnd::Interrupted),
+            Ending::LeftInBatches => self.tell_end(RunEnd::LeftInBatches),
             Ending::Halted(halt) => {
                 let halted = EventKind::RunHalted {
                     error_class: halt.class,
@@ -504,7 +504,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 };
                 self.observer
                     .observe(&self.events.make(self.clock.now(), halted));
-                self.tell_end("halted");
+                self.tell_end(RunEnd::Halted);
             }
         }
         Ok(ending)
@@ -544,10 +544,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.largest_stall = self.largest_stall.max(since.elapsed());
     }
 
-    fn tell_end(&mut self, reason: &str) {
+    fn tell_end(&mut self, reason: RunEnd) {
         let stall = self.largest_stall.as_millis();
         let ended = EventKind::RunEnded {
-            reason: reason.to_owned(),
+            reason,
             largest_stall_ms: u64::try_from(stall).unwrap_or(u64::MAX),
         };
         self.observer
