@@ -1,7 +1,6 @@
 //! Runs: one submitted input each, with what shapes its requests and how they are dispatched.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
