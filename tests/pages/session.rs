@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,7 +16,7 @@ use crate::shape::{fits, shape, without_progress};
 
 /// Set (to anything), it makes this test write into the pages what the commands print now.
 const UPDATE: &str = "UPDATE_DOCS";
-/// Longest that a command of a page may take.
+/// Longest that a command of a page may print nothing.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Answers that an interrupted run has at least.
 const ANSWERS: u64 = 40;
@@ -212,8 +212,15 @@ impl Session {
         });
         let mut bytes = Vec::new();
         let mut awaited = awaited;
-        while let Ok(piece) = pieces.recv_timeout(PATIENCE) {
-            bytes.extend(piece);
+        loop {
+            match pieces.recv_timeout(PATIENCE) {
+                Ok(piece) => bytes.extend(piece),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = child.kill();
+                    panic!("hangs after {}", String::from_utf8_lossy(&bytes));
+                }
+            }
             let text = String::from_utf8_lossy(&bytes);
             if awaited.is_some_and(|line| text.lines().any(|said| shape(said, true) == line)) {
                 awaited = None;
@@ -252,7 +259,7 @@ impl Session {
         let lines = text.lines().filter(|line| !is_ours(line));
         lines
             .map(|line| {
-                line.replace(&self.port, PORT)
+                line.replace(&format!(":{}", self.port), &format!(":{PORT}"))
                     .replace(folder.trim_end_matches('/'), "/home/you")
                     .trim_end()
                     .to_owned()
