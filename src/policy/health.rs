@@ -51,16 +51,15 @@ impl Health {
         let since = now.as_second() - WINDOW_S;
         // After a clock was set back, what lies ahead of it tells nothing.
         let lately = |second: &&Second| second.at > since && second.at <= now.as_second();
-        let (answers, failures) = self
-            .seconds
-            .iter()
-            .filter(lately)
-            .fold((0_u32, 0_u32), |(answers, failures), second| {
+        let (answers, failures) = self.seconds.iter().filter(lately).fold(
+            (0_u32, 0_u32),
+            |(answers, failures), second| {
                 (
                     answers.saturating_add(second.answers),
                     failures.saturating_add(second.failures),
                 )
-            });
+            },
+        );
         answers >= LEAST_ANSWERS
             && u64::from(failures) * 100 < u64::from(answers) * u64::from(TROUBLE_PERCENT)
     }
@@ -77,7 +76,9 @@ mod tests {
     use super::Health;
 
     fn at(ms: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(400_000) + SignedDuration::from_millis(ms)
+        Timestamp::UNIX_EPOCH
+            + SignedDuration::from_hours(400_000)
+            + SignedDuration::from_millis(ms)
     }
 
     fn health(good: u32, failed: u32) -> Health {
@@ -101,7 +102,11 @@ mod tests {
             (0, 100, false),
         ] {
             let health = health(good, failed);
-            assert_eq!(health.is_good(at(0)), is_good, "{good} good, {failed} failed");
+            assert_eq!(
+                health.is_good(at(0)),
+                is_good,
+                "{good} good, {failed} failed"
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use clap::CommandFactory as _;
 use claude_run::cli::args::Cli;
-use claude_run::cli::config_file::ConfigFile;
+use claude_run::cli::settings::Options;
 use claude_run::model::ErrorClass;
 use schemars::schema_for;
 use serde_json::Value;
@@ -79,7 +79,7 @@ fn defaults() -> BTreeMap<String, Value> {
 }
 
 fn page() -> String {
-    let schema = schema_for!(ConfigFile).to_value();
+    let schema = schema_for!(Options).to_value();
     let defaults = defaults();
     let mut page = HEAD.to_owned();
     for (table, described) in schema["properties"].as_object().unwrap() {

@@ -332,6 +332,7 @@ pub(super) fn retry_settings(
         scale: retry_scale(settings, simulated),
         waits,
         give_up_after: retry.give_up_after.map(|wait| wait.0),
+        by: retry.by,
         ..RetrySettings::default()
     })
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::values::{AtLeastOne, Count, PositiveWait, Scale, Waits};
 use crate::model::{ErrorClass, Treatment};
+use crate::policy::RetryBy;
 
 /// `[retry]` and `[retry.<class>]`
 #[derive(Args, Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -38,6 +39,9 @@ pub struct Retry {
         hide_short_help = true
     )]
     pub give_up_after: Option<PositiveWait>,
+    /// What sets the waits: how other jobs of the model fare, or the table of the class.
+    #[arg(skip)]
+    pub by: RetryBy,
     /// What differs for one error class.
     #[arg(skip)]
     #[serde(flatten)]
@@ -58,6 +62,7 @@ impl Default for Retry {
             max_attempts: Count(8),
             scale: Scale(1.0),
             give_up_after: None,
+            by: RetryBy::default(),
             classes: BTreeMap::new(),
         }
     }
