@@ -18,7 +18,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{Failure, Message};
+use super::{Failure, Message, Reserved};
 use crate::model::RemoteBatch;
 
 pub use client::BatchesClient;
@@ -63,6 +63,8 @@ pub struct ResultLine {
     pub custom_id: Option<String>,
     /// What became of the entry.
     pub result: ItemResult,
+    /// The room that it holds until it is recorded.
+    pub reserved: Reserved,
 }
 
 /// What became of an entry of a batch.

@@ -9,7 +9,7 @@ use claude_run::model::{
     ErrorClass, Evidence, Pico, RemoteBatch, RemoteStatus, RequestCounts, Tokens, Usage,
 };
 use claude_run::provider::{
-    BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, ResultLine,
+    BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, Reserved, ResultLine,
 };
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -598,6 +598,7 @@ impl Batch {
             .map(|(_, entry)| ResultLine {
                 custom_id: Some(entry.custom_id.clone()),
                 result: result(entry, self.outcome(entry, manners, now)),
+                reserved: Reserved::default(),
             })
             .collect();
         if results.contradicted {
@@ -607,6 +608,7 @@ impl Batch {
             let errored = answers.map(|line| ResultLine {
                 custom_id: line.custom_id.clone(),
                 result: ItemResult::Errored(failure(ErrorClass::Overloaded, None, "not so")),
+                reserved: Reserved::default(),
             });
             lines.extend(errored.collect::<Vec<_>>());
         }
@@ -641,6 +643,7 @@ fn stranger_line(custom_id: Option<String>) -> ResultLine {
     ResultLine {
         custom_id,
         result: ItemResult::Unreadable("odd".to_owned()),
+        reserved: Reserved::default(),
     }
 }
 

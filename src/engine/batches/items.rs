@@ -15,7 +15,7 @@ use crate::model::{
     RateLimits, Treatment,
 };
 use crate::policy::{Belief, Beliefs, Others, Standing};
-use crate::provider::{Failure, ItemResult, Reply};
+use crate::provider::{Failure, ItemResult, Reply, Reserved};
 use crate::store::{Finish, JobEnd, Next, OpenItem, ResultBody};
 
 /// What is known of everything around the line.
@@ -153,6 +153,7 @@ fn decided(
         result,
         limits: RateLimits::default(),
         latency: Duration::ZERO,
+        reserved: Reserved::default(),
     };
     let age = around.now.duration_since(item.job.first_started_at);
     // A batch that has ended has worked: what fails in it fails for its own sake.

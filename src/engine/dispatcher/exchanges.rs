@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Answer, Dispatcher};
+use super::{Answer, Dispatcher, EndedAttempt};
 use crate::engine::interrupted::{Lost, interrupted};
 use crate::engine::outcome::outcome;
 use crate::engine::scheduler::LaneChange;
 use crate::model::ClaimedJob;
 use crate::policy::{max_tokens_of, streams};
-use crate::provider::{Provider, Request};
-use crate::store::{Finish, Store};
+use crate::provider::{Provider, Request, Reserved};
+use crate::store::Store;
 
 /// Answers that are taken up together, at most.
 const MAX_GROUP: usize = 256;
@@ -63,20 +63,24 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.record();
     }
 
-    fn on_answer(&mut self, answer: Answer) -> Option<(ClaimedJob, Finish)> {
+    fn on_answer(&mut self, answer: Answer) -> Option<EndedAttempt> {
         let now = self.clock.now();
         match answer {
             Ok(answered) => {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
                 let around = self.scheduler.surroundings(&job, now);
-                let limits = reply.limits;
+                let (limits, reserved) = (reply.limits, reply.reserved.clone());
                 let rng = &mut self.rng;
                 let outcome = outcome(&self.settings, &job, reply, around, now, rng);
                 self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
-                Some((job, outcome.finish))
+                Some(EndedAttempt {
+                    job,
+                    finish: outcome.finish,
+                    _reserved: reserved,
+                })
             }
             // Nobody knows whether the request was served.
             Err(lost) => {
@@ -85,7 +89,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let why = Lost::of(&lost);
                 self.scheduler.on_abandoned(&job, now);
                 let finish = interrupted(&self.settings, &job, why, age, now, &mut self.rng);
-                Some((job, finish))
+                Some(EndedAttempt {
+                    job,
+                    finish,
+                    _reserved: Reserved::default(),
+                })
             }
         }
     }
