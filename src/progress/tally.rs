@@ -166,6 +166,10 @@ impl Tally {
             EventKind::AttemptStarted { custom_id, n, .. } => self.attempt_started(custom_id, *n),
             EventKind::AttemptEnded { .. } => self.attempt_ended(&event.kind, event.at),
             EventKind::StillWaiting { .. } => self.still_waiting(&event.kind, event.at),
+            EventKind::BatchCreated { requests, .. } => {
+                self.gone_into_batch(u64::from(*requests), event.at);
+                self.batches.observe(&event.kind);
+            }
             EventKind::JobEnded {
                 custom_id, state, ..
             } => self.job_ended(custom_id, state, event.at),
@@ -353,7 +357,7 @@ impl Tally {
         self.attempts += 1;
         self.retries += u64::from(n > 1);
         if self.waiting.remove(custom_id).is_none() && n > 1 {
-            self.one_fewer_before();
+            self.fewer_before(1);
         }
         self.in_flight.insert(custom_id.into());
     }
@@ -566,11 +570,18 @@ impl Tally {
         });
     }
 
-    /// A job that waited since before this dispatch goes again.
-    fn one_fewer_before(&mut self) {
+    /// A batch was created. Nobody tells which jobs are in it, but those whose time has come go first.
+    fn gone_into_batch(&mut self, requests: u64, at: Timestamp) {
+        if self.before.is_some_and(|(_, wait)| wait.next_try_at <= at) {
+            self.fewer_before(requests);
+        }
+    }
+
+    /// So many jobs that waited since before this dispatch go again.
+    fn fewer_before(&mut self, fewer: u64) {
         self.before = self
             .before
-            .map(|(jobs, wait)| (jobs - 1, wait))
+            .map(|(jobs, wait)| (jobs.saturating_sub(fewer), wait))
             .filter(|(jobs, _)| *jobs > 0);
     }
 }
