@@ -46,8 +46,11 @@ impl Scheduler {
             return Beliefs::all(Belief::Model);
         }
         let is_over = self.leaving.is_some() || self.waiting.is_some_and(|until| until > now);
-        if is_over || job.endpoint == Endpoint::Second {
+        if is_over {
             return Beliefs::all(Belief::All);
+        }
+        if job.endpoint == Endpoint::Second {
+            return self.beliefs_elsewhere(lane, job);
         }
         let crowd = Crowd {
             left: lane.left(),
@@ -58,6 +61,20 @@ impl Scheduler {
         };
         let road = lane.roads.to(Endpoint::First);
         road.doubt.judge(job.job(), crowd)
+    }
+
+    /// The same of the second endpoint: one job's refusal there is confirmed by another job too. What is
+    /// that job's own fails nothing, since the first endpoint may still take it.
+    fn beliefs_elsewhere(&self, lane: &Lane, job: &ClaimedJob) -> Beliefs {
+        let road = lane.roads.to(Endpoint::Second);
+        let crowd = Crowd {
+            left: lane.left(),
+            after_halt: false,
+            ever_succeeded: road.last_success.is_some(),
+            elsewhere: self.queues.has_jobs_to_try_beside(lane),
+            elsewhere_succeeded_at: None,
+        };
+        road.doubt.judge(job.job(), crowd).with_own_doubted()
     }
 
     fn confirm_after(&self) -> Duration {
