@@ -23,7 +23,10 @@ use crate::model::RemoteBatch;
 
 pub use client::BatchesClient;
 pub use item::read_result_line;
-pub use verdict::{has_no_batches, is_missing, may_have_been_created, rejected_entry};
+pub use verdict::{
+    has_no_batches, is_missing, may_have_been_created, rejected_entry,
+    take_back_what_a_request_holds,
+};
 
 /// The body of a create call: its exact length, and its bytes as they are read from the store. A
 /// sender that is dropped early breaks the call off, and so does one that sends more than was said:

@@ -51,6 +51,7 @@ pub use base_url::BaseUrl;
 pub use batches::{
     BatchApi, BatchPage, BatchUpload, BatchesClient, ItemResult, Polled, ResultLine,
     has_no_batches, is_missing, may_have_been_created, read_result_line, rejected_entry,
+    take_back_what_a_request_holds,
 };
 pub use classify::{
     MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,
