@@ -166,10 +166,6 @@ impl Tally {
             EventKind::AttemptStarted { custom_id, n, .. } => self.attempt_started(custom_id, *n),
             EventKind::AttemptEnded { .. } => self.attempt_ended(&event.kind, event.at),
             EventKind::StillWaiting { .. } => self.still_waiting(&event.kind, event.at),
-            EventKind::BatchCreated { requests, .. } => {
-                self.gone_into_batch(u64::from(*requests), event.at);
-                self.batches.observe(&event.kind);
-            }
             EventKind::JobEnded {
                 custom_id, state, ..
             } => self.job_ended(custom_id, state, event.at),
@@ -225,7 +221,7 @@ impl Tally {
             EventKind::StoreAnswers {} => self.store_silent = None,
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
-            of_batch => self.batches.observe(of_batch),
+            of_batch => self.batch_changed(of_batch, event.at),
         }
     }
 
@@ -570,11 +566,14 @@ impl Tally {
         });
     }
 
-    /// A batch was created. Nobody tells which jobs are in it, but those whose time has come go first.
-    fn gone_into_batch(&mut self, requests: u64, at: Timestamp) {
-        if self.before.is_some_and(|(_, wait)| wait.next_try_at <= at) {
-            self.fewer_before(requests);
+    /// Nobody tells which jobs are in a batch that was created, but those whose time has come go first.
+    fn batch_changed(&mut self, kind: &EventKind, at: Timestamp) {
+        if let EventKind::BatchCreated { requests, .. } = kind
+            && self.before.is_some_and(|(_, wait)| wait.next_try_at <= at)
+        {
+            self.fewer_before(u64::from(*requests));
         }
+        self.batches.observe(kind);
     }
 
     /// So many jobs that waited since before this dispatch go again.
