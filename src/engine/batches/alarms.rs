@@ -89,14 +89,11 @@ impl Planner {
         let said = failure.evidence.message.as_deref();
         let said = said.unwrap_or(class.info().meaning);
         let waited = now.duration_since(since).as_secs_f64();
-        Some(Halt {
-            class,
-            message: format!(
-                "no batch could be created for {waited:.0} s, because of a limit: {said}. `claude-run resume {} --lane live` sends the jobs live, at the full price",
-                self.run
-            ),
-            at: now,
-        })
+        let message = format!(
+            "no batch could be created for {waited:.0} s, because of a limit: {said}. `claude-run resume {} --lane live` sends the jobs live, at the full price",
+            self.run
+        );
+        Some(Halt::new(class, message, now))
     }
 }
 

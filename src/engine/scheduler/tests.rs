@@ -64,11 +64,7 @@ fn scheduler(lanes: Vec<LaneLoad>) -> (Scheduler, EngineSettings) {
 /// cannot: the answers that it did not take are what the user must hear of.
 #[test]
 fn a_store_that_breaks_outweighs_every_other_reason_to_leave() {
-    let halt = Halt {
-        class: ErrorClass::Billing,
-        message: "no credit".to_owned(),
-        at: start(),
-    };
+    let halt = Halt::new(ErrorClass::Billing, "no credit".to_owned(), start());
     let canceled = Pulse {
         cancel_requested: true,
         ..pulse(Vec::new())
@@ -100,11 +96,11 @@ fn a_store_that_breaks_outweighs_every_other_reason_to_leave() {
 fn the_first_of_two_reasons_to_leave_stands() {
     let (mut scheduler, _) = scheduler(vec![load(0, 1)]);
     scheduler.on_stop(Stop::Drain);
-    scheduler.on_halt(Halt {
-        class: ErrorClass::Billing,
-        message: "no credit".to_owned(),
-        at: start(),
-    });
+    scheduler.on_halt(Halt::new(
+        ErrorClass::Billing,
+        "no credit".to_owned(),
+        start(),
+    ));
     assert_eq!(scheduler.leaving(), Some(&Leave::Stopped));
 }
 
@@ -186,7 +182,11 @@ fn visits(models: usize) -> u64 {
             }
             Some(Input::Answered(job)) => {
                 let around = scheduler.surroundings(&job, now);
-                let ended = outcome(&settings, &job, message(), around, now, &mut rng);
+                let Reply {
+                    result, latency, ..
+                } = message();
+                let latency = Some(latency);
+                let ended = outcome(&settings, &job, result, latency, around, now, &mut rng);
                 scheduler.on_limits(&job, &ended, &RateLimits::default(), now, &mut rng);
                 scheduler.on_answer(&job, &ended, now, &mut rng);
                 scheduler.on_recorded(&job.model, &ended.finish.next);
