@@ -15,7 +15,7 @@ pub async fn attempts(ctx: &Context, args: AttemptsArgs) -> Result<Exit, Failure
     let run = select::one(&reader, args.run.as_deref()).await?;
     let layout = Layout {
         width: width(),
-        all_digits: ctx.settings.output.verbosity.value > 0,
+        all_digits: ctx.settings.verbose > 0,
     };
     let (mut out, job) = (Out::stdout(), args.job.as_deref());
     let written = if args.json {

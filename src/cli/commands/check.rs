@@ -126,7 +126,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         out.finish()?;
     } else {
         if problems.is_empty() && checked.jobs > 0 {
-            tell(&checked, ctx.settings.output.verbosity.value > 0)?;
+            tell(&checked, ctx.settings.verbose > 0)?;
         }
         warn(ctx, &checked);
     }
