@@ -12,6 +12,7 @@ use crate::cli::values::{BaseUrl, HeaderTable, KeyVariable, ModelId, Wait};
 /// `[fallback]`
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = super::without_defaults_of_tables)]
 pub struct Fallback {
     /// Model to ask after a refusal or two overloads; repeat for more
     ///

@@ -73,7 +73,6 @@ pub struct Limits {
     )]
     pub budget_assume_searches: Option<AtLeastOne>,
     /// Send only in hours such as 18:00-08:00@America/Los_Angeles
-    #[expect(clippy::doc_markdown, reason = "it is the help, which is no Markdown")]
     #[arg(
         long,
         value_name = "WINDOW",
