@@ -153,6 +153,39 @@ fn since_boot() -> Option<Duration> {
     None
 }
 
+/// How long ago this process was started, rather too short than too long; zero where the system does
+/// not tell. Loading a program takes a busy machine long, and what others did meanwhile they did
+/// beside us, not before.
+#[must_use]
+pub fn process_age() -> Duration {
+    started_after_boot()
+        .zip(since_boot())
+        .and_then(|(started, now)| now.checked_sub(started))
+        .unwrap_or_default()
+}
+
+/// When this process was started, counted from the start of the machine: the 22nd field of `proc(5)`'s
+/// `stat`, in ticks that were rounded down.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn started_after_boot() -> Option<Duration> {
+    const STARTTIME_AFTER_NAME: usize = 19;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program may hold anything, blanks and brackets too.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .nth(STARTTIME_AFTER_NAME)?
+        .parse()
+        .ok()?;
+    let a_second = rustix::param::clock_ticks_per_second().max(1);
+    Some(Duration::from_millis((ticks + 1) * 1_000 / a_second))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn started_after_boot() -> Option<Duration> {
+    None
+}
+
 /// What was waited for did not come in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
@@ -221,7 +254,17 @@ mod tests {
 
     use jiff::SignedDuration;
 
-    use super::{Clock, Elapsed, step, timeout};
+    use super::{Clock, Elapsed, process_age, step, timeout};
+
+    #[test]
+    fn a_process_has_been_there_since_it_was_started() {
+        let before = process_age();
+        std::thread::sleep(Duration::from_millis(30));
+        let aged = process_age().saturating_sub(before);
+        let known = cfg!(target_os = "linux");
+        assert_eq!(aged >= Duration::from_millis(30), known, "{aged:?}");
+        assert!(process_age() < Duration::from_hours(1));
+    }
 
     #[tokio::test]
     async fn the_systems_clock_waits_until_then_and_not_longer() {

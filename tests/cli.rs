@@ -66,8 +66,6 @@ mod panics;
 mod program;
 #[path = "cli/proxy.rs"]
 mod proxy;
-#[path = "cli/readme.rs"]
-mod readme;
 #[path = "cli/receipts.rs"]
 mod receipts;
 #[path = "cli/resume.rs"]

@@ -1,161 +1,19 @@
-//! `docs/errors.md` says what the table of error classes says, `docs/faults.md` what that of the
-//! simulator's cases says.
+//! Pages that are generated say what the code says: error classes, cases of the simulator, commands, man
+//! pages and configuration. `UPDATE_DOCS=1 cargo test --test docs` writes them.
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test says what it expects by panicking"
 )]
 
-use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
-
-use claude_run::explain::{Billed, handling};
-use claude_run::model::duration::format_duration;
-use claude_run::model::{Budget, ErrorClass, Treatment};
-use claude_run::policy::RetrySettings;
-
-/// Set (to anything), it makes this test write the page instead of comparing it.
-const UPDATE: &str = "UPDATE_DOCS";
-
-const HEAD: &str = "\
-# Errors
-
-Generated from `src/model/error_class/table.rs`. To change it, change the table and run `UPDATE_DOCS=1 cargo test --test docs`.
-
-Every failed attempt gets one of these classes. `claude-run explain WHAT` prints a row, and finds the row of a status, a body or an
-exception; `claude-run attempts` shows the class of each attempt; `claude-run retry --class CLASS` takes one.
-
-## How a class is found
-
-First `details.error_code` and the words of the message, then the HTTP status, then `error.type`. An error inside a stream or a batch
-result has no status, so there the type decides. An answer that is no JSON (HTML, text, empty) is classified by its status.
-
-## What happens
-
-- **retry**: the job is tried again after the waits of its class. Each is drawn between half and one and a half times its value, the
-  last one repeats, `--retry-scale` multiplies them all, and a `retry-after` of the server goes first.
-- **counts**: whether the attempt counts towards `--max-attempts` (default 8). Limits never do.
-- **requeue**: the job is sent again at once.
-- **fail**: the job fails at once, the others go on. If the server says `x-should-retry: true`, it is treated as `server_error`.
-- **mark**: the job succeeds, and its answer carries the class as `error_class`.
-- **hold**: the jobs of that model are held; other models go on. **halt**: no request starts any more. Neither fails a job; exit code 4. One job's word is not enough: the README says what halts a run.
-- Until the endpoint has answered for the first time, no job fails for the network; after a minute the run halts as `unreachable`.
-";
-
-fn page() -> String {
-    let mut page = HEAD.to_owned();
-    page += "\n## The classes\n\n| class | what happens | counts | may be billed | waits before retry 1, 2, 3, ... |\n|---|---|---|---|---|\n";
-    let settings = RetrySettings::default();
-    for class in ErrorClass::all() {
-        let handling = handling(class, &settings);
-        let waits: Vec<_> = handling.waits.into_iter().map(format_duration).collect();
-        writeln!(
-            page,
-            "| [`{class}`](#{class}) | {} | {} | {} | {} |",
-            treatment(class),
-            counts(class),
-            billed(handling.billed),
-            waits.join(", "),
-        )
-        .unwrap();
-    }
-    for class in ErrorClass::all() {
-        let info = class.info();
-        let handling = handling(class, &settings);
-        writeln!(page, "\n## {class}\n\n{}\n", info.meaning).unwrap();
-        for (what, words) in [
-            ("Known by", info.evidence),
-            ("Usual causes", info.causes),
-            ("claude-run", &handling.what_happens),
-            ("Money", handling.billed.words()),
-            ("You", info.remedy),
-        ] {
-            writeln!(page, "- {what}: {words}").unwrap();
-        }
-    }
-    page
-}
-
-fn treatment(class: ErrorClass) -> &'static str {
-    match class.treatment() {
-        Treatment::Retry => "retry",
-        Treatment::Requeue => "requeue",
-        Treatment::Fail => "fail",
-        Treatment::Mark => "mark",
-        Treatment::HoldModel => "hold",
-        Treatment::Halt => "halt",
-    }
-}
-
-fn counts(class: ErrorClass) -> &'static str {
-    match class.budget() {
-        Budget::Faults => "yes",
-        Budget::RateLimits => "no",
-        Budget::Interruptions => "apart (20 in a row)",
-        Budget::None => "",
-    }
-}
-
-fn billed(billed: Billed) -> &'static str {
-    match billed {
-        Billed::No => "",
-        Billed::ByUsage => "by its usage",
-        Billed::Maybe => "yes",
-    }
-}
-
-#[test]
-fn the_page_of_errors_is_what_the_table_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md");
-    if std::env::var_os(UPDATE).is_some() {
-        fs::write(&path, page()).unwrap();
-    }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == page(),
-        "docs/errors.md is not what the table says. If the change is meant, write it anew with\n  {UPDATE}=1 cargo test --test docs"
-    );
-}
-
-const FAULTS_HEAD: &str = "\
-# Faults of the simulator
-
-Generated from `src/simulator/faults/case.rs`; `claude-run simulate --list-faults` prints the same. To change it, change the table and run
-`UPDATE_DOCS=1 cargo test --test docs`.
-
-A prompt asks for a case by its name, one step for each request of the same body, and the last one repeats: `[[sim: 529*2, ok]]`.
-`claude-run simulate --fault 529=0.1` gives it to that share of all requests, and `[[batch: lost-answer, ok]]` to the call that creates a
-batch.
-
-| case | what happens |
-|---|---|
-";
-
-fn faults() -> String {
-    let mut page = FAULTS_HEAD.to_owned();
-    for case in claude_run::simulator::Case::all() {
-        writeln!(page, "| `{}` | {} |", case.name(), case.about()).unwrap();
-    }
-    page
-}
-
-#[test]
-fn the_page_of_faults_is_what_the_simulator_can_do() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
-    if std::env::var_os(UPDATE).is_some() {
-        fs::write(&path, faults()).unwrap();
-    }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == faults(),
-        "docs/faults.md is not what the table says. If the change is meant, write it anew with\n  {UPDATE}=1 cargo test --test docs"
-    );
-}
-
-#[test]
-fn the_page_s_counts_and_limits_are_the_defaults() {
-    let settings = RetrySettings::default();
-    assert_eq!((settings.max_attempts, settings.max_interruptions), (8, 20));
-    assert!(HEAD.contains("default 8"));
-}
+#[path = "docs/cases.rs"]
+mod cases;
+#[path = "docs/commands.rs"]
+mod commands;
+#[path = "docs/configuration.rs"]
+mod configuration;
+#[path = "docs/errors.rs"]
+mod errors;
+#[path = "docs/generated.rs"]
+mod generated;

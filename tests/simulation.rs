@@ -57,7 +57,7 @@ use world::scripted::Answer;
 
 /// Seeds that a plain test run tries; `SEEDS=20000 cargo test --test simulation` hunts longer.
 fn seeds() -> std::ops::Range<u64> {
-    world::seeds(200)
+    world::seeds(40)
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 
 use crate::engine::EngineError;
+use crate::model::Problem;
 use crate::progress::plural;
 use crate::provider::ClientError;
 use crate::report::ReportError;
@@ -117,10 +118,7 @@ impl From<StoreError> for Failure {
             StoreError::Missing { .. } => Exit::Usage,
             _ => Exit::Internal,
         };
-        match error.path() {
-            Some(path) => Self::about_path(exit, &error.to_string(), &path.display().to_string()),
-            None => Self::from_text(exit, &error.to_string()),
-        }
+        Self::from_problem(exit, error.problem())
     }
 }
 
@@ -160,45 +158,28 @@ impl From<ReportError> for Failure {
         match error {
             ReportError::Store(error) => error.into(),
             ReportError::Output(error) => Self::from_output(&error),
-            ReportError::File { ref path, .. } => {
-                let path = path.display().to_string();
-                Self::about_path(Exit::Internal, &error.to_string(), &path)
+            ReportError::File { .. } | ReportError::NotJson { .. } => {
+                Self::from_problem(Exit::Internal, error.problem())
             }
-            ReportError::NotJson { .. } => Self::from_text(Exit::Internal, &error.to_string()),
         }
     }
 }
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self::from_text(Exit::Usage, &error.to_string())
+        Self::from_problem(Exit::Usage, error.problem())
     }
 }
 
 impl Failure {
-    /// From an error of the layers below: one text of the shape "what: why. What to do next".
-    fn from_text(exit: Exit, text: &str) -> Self {
-        let (story, next) = text.split_once(". ").unwrap_or((
-            text,
-            "run the command again with -v, and report it if it fails again",
-        ));
-        let next = uncapitalised(next);
-        match story.split_once(": ") {
-            Some((what, why)) => Self::new(exit, what, next).because(why),
-            None => Self::new(exit, story, next),
-        }
-    }
-
-    /// The same, where the text names a path, which may hold what parts the sentences.
-    fn about_path(exit: Exit, text: &str, path: &str) -> Self {
-        const PLACE: &str = "\u{0}";
-        let failure = Self::from_text(exit, &text.replace(path, PLACE));
-        let put_back = |text: String| text.replace(PLACE, path);
+    /// An error of the layers below.
+    pub(super) fn from_problem(exit: Exit, problem: Problem) -> Self {
+        let next = problem.next.unwrap_or_else(|| {
+            "run the command again with -v, and report it if it fails again".to_owned()
+        });
         Self {
-            what: put_back(failure.what),
-            why: failure.why.map(put_back),
-            next: put_back(failure.next),
-            ..failure
+            why: problem.why,
+            ..Self::new(exit, problem.what, next)
         }
     }
 }
@@ -211,17 +192,6 @@ pub(super) fn in_plain_words(error: &io::Error) -> String {
         io::ErrorKind::InvalidData => "it is not UTF-8 text: save it as UTF-8".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
-    }
-}
-
-/// A sentence as the end of another: `SQLite` stays as it is.
-fn uncapitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => text.to_owned(),
     }
 }
 
@@ -273,7 +243,7 @@ mod tests {
             (
                 StoreError::Closed,
                 Exit::Internal,
-                "the store's writer has stopped; `claude-run resume` goes on",
+                "the store's writer has stopped",
                 None,
             ),
         ] {
@@ -286,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_looks_like_the_end_of_a_sentence_stays_whole() {
+    fn nothing_that_an_error_quotes_ends_its_sentence() {
         let failure = Failure::from(StoreError::CannotOpen {
             path: PathBuf::from("No. 1: a/:memory:"),
             why: "it is a folder".to_owned(),
@@ -295,6 +265,12 @@ mod tests {
             failure.to_string(),
             "the store No. 1: a/:memory: cannot be opened\n  because: it is a folder\n  next: check the path given with --store or CLAUDE_RUN_STORE"
         );
+        let failure = Failure::from(StoreError::Other {
+            path: PathBuf::from("a.db"),
+            why: "near \"x\": no. Such; column".to_owned(),
+        });
+        assert_eq!(failure.what, "the store a.db failed");
+        assert_eq!(failure.why.unwrap(), "near \"x\": no. Such; column");
     }
 
     #[test]

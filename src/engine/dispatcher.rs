@@ -32,17 +32,12 @@ use super::settings::EngineSettings;
 use super::status::Lookout;
 use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
-use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run};
+use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run, RunEnd};
 use crate::policy::{Marker, Prompt};
 use crate::provider::{BatchApi, Provider, Reply};
 use crate::store::{
     BatchStore, Claimed, Finish, Pulse, Recovered, StatusChange, Store, StoreError, Waiting,
 };
-
-/// Control changes by other processes are seen within this time.
-const PULSE_EVERY: Duration = Duration::from_secs(1);
-/// How often those who watch are told the time.
-const TICK_EVERY: Duration = Duration::from_millis(200);
 
 /// Why the dispatcher left a run that it did not break off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +156,7 @@ fn run_started(run: &Run, recovered: &Recovered) -> EventKind {
         canceled: run.jobs.canceled,
         interrupted: recovered.interrupted,
         simulated: run.simulated,
-        cost_usd: run.cost.to_string(),
+        cost_usd: run.cost,
     }
 }
 
@@ -277,7 +272,8 @@ enum Happening {
 
 impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     async fn run(mut self) -> Result<Ending, EngineError> {
-        let (mut pulse, mut tick) = (every(PULSE_EVERY), every(TICK_EVERY));
+        let pace = self.settings.pace;
+        let (mut pulse, mut tick) = (every(pace.pulse), every(pace.tick));
         self.on_stop(self.stop.current());
         let mut heard = Instant::now();
         loop {
@@ -304,7 +300,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 }
                 Happening::WakeUp => self.abandon_if_due(),
                 Happening::Stop(Stop::Now) => {
-                    self.tell_end("interrupted");
+                    self.tell_end(RunEnd::Interrupted);
                     return Ok(Ending::Interrupted);
                 }
                 Happening::Stop(stop) => self.on_stop(stop),
@@ -328,7 +324,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     self.notice_silent_store();
                     self.observer.tick(self.clock.now());
                     // Nothing is to be done for a while: then there is nothing to plan either.
-                    let is_far = |at| at > add(self.clock.now(), PULSE_EVERY);
+                    let is_far = |at| at > add(self.clock.now(), self.settings.pace.pulse);
                     (!wake.is_some_and(is_far)).then_some(Happening::WakeUp)
                 }
             };
@@ -492,15 +488,15 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         let ending = match self.settle(leave).await {
             Ok(ending) => ending,
             Err(error) => {
-                self.tell_end("broken");
+                self.tell_end(RunEnd::Broken);
                 return Err(error);
             }
         };
         self.store.release_spool().await;
         match &ending {
-            Ending::Completed => self.tell_end("completed"),
-            Ending::Interrupted => self.tell_end("interrupted"),
-            Ending::LeftInBatches => self.tell_end("left_in_batches"),
+            Ending::Completed => self.tell_end(RunEnd::Completed),
+            Ending::Interrupted => self.tell_end(RunEnd::Interrupted),
+            Ending::LeftInBatches => self.tell_end(RunEnd::LeftInBatches),
             Ending::Halted(halt) => {
                 let halted = EventKind::RunHalted {
                     error_class: halt.class,
@@ -508,7 +504,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 };
                 self.observer
                     .observe(&self.events.make(self.clock.now(), halted));
-                self.tell_end("halted");
+                self.tell_end(RunEnd::Halted);
             }
         }
         Ok(ending)
@@ -548,10 +544,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.largest_stall = self.largest_stall.max(since.elapsed());
     }
 
-    fn tell_end(&mut self, reason: &str) {
+    fn tell_end(&mut self, reason: RunEnd) {
         let stall = self.largest_stall.as_millis();
         let ended = EventKind::RunEnded {
-            reason: reason.to_owned(),
+            reason,
             largest_stall_ms: u64::try_from(stall).unwrap_or(u64::MAX),
         };
         self.observer

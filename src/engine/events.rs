@@ -67,19 +67,19 @@ impl EventMaker {
                 .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
             input_tokens: record.usage.tokens.prompt(),
             output_tokens: record.usage.tokens.output,
-            cost_usd: (!record.cost.unknown_price).then(|| record.cost.total.to_string()),
+            cost_usd: (!record.cost.unknown_price).then_some(record.cost.total),
             cost_basis: record.cost_basis,
         };
         let job_ended = match &finish.next {
             Next::End(end) => Some(EventKind::JobEnded {
                 custom_id: job.custom_id.clone(),
-                state: state_name(end.state).to_owned(),
+                state: end.state,
                 error_class: record.error_class,
                 attempts: record.attempt.n,
             }),
             Next::EndPutAside => Some(EventKind::JobEnded {
                 custom_id: job.custom_id.clone(),
-                state: state_name(JobState::Succeeded).to_owned(),
+                state: JobState::Succeeded,
                 error_class: job.amendment.as_deref().map(Amendment::put_aside_mark),
                 attempts: record.attempt.n,
             }),
@@ -147,13 +147,5 @@ impl EventMaker {
             },
         };
         Some(self.make(at, kind))
-    }
-}
-
-fn state_name(state: JobState) -> &'static str {
-    match state {
-        JobState::Succeeded => "succeeded",
-        JobState::Canceled => "canceled",
-        _ => "failed",
     }
 }

@@ -99,6 +99,7 @@ pub(super) fn interrupted(
             ..AttemptRecord::unbilled(job.attempt, AttemptOutcome::Interrupted, class, now)
         },
         next,
+        lane: Lane::Live,
         history: verdict.history,
     }
 }

@@ -58,7 +58,7 @@ pub use charge::Terms;
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use endpoints::SecondEndpoint;
 pub use providers::{NoBatches, Providers};
-pub use settings::{BatchOptions, EngineSettings};
+pub use settings::{BatchOptions, EngineSettings, Pace};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
 pub use throttle::{BudgetRule, LimitSettings};

@@ -18,9 +18,7 @@ use crate::policy::{
     Belief, Beliefs, Others, Standing, Step, TOO_LARGE_TRIES, TooLarge, Verdict, decide,
     probe_wait, same_again,
 };
-use crate::provider::{
-    Failure, Message, Partial, Reply, is_refused_on_the_way, take_back_what_it_quotes,
-};
+use crate::provider::{Failure, Message, Partial, is_refused_on_the_way, take_back_what_it_quotes};
 use crate::store::{Finish, JobEnd, Next};
 
 /// While the endpoint has never answered, a failure that would end the job waits so long instead.
@@ -74,18 +72,19 @@ pub(super) struct Surroundings {
     pub(super) too_large: Option<TooLarge>,
 }
 
-/// Decides what the reply means.
+/// Decides what an answer means, or the failure to get one. A batch does not say how long it worked on a
+/// request: no `latency`.
 pub(super) fn outcome(
     settings: &EngineSettings,
     job: &ClaimedJob,
-    reply: Reply,
+    result: Result<Message, Box<Failure>>,
+    latency: Option<Duration>,
     around: Surroundings,
     now: Timestamp,
     rng: &mut Rng,
 ) -> Outcome {
-    let latency = Some(reply.latency);
-    match reply.result {
-        Ok(message) => succeeded(settings, job, message, around.lane, now, latency),
+    match result {
+        Ok(message) => succeeded(settings, job, message, latency, around.lane, now),
         Err(failure) => {
             let mut outcome = failed(settings, job, *failure, around, now, rng);
             outcome.finish.record.latency = latency;
@@ -101,9 +100,9 @@ fn succeeded(
     settings: &EngineSettings,
     job: &ClaimedJob,
     message: Message,
+    latency: Option<Duration>,
     lane: Lane,
     now: Timestamp,
-    latency: Option<Duration>,
 ) -> Outcome {
     let told = (message.model.as_deref(), &message.usage);
     let charge = charge::of_answer(settings, job, lane, told, now);
@@ -134,6 +133,7 @@ fn succeeded(
         finish: Finish {
             record,
             next,
+            lane: Lane::Live,
             history,
         },
         halt: None,
@@ -186,6 +186,7 @@ fn failed(
         finish: Finish {
             record: failure_record(settings, job, failure, around.lane, now),
             next,
+            lane: Lane::Live,
             history: verdict.history,
         },
         halt,
@@ -267,6 +268,7 @@ fn without_consequences(record: AttemptRecord, next: Next) -> Outcome {
         finish: Finish {
             record,
             next,
+            lane: Lane::Live,
             history: JobHistory::default(),
         },
         halt: None,
@@ -356,11 +358,8 @@ fn used(message: Option<Message>, partial: Option<Partial>) -> (Option<String>, 
 /// Why the run halts, in the words of whoever said so.
 pub(super) fn halt_for(class: ErrorClass, evidence: &Evidence, now: Timestamp) -> Halt {
     let message = evidence.message.clone();
-    Halt {
-        class,
-        message: message.unwrap_or_else(|| class.info().meaning.to_owned()),
-        at: now,
-    }
+    let message = message.unwrap_or_else(|| class.info().meaning.to_owned());
+    Halt::new(class, message, now)
 }
 
 /// A key that may not use one model may well use the others.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::batch_money::{Item, Spent};
 use super::throttle::BudgetRule;
-use crate::model::{BatchId, ClaimedJob, ErrorClass, EventKind, Halt, JobId, Lane, Pico};
+use crate::model::{BatchId, ClaimedJob, EventKind, Halt, JobId, Lane, Pico};
 use crate::policy::{
     BatchCosts, Estimator, Hold, PriceTable, Prompt, Room, SHORTER, Spend, Unbounded, at_most,
     batch_reservation,
@@ -314,18 +314,15 @@ impl Purse {
         let percent = self.spend.warning()?;
         Some(EventKind::BudgetWarning {
             percent,
-            spent_usd: self.spend.spent().to_string(),
-            budget_usd: self.spend.budget().to_string(),
+            spent_usd: self.spend.spent(),
+            budget_usd: self.spend.budget(),
         })
     }
 
     /// The halt of a run whose next job does not fit any more.
     pub(super) fn used_up(&self, now: Timestamp) -> Option<Halt> {
-        self.used_up.clone().map(|message| Halt {
-            class: ErrorClass::SpendLimit,
-            message,
-            at: now,
-        })
+        let message = self.used_up.clone()?;
+        Some(Halt::own_budget(message, now))
     }
 }
 

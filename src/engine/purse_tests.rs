@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::{BudgetRule, Purse};
 use crate::engine::batch_money::{Item, Spent};
 use crate::model::{
-    AttemptId, BatchId, ClaimedJob, Endpoint, JobHistory, JobId, Pico, RequestBody, Tokens,
+    AttemptId, BatchId, ClaimedJob, Endpoint, HaltReason, JobHistory, JobId, Pico, RequestBody,
+    Tokens,
 };
 use crate::policy::{Estimator, PriceTable, Prompt, Room};
 
@@ -105,7 +106,7 @@ fn the_budget_is_used_up_when_nothing_is_held_and_the_first_job_does_not_fit() {
     let mut purse = purse(cents(4));
     assert_eq!(grant(&mut purse, None, &items(0..1)), 0);
     let halt = purse.used_up(now()).unwrap();
-    assert!(halt.is_own_budget(), "{}", halt.message);
+    assert!((halt.reason == HaltReason::OwnBudget), "{}", halt.message);
 }
 
 #[test]
@@ -178,7 +179,7 @@ fn what_may_have_been_billed_is_kept_until_the_run_ends() {
     purse.ended(JobId(2), cents(5), false);
     assert_eq!(room(&mut purse, &claimed(3), &model), Room::Never);
     let halt = purse.used_up(now()).unwrap();
-    assert!(halt.is_own_budget(), "{}", halt.message);
+    assert!((halt.reason == HaltReason::OwnBudget), "{}", halt.message);
     assert!(
         halt.message.contains("is kept for attempts"),
         "{}",
@@ -230,7 +231,7 @@ fn a_job_of_a_batch_that_has_no_bound_halts_the_run() {
     assert_eq!(grant(&mut purse, Some(A), &items), 1);
     let halt = purse.used_up(now()).unwrap();
     assert!(
-        halt.is_own_budget() && halt.message.contains("max_uses"),
+        (halt.reason == HaltReason::OwnBudget) && halt.message.contains("max_uses"),
         "{}",
         halt.message
     );

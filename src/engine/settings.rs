@@ -48,6 +48,27 @@ pub struct EngineSettings {
     pub status: Option<StatusProbe>,
     /// How jobs take the batch lane.
     pub batch: BatchOptions,
+    /// How often the dispatcher looks up of its own accord.
+    pub pace: Pace,
+}
+
+/// How often the dispatcher looks up of its own accord, whatever else happens.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Those who watch are told the time.
+    pub tick: Duration,
+    /// Control changes by other processes are looked for, and whether the store is still there.
+    pub pulse: Duration,
+}
+
+impl Default for Pace {
+    /// 200 ms, which the eye takes for steady; a second, within which another process is obeyed.
+    fn default() -> Self {
+        Self {
+            tick: Duration::from_millis(200),
+            pulse: Duration::from_secs(1),
+        }
+    }
 }
 
 /// How jobs take the batch lane.

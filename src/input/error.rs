@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::model::Problem;
+
 /// How an input is packed, told by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -24,29 +26,25 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Why an input could not be opened. Every message says what to do next.
-#[derive(Debug, thiserror::Error)]
+/// Why an input could not be opened.
+#[derive(Debug)]
 pub enum OpenError {
     /// No such file.
-    #[error("no such file: {name}; check the path (`-` reads standard input)")]
     Missing {
         /// The path as the user wrote it.
         name: String,
     },
     /// A folder.
-    #[error("{name} is a folder; name a JSONL file in it")]
     Folder {
         /// The path as the user wrote it.
         name: String,
     },
     /// The user may not read it.
-    #[error("no permission to read {name}; change the file's permissions or run as its owner")]
     Denied {
         /// The path as the user wrote it.
         name: String,
     },
     /// Opening it or reading its first bytes failed in another way.
-    #[error("cannot read {name}: {cause}; check the file and its disk")]
     Unreadable {
         /// The path as the user wrote it.
         name: String,
@@ -54,7 +52,6 @@ pub enum OpenError {
         cause: io::Error,
     },
     /// It is in a format that is not read here.
-    #[error("{name} is {format}; {remedy}")]
     Foreign {
         /// The path as the user wrote it.
         name: String,
@@ -64,7 +61,6 @@ pub enum OpenError {
         remedy: &'static str,
     },
     /// Its name says that it is compressed, and there is nothing in it.
-    #[error("{name} is empty, and an empty file is no compressed file; make or fetch it again")]
     EmptyArchive {
         /// The path as the user wrote it.
         name: String,
@@ -80,7 +76,46 @@ impl OpenError {
             _ => Self::Unreadable { name, cause },
         }
     }
+
+    /// What happened, and what to do next.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Missing { name } => Problem::new(
+                format!("no such file: {name}"),
+                "check the path (`-` reads standard input)",
+            ),
+            Self::Folder { name } => {
+                Problem::new(format!("{name} is a folder"), "name a JSONL file in it")
+            }
+            Self::Denied { name } => Problem::new(
+                format!("no permission to read {name}"),
+                "change the file's permissions or run as its owner",
+            ),
+            Self::Unreadable { name, cause } => Problem::new(
+                format!("cannot read {name}: {cause}"),
+                "check the file and its disk",
+            ),
+            Self::Foreign {
+                name,
+                format,
+                remedy,
+            } => Problem::new(format!("{name} is {format}"), *remedy),
+            Self::EmptyArchive { name } => Problem::new(
+                format!("{name} is empty, and an empty file is no compressed file"),
+                "make or fetch it again",
+            ),
+        }
+    }
 }
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+impl std::error::Error for OpenError {}
 
 /// Reading broke off before the input's end. What was read until then is not the whole input.
 #[derive(Debug)]
@@ -107,33 +142,40 @@ impl ReadError {
         let words = "too much memory";
         self.compression == Compression::Zstd && self.cause.to_string().contains(words)
     }
-}
 
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What happened, and what to do next.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
         let Self {
             name, line, cause, ..
         } = self;
         if self.wants_too_much_memory() {
-            write!(
-                f,
-                "{name}: it was packed with a window of more than 128 MB (`zstd --long` or `--ultra`), \
-                 which is not read here; unpack it (`zstd -d --long=31 FILE`) and give the JSONL file"
+            Problem::new(
+                format!(
+                    "{name}: it was packed with a window of more than 128 MB (`zstd --long` or `--ultra`), which is not read here"
+                ),
+                "unpack it (`zstd -d --long=31 FILE`) and give the JSONL file",
             )
         } else if self.is_damage() {
             let packing = self.compression;
-            write!(
-                f,
-                "{name}: the {packing} data is damaged or cut off in line {line} ({cause}); make or \
-                 fetch the file again"
+            Problem::new(
+                format!(
+                    "{name}: the {packing} data is damaged or cut off in line {line} ({cause})"
+                ),
+                "make or fetch the file again",
             )
         } else {
-            write!(
-                f,
-                "{name}: reading failed in line {line} ({cause}); check the disk or the pipe it \
-                 comes from, then try again"
+            Problem::new(
+                format!("{name}: reading failed in line {line} ({cause})"),
+                "check the disk or the pipe it comes from, then try again",
             )
         }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
     }
 }
 

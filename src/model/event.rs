@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::attempt::AttemptOutcome;
 use super::batch::{CancelReason, RemoteStatus, RequestCounts, StuckBatch};
 use super::error_class::ErrorClass;
-use super::job::Lane;
-use super::money::CostBasis;
+use super::job::{JobState, Lane};
+use super::money::{CostBasis, Pico};
 use super::status_page::PageStatus;
 
 /// One thing that happened; one line of `--events FILE`.
@@ -44,7 +44,8 @@ pub enum EventKind {
         /// The run is against the simulator.
         simulated: bool,
         /// Money spent before, as a decimal string.
-        cost_usd: String,
+        #[schemars(with = "String")]
+        cost_usd: Pico,
     },
     /// A request of the live lane left. Those of a batch leave together, with `batch_created`.
     AttemptStarted {
@@ -85,7 +86,8 @@ pub enum EventKind {
         /// Output tokens.
         output_tokens: u64,
         /// What it cost, as a decimal string; null where no price is known.
-        cost_usd: Option<String>,
+        #[schemars(with = "Option<String>")]
+        cost_usd: Option<Pico>,
         /// What the cost rests on, if not on the answer's usage at the price of its model.
         #[serde(default)]
         cost_basis: Option<CostBasis>,
@@ -95,7 +97,8 @@ pub enum EventKind {
         /// The user's id of the job.
         custom_id: String,
         /// `succeeded`, `failed` or `canceled`.
-        state: String,
+        #[schemars(with = "String")]
+        state: JobState,
         /// What went wrong, or what marks the success.
         error_class: Option<ErrorClass>,
         /// How many attempts it took.
@@ -359,9 +362,11 @@ pub enum EventKind {
         /// The part, in per cent.
         percent: u8,
         /// Money spent so far, as a decimal string.
-        spent_usd: String,
+        #[schemars(with = "String")]
+        spent_usd: Pico,
         /// The budget, as a decimal string.
-        budget_usd: String,
+        #[schemars(with = "String")]
+        budget_usd: Pico,
     },
     /// The budget, and not the concurrency, keeps more requests from being open: all that each can cost
     /// is held. Told when it begins, and when it gets much tighter.
@@ -400,12 +405,30 @@ pub enum EventKind {
     /// The dispatcher left the run.
     RunEnded {
         /// `completed`, `halted`, `interrupted`, `left_in_batches`, or `broken` when the store does not work.
-        reason: String,
+        #[schemars(with = "String")]
+        reason: RunEnd,
         /// The longest time in which the dispatcher listened to nothing: a measure of its own
         /// health, which no server can make larger.
         #[serde(default)]
         largest_stall_ms: u64,
     },
+}
+
+/// How a dispatcher leaves its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum RunEnd {
+    /// Every job has ended.
+    Completed,
+    /// No job could succeed.
+    Halted,
+    /// The user stopped it.
+    Interrupted,
+    /// Its batches are created, and nobody waits for them.
+    LeftInBatches,
+    /// The store does not work.
+    Broken,
 }
 
 /// What the lines of a batch's results were, over all downloads of them in this dispatch.

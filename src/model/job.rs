@@ -52,15 +52,20 @@ impl FromStr for Lane {
 }
 
 /// Where a job stands. The numbers are what the store keeps; they never change their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::Display,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[repr(u8)]
 pub enum JobState {
     /// Waiting for a slot or for the time of its next try.
     Queued = 0,
     /// An attempt of it is open: about to be sent, on the wire, or answered but not yet recorded.
+    #[strum(to_string = "in flight")]
     InFlight = 1,
     /// Part of a remote batch.
+    #[strum(to_string = "in a batch")]
     InBatch = 2,
     /// Put aside until something outside is repaired (its model is unknown, say).
     Held = 3,
@@ -100,20 +105,6 @@ impl JobState {
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()
-    }
-}
-
-impl fmt::Display for JobState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Queued => "queued",
-            Self::InFlight => "in flight",
-            Self::InBatch => "in a batch",
-            Self::Held => "held",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Canceled => "canceled",
-        })
     }
 }
 

@@ -17,12 +17,14 @@ pub mod estimate;
 pub mod event;
 pub mod evidence;
 pub mod half_pairs;
+pub mod halt;
 pub mod ids;
 pub mod job;
 pub mod lane_choice;
 pub mod money;
 pub mod observer;
 pub mod printable;
+pub mod problem;
 pub mod raw_object;
 pub mod run;
 pub mod status_page;
@@ -44,18 +46,17 @@ pub use endpoint::Endpoint;
 pub use error_class::{Budget, ErrorClass, Treatment};
 pub use error_object::error_object;
 pub use estimate::{ERROR_BINS, Estimate, EstimateErrors, error_bin};
-pub use event::{Event, EventKind, ResultLines};
+pub use event::{Event, EventKind, ResultLines, RunEnd};
 pub use evidence::{Evidence, Limit, OUT_OF_FILES, RateLimits};
+pub use halt::{Halt, HaltReason};
 pub use ids::{AttemptId, JobId, RunId};
 pub use job::{ClaimedJob, JobHistory, JobState, Lane, NewJob};
 pub use lane_choice::LaneChoice;
 pub use money::{Cost, CostBasis, Pico};
 pub use observer::Observer;
 pub use printable::{is_bidi_control, is_control, printable};
-pub use run::{
-    DispatchOptions, Halt, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping, explains_itself,
-    is_own_budget,
-};
+pub use problem::Problem;
+pub use run::{DispatchOptions, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping};
 pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;
 pub use thousands::thousands;

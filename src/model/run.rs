@@ -1,7 +1,6 @@
 //! Runs: one submitted input each, with what shapes its requests and how they are dispatched.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cache_prefix::SharedPrefix;
-use super::error_class::ErrorClass;
+use super::halt::Halt;
 use super::ids::RunId;
 use super::job::JobState;
 use super::money::Pico;
@@ -210,90 +209,6 @@ impl FromIterator<(String, Value)> for DispatchOptions {
         }
         options
     }
-}
-
-/// Why a whole run stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Halt {
-    /// The class that stopped it.
-    pub class: ErrorClass,
-    /// What the API or the network said.
-    pub message: String,
-    /// When it stopped.
-    pub at: Timestamp,
-}
-
-/// How the message of a halt begins that is the user's own doing: no limit of the API was met.
-const OWN_BUDGET: &str = "this run's own budget";
-
-/// How the message of a halt begins for which an endpoint without Message Batches is the reason.
-const NO_BATCHES: &str = "no batch can be created at this endpoint";
-
-impl Halt {
-    /// The message of a run with jobs that only a batch may do, at an endpoint that has none: what it
-    /// said, and what to do.
-    #[must_use]
-    pub fn no_batches(rest: &str) -> String {
-        format!("{NO_BATCHES}: {rest}")
-    }
-
-    /// The message of a run of whose budget so much is spent, and so much kept for attempts that may
-    /// have been billed, that the next request, which may cost `next`, does not fit.
-    #[must_use]
-    pub fn budget_used_up(budget: Pico, (spent, kept): (Pico, Pico), next: Pico) -> String {
-        let kept = match kept {
-            Pico::ZERO => String::new(),
-            kept => format!(", ${kept} is kept for attempts that may have been billed"),
-        };
-        format!(
-            "{OWN_BUDGET} of ${budget} is used up: ${spent} is spent{kept}, and the next request may cost up to ${next}; `claude-run resume --budget-usd` with a larger amount goes on"
-        )
-    }
-
-    /// The message of a run with a budget and a request whose cost nothing bounds: why, and what to
-    /// do after a semicolon.
-    #[must_use]
-    pub fn no_bound_for_budget(
-        custom_id: &str,
-        unbounded: &dyn fmt::Display,
-        budget: Pico,
-    ) -> String {
-        format!(
-            "{OWN_BUDGET} of ${budget} cannot be kept for job `{custom_id}`: {unbounded}, then submit it anew; `claude-run cancel --job` leaves it out"
-        )
-    }
-
-    /// The message of a run with a budget and a job of a batch that can cost anything.
-    #[must_use]
-    pub fn no_bound_in_batch(unbounded: &dyn fmt::Display, budget: Pico) -> String {
-        format!(
-            "{OWN_BUDGET} of ${budget} cannot be kept for a job of the batch lane: {unbounded}, then submit it anew; `claude-run check --budget-usd` names the line"
-        )
-    }
-
-    /// It stopped for the budget that the user has set, not for a limit of the API.
-    #[must_use]
-    pub fn is_own_budget(&self) -> bool {
-        is_own_budget(self.class, &self.message)
-    }
-
-    /// Its message says all that is to be said: the words of its class would mislead.
-    #[must_use]
-    pub fn explains_itself(&self) -> bool {
-        explains_itself(self.class, &self.message)
-    }
-}
-
-/// Whether the message of a halt of that class says all that is to be said.
-#[must_use]
-pub fn explains_itself(class: ErrorClass, message: &str) -> bool {
-    is_own_budget(class, message) || message.starts_with(NO_BATCHES)
-}
-
-/// Whether a halt of that class with that message is the user's own budget.
-#[must_use]
-pub fn is_own_budget(class: ErrorClass, message: &str) -> bool {
-    class == ErrorClass::SpendLimit && message.starts_with(OWN_BUDGET)
 }
 
 /// How many jobs stand where.

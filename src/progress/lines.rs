@@ -323,7 +323,7 @@ fn at_most_chars(message: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{BAR_CHARS, Tally, bar, one_line, panel, phase, plain, start};
-    use crate::model::{ErrorClass, EventKind, Indicator};
+    use crate::model::{ErrorClass, EventKind, Indicator, JobState};
     use crate::progress::samples::{
         at, busy_run, circuit_closed, circuit_opened, event, halted, job_ended, page_says,
         run_started, run_started_anew, tally_of,
@@ -417,7 +417,7 @@ mod tests {
     fn the_bar_keeps_its_width_and_is_full_only_at_the_end() {
         for ended in 0..=7 {
             let mut events = vec![run_started(7)];
-            events.extend((0..ended).map(|i| job_ended(i, "a", "failed")));
+            events.extend((0..ended).map(|i| job_ended(i, "a", JobState::Failed)));
             let line = bar(&tally_of(&events), at(10));
             let bar = &line[line.find('[').unwrap()..=line.find(']').unwrap()];
             assert_eq!(bar.len(), BAR_CHARS + 2, "{bar}");

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::tally::Tally;
-use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Indicator, Lane, PageStatus};
+use crate::model::{
+    AttemptOutcome, ErrorClass, Event, EventKind, Indicator, JobState, Lane, PageStatus, Pico,
+    RunEnd,
+};
 
 /// A time that many milliseconds after the start of the sample runs.
 pub(super) fn at(ms: i64) -> Timestamp {
@@ -28,7 +31,7 @@ pub(super) fn run_started(total: u64) -> Event {
         canceled: 0,
         interrupted: 0,
         simulated: true,
-        cost_usd: "0.00".to_owned(),
+        cost_usd: Pico::ZERO,
     };
     event(0, kind)
 }
@@ -42,7 +45,7 @@ pub(super) fn run_started_anew() -> Event {
         canceled: 0,
         interrupted: 1,
         simulated: false,
-        cost_usd: "1.25".to_owned(),
+        cost_usd: Pico(1_250_000_000_000),
     };
     event(0, kind)
 }
@@ -87,18 +90,18 @@ fn attempt_ended(ms: i64, id: &str, n: u32, class: Option<ErrorClass>, next: Opt
         latency_ms: Some(800),
         input_tokens: if failed { 0 } else { 120 },
         output_tokens: if failed { 0 } else { 45 },
-        cost_usd: Some(if failed { "0.00" } else { "0.0000345" }.to_owned()),
+        cost_usd: Some(if failed { Pico::ZERO } else { Pico(34_500_000) }),
         cost_basis: None,
     };
     event(ms, kind)
 }
 
 /// A job ends in that state.
-pub(super) fn job_ended(ms: i64, id: &str, state: &str) -> Event {
+pub(super) fn job_ended(ms: i64, id: &str, state: JobState) -> Event {
     let kind = EventKind::JobEnded {
         custom_id: id.to_owned(),
-        state: state.to_owned(),
-        error_class: (state == "failed").then_some(ErrorClass::Overloaded),
+        state,
+        error_class: (state == JobState::Failed).then_some(ErrorClass::Overloaded),
         attempts: 1,
     };
     event(ms, kind)
@@ -145,7 +148,7 @@ pub(super) fn halted(class: ErrorClass, message: &str) -> Event {
 
 /// The dispatcher leaves.
 pub(super) fn run_ended(ms: i64) -> Event {
-    let reason = "completed".to_owned();
+    let reason = RunEnd::Completed;
     event(
         ms,
         EventKind::RunEnded {
@@ -164,10 +167,10 @@ pub(super) fn busy_run() -> Vec<Event> {
         events.push(started(ms, id, 1));
         if i < 2 {
             events.push(overloaded(ms + 50, id, 1, None));
-            events.push(job_ended(ms + 50, id, "failed"));
+            events.push(job_ended(ms + 50, id, JobState::Failed));
         } else {
             events.push(answered(ms + 50, id, 1));
-            events.push(job_ended(ms + 50, id, "succeeded"));
+            events.push(job_ended(ms + 50, id, JobState::Succeeded));
         }
     }
     for (id, next) in ids[120..123].iter().zip([40_000, 21_500, 30_000]) {

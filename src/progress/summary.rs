@@ -93,7 +93,7 @@ impl RunSummary {
             EndReason::Halted(halt) => {
                 let info = halt.class.info();
                 writeln!(f, "{run} was halted after {took}: {}", info.name)?;
-                if halt.explains_itself() {
+                if halt.reason.explains_itself() {
                     writeln!(f, "  {}", halt.message)?;
                     return self.write_simulated(f);
                 }
@@ -390,11 +390,11 @@ mod tests {
     #[test]
     fn a_halted_run_says_why_and_how_it_goes_on() {
         let summary = RunSummary {
-            reason: EndReason::Halted(Halt {
-                class: ErrorClass::Authentication,
-                message: "invalid x-api-key".to_owned(),
-                at: jiff::Timestamp::UNIX_EPOCH,
-            }),
+            reason: EndReason::Halted(Halt::new(
+                ErrorClass::Authentication,
+                "invalid x-api-key",
+                jiff::Timestamp::UNIX_EPOCH,
+            )),
             jobs: JobCounts {
                 total: 200,
                 pending: 200,

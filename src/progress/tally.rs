@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::batches::BatchTally;
 use super::numbers::approximate;
 use super::rate::RateWindow;
-use crate::model::thousands;
-use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, Lane, PageStatus, Pico};
+use crate::model::{
+    AttemptOutcome, ErrorClass, Event, EventKind, JobState, Lane, PageStatus, Pico, thousands,
+};
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.
 const ENOUGH_FOR_ETA: u64 = 10;
@@ -129,7 +130,7 @@ pub struct Tally {
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
     /// The last warning: so many per cent of a budget of so many dollars are spent.
-    pub budget: Option<(u8, String)>,
+    pub budget: Option<(u8, Pico)>,
     /// How few requests the budget allows to be open, and with what `max_tokens` how many, if it is
     /// what keeps more from being open.
     pub tight: Option<(u32, Option<(u64, u32)>)>,
@@ -168,7 +169,7 @@ impl Tally {
             EventKind::StillWaiting { .. } => self.still_waiting(&event.kind, event.at),
             EventKind::JobEnded {
                 custom_id, state, ..
-            } => self.job_ended(custom_id, state, event.at),
+            } => self.job_ended(custom_id, *state, event.at),
             EventKind::RunHalted {
                 error_class,
                 message,
@@ -231,7 +232,7 @@ impl Tally {
                 percent,
                 budget_usd,
                 ..
-            } => self.budget = Some((*percent, budget_usd.clone())),
+            } => self.budget = Some((*percent, *budget_usd)),
             EventKind::BudgetTight {
                 open,
                 shorter_max_tokens,
@@ -339,7 +340,7 @@ impl Tally {
             tally.canceled = *canceled;
             tally.interrupted = *interrupted;
             tally.simulated = *simulated;
-            tally.cost = parse_cost(cost_usd);
+            tally.cost = *cost_usd;
         }
         tally.started_at = Some(event.at);
         tally.phase = Phase::Running;
@@ -381,7 +382,7 @@ impl Tally {
         self.input_tokens = self.input_tokens.saturating_add(*input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(*output_tokens);
         match cost_usd {
-            Some(cost) => self.cost += parse_cost(cost),
+            Some(cost) => self.cost += *cost,
             None => self.unknown_price += 1,
         }
         if let Some(class) = error_class
@@ -402,15 +403,15 @@ impl Tally {
         }
     }
 
-    fn job_ended(&mut self, custom_id: &str, state: &str, at: Timestamp) {
+    fn job_ended(&mut self, custom_id: &str, state: JobState, at: Timestamp) {
         self.in_flight.remove(custom_id);
         self.waiting.remove(custom_id);
         match state {
-            "succeeded" => {
+            JobState::Succeeded => {
                 self.succeeded += 1;
                 self.succeeded_here += 1;
             }
-            "canceled" => self.canceled += 1,
+            JobState::Canceled => self.canceled += 1,
             _ => self.failed += 1,
         }
         self.ended_here += 1;
@@ -573,11 +574,6 @@ impl Tally {
             .map(|(jobs, wait)| (jobs - 1, wait))
             .filter(|(jobs, _)| *jobs > 0);
     }
-}
-
-/// An event's money. Our own events are always readable; a stranger's unreadable sum is left out.
-fn parse_cost(text: &str) -> Pico {
-    text.parse().unwrap_or(Pico::ZERO)
 }
 
 #[cfg(test)]

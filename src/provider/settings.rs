@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Credentials, ProxyRules};
 use crate::clock::Clock;
+use crate::model::Problem;
 
 /// The first-party API.
 pub const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
@@ -121,20 +122,14 @@ impl fmt::Debug for ClientSettings {
 }
 
 /// Why a client cannot be made. All are faults of the configuration.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum ClientError {
     /// The base URL is no usable endpoint.
-    #[error(
-        "the base URL cannot be used: {reason}. Give the API's root with --base-url or ANTHROPIC_BASE_URL, for example {DEFAULT_BASE_URL}"
-    )]
     BaseUrl {
         /// What is wrong with it; does not repeat the URL, which may carry a password.
         reason: String,
     },
     /// A credential that cannot be sent.
-    #[error(
-        "the {name} cannot be sent: its character {position} is not allowed in a header. Copy it again, without spaces or line breaks"
-    )]
     SecretCharacter {
         /// What the secret is called.
         name: &'static str,
@@ -142,9 +137,6 @@ pub enum ClientError {
         position: usize,
     },
     /// A header that cannot be sent.
-    #[error(
-        "the header `{name}` cannot be sent: {reason}. Correct it in the configuration or in ANTHROPIC_CUSTOM_HEADERS"
-    )]
     Header {
         /// The header's name.
         name: String,
@@ -152,9 +144,6 @@ pub enum ClientError {
         reason: &'static str,
     },
     /// A proxy that cannot be used.
-    #[error(
-        "the proxy that {variable} names cannot be used: {reason}. Write it as http://HOST:PORT, https://HOST:PORT, socks5://HOST:PORT or socks5h://HOST:PORT, or unset {variable}"
-    )]
     Proxy {
         /// The variable.
         variable: String,
@@ -162,9 +151,6 @@ pub enum ClientError {
         reason: String,
     },
     /// The certificate file cannot be used.
-    #[error(
-        "the certificates of {path} cannot be used: {reason}. Give a PEM file with --ca-bundle"
-    )]
     CaBundle {
         /// The file.
         path: PathBuf,
@@ -172,11 +158,61 @@ pub enum ClientError {
         reason: String,
     },
     /// TLS cannot be set up.
-    #[error(
-        "no secure connection can be set up: {reason}. Install the system's CA certificates (package ca-certificates), or give a PEM file with --ca-bundle"
-    )]
     Tls {
         /// What the TLS library says.
         reason: String,
     },
 }
+
+impl ClientError {
+    /// What happened, why, and what to do next.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::BaseUrl { reason } => Problem::new(
+                "the base URL cannot be used",
+                format!(
+                    "give the API's root with --base-url or ANTHROPIC_BASE_URL, for example {DEFAULT_BASE_URL}"
+                ),
+            )
+            .because(reason),
+            Self::SecretCharacter { name, position } => Problem::new(
+                format!("the {name} cannot be sent"),
+                "copy it again, without spaces or line breaks",
+            )
+            .because(format_args!(
+                "its character {position} is not allowed in a header"
+            )),
+            Self::Header { name, reason } => Problem::new(
+                format!("the header `{name}` cannot be sent"),
+                "correct it in the configuration or in ANTHROPIC_CUSTOM_HEADERS",
+            )
+            .because(reason),
+            Self::Proxy { variable, reason } => Problem::new(
+                format!("the proxy that {variable} names cannot be used"),
+                format!(
+                    "write it as http://HOST:PORT, https://HOST:PORT, socks5://HOST:PORT or socks5h://HOST:PORT, or unset {variable}"
+                ),
+            )
+            .because(reason),
+            Self::CaBundle { path, reason } => Problem::new(
+                format!("the certificates of {} cannot be used", path.display()),
+                "give a PEM file with --ca-bundle",
+            )
+            .because(reason),
+            Self::Tls { reason } => Problem::new(
+                "no secure connection can be set up",
+                "install the system's CA certificates (package ca-certificates), or give a PEM file with --ca-bundle",
+            )
+            .because(reason),
+        }
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+impl std::error::Error for ClientError {}

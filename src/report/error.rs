@@ -1,27 +1,24 @@
 //! What can go wrong while something is read and shown.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::model::Problem;
 use crate::store::StoreError;
 
 /// What the functions of this room return.
 pub type Result<T> = std::result::Result<T, ReportError>;
 
 /// Why something could not be shown or exported.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum ReportError {
     /// The store could not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The given writer failed. A broken pipe is among them: its reader went away, which callers
     /// may take for a wish to stop.
-    #[error(
-        "the output could not be written: {0}. The store is untouched; run the same command again when the cause is repaired"
-    )]
     Output(io::Error),
     /// The target file could not be made, written or put in its place.
-    #[error("{path} could not be {step}: {why}. What was there before is untouched; {remedy}")]
     File {
         /// The target as the user named it.
         path: PathBuf,
@@ -33,9 +30,6 @@ pub enum ReportError {
         remedy: &'static str,
     },
     /// Something stored as JSON is none.
-    #[error(
-        "the stored {what} of input line {line} cannot be read: {why}. Keep a copy of the store, and report this as a bug of claude-run"
-    )]
     NotJson {
         /// The job's input line.
         line: u64,
@@ -47,6 +41,34 @@ pub enum ReportError {
 }
 
 impl ReportError {
+    /// What happened, why, and what to do next.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Store(error) => error.problem(),
+            Self::Output(why) => Problem::new(
+                "the output could not be written",
+                "the store is untouched; run the same command again when the cause is repaired",
+            )
+            .because(why),
+            Self::File {
+                path,
+                step,
+                why,
+                remedy,
+            } => Problem::new(
+                format!("{} could not be {step}", path.display()),
+                format!("what was there before is untouched; {remedy}"),
+            )
+            .because(why),
+            Self::NotJson { line, what, why } => Problem::new(
+                format!("the stored {what} of input line {line} cannot be read"),
+                "keep a copy of the store, and report this as a bug of claude-run",
+            )
+            .because(why),
+        }
+    }
+
     /// Whether the reader of our output went away (`claude-run export -o - | head`): no reason to
     /// complain.
     #[must_use]
@@ -57,6 +79,20 @@ impl ReportError {
         why.kind() == io::ErrorKind::BrokenPipe
     }
 }
+
+impl From<StoreError> for ReportError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for ReportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+impl std::error::Error for ReportError {}
 
 /// A step on the way of an exported file to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +105,8 @@ pub enum FileStep {
     Replaced,
 }
 
-impl std::fmt::Display for FileStep {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for FileStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Created => "created",
             Self::Written => "written",

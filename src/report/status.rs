@@ -14,7 +14,7 @@ use super::shape;
 use super::short_id::short_ids;
 use super::table::{Align, Table, count, grouped, plain};
 use crate::model::duration::format_duration;
-use crate::model::{ErrorClass, JobCounts, Run, RunState, explains_itself};
+use crate::model::{ErrorClass, HaltReason, JobCounts, Run, RunState};
 use crate::store::Waiting;
 
 /// Where a run stands, as it is shown. Unlike the stored state it knows whether a dispatcher lives.
@@ -130,6 +130,9 @@ pub struct StatusWaiting {
 pub struct StatusHalt {
     /// The class that stopped it.
     pub class: ErrorClass,
+    /// What stopped it; not told in JSON.
+    #[serde(skip)]
+    pub reason: HaltReason,
     /// What the API or the network said.
     pub message: String,
     /// When it stopped: RFC 3339 in UTC.
@@ -144,6 +147,7 @@ impl StatusLine {
     pub fn new(run: &Run, dispatcher_alive: bool) -> Self {
         let halt = run.halt.as_ref().map(|halt| StatusHalt {
             class: halt.class,
+            reason: halt.reason,
             message: halt.message.clone(),
             at: halt.at,
         });
@@ -338,7 +342,7 @@ pub(super) fn job_counts(jobs: &JobCounts) -> String {
 
 fn halt_reason(halt: &StatusHalt) -> String {
     let info = halt.class.info();
-    if explains_itself(halt.class, &halt.message) {
+    if halt.reason.explains_itself() {
         return format!("\nHalted {:.0}: {}\n", halt.at, plain(&halt.message));
     }
     format!(
@@ -384,11 +388,11 @@ mod tests {
         let mut run = run();
         run.state = RunState::Halted;
         run.jobs.add(JobState::Queued, 1_200);
-        run.halt = Some(Halt {
-            class: ErrorClass::Billing,
-            message: "Your credit balance is\ntoo low".to_owned(),
-            at: "2026-03-01T12:05:00Z".parse().unwrap(),
-        });
+        run.halt = Some(Halt::new(
+            ErrorClass::Billing,
+            "Your credit balance is\ntoo low",
+            "2026-03-01T12:05:00Z".parse().unwrap(),
+        ));
         StatusLine::new(&run, false)
     }
 
@@ -448,11 +452,7 @@ mod tests {
     #[test]
     fn a_reason_to_halt_is_shown_only_while_it_holds() {
         let mut run = run();
-        run.halt = Some(Halt {
-            class: ErrorClass::Billing,
-            message: String::new(),
-            at: run.created_at,
-        });
+        run.halt = Some(Halt::new(ErrorClass::Billing, "", run.created_at));
         run.state = RunState::Running;
         assert_eq!(StatusLine::new(&run, true).halt, None);
     }

@@ -128,11 +128,7 @@ async fn ledger_lines_fit_their_schema() {
 fn status_lines_fit_their_schema() {
     let mut halted = run();
     halted.state = RunState::Halted;
-    halted.halt = Some(Halt {
-        class: ErrorClass::Billing,
-        message: String::new(),
-        at: halted.created_at,
-    });
+    halted.halt = Some(Halt::new(ErrorClass::Billing, "", halted.created_at));
     let lines = [run(), halted].map(|run| StatusLine::new(&run, true));
     assert_fit::<StatusLine>(&lines.map(|line| serde_json::to_value(line).unwrap()));
 }

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Result;
-use super::verbs::Finish;
+use super::{Result, Store};
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, Pico, RemoteBatch, RequestBody,
     RequestCounts, RunId, ShortResults,
@@ -192,7 +191,7 @@ pub struct Warmer {
 }
 
 /// The verbs of the batch lane.
-pub trait BatchStore: Send + Sync + 'static {
+pub trait BatchStore: Store {
     /// Sends queued jobs of the run, from the one or the other queue, to the queue of the lane that
     /// the rule names; one page of lines a call, after the given line (0 at first). Jobs that a
     /// batch cannot take stay with the live lane, and so do those that are amended.
@@ -311,15 +310,6 @@ pub trait BatchStore: Send + Sync + 'static {
 
     /// A page of the attempts of a batch that have no end.
     fn missing_items(&self, batch: BatchId) -> impl Future<Output = Result<Vec<AttemptId>>> + Send;
-
-    /// Records how attempts of batches ended, each with the lane of the job's next attempt, in one
-    /// transaction. Attempts that have ended already are left as they are. A thousand or two a
-    /// call are quick and hold nobody up.
-    fn harvest(
-        &self,
-        run: RunId,
-        items: Vec<(Finish, Lane)>,
-    ) -> impl Future<Output = Result<Vec<Finish>>> + Send;
 
     /// How these jobs stand; those that there are not are left out.
     fn warmers(

@@ -1,22 +1,19 @@
 //! What can go wrong with the store, worded for the person who must repair it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::model::Problem;
+
 /// Why a verb of the store did not do its work (or may have, see the trait).
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 pub enum StoreError {
     /// The disk has no room left.
-    #[error(
-        "the disk under {path} is full; nothing that was recorded is lost. Free some space, then `claude-run resume`"
-    )]
     DiskFull {
         /// The store's file.
         path: PathBuf,
     },
     /// The disk did not do what it was asked.
-    #[error(
-        "the disk under {path} failed: {why}; nothing that was recorded is lost. See the system's log for the cause, then `claude-run resume`"
-    )]
     DiskFailed {
         /// The store's file.
         path: PathBuf,
@@ -24,9 +21,6 @@ pub enum StoreError {
         why: String,
     },
     /// What the spool beside the store holds cannot be read.
-    #[error(
-        "the spool {path} cannot be read: {why}. It holds answers that were paid for: update claude-run, or move the file away to go on without them"
-    )]
     Spool {
         /// The spool's file.
         path: PathBuf,
@@ -34,9 +28,6 @@ pub enum StoreError {
         why: String,
     },
     /// The file or its folder cannot be written.
-    #[error(
-        "{path} cannot be written: {why}. Correct the permissions (the folder must be writable too), or name another store with --store"
-    )]
     ReadOnly {
         /// The store's file.
         path: PathBuf,
@@ -44,9 +35,6 @@ pub enum StoreError {
         why: String,
     },
     /// The file cannot be opened or made.
-    #[error(
-        "the store {path} cannot be opened: {why}. Check the path given with --store or CLAUDE_RUN_STORE"
-    )]
     CannotOpen {
         /// The store's file.
         path: PathBuf,
@@ -54,13 +42,11 @@ pub enum StoreError {
         why: String,
     },
     /// There is no such store.
-    #[error("there is no store at {path}. Submit something first, or name the store with --store")]
     Missing {
         /// The store's file.
         path: PathBuf,
     },
     /// The file is no store of ours.
-    #[error("{path} is no store of claude-run: {why}. Name another file with --store")]
     NotAStore {
         /// The file.
         path: PathBuf,
@@ -68,9 +54,6 @@ pub enum StoreError {
         why: String,
     },
     /// The file is damaged.
-    #[error(
-        "the store {path} is damaged: {why}. Keep a copy of the file and its -wal, and restore a backup, or recover what can be read with `sqlite3 {path} .recover`"
-    )]
     Corrupt {
         /// The store's file.
         path: PathBuf,
@@ -78,9 +61,6 @@ pub enum StoreError {
         why: String,
     },
     /// A newer claude-run wrote it.
-    #[error(
-        "the store {path} has schema version {found}, and this claude-run knows up to {known}. Update claude-run, or name another store with --store"
-    )]
     TooNew {
         /// The store's file.
         path: PathBuf,
@@ -90,9 +70,6 @@ pub enum StoreError {
         known: i64,
     },
     /// An older claude-run wrote it.
-    #[error(
-        "the store {path} has the older schema version {found}; `claude-run resume` brings it up to date, behind a backup"
-    )]
     TooOld {
         /// The store's file.
         path: PathBuf,
@@ -100,9 +77,6 @@ pub enum StoreError {
         found: i64,
     },
     /// An older claude-run wrote it, and somebody is at work on it.
-    #[error(
-        "the store {path} has an older schema version, and another claude-run (pid {pid}) is at work on it. Let that one end, then try again: the store is brought up to date, behind a backup"
-    )]
     TooOldInUse {
         /// The store's file.
         path: PathBuf,
@@ -110,9 +84,6 @@ pub enum StoreError {
         pid: String,
     },
     /// The file lies where SQLite's locks do not work.
-    #[error(
-        "{path} lies on a network file system ({kind}), where SQLite cannot protect it from corruption. Put the store on a local disk with --store"
-    )]
     NetworkFileSystem {
         /// The store's file.
         path: PathBuf,
@@ -120,9 +91,6 @@ pub enum StoreError {
         kind: String,
     },
     /// It was deleted, moved away or replaced while it was open.
-    #[error(
-        "the store {path} is no longer the one that this process works on: {what} was {how}. Nothing more is sent. Put the file back under its name, with its -wal and .spool, then `claude-run resume`; what the store does not have is asked for again, and billed twice"
-    )]
     Gone {
         /// The store's file.
         path: PathBuf,
@@ -132,10 +100,6 @@ pub enum StoreError {
         how: &'static str,
     },
     /// It is a hard link of a store whose log lies under another name.
-    #[error(
-        "{path} is a second name (a hard link) of a store whose log lies under its first name, {other}{}: what is in that log would be missed here, and lost. Use that name with --store, and copy a store with `sqlite3 STORE \".backup COPY\"`, not with a link",
-        at_work(.held_by.as_deref())
-    )]
     SecondName {
         /// The name that was used.
         path: PathBuf,
@@ -145,9 +109,6 @@ pub enum StoreError {
         held_by: Option<String>,
     },
     /// The store works, and cannot hold this one value.
-    #[error(
-        "the store {path} cannot hold a value: {why}. This is a bug in claude-run: please report it"
-    )]
     Refused {
         /// The store's file.
         path: PathBuf,
@@ -155,9 +116,6 @@ pub enum StoreError {
         why: String,
     },
     /// A stored text is not what was stored.
-    #[error(
-        "the store {path} is damaged: {what}: {why}. `claude-run verify` tells what else is; restore a backup, or go on without it: the other jobs are not touched"
-    )]
     Damaged {
         /// The store's file.
         path: PathBuf,
@@ -167,9 +125,6 @@ pub enum StoreError {
         why: String,
     },
     /// Another process dispatches from it.
-    #[error(
-        "another claude-run (pid {pid}) is at work on {path}. Wait for it, stop it, or use another store; `status`, `attempts`, `export` and `report` work meanwhile"
-    )]
     Held {
         /// The store's file.
         path: PathBuf,
@@ -177,9 +132,6 @@ pub enum StoreError {
         pid: String,
     },
     /// Another process kept it locked for too long.
-    #[error(
-        "the store {path} stayed locked by another process for {seconds} s. Find out what holds it (a backup, an open sqlite3 shell?), then try again"
-    )]
     Busy {
         /// The store's file.
         path: PathBuf,
@@ -187,15 +139,10 @@ pub enum StoreError {
         seconds: u64,
     },
     /// A state was not the one that the change started from.
-    #[error(
-        "the store refused a change that does not fit: {0}. This is a bug in claude-run: please report it"
-    )]
     IllegalTransition(String),
     /// The writer is gone.
-    #[error("the store's writer has stopped; `claude-run resume` goes on")]
     Closed,
     /// Anything else SQLite said.
-    #[error("the store {path} failed: {why}")]
     Other {
         /// The store's file.
         path: PathBuf,
@@ -204,14 +151,149 @@ pub enum StoreError {
     },
 }
 
-fn at_work(pid: Option<&str>) -> String {
-    match pid {
-        Some(pid) => format!(" (another claude-run, pid {pid}, is at work on it)"),
-        None => String::new(),
-    }
-}
-
 impl StoreError {
+    /// What happened, why, and what to do next.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let store = self.path().map(|path| path.display().to_string());
+        let store = store.unwrap_or_default();
+        Problem {
+            what: self.refused(&store).unwrap_or_else(|| self.failed(&store)),
+            why: self.why(),
+            next: self.next(&store),
+        }
+    }
+
+    /// What happened, where a store is not taken up.
+    fn refused(&self, store: &str) -> Option<String> {
+        Some(match self {
+            Self::ReadOnly { .. } => format!("{store} cannot be written"),
+            Self::CannotOpen { .. } => format!("the store {store} cannot be opened"),
+            Self::Missing { .. } => format!("there is no store at {store}"),
+            Self::NotAStore { .. } => format!("{store} is no store of claude-run"),
+            Self::TooNew { found, known, .. } => format!(
+                "the store {store} has schema version {found}, and this claude-run knows up to {known}"
+            ),
+            Self::TooOld { found, .. } => {
+                format!("the store {store} has the older schema version {found}")
+            }
+            Self::TooOldInUse { pid, .. } => format!(
+                "the store {store} has an older schema version, and another claude-run (pid {pid}) is at work on it"
+            ),
+            Self::NetworkFileSystem { kind, .. } => format!(
+                "{store} lies on a network file system ({kind}), where SQLite cannot protect it from corruption"
+            ),
+            Self::SecondName { other, held_by, .. } => {
+                let at_work = held_by
+                    .as_ref()
+                    .map(|pid| format!(" (another claude-run, pid {pid}, is at work on it)"));
+                format!(
+                    "{store} is a second name (a hard link) of a store whose log lies under its first name, {other}{}",
+                    at_work.unwrap_or_default()
+                )
+            }
+            Self::Held { pid, .. } => {
+                format!("another claude-run (pid {pid}) is at work on {store}")
+            }
+            Self::Busy { seconds, .. } => {
+                format!("the store {store} stayed locked by another process for {seconds} s")
+            }
+            _ => return None,
+        })
+    }
+
+    /// What happened, where a store fails at work.
+    fn failed(&self, store: &str) -> String {
+        match self {
+            Self::DiskFull { .. } => {
+                format!("the disk under {store} is full; nothing that was recorded is lost")
+            }
+            Self::DiskFailed { .. } => format!("the disk under {store} failed"),
+            Self::Spool { .. } => format!("the spool {store} cannot be read"),
+            Self::Corrupt { .. } | Self::Damaged { .. } => format!("the store {store} is damaged"),
+            Self::Gone { .. } => {
+                format!("the store {store} is no longer the one that this process works on")
+            }
+            Self::Refused { .. } => format!("the store {store} cannot hold a value"),
+            Self::IllegalTransition(_) => "the store refused a change that does not fit".to_owned(),
+            Self::Closed => "the store's writer has stopped".to_owned(),
+            _ => format!("the store {store} failed"),
+        }
+    }
+
+    fn why(&self) -> Option<String> {
+        Some(match self {
+            Self::DiskFailed { why, .. } => format!("{why}; nothing that was recorded is lost"),
+            Self::Spool { why, .. }
+            | Self::ReadOnly { why, .. }
+            | Self::CannotOpen { why, .. }
+            | Self::NotAStore { why, .. }
+            | Self::Corrupt { why, .. }
+            | Self::Refused { why, .. }
+            | Self::IllegalTransition(why)
+            | Self::Other { why, .. } => why.clone(),
+            Self::Damaged { what, why, .. } => format!("{what}: {why}"),
+            Self::Gone { what, how, .. } => {
+                format!("{} was {how}. Nothing more is sent", what.display())
+            }
+            Self::SecondName { .. } => {
+                "what is in that log would be missed here, and lost".to_owned()
+            }
+            _ => return None,
+        })
+    }
+
+    /// What to do next.
+    fn next(&self, store: &str) -> Option<String> {
+        let next = match self {
+            Self::DiskFull { .. } => "free some space, then `claude-run resume`",
+            Self::DiskFailed { .. } => {
+                "see the system's log for the cause, then `claude-run resume`"
+            }
+            Self::Spool { .. } => {
+                "it holds answers that were paid for: update claude-run, or move the file away to go on without them"
+            }
+            Self::ReadOnly { .. } => {
+                "correct the permissions (the folder must be writable too), or name another store with --store"
+            }
+            Self::CannotOpen { .. } => "check the path given with --store or CLAUDE_RUN_STORE",
+            Self::Missing { .. } => "submit something first, or name the store with --store",
+            Self::NotAStore { .. } => "name another file with --store",
+            Self::Corrupt { .. } => {
+                return Some(format!(
+                    "keep a copy of the file and its -wal, and restore a backup, or recover what can be read with `sqlite3 {store} .recover`"
+                ));
+            }
+            Self::TooNew { .. } => "update claude-run, or name another store with --store",
+            Self::TooOld { .. } => "`claude-run resume` makes a backup and migrates it",
+            Self::TooOldInUse { .. } => {
+                "let that one end, then try again: a backup is made, then the store is migrated"
+            }
+            Self::NetworkFileSystem { .. } => "put the store on a local disk with --store",
+            Self::Gone { .. } => {
+                "put the file back under its name, with its -wal and .spool, then `claude-run resume`; what the store does not have is asked for again, and billed twice"
+            }
+            Self::SecondName { .. } => {
+                "use that name with --store, and copy a store with `sqlite3 STORE \".backup COPY\"`, not with a link"
+            }
+            Self::Refused { .. } | Self::IllegalTransition(_) => {
+                "this is a bug in claude-run: please report it"
+            }
+            Self::Damaged { .. } => {
+                "`claude-run verify` tells what else is; restore a backup, or go on without it: the other jobs are not touched"
+            }
+            Self::Held { .. } => {
+                "wait for it, stop it, or use another store; `status`, `attempts`, `export` and `report` work meanwhile"
+            }
+            Self::Busy { .. } => {
+                "find out what holds it (a backup, an open sqlite3 shell?), then try again"
+            }
+            Self::Closed => "`claude-run resume` goes on",
+            Self::Other { .. } => return None,
+        };
+        Some(next.to_owned())
+    }
+
     /// The file that it is about, if it is about one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
@@ -239,3 +321,11 @@ impl StoreError {
         }
     }
 }
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+impl std::error::Error for StoreError {}

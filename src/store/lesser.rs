@@ -17,6 +17,7 @@ impl Finish {
         let Self {
             mut record,
             next,
+            lane,
             history,
         } = self;
         let short = |text: &str| -> String { text.chars().take(LONGEST).collect() };
@@ -44,6 +45,7 @@ impl Finish {
         Self {
             record,
             next,
+            lane,
             history,
         }
     }

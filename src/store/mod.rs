@@ -88,8 +88,9 @@ pub trait Store: Send + Sync + 'static {
     /// Retries that are due come first, then new jobs in input order.
     fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed>> + Send;
 
-    /// Records how attempts ended and what becomes of their jobs, which go again by the live lane,
-    /// in one transaction. An attempt that has ended already is left as it is.
+    /// Records how attempts of either lane ended and what becomes of their jobs, which go again by the
+    /// lane that each end names, in one transaction. An attempt that has ended already is left as it
+    /// is. A thousand or two a call are quick and hold nobody up.
     ///
     /// An end that the store works for and cannot hold (a text too long) spoils no other: it is kept
     /// aside, and a lesser form of it is recorded and returned ([`Finish::held_back`]). Numbers that are too

@@ -158,8 +158,24 @@ pub struct Finish {
     pub record: AttemptRecord,
     /// What becomes of the job.
     pub next: Next,
+    /// The lane of its next attempt, if it has one. What batches alone need is left out of the spool,
+    /// which older processes read.
+    #[serde(default = "live", skip_serializing_if = "is_live")]
+    pub lane: Lane,
     /// What its tries have used up by now.
     pub history: JobHistory,
+}
+
+fn live() -> Lane {
+    Lane::Live
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_live(lane: &Lane) -> bool {
+    *lane == Lane::Live
 }
 
 /// What becomes of a job after an attempt.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 
 use crate::harness::{Desk, Process, jobs, plain_jobs, stuck_jobs, wait_until};
 
@@ -233,6 +234,35 @@ fn the_same_file_submitted_four_times_at_once_is_one_run() {
     assert!(codes.contains(&Some(0)), "{codes:?}");
     assert_eq!(desk.only_run()["jobs"]["succeeded"], 60);
     assert_eq!(desk.simulator.stats().requests, 60);
+}
+
+/// Starting a program takes a busy machine longer than a short run lasts.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_submit_that_was_started_before_the_same_run_ended_buys_nothing() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", plain_jobs(3));
+    let slow = "until [ -e go ]; do sleep 0.01; done; exec \"$0\" submit jobs.jsonl";
+    let mut command = desk.command(&[]);
+    let program = command.get_program().to_owned();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", slow]).arg(program);
+    shell.current_dir(desk.path("")).env_clear();
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    command = shell;
+    let mut late = desk.start(command);
+    desk.run(&["submit", "jobs.jsonl"]).expect(0);
+    desk.write("go", "");
+    late.wait()
+        .expect(0)
+        .says(&["which another process has run meanwhile"]);
+    assert_eq!(desk.simulator.stats().requests, 3);
+    assert_eq!(desk.status().len(), 1);
+    // One that is started afterwards makes a run of its own.
+    desk.run(&["submit", "jobs.jsonl"]).expect(0);
+    assert_eq!(desk.simulator.stats().requests, 6);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Standard output, standard error, and events.
 
-use claude_run::model::{Event, EventKind};
+use claude_run::model::{Event, EventKind, JobState, RunEnd};
 
 use crate::harness::{Desk, jobs, plain_jobs};
 
@@ -44,7 +44,7 @@ fn every_event_is_a_line_that_fits_the_type() {
         }
     ));
     let last = &events.last().unwrap().kind;
-    assert!(matches!(last, EventKind::RunEnded { reason, .. } if reason == "completed"));
+    assert!(matches!(last, EventKind::RunEnded { reason, .. } if *reason == RunEnd::Completed));
     assert_eq!(
         count(&events, |kind| matches!(
             kind,
@@ -63,8 +63,7 @@ fn every_event_is_a_line_that_fits_the_type() {
         count(&events, |kind| matches!(kind, EventKind::JobEnded { .. })),
         4
     );
-    let failed =
-        |kind: &EventKind| matches!(kind, EventKind::JobEnded { state, .. } if state == "failed");
+    let failed = |kind: &EventKind| matches!(kind, EventKind::JobEnded { state, .. } if *state == JobState::Failed);
     assert_eq!(count(&events, failed), 2);
 }
 

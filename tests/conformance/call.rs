@@ -37,7 +37,6 @@ pub enum Call {
     NoteRemote(BatchId, RemoteBatch, Timestamp),
     CancelBatch(BatchId, CancelReason),
     DissolveBatch(BatchId, Lane, bool, Timestamp),
-    Harvest(RunId, Vec<(Finish, Lane)>),
 }
 
 /// What a call brought.
@@ -122,7 +121,6 @@ impl Call {
                 while store.dissolve_batch(batch, lane, keep, now).await? {}
                 Ok(Answer::Nothing)
             }
-            Self::Harvest(run, items) => nothing(store.harvest(run, items).await.map(drop)),
             other => unreachable!("{other:?} is no verb of batches"),
         }
     }

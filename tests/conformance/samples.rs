@@ -170,6 +170,11 @@ fn amendment_of(job: &ClaimedJob) -> Amendment {
     }
 }
 
+/// The same end, of a job that goes again by that lane if it does.
+pub fn in_lane(lane: Lane, end: Finish) -> Finish {
+    Finish { lane, ..end }
+}
+
 /// The end of an attempt, with a cost and tokens that no other line has.
 pub fn finish(end: End, job: &ClaimedJob, now: Timestamp) -> Finish {
     let class = end.class();
@@ -220,6 +225,7 @@ pub fn finish(end: End, job: &ClaimedJob, now: Timestamp) -> Finish {
     Finish {
         record,
         next: end.next(job, now),
+        lane: Lane::Live,
         history: JobHistory {
             counted: job.history.counted + 1,
             faults_in_row: job.history.faults_in_row + u32::from(!answered),

@@ -17,7 +17,7 @@ use crate::call::{Answer, Call};
 use crate::fixture::Fixture;
 use crate::flaky::{Fault, Flaky};
 use crate::memory::Memory;
-use crate::samples::{ENDS, End, MODELS, at, finish, mixed, new_run, remote};
+use crate::samples::{ENDS, End, MODELS, at, finish, in_lane, mixed, new_run, remote};
 use crate::view::View;
 
 /// Runs of a sequence: two are loaded beforehand, the third is loaded, or swept away, on the way.
@@ -45,7 +45,7 @@ pub enum Verb {
         most: u32,
         bytes: u64,
     },
-    Finish(Vec<(usize, End)>),
+    Finish(Vec<(usize, End, Lane)>),
     Release(Vec<usize>),
     Options(usize),
     Estimates(usize, u64),
@@ -80,7 +80,7 @@ pub enum Verb {
         lane: Lane,
         keep: bool,
     },
-    Harvest(usize, Vec<(End, Lane)>),
+    EndBatch(usize, Vec<(End, Lane)>),
 }
 
 /// A verb, how it goes wrong, and how long after the one before.
@@ -143,7 +143,7 @@ fn living() -> impl Strategy<Value = Verb> {
         2 => (run(), any::<bool>()).prop_map(|(run, clock_back)| Verb::Start { run, clock_back }),
         6 => (run(), 0..MODELS.len(), 1..5_u32, bytes)
             .prop_map(|(run, model, most, bytes)| Verb::Claim { run, model, most, bytes }),
-        6 => prop::collection::vec((0..4_usize, end()), 1..4).prop_map(Verb::Finish),
+        6 => prop::collection::vec((0..4_usize, end(), lane()), 1..4).prop_map(Verb::Finish),
         2 => prop::collection::vec(0..4_usize, 1..3).prop_map(Verb::Release),
     ]
 }
@@ -197,7 +197,7 @@ fn on_batches() -> impl Strategy<Value = Verb> {
         2 => (batch(), lane(), any::<bool>())
             .prop_map(|(batch, lane, keep)| Verb::Dissolve { batch, lane, keep }),
         4 => (batch(), prop::collection::vec((end(), lane()), 1..4))
-            .prop_map(|(batch, ends)| Verb::Harvest(batch, ends)),
+            .prop_map(|(batch, ends)| Verb::EndBatch(batch, ends)),
     ]
 }
 
@@ -403,8 +403,10 @@ impl<F: Fixture> Pair<F> {
                 })
             }),
             Verb::Finish(ends) => {
-                let (run, chosen) = self.given_out(ends.into_iter())?;
-                let ends = chosen.iter().map(|(job, end)| finish(*end, job, now));
+                let ends = ends.into_iter().map(|(n, end, lane)| (n, (end, lane)));
+                let (run, chosen) = self.given_out(ends)?;
+                let ends = chosen.iter();
+                let ends = ends.map(|(job, (end, lane))| in_lane(*lane, finish(*end, job, now)));
                 Some(Ok((run, Call::Finish(run, ends.collect()))))
             }
             Verb::Release(chosen) => {
@@ -421,11 +423,7 @@ impl<F: Fixture> Pair<F> {
             }
             Verb::Status(run, ms) => on(run, &|run| Call::NoteStatus(run, status(ms, self.now_ms))),
             Verb::Leave { run, halted } => on(run, &|run| {
-                let halt = halted.then(|| Halt {
-                    class: ErrorClass::Billing,
-                    message: "no credit".to_owned(),
-                    at: now,
-                });
+                let halt = halted.then(|| Halt::new(ErrorClass::Billing, "no credit", now));
                 Call::LeaveRun(run, now, halt)
             }),
             Verb::Cancel(run) => on(run, &|run| Call::Cancel(run, now)),
@@ -466,7 +464,7 @@ impl<F: Fixture> Pair<F> {
             Verb::Move(batch, _)
             | Verb::Send(batch, _)
             | Verb::CancelBatch(batch, _)
-            | Verb::Harvest(batch, _) => batch,
+            | Verb::EndBatch(batch, _) => batch,
             other => unreachable!("{other:?} is of no batch"),
         };
         let (run, batch) = self.batch(*number).await?;
@@ -484,12 +482,13 @@ impl<F: Fixture> Pair<F> {
             }
             Verb::CancelBatch(_, reason) => Call::CancelBatch(batch, reason),
             Verb::Dissolve { lane, keep, .. } => Call::DissolveBatch(batch, lane, keep, now),
-            Verb::Harvest(_, ends) => {
+            Verb::EndBatch(_, ends) => {
                 let missing = self.reference.missing_items(batch).await.unwrap();
                 let items = self.reference.open_items(batch, missing).await.unwrap();
                 let ends = items.iter().zip(ends);
-                let ends = ends.map(|(item, (end, lane))| (finish(end, &item.job, now), lane));
-                Call::Harvest(run, ends.collect())
+                let ends =
+                    ends.map(|(item, (end, lane))| in_lane(lane, finish(end, &item.job, now)));
+                Call::Finish(run, ends.collect())
             }
             other => unreachable!("{other:?} is of no batch"),
         };

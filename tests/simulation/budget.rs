@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use claude_run::engine::{Ending, LimitSettings};
-use claude_run::model::{ErrorClass, Pico};
+use claude_run::model::{ErrorClass, HaltReason, Pico};
 use fastrand::Rng;
 
 use crate::metered::{Metered, Service};
@@ -65,7 +65,7 @@ fn a_third_of_the_money_buys_a_third_of_the_run_and_the_rest_follows_with_more()
                 panic!("seed {seed}: it did not halt");
             };
             assert_eq!(halt.class, ErrorClass::SpendLimit);
-            assert!(halt.is_own_budget(), "{}", halt.message);
+            assert!((halt.reason == HaltReason::OwnBudget), "{}", halt.message);
             let run = world.run().await;
             let part = percent(run.cost, budget);
             assert!(

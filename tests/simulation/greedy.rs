@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use claude_run::engine::{Ending, LimitSettings};
-use claude_run::model::{ErrorClass, Evidence, Pico, RateLimits, Tokens, Usage};
+use claude_run::model::{ErrorClass, Evidence, HaltReason, Pico, RateLimits, Tokens, Usage};
 use claude_run::policy::PriceTable;
 use claude_run::provider::{Failure, Message, Provider, Reply, Request};
 use fastrand::Rng;
@@ -234,7 +234,9 @@ fn at_no_moment_can_what_is_billed_and_what_is_open_exceed_the_budget() {
         let greedy = Greedy::new(seed, seed % 3 == 0);
         plan(seed, budget).block_on(async |world| {
             let ending = world.dispatch_to(&greedy).await;
-            halted += u32::from(matches!(&ending, Ending::Halted(halt) if halt.is_own_budget()));
+            halted += u32::from(
+                matches!(&ending, Ending::Halted(halt) if (halt.reason == HaltReason::OwnBudget)),
+            );
             let (billed, most) = greedy.billed();
             assert!(most <= budget, "seed {seed}: {most} of {budget}");
             let cost = world.run().await.cost;

@@ -25,7 +25,7 @@ async fn failed(world: &World) -> Vec<(String, Option<ErrorClass>)> {
 
 #[test]
 fn one_job_that_is_refused_for_ever_fails_alone_and_all_others_are_done() {
-    for seed in seeds(40) {
+    for seed in seeds(12) {
         let class = STOPPERS[usize::try_from(seed % 4).unwrap()];
         let concurrency = [1, 5, 64][usize::try_from(seed % 3).unwrap()];
         let plan = World::new(seed).jobs(300).concurrency(concurrency);
@@ -64,7 +64,7 @@ fn the_first_and_the_last_job_fail_alone_too() {
 
 #[test]
 fn lines_that_offend_alike_and_stand_next_to_each_other_fail_alone() {
-    for seed in seeds(20) {
+    for seed in seeds(8) {
         World::new(seed).jobs(300).block_on(async |world| {
             let first = world.random(250);
             for line in first..first + 4 {
@@ -101,7 +101,7 @@ fn one_passing_refusal_after_many_successes_ends_no_night() {
 
 #[test]
 fn a_key_that_goes_bad_halts_the_run_and_fails_nothing_with_few_requests_more() {
-    for seed in seeds(40) {
+    for seed in seeds(12) {
         let class = STOPPERS[usize::try_from(seed % 4).unwrap()];
         World::new(seed)
             .jobs(300)
@@ -205,7 +205,7 @@ fn long_answers_are_not_waited_for_one_by_one_while_one_is_doubted() {
 /// A gateway that is restarted refuses for a second whatever is in flight.
 #[test]
 fn a_moment_of_refusals_is_waited_out() {
-    for seed in seeds(20) {
+    for seed in seeds(8) {
         World::new(seed)
             .jobs(600)
             .latency(300)

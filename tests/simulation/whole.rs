@@ -3,8 +3,8 @@
 
 use crate::world;
 
-/// Seeds that a plain test run tries.
-const SEEDS: u64 = 2_000;
+/// Seeds that a plain test run tries; `SEEDS=40000` hunts for an hour.
+const SEEDS: u64 = 200;
 
 fn play_every_second(first: usize) {
     for seed in world::seeds(SEEDS).skip(first).step_by(2) {

@@ -1,8 +1,9 @@
 //! A store that stops working when it is told to.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, Pico, RunId};
@@ -42,9 +43,9 @@ pub struct Flaky<S> {
     /// side: verbs of the live lane, and of batches.
     pub live_moment: Duration,
     pub batch_moment: Duration,
-    /// Ends that come twice are counted twice: only those who end all once may ask.
-    open: AtomicI64,
-    most_open: AtomicI64,
+    /// Attempts that were claimed for the live lane and have not ended.
+    open: Mutex<HashSet<AttemptId>>,
+    most_open: AtomicUsize,
 }
 
 impl<S> Flaky<S> {
@@ -54,8 +55,8 @@ impl<S> Flaky<S> {
             weather: Mutex::new(FAIR),
             live_moment: Duration::ZERO,
             batch_moment: Duration::ZERO,
-            open: AtomicI64::new(0),
-            most_open: AtomicI64::new(0),
+            open: Mutex::default(),
+            most_open: AtomicUsize::new(0),
         }
     }
 
@@ -82,7 +83,7 @@ impl<S> Flaky<S> {
     }
 
     pub fn most_open(&self) -> u64 {
-        self.most_open.load(Ordering::Relaxed).unsigned_abs()
+        self.most_open.load(Ordering::Relaxed) as u64
     }
 
     fn fault(&self) -> Option<Fault> {
@@ -123,6 +124,19 @@ impl<S> Flaky<S> {
         done
     }
 
+    /// Whether one of these is an attempt of the live lane that has not ended.
+    fn are_open(&self, attempts: &[AttemptId]) -> bool {
+        let open = self.open.lock().unwrap();
+        attempts.iter().any(|attempt| open.contains(attempt))
+    }
+
+    fn close<'a>(&self, attempts: impl IntoIterator<Item = &'a AttemptId>) {
+        let mut open = self.open.lock().unwrap();
+        for attempt in attempts {
+            open.remove(attempt);
+        }
+    }
+
     async fn live<T>(&self, verb: impl Future<Output = Result<T>>) -> Result<T> {
         self.verb(self.live_moment, verb).await
     }
@@ -134,8 +148,8 @@ async fn pause(moment: Duration) {
     }
 }
 
-fn count<T>(of: &[T]) -> i64 {
-    i64::try_from(of.len()).unwrap()
+fn attempts(of: &[Finish]) -> Vec<AttemptId> {
+    of.iter().map(|finish| finish.record.attempt).collect()
 }
 
 fn disk_full() -> StoreError {
@@ -172,23 +186,30 @@ impl<S: Store> Store for Flaky<S> {
         now: Timestamp,
         max_interruptions: u32,
     ) -> Result<Recovered> {
-        self.open.store(0, Ordering::Relaxed);
+        self.open.lock().unwrap().clear();
         self.live(self.store.start_run(run, now, max_interruptions))
             .await
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
         let claimed = self.live(self.store.claim(claim)).await?;
-        let jobs = count(&claimed.jobs);
-        let open = self.open.fetch_add(jobs, Ordering::Relaxed) + jobs;
-        self.most_open.fetch_max(open, Ordering::Relaxed);
+        let mut open = self.open.lock().unwrap();
+        open.extend(claimed.jobs.iter().map(|job| job.attempt));
+        self.most_open.fetch_max(open.len(), Ordering::Relaxed);
+        drop(open);
         Ok(claimed)
     }
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
-        let ended = count(&finishes);
-        let lesser = self.live(self.store.finish(run, finishes)).await?;
-        self.open.fetch_sub(ended, Ordering::Relaxed);
+        let ended = attempts(&finishes);
+        let is_live = self.are_open(&ended);
+        let moment = if is_live {
+            self.live_moment
+        } else {
+            self.batch_moment
+        };
+        let lesser = self.verb(moment, self.store.finish(run, finishes)).await?;
+        self.close(&ended);
         Ok(lesser)
     }
 
@@ -197,9 +218,10 @@ impl<S: Store> Store for Flaky<S> {
     }
 
     async fn spool(&self, run: RunId, finishes: Vec<Finish>) -> Vec<Finish> {
-        let all = count(&finishes);
+        let all = attempts(&finishes);
         let left = self.store.spool(run, finishes).await;
-        self.open.fetch_sub(all - count(&left), Ordering::Relaxed);
+        let not_taken = attempts(&left);
+        self.close(all.iter().filter(|attempt| !not_taken.contains(attempt)));
         left
     }
 
@@ -208,9 +230,9 @@ impl<S: Store> Store for Flaky<S> {
     }
 
     async fn release(&self, run: RunId, attempts: Vec<AttemptId>) -> Result<()> {
-        let released = count(&attempts);
+        let released = attempts.clone();
         self.live(self.store.release(run, attempts)).await?;
-        self.open.fetch_sub(released, Ordering::Relaxed);
+        self.close(&released);
         Ok(())
     }
 

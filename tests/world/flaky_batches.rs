@@ -6,8 +6,8 @@ use claude_run::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RunId, ShortResults,
 };
 use claude_run::store::{
-    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch,
-    OpenItem, Result, RouteRule, Routed, Unroute, Warmer,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
+    Result, RouteRule, Routed, Unroute, Warmer,
 };
 use jiff::Timestamp;
 
@@ -99,10 +99,6 @@ impl<S: BatchStore> BatchStore for Flaky<S> {
 
     async fn missing_items(&self, batch: BatchId) -> Result<Vec<AttemptId>> {
         self.batch(self.store.missing_items(batch)).await
-    }
-
-    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<Vec<Finish>> {
-        self.batch(self.store.harvest(run, items)).await
     }
 
     async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {

@@ -269,6 +269,7 @@ impl World {
 
     fn settings(&self, run: &Run) -> EngineSettings {
         EngineSettings {
+            pace: self.plan.pace,
             concurrency: self.plan.concurrency,
             stagger: self.plan.stagger,
             limits: LimitSettings {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claude_run::clock::Clock;
-use claude_run::engine::LimitSettings;
+use claude_run::engine::{LimitSettings, Pace};
 use claude_run::model::{
     DispatchOptions, JobId, Lane, NewJob, OnHalt, OnTruncated, Pico, RequestBody, RunId, Shaping,
     SharedPrefix,
@@ -76,7 +76,14 @@ pub struct Plan {
     pub(super) marks: bool,
     /// Crashes may fall between a verb of the store and what follows.
     pub(super) moments: bool,
+    pub(super) pace: Pace,
 }
+
+/// Stories last for hours, and a quiet second of theirs takes as long as one in which much happens.
+const UNHURRIED: Pace = Pace {
+    tick: Duration::from_secs(5),
+    pulse: Duration::from_secs(5),
+};
 
 impl World {
     /// A world of the live lane.
@@ -112,6 +119,7 @@ impl World {
             results: Results::default(),
             marks: false,
             moments: false,
+            pace: UNHURRIED,
         }
     }
 
@@ -151,6 +159,12 @@ impl Plan {
 
     pub fn concurrency(mut self, concurrency: u32) -> Self {
         self.concurrency = concurrency;
+        self
+    }
+
+    /// The dispatcher looks up as often as it does for users.
+    pub fn at_the_usual_pace(mut self) -> Self {
+        self.pace = Pace::default();
         self
     }
 

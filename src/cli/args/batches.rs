@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 const EXAMPLES: &str = "\
 Examples:
   claude-run batches                      batches of the latest run and what happens next
-  claude-run batches adopt msgbatch_01    the batch whose creation is in doubt is this one
-  claude-run batches forget msgbatch_01   give a batch up: its jobs go back to the queue";
+  claude-run batches adopt msgbatch_01    this is the batch whose create answer was lost
+  claude-run batches forget msgbatch_01   give up a batch: its jobs go back to the queue";
 
 /// `claude-run batches`.
 #[derive(Args, Clone, Debug)]
@@ -26,25 +26,39 @@ pub struct BatchesArgs {
 /// What can be done about a batch by hand.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BatchesAction {
-    /// Say which remote batch a create call without an answer has made
+    /// Name the remote batch that a create call made whose answer was lost
     Adopt(AdoptArgs),
-    /// Give a batch up: its results are not fetched, and its jobs go back to the queue
+    /// Give up a batch: its results are not fetched, and its jobs go back to the queue
     Forget(ForgetArgs),
 }
 
+const ADOPT_EXAMPLES: &str = "\
+Examples:
+  claude-run batches adopt msgbatch_01              the only uncertain batch is this one
+  claude-run batches adopt msgbatch_01 --batch 7f3  one of several: `claude-run batches` shows their ids";
+
 /// `claude-run batches adopt`.
 #[derive(Args, Clone, Debug)]
+#[command(after_long_help = ADOPT_EXAMPLES)]
 pub struct AdoptArgs {
     /// The API's id of the batch (msgbatch_...)
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Our id of the batch in doubt, if there are several
+    /// Our id of the uncertain batch, if there are several
     #[arg(long, value_name = "LOCAL_ID")]
     pub batch: Option<String>,
 }
 
+const FORGET_EXAMPLES: &str = "\
+What the API has answered in it may be billed, and is bought again.
+
+Examples:
+  claude-run batches forget msgbatch_01   its jobs go back to the queue
+  claude-run resume                       and are sent again";
+
 /// `claude-run batches forget`.
 #[derive(Args, Clone, Debug)]
+#[command(after_long_help = FORGET_EXAMPLES)]
 pub struct ForgetArgs {
     /// The batch: the API's id or ours
     #[arg(value_name = "ID")]

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
-  claude-run config                every setting in force and where it came from
+  claude-run config                every setting in force and its origin
   claude-run config trust          let ./claude-run.toml say where keys and prompts go, as it is now
   claude-run config trust --list   files that are trusted, and hosts that are remembered";
 
@@ -23,7 +23,7 @@ pub struct ConfigArgs {
 /// What can be done about the configuration.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigAction {
-    /// Let a config file that is merely found say where keys and prompts go, as it is now
+    /// Trust a config file of the working folder: it may say where keys and prompts go
     Trust(TrustArgs),
 }
 

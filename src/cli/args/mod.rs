@@ -34,17 +34,17 @@ const MORE: &str = "All options, with examples: --help";
 const EXAMPLES: &str = "\
 Examples:
   claude-run submit jobs.jsonl --model claude-sonnet-5-5   store the jobs, then run them all
-  claude-run resume                                        go on after a crash or Ctrl-C
+  claude-run resume                                        continue after a crash or Ctrl-C
   claude-run status                                        where every run stands
   claude-run export -o results.jsonl                       results of the latest run, in input order
   claude-run retry --class overloaded                      put those failures back in the queue
   claude-run submit jobs.jsonl --simulate                  try it without a key and without cost
 
-RUN is a run id, the beginning of one, a name, or `latest`.
+RUN is a run id, the beginning or the end of one, a name, or `latest`.
 
 Exit codes:
   0 all done   1 fault of the program or machine   2 wrong command line, configuration or input
-  3 some jobs failed   4 halted before the end     130 interrupted (`resume` goes on)";
+  3 some jobs failed   4 halted before the end     130 interrupted (`resume` continues)";
 
 /// A batch-job runner with durable retries for the Claude API
 #[derive(Clone, Debug, Parser)]
@@ -132,33 +132,33 @@ pub enum ColorChoice {
 pub enum Command {
     /// Check and store a file of jobs, then run it until every job has ended
     Submit(Box<SubmitArgs>),
-    /// Go on with a run, or with every unfinished run
+    /// Continue a run, or every unfinished run
     Resume(Box<ResumeArgs>),
     /// Show runs and their counts
     Status(StatusArgs),
     /// Show remote batches and what happens next; adopt or forget one
     Batches(BatchesArgs),
-    /// Show the ledger of attempts
+    /// List every attempt: when it was, how it ended and what it cost
     Attempts(AttemptsArgs),
-    /// Write results in input order
+    /// Write the results to a file, in input order
     Export(ExportArgs),
     /// Show costs and errors of a run
     Report(ReportArgs),
     /// Put failed jobs back in the queue
     Retry(RetryArgs),
-    /// End every job that has not ended
+    /// End what has not ended: a whole run, or some of its jobs
     Cancel(CancelArgs),
-    /// Say what submit would refuse or remark, without storing or sending anything
+    /// Check a file and estimate its cost; nothing is stored and no job is sent
     Check(CheckArgs),
     /// Check credentials, network, endpoint, status page and store, one line each
     Doctor(DoctorArgs),
-    /// Check that the store is sound: every job once, sums right, nothing orphaned
+    /// Check the store: every job once, sums right, no orphans, no damage
     Verify(VerifyArgs),
     /// Serve a local imitation of the API, with faults and limits
     Simulate(SimulateArgs),
-    /// Say what an error means and what to do
+    /// Explain an error: what it means and what to do
     Explain(ExplainArgs),
-    /// Show every setting, its value and where it came from; trust a config file
+    /// Show every setting, its value and its origin; trust a config file
     Config(ConfigArgs),
     /// Write a completion script for a shell
     Completions(CompletionsArgs),

@@ -74,7 +74,7 @@ pub struct ExportArgs {
     /// File to write, replaced as a whole; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Shape of the file: jsonl (one result per line) or csv
+    /// Format of the file: jsonl (one result per line) or csv
     #[arg(
         long,
         value_name = "FORMAT",
@@ -82,10 +82,10 @@ pub struct ExportArgs {
         hide_possible_values = true
     )]
     pub format: ExportFormat,
-    /// In CSV, put an apostrophe before cells that begin like a formula
+    /// In CSV, put an apostrophe before cells that look like a formula
     #[arg(long)]
     pub csv_safe: bool,
-    /// In CSV, begin with a byte order mark, by which Excel knows UTF-8
+    /// In CSV, begin with a byte order mark, so that Excel reads UTF-8
     #[arg(long)]
     pub csv_bom: bool,
     /// Which ended jobs to write: succeeded, failed or all
@@ -127,7 +127,7 @@ pub struct ReportArgs {
     /// Run to report on [default: the latest]
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
-    /// Shape of the report: text or json
+    /// Format of the report: text or json
     #[arg(
         long,
         value_name = "FORMAT",
@@ -187,7 +187,7 @@ pub enum ReportFormat {
 /// `claude-run retry`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_long_help = "Examples:\n  claude-run retry                              all failed and cancelled jobs\n  claude-run retry --class overloaded           those alone\n  claude-run retry night --job a-1 --job a-7    two jobs of the run called night"
+    after_long_help = "Examples:\n  claude-run retry                              all failed and cancelled jobs\n  claude-run retry --class overloaded           only those\n  claude-run retry night --job a-1 --job a-7    two jobs of the run called night"
 )]
 pub struct RetryArgs {
     /// Run whose jobs to retry [default: the latest]
@@ -251,13 +251,13 @@ pub struct SimulateArgs {
     /// Factor by which batches live faster; 360 makes an hour 10 s
     #[arg(long, value_name = "X", value_parser = parse::factor, hide_short_help = true)]
     pub batch_clock: Option<f64>,
-    /// Share of a batch after which it stands still, such as 0.4
+    /// Stop working on a batch after this share of it, such as 0.4
     #[arg(long, value_name = "SHARE", value_parser = parse::share, hide_short_help = true)]
     pub batch_stall: Option<f64>,
     /// Most requests that may wait in all batches together
     #[arg(long, value_name = "N", value_parser = parse::count, hide_short_help = true)]
     pub batch_queue: Option<u32>,
-    /// Fate of the first, second, ... batch, such as "lost-answer, ok"
+    /// What happens to the first, second, ... batch, such as "lost-answer, ok"
     #[arg(long, value_name = "SCRIPT", hide_short_help = true)]
     pub batch_script: Option<BatchScript>,
     /// Share of requests that get this fault, such as 529=0.1 (repeatable); --list-faults names them
@@ -287,11 +287,11 @@ pub struct ExplainArgs {
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
-  claude-run doctor                        what is in order, what is not, and what to do about it
-  claude-run doctor --send                 also see whether the account can pay
+  claude-run doctor                        what works, what does not, and what to do about it
+  claude-run doctor --send                 also find out whether the account has credit
   claude-run doctor --bundle support.json  a file for a support ticket, without secrets or prompts
 
-Exit codes: 0 nothing failed (warnings aside), 1 something did.";
+Exit codes: 0 if nothing failed (warnings do not count), 1 if something did.";
 
 /// `claude-run doctor`.
 #[derive(Args, Clone, Debug, Default)]
@@ -300,7 +300,7 @@ pub struct DoctorArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Also send one real message of 10 tokens to the cheapest model
+    /// Also send one real message of at most 10 tokens to the cheapest model
     #[arg(long)]
     pub send: bool,
     /// Write what a support ticket needs to this file, as JSON

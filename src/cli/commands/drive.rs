@@ -235,7 +235,7 @@ fn marks(attempts: &AttemptSums) -> Vec<(ErrorClass, u64)> {
 fn halted(run: &Run, halt: &Halt) -> Failure {
     let info = halt.class.info();
     let what = format!("run {} was halted: {}", run.id, info.name);
-    if halt.explains_itself() {
+    if halt.reason.explains_itself() {
         let next = "do as that says; `claude-run resume` goes on";
         return Failure::new(Exit::Halted, what, next).because(halt.message.clone());
     }

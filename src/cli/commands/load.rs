@@ -9,6 +9,7 @@ use super::budget::Budgeted;
 use super::judge::Judge;
 use super::lanes::Told;
 use super::session::Session;
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::input::{JobReader, LineError, Problems, ReadError, Source};
 use crate::model::{NewJob, RunId};
@@ -137,7 +138,7 @@ impl Chunk {
 
 /// The input cannot be read to its end: nothing is stored.
 pub(super) fn unreadable(error: &ReadError) -> Failure {
-    let mut failure = of_input(&error.to_string());
+    let mut failure = Failure::from_problem(Exit::Usage, error.problem());
     failure.next.push_str("; nothing was stored");
     failure
 }
@@ -152,18 +153,6 @@ pub(super) fn no_job(file: &std::path::Path) -> Failure {
         format!("{name} has no job"),
         "write one JSON object on each line; `claude-run submit --help` shows the two forms",
     )
-}
-
-/// From an error of the input room: one text of the shape "what; what to do next".
-fn of_input(text: &str) -> Failure {
-    // The last one: a file's name may hold it too.
-    match text.rsplit_once("; ") {
-        Some((what, next)) => Failure::usage(what, next),
-        None => Failure::usage(
-            text,
-            "give a JSONL file, a .gz or .zst of one, or - for standard input",
-        ),
-    }
 }
 
 /// What went wrong there was told when it happened.
@@ -181,5 +170,5 @@ pub(super) fn lock(session: &Session, run: RunId) -> Result<LoadLock, Failure> {
 
 /// Shared by submit and check.
 pub(super) fn open(file: &std::path::Path) -> Result<Source, Failure> {
-    Source::open(file).map_err(|error| of_input(&error.to_string()))
+    Source::open(file).map_err(|error| Failure::from_problem(Exit::Usage, error.problem()))
 }

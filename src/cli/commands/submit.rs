@@ -17,6 +17,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::signals::Signals;
+use crate::clock::process_age;
 use crate::input::{Source, fingerprint, hash_only};
 use crate::model::{Run, RunId, RunState, Shaping};
 use crate::policy::Forecast;
@@ -165,17 +166,19 @@ async fn store(
 ) -> Result<Option<Run>, Failure> {
     let id = RunId::generate();
     let lock = load::lock(session, id)?;
+    let now = session.clock.now();
     let new_run = NewRun {
         id,
         name: args.name.clone(),
         file: args.file.display().to_string(),
         simulated: args.dispatch.simulate,
-        created_at: session.clock.now(),
+        // A run of the same content that ends while this process starts up is one beside it.
+        created_at: now.checked_sub(process_age()).unwrap_or(now),
         shaping: shaping(args),
         options: ctx.settings.dispatch_options_given_by_flags(),
     };
     refuse_found_prices(ctx, &ctx.settings)?;
-    let (prices, now) = (prices(&ctx.settings)?, new_run.created_at);
+    let prices = prices(&ctx.settings)?;
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
     let judge = Judge::beside_the_store(source.name(), lanes, budget);

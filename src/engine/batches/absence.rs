@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::planner::{Effect, Planner};
 use super::track::Track;
-use crate::model::{BatchId, ErrorClass, EventKind, Halt, Lane, OnHalt};
+use crate::model::{BatchId, ErrorClass, EventKind, Halt, HaltReason, Lane, OnHalt};
 use crate::provider::{Failure, has_no_batches};
 use crate::store::BatchRow;
 
@@ -100,11 +100,7 @@ impl Planner {
             error_class: failure.class,
             message: said.clone(),
         });
-        self.absence.said = Some(Halt {
-            class: failure.class,
-            message: said,
-            at: now,
-        });
+        self.absence.said = Some(Halt::new(failure.class, said, now));
     }
 
     /// When nothing is left in the queue but what only a batch may do: the run halts when the live
@@ -119,9 +115,8 @@ impl Planner {
             return;
         };
         let halt = Halt {
-            message: self.words(&said.message),
-            at: now,
-            ..said
+            reason: HaltReason::NoBatches,
+            ..Halt::new(said.class, self.words(&said.message), now)
         };
         if self.on_halt == OnHalt::Wait {
             self.view.ways.no_batches = false;

@@ -366,11 +366,9 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         if taken.is_empty() {
             return Ok(());
         }
-        let finishes = taken
-            .iter()
-            .map(|(taken, _)| (taken.finish.clone(), taken.lane))
-            .collect();
-        let lesser = self.hands.store.harvest(self.hands.run, finishes).await?;
+        let finishes = taken.iter().map(|(taken, _)| taken.finish.clone());
+        let finishes = finishes.collect();
+        let lesser = self.hands.store.finish(self.hands.run, finishes).await?;
         for instead in lesser {
             let attempt = instead.record.attempt;
             let refused = taken
@@ -396,7 +394,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             let elsewhere = is_canceled && self.cancel.is_none();
             self.done.lines.canceled_elsewhere += u64::from(elsewhere);
             let goes_again = taken.finish.next != Next::Hold && !taken.finish.next.is_end();
-            for_live |= goes_again && taken.lane == Lane::Live;
+            for_live |= goes_again && taken.finish.lane == Lane::Live;
             self.done.halt = self.done.halt.take().or(taken.halt);
             self.done.hold = self.done.hold.take().or(taken.hold);
         }

@@ -12,10 +12,10 @@ use crate::engine::outcome::{self, Outcome};
 use crate::engine::settings::EngineSettings;
 use crate::model::{
     AttemptOutcome, AttemptRecord, CancelReason, ErrorClass, Evidence, Halt, JobState, Lane,
-    RateLimits, Treatment,
+    Treatment,
 };
 use crate::policy::{Belief, Beliefs, Others, Standing};
-use crate::provider::{Failure, ItemResult, Reply};
+use crate::provider::{Failure, ItemResult, Message};
 use crate::store::{Finish, JobEnd, Next, OpenItem, ResultBody};
 
 /// What is known of everything around the line.
@@ -67,8 +67,6 @@ impl Surroundings<'_> {
 pub(super) struct Taken {
     /// What is to be recorded.
     pub(super) finish: Finish,
-    /// The lane of the job's next attempt.
-    pub(super) lane: Lane,
     /// The whole run must stop, for this reason.
     pub(super) halt: Option<Halt>,
     /// The jobs of this model must wait, for this reason.
@@ -82,32 +80,30 @@ pub(super) fn take(
     result: ItemResult,
     rng: &mut Rng,
 ) -> Taken {
-    let lane = around.lane(item);
     match result {
         ItemResult::Succeeded(mut message) => {
             // Whatever its usage says: all that a batch answers costs half.
             message.usage.batch_tier = true;
-            decided(around, item, Ok(*message), lane, rng)
+            decided(around, item, Ok(*message), rng)
         }
         ItemResult::Errored(mut failure) => {
             if let Some(message) = &mut failure.message {
                 message.usage.batch_tier = true;
             }
-            decided(around, item, Err(failure), lane, rng)
+            decided(around, item, Err(failure), rng)
         }
         ItemResult::Expired => never_processed(around, item, AttemptOutcome::Expired),
         ItemResult::Canceled => never_processed(around, item, AttemptOutcome::Canceled),
-        ItemResult::Unreadable(text) => unreadable(around, item, lane, &text),
+        ItemResult::Unreadable(text) => unreadable(around, item, &text),
     }
 }
 
 /// The end of an attempt without a line, which the counts of its batch call errored: nothing was
 /// paid for it.
 pub(super) fn without_line(around: &Surroundings<'_>, item: &OpenItem, rng: &mut Rng) -> Taken {
-    let lane = around.lane(item);
     let class = ErrorClass::ResultMissing;
     let failure = failure(class, class.info().meaning.to_owned());
-    decided(around, item, Err(failure), lane, rng)
+    decided(around, item, Err(failure), rng)
 }
 
 /// The end of an attempt that the API refused a whole batch for.
@@ -117,7 +113,6 @@ pub(super) fn refused(
     failure: &Failure,
     rng: &mut Rng,
 ) -> Taken {
-    let lane = around.lane(item);
     let evidence = failure.evidence.clone();
     let failure = Failure {
         class: ErrorClass::BatchRejected,
@@ -126,7 +121,7 @@ pub(super) fn refused(
         partial: None,
         unsent: false,
     };
-    decided(around, item, Err(Box::new(failure)), lane, rng)
+    decided(around, item, Err(Box::new(failure)), rng)
 }
 
 fn failure(class: ErrorClass, message: String) -> Box<Failure> {
@@ -145,15 +140,9 @@ fn failure(class: ErrorClass, message: String) -> Box<Failure> {
 fn decided(
     around: &Surroundings<'_>,
     item: &OpenItem,
-    result: Result<crate::provider::Message, Box<Failure>>,
-    lane: Lane,
+    result: Result<Message, Box<Failure>>,
     rng: &mut Rng,
 ) -> Taken {
-    let reply = Reply {
-        result,
-        limits: RateLimits::default(),
-        latency: Duration::ZERO,
-    };
     let age = around.now.duration_since(item.job.first_started_at);
     // A batch that has ended has worked: what fails in it fails for its own sake.
     let standing = Standing {
@@ -168,7 +157,8 @@ fn decided(
     } = outcome::outcome(
         around.settings,
         &item.job,
-        reply,
+        result,
+        None,
         outcome::Surroundings {
             lane: Lane::Batch,
             standing,
@@ -182,24 +172,18 @@ fn decided(
         around.now,
         rng,
     );
-    // Nobody measured how long this one was worked on.
-    finish.record.latency = None;
-    // A batch sends what the input line asks for.
-    let lane = match finish.next {
+    finish.lane = match finish.next {
+        Next::RetryAt(_) | Next::Requeue | Next::Hold => around.lane(item),
+        // A batch sends what the input line asks for.
         Next::Amend { .. } => Lane::Live,
-        _ => lane,
+        Next::End(_) | Next::EndPutAside => Lane::Live,
     };
-    Taken {
-        finish,
-        lane,
-        halt,
-        hold,
-    }
+    Taken { finish, halt, hold }
 }
 
 /// A line that stays unreadable. Its answer may be paid for, and the next one would be too: the job
 /// fails, and whoever wants it again says so.
-fn unreadable(around: &Surroundings<'_>, item: &OpenItem, lane: Lane, text: &str) -> Taken {
+fn unreadable(around: &Surroundings<'_>, item: &OpenItem, text: &str) -> Taken {
     let class = ErrorClass::BadResponse;
     let evidence = Evidence {
         message: Some(format!("unreadable in every download, for hours: {text}")),
@@ -215,9 +199,9 @@ fn unreadable(around: &Surroundings<'_>, item: &OpenItem, lane: Lane, text: &str
         finish: Finish {
             record,
             next: Next::End(JobEnd { state, result }),
+            lane: Lane::Live,
             history: item.job.history,
         },
-        lane,
         halt: None,
         hold: None,
     }
@@ -230,7 +214,6 @@ pub(super) fn never_processed(
     item: &OpenItem,
     outcome: AttemptOutcome,
 ) -> Taken {
-    let lane = around.lane(item);
     let for_deadline = around.cancel == Some(CancelReason::Deadline);
     let (class, next) = match outcome {
         AttemptOutcome::Canceled if for_deadline => (ErrorClass::Canceled, Next::Requeue),
@@ -240,10 +223,14 @@ pub(super) fn never_processed(
     Taken {
         finish: Finish {
             record: AttemptRecord::unbilled(item.job.attempt, outcome, class, around.now),
+            lane: if next.is_end() {
+                Lane::Live
+            } else {
+                around.lane(item)
+            },
             next,
             history: item.job.history,
         },
-        lane,
         halt: None,
         hold: None,
     }

@@ -118,7 +118,7 @@ fn a_permanent_error_fails_the_job_and_a_passing_one_goes_again_as_the_deadline_
         let again = taken(&item(deadline), None, errored(ErrorClass::Overloaded));
         assert!(matches!(again.finish.next, Next::RetryAt(at) if at > now()));
         assert_eq!(again.finish.history.counted, 4);
-        assert_eq!(again.lane, lane, "{deadline:?}");
+        assert_eq!(again.finish.lane, lane, "{deadline:?}");
     }
 }
 
@@ -133,7 +133,7 @@ fn what_ran_out_of_time_goes_again_and_costs_the_job_nothing() {
     assert_eq!(taken.finish.next, Next::Requeue);
     assert_eq!(taken.finish.history.counted, 3);
     assert!(!record.maybe_billed && record.cost.total == Pico::ZERO);
-    assert_eq!(taken.lane, Lane::Batch);
+    assert_eq!(taken.finish.lane, Lane::Batch);
 }
 
 #[test]
@@ -151,7 +151,10 @@ fn what_becomes_of_a_canceled_entry_depends_on_who_cancelled_its_batch_and_why()
         Some(CancelReason::Deadline),
         ItemResult::Canceled,
     );
-    assert_eq!((late.finish.next, late.lane), (Next::Requeue, Lane::Live));
+    assert_eq!(
+        (late.finish.next, late.finish.lane),
+        (Next::Requeue, Lane::Live)
+    );
 }
 
 #[test]

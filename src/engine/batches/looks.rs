@@ -87,11 +87,8 @@ impl Planner {
                 "the API created it and never knew it afterwards",
             );
         } else {
-            let halt = Halt {
-                class: ErrorClass::Permission,
-                message: unknown_batch(remote_id.as_deref().unwrap_or("?")),
-                at: now,
-            };
+            let message = unknown_batch(remote_id.as_deref().unwrap_or("?"));
+            let halt = Halt::new(ErrorClass::Permission, message, now);
             track.back_off(&view, None, now, rng);
             self.halt(halt, now);
         }

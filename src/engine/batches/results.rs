@@ -137,9 +137,9 @@ impl Planner {
         if let Some(track) = self.tracks.get_mut(&batch) {
             track.given_up = true;
         }
-        let at = now;
         self.ready.push(Effect::Kept(batch));
-        self.ready.push(Effect::Held(Halt { class, message, at }));
+        self.ready
+            .push(Effect::Held(Halt::new(class, message, now)));
     }
 
     /// Its results are gone and nothing was paid for them: what was open of it has ended.

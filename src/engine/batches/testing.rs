@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::settings::{BatchOptions, EngineSettings};
+use crate::engine::settings::{BatchOptions, EngineSettings, Pace};
 use crate::engine::throttle::LimitSettings;
 use crate::model::{OnHalt, StreamMode};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
@@ -11,6 +11,7 @@ use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 /// Nothing out of the ordinary but what is said of the batch lane.
 pub(super) fn settings(batch: BatchOptions) -> EngineSettings {
     EngineSettings {
+        pace: Pace::default(),
         concurrency: 64,
         stagger: Duration::ZERO,
         retry: RetrySettings::default(),

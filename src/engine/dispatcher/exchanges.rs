@@ -12,7 +12,7 @@ use crate::engine::outcome::outcome;
 use crate::engine::scheduler::LaneChange;
 use crate::model::ClaimedJob;
 use crate::policy::{max_tokens_of, streams};
-use crate::provider::{Provider, Request};
+use crate::provider::{Provider, Reply, Request};
 use crate::store::{Finish, Store};
 
 /// Answers that are taken up together, at most.
@@ -69,10 +69,15 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             Ok(answered) => {
                 let (id, reply) = *answered;
                 let job = self.on_wire.remove(&id)?;
+                let Reply {
+                    result,
+                    limits,
+                    latency,
+                } = reply;
+                let latency = Some(latency);
                 let around = self.scheduler.surroundings(&job, now);
-                let limits = reply.limits;
                 let rng = &mut self.rng;
-                let outcome = outcome(&self.settings, &job, reply, around, now, rng);
+                let outcome = outcome(&self.settings, &job, result, latency, around, now, rng);
                 self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);

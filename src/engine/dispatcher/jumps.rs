@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Dispatcher, TICK_EVERY};
+use super::Dispatcher;
 use crate::clock::add;
 use crate::model::EventKind;
 use crate::provider::Provider;
 use crate::store::Store;
 
-/// Longer than this the loop never waits: its ticks come more often.
-const LATE: Duration = TICK_EVERY.saturating_mul(3);
+/// So many ticks the loop never waits.
+const LATE_TICKS: u32 = 3;
 /// What lasted no longer is not worth a word.
 const REMARKABLE: Duration = Duration::from_secs(2);
 
@@ -21,7 +21,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     pub(super) fn notice_standstill(&mut self, since: Timestamp) {
         let now = self.clock.now();
         let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-        if waited < LATE {
+        if waited < self.settings.pace.tick * LATE_TICKS {
             return;
         }
         if let Some(at) = &mut self.abandon_at {

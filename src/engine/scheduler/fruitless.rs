@@ -51,13 +51,9 @@ impl Scheduler {
         let scale = self.retry.scale;
         let answers = self.unusable.came(job.job(), answer, scale, now)?;
         let said = said(outcome);
-        Some(Halt {
-            class,
-            message: format!(
-                "{answers} answers in a row were of no use, and nothing else came: {said}"
-            ),
-            at: now,
-        })
+        let message =
+            format!("{answers} answers in a row were of no use, and nothing else came: {said}");
+        Some(Halt::new(class, message, now))
     }
 
     /// Nothing has succeeded at this model since the start, and its limit was reached so long ago: it
@@ -82,16 +78,13 @@ impl Scheduler {
         if add(since, patience) > now {
             return;
         }
-        let halt = Halt {
-            class,
-            message: format!(
-                "nothing has got past this limit at {} since the start, for {:.0} s: {}",
-                job.model,
-                now.duration_since(since).as_secs_f64(),
-                said(outcome)
-            ),
-            at: now,
-        };
+        let message = format!(
+            "nothing has got past this limit at {} since the start, for {:.0} s: {}",
+            job.model,
+            now.duration_since(since).as_secs_f64(),
+            said(outcome)
+        );
+        let halt = Halt::new(class, message, now);
         self.hold(&job.model, &halt);
     }
 }

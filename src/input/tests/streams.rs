@@ -95,7 +95,7 @@ fn a_packed_stream_that_is_cut_off_is_an_error_with_its_line() {
             assert_eq!(error.line, jobs as u64 + 1);
             let text = error.to_string();
             assert!(text.contains("damaged or cut off in line"), "{text}");
-            assert!(text.ends_with("make or fetch the file again"), "{text}");
+            assert!(text.ends_with("Make or fetch the file again"), "{text}");
             assert!(hash_only(source(packed[..kept].to_vec())).is_err());
         }
     }
@@ -207,12 +207,12 @@ fn what_cannot_be_opened_says_why_and_what_to_do() {
     let missing = path("missing.jsonl");
     assert_eq!(
         message(&missing),
-        format!("no such file: {missing}; check the path (`-` reads standard input)")
+        format!("no such file: {missing}. Check the path (`-` reads standard input)")
     );
     let folder_path = path("");
     assert_eq!(
         message(&folder_path),
-        format!("{folder_path} is a folder; name a JSONL file in it")
+        format!("{folder_path} is a folder. Name a JSONL file in it")
     );
     for (name, content, says) in [
         (
@@ -220,10 +220,10 @@ fn what_cannot_be_opened_says_why_and_what_to_do() {
             &b""[..],
             "is empty, and an empty file is no compressed file",
         ),
-        ("a.xz", b"\xFD7zXZ\0...", "is an xz file; unpack it"),
-        ("a.bz2", b"BZh91AY", "is a bzip2 file; unpack it"),
-        ("a.zip", b"PK\x03\x04..", "is a zip file; unpack it"),
-        ("a.txt", b"\xFF\xFE{\0", "is UTF-16 text; save it as UTF-8"),
+        ("a.xz", b"\xFD7zXZ\0...", "is an xz file. Unpack it"),
+        ("a.bz2", b"BZh91AY", "is a bzip2 file. Unpack it"),
+        ("a.zip", b"PK\x03\x04..", "is a zip file. Unpack it"),
+        ("a.txt", b"\xFF\xFE{\0", "is UTF-16 text. Save it as UTF-8"),
     ] {
         let path = path(name);
         std::fs::write(&path, content).unwrap();

@@ -1,6 +1,6 @@
 //! The rows: everything that is said of a class, in the words that people read.
 //!
-//! `claude-run explain` prints a row, `docs/errors.md` is made from all of them. What a row says
+//! `claude-run explain` prints a row, `docs/reference/errors.md` is made from all of them. What a row says
 //! of evidence is what `provider::rules` does; it says it, and decides nothing.
 
 use super::{Budget, ClassInfo, ErrorClass, Treatment};

@@ -220,7 +220,7 @@ impl FromStr for Case {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::named(name).ok_or_else(|| {
-            format!("there is no case `{name}`: the README lists them under `simulate`")
+            format!("there is no case `{name}`: `claude-run simulate --list-faults` lists them")
         })
     }
 }

@@ -10,8 +10,8 @@ use crate::model::{
     ShortResults,
 };
 use crate::store::{
-    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch,
-    OpenItem, Result, RouteRule, Routed, StoreError, Unroute, Warmer,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
+    Result, RouteRule, Routed, StoreError, Unroute, Warmer,
 };
 
 impl BatchStore for SqliteStore {
@@ -130,10 +130,6 @@ impl BatchStore for SqliteStore {
         self.writer
             .call(move |tx| harvest::missing(tx, batch))
             .await
-    }
-
-    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<Vec<Finish>> {
-        self.record(run, items).await
     }
 
     async fn warmers(&self, jobs: Vec<JobId>, now: Timestamp) -> Result<Vec<Warmer>> {

@@ -45,7 +45,7 @@ pub(super) fn start(
     let row = tx.run_row(run)?;
     tx.execute(
         "UPDATE runs SET state = 'running', started_at_ms = coalesce(started_at_ms, ?2), ended_at_ms = NULL,
-           halt_class = NULL, halt_message = NULL, halt_at_ms = NULL
+           halt_class = NULL, halt_reason = NULL, halt_message = NULL, halt_at_ms = NULL
          WHERE id = ?1 AND state <> 'loading'",
         params![row, now.as_millisecond()],
     )?;
@@ -275,13 +275,14 @@ pub(super) fn leave(tx: &mut Tx, run: RunId, now: Timestamp, halt: Option<&Halt>
     };
     tx.execute(
         "UPDATE runs SET state = ?2, ended_at_ms = iif(?2 = 'ended', ?3, NULL),
-           halt_class = ?4, halt_message = ?5, halt_at_ms = ?6
+           halt_class = ?4, halt_reason = ?5, halt_message = ?6, halt_at_ms = ?7
          WHERE id = ?1 AND state <> 'loading'",
         params![
             row,
             state,
             now.as_millisecond(),
             halt.map(|halt| halt.class.as_str()),
+            halt.map(|halt| halt.reason.as_str()),
             halt.map(|halt| &halt.message),
             halt.map(|halt| halt.at.as_millisecond()),
         ],

@@ -12,8 +12,7 @@ use super::ended::Ended;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
 use crate::model::{
-    AttemptId, AttemptRecord, CostBasis, ErrorClass, JobHistory, JobState, Lane, Pico, RunId,
-    Tokens,
+    AttemptId, AttemptRecord, CostBasis, ErrorClass, JobHistory, JobState, Pico, RunId, Tokens,
 };
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
@@ -30,8 +29,8 @@ pub(super) struct PackedFinish {
 }
 
 impl PackedFinish {
-    /// Packs the results of `finish`; if the job goes again, then by `lane`.
-    pub(super) fn new(mut finish: Finish, lane: Lane) -> Result<Self> {
+    /// Packs the results of `finish`.
+    pub(super) fn new(mut finish: Finish) -> Result<Self> {
         let amended = match &mut finish.next {
             Next::Amend { amended, .. } => Some(PackedAmended::pack(amended)?),
             _ => None,
@@ -44,7 +43,7 @@ impl PackedFinish {
             record: finish.record,
             history: finish.history,
             next: finish.next,
-            route: lane.into(),
+            route: finish.lane.into(),
             message,
             error,
             amended,

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::path::Path;
 
+use memchr::memmem;
 use rusqlite::{Connection, OpenFlags};
 
 use super::spool_format::StoreId;
@@ -40,10 +41,7 @@ impl Imprint {
     /// The uuid stood in its place, and does not any more.
     pub(super) fn is_lost(&self, file: &File) -> bool {
         let there = self.page.get().bytes(file);
-        let is_there = there.is_some_and(|bytes| {
-            let mut places = bytes.windows(self.store.len());
-            places.any(|place| place == self.store)
-        });
+        let is_there = there.is_some_and(|bytes| memmem::find(&bytes, &self.store).is_some());
         let was_there = self.was_there.replace(self.was_there.get() || is_there);
         was_there && !is_there
     }

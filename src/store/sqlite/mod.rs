@@ -94,7 +94,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, Lane, NewJob, Pico, RequestBody, RunId,
+    AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, NewJob, Pico, RequestBody, RunId,
 };
 use crate::store::{
     CancelFilter, CanceledJobs, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled,
@@ -252,8 +252,7 @@ impl Store for SqliteStore {
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         fail::fail_point!("store-finish");
-        let live = finishes.into_iter().map(|finish| (finish, Lane::Live));
-        self.record(run, live.collect()).await
+        self.record(run, finishes).await
     }
 
     async fn reserve_spool(&self, slots: u32) -> Result<()> {

@@ -14,49 +14,37 @@ use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 impl SqliteStore {
     /// Records ends of attempts in one transaction. If one of them is refused, each gets its own, and
     /// what is refused by itself is recorded in a lesser form. Returns those, as they were recorded.
-    pub(super) async fn record(
-        &self,
-        run: RunId,
-        ends: Vec<(Finish, Lane)>,
-    ) -> Result<Vec<Finish>> {
+    pub(super) async fn record(&self, run: RunId, ends: Vec<Finish>) -> Result<Vec<Finish>> {
         match self.record_together(run, ends.clone()).await {
             Err(StoreError::Refused { .. }) => {}
             recorded => return recorded.map(|_| Vec::new()),
         }
         let mut lesser = Vec::new();
-        for (end, lane) in ends {
-            lesser.extend(self.record_alone(run, end, lane).await?);
+        for end in ends {
+            lesser.extend(self.record_alone(run, end).await?);
         }
         Ok(lesser)
     }
 
-    async fn record_together(&self, run: RunId, ends: Vec<(Finish, Lane)>) -> Result<usize> {
-        let pack = |(end, lane)| PackedFinish::new(end, lane);
-        let packed: Vec<_> = ends.into_iter().map(pack).collect::<Result<_>>()?;
+    async fn record_together(&self, run: RunId, ends: Vec<Finish>) -> Result<usize> {
+        let packed = ends.into_iter().map(PackedFinish::new);
+        let packed: Vec<_> = packed.collect::<Result<_>>()?;
         self.writer.call(move |tx| finish(tx, run, &packed)).await
     }
 
     /// Records an end, or keeps it aside and records a lesser form of it, which is returned.
-    async fn record_alone(&self, run: RunId, end: Finish, lane: Lane) -> Result<Option<Finish>> {
-        match self.record_one(run, end.clone(), lane).await {
-            Err(StoreError::Refused { why, .. }) => {
-                self.hold_back(run, end, lane, &why).await.map(Some)
-            }
+    async fn record_alone(&self, run: RunId, end: Finish) -> Result<Option<Finish>> {
+        match self.record_one(run, end.clone()).await {
+            Err(StoreError::Refused { why, .. }) => self.hold_back(run, end, &why).await.map(Some),
             recorded => recorded.map(|_| None),
         }
     }
 
     /// Keeps an end aside, and records in its place that there was one.
-    pub(super) async fn hold_back(
-        &self,
-        run: RunId,
-        end: Finish,
-        lane: Lane,
-        why: &str,
-    ) -> Result<Finish> {
+    pub(super) async fn hold_back(&self, run: RunId, end: Finish, why: &str) -> Result<Finish> {
         self.kept.keep(run, end.clone(), why)?;
         let instead = end.held_back(why, &self.kept.name());
-        self.record_one(run, instead.clone(), lane).await?;
+        self.record_one(run, instead.clone()).await?;
         tracing::warn!(
             "an answer that the store cannot hold ({why}) is kept in {}",
             self.kept.name()
@@ -95,13 +83,14 @@ impl SqliteStore {
                 state: JobState::Failed,
                 result: ResultBody::Error(error),
             }),
+            lane: Lane::Live,
             history: JobHistory::default(),
         };
-        self.record_one(run, end, Lane::Live).await.map(drop)
+        self.record_one(run, end).await.map(drop)
     }
 
     /// How many ends that recorded: none if the attempt had ended before.
-    pub(super) async fn record_one(&self, run: RunId, end: Finish, lane: Lane) -> Result<usize> {
-        self.record_together(run, vec![(end, lane)]).await
+    pub(super) async fn record_one(&self, run: RunId, end: Finish) -> Result<usize> {
+        self.record_together(run, vec![end]).await
     }
 }

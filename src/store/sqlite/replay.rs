@@ -14,7 +14,7 @@ use super::spool_files;
 use super::spool_format::Spooled;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
-use crate::model::{AttemptOutcome, JobState, Lane, Pico, RunId};
+use crate::model::{AttemptOutcome, JobState, Pico, RunId};
 use crate::store::{Finish, Next, Replayed, Result, StoreError};
 
 /// What became of one end.
@@ -97,14 +97,14 @@ impl SqliteStore {
     }
 
     async fn replay_one(&self, (run, end): Spooled) -> Result<(RunId, Fate)> {
-        let packed = PackedFinish::new(end.clone(), Lane::Live)?;
+        let packed = PackedFinish::new(end.clone())?;
         let place = end.clone();
         let call = move |tx: &mut Tx| place_and_finish(tx, run, &place, &packed);
         match self.writer.call(call).await {
             Ok(fate) => Ok((run, fate)),
             Err(StoreError::Refused { why, .. }) => {
-                let instead = self.hold_back(run, end, Lane::Live, &why).await?;
-                let state = PackedFinish::new(instead, Lane::Live)?.state_after();
+                let instead = self.hold_back(run, end, &why).await?;
+                let state = PackedFinish::new(instead)?.state_after();
                 Ok((run, Fate::Recorded(state, Pico::ZERO)))
             }
             Err(StoreError::IllegalTransition(why)) => {
@@ -143,7 +143,7 @@ fn place_and_finish(tx: &mut Tx, run: RunId, end: &Finish, packed: &PackedFinish
             None => "its attempt was never begun, and its job does not wait".to_owned(),
         })
     })?;
-    let late = PackedFinish::new(late(end, next), Lane::Live)?;
+    let late = PackedFinish::new(late(end, next))?;
     finish(tx, run, &[late])?;
     Ok(recorded)
 }

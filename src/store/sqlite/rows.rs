@@ -10,16 +10,16 @@ use super::blob::unpack;
 use super::tally::state_of_tally;
 use super::tx::line_of;
 use crate::model::{
-    AttemptId, AttemptOutcome, Cost, CostBasis, ErrorClass, Halt, Indicator, JobCounts, JobId,
-    JobState, Lane, PageStatus, Pico, Run, RunId, RunState, Tokens,
+    AttemptId, AttemptOutcome, Cost, CostBasis, ErrorClass, Halt, HaltReason, Indicator, JobCounts,
+    JobId, JobState, Lane, PageStatus, Pico, Run, RunId, RunState, Tokens,
 };
 use crate::store::{AttemptRow, ResultBody, ResultRow, StatusChange};
 
 /// The head of every query for runs.
 pub(super) const RUNS: &str =
     "SELECT id, uuid, name, file, state, simulated, created_at_ms AS created,
-    started_at_ms AS started, ended_at_ms AS ended, shaping, options, halt_class, halt_message,
-    halt_at_ms AS halted, cancel_requested, answered, cost_pico, cost_millions FROM runs";
+    started_at_ms AS started, ended_at_ms AS ended, shaping, options, halt_class, halt_reason,
+    halt_message, halt_at_ms AS halted, cancel_requested, answered, cost_pico, cost_millions FROM runs";
 
 /// The attempts of a page of jobs; `{page}` chooses the jobs, and the caller bounds them.
 pub(super) fn attempts_of_page(page: &str) -> String {
@@ -112,6 +112,7 @@ fn read_halt(row: &Row<'_>) -> rusqlite::Result<Option<Halt>> {
     };
     Ok(Some(Halt {
         class,
+        reason: optional_word(row, "halt_reason", HaltReason::parse)?.unwrap_or_default(),
         message: row
             .get::<_, Option<String>>("halt_message")?
             .unwrap_or_default(),

@@ -173,6 +173,7 @@ fn success(job: &ClaimedJob) -> Finish {
             state: JobState::Succeeded,
             result: ResultBody::Message(message),
         }),
+        lane: Lane::Live,
         history: job.history,
     }
 }
@@ -190,6 +191,7 @@ fn failure(job: &ClaimedJob) -> Finish {
             state: JobState::Failed,
             result: ResultBody::Error(error),
         }),
+        lane: Lane::Live,
         history: job.history,
     }
 }
@@ -202,6 +204,7 @@ fn retry(job: &ClaimedJob, next_try: Timestamp) -> Finish {
             Some(ErrorClass::Overloaded),
         ),
         next: Next::RetryAt(next_try),
+        lane: Lane::Live,
         history: JobHistory {
             counted: 1,
             faults_in_row: 1,
@@ -467,11 +470,7 @@ async fn too_many_interruptions_in_a_row_fail_a_job() {
 #[tokio::test]
 async fn leaving_a_run_tells_how_it_stands() {
     let bench = Bench::with_jobs(1).await;
-    let halt = Halt {
-        class: ErrorClass::Billing,
-        message: "no credit".to_owned(),
-        at: at(5),
-    };
+    let halt = Halt::own_budget("no credit", at(5));
     bench
         .store
         .leave_run(bench.run, at(5), Some(halt.clone()))

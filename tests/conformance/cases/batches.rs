@@ -10,7 +10,7 @@ use claude_run::store::{BatchRow, BatchStore, Fill, Filled, NewBatch, Reader, St
 use super::lanes::TO_BATCH;
 use super::{Bench, Case, lines};
 use crate::fixture::Fixture;
-use crate::samples::{End, at, finish, plain, remote};
+use crate::samples::{End, at, finish, in_lane, plain, remote};
 
 pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
     vec![
@@ -129,15 +129,16 @@ impl<F: Fixture> Bench<F> {
         rows.into_iter().find(|row| row.id == batch).unwrap()
     }
 
-    async fn harvest(&self, batch: BatchId, end: End, lane: Lane) {
+    /// Ends all that is open of a batch; what goes again does so by that lane.
+    async fn end_all(&self, batch: BatchId, end: End, lane: Lane) {
         let missing = self.store.missing_items(batch).await.unwrap();
         let items = self.store.open_items(batch, missing).await.unwrap();
         let ends = items
             .iter()
-            .map(|item| (finish(end, &item.job, at(7)), lane));
+            .map(|item| in_lane(lane, finish(end, &item.job, at(7))));
         let ends: Vec<_> = ends.collect();
         for _ in 0..2 {
-            self.store.harvest(self.run, ends.clone()).await.unwrap();
+            self.store.finish(self.run, ends.clone()).await.unwrap();
         }
     }
 }
@@ -233,7 +234,7 @@ async fn from_state_to_state<F: Fixture>(bench: Bench<F>) {
         refused(BatchState::Harvested).await,
         "a request of it is open"
     );
-    bench.harvest(batch, End::Success, Lane::Batch).await;
+    bench.end_all(batch, End::Success, Lane::Batch).await;
     bench
         .go(batch, &[BatchState::Harvested, BatchState::Harvested])
         .await;
@@ -322,7 +323,7 @@ async fn harvested_once<F: Fixture>(bench: Bench<F>) {
     let batch = bench.in_batch(jobs(2)).await;
     bench.opened(batch).await;
     bench.go(batch, &[BatchState::Ended]).await;
-    bench.harvest(batch, End::Retry(0), Lane::Live).await;
+    bench.end_all(batch, End::Retry(0), Lane::Live).await;
     let row = bench.row(batch).await;
     assert_eq!((row.requests, row.open_requests), (2, 0));
     let jobs = bench.claim(9, at(8)).await.jobs;
@@ -365,8 +366,8 @@ async fn crash_after_a_refused_entry<F: Fixture>(bench: Bench<F>) {
     let items = bench.store.missing_items(batch).await.unwrap();
     let items = bench.store.open_items(batch, items).await.unwrap();
     let end = finish(End::Failure, &items[1].job, at(7));
-    let ends = vec![(end, Lane::Batch)];
-    bench.store.harvest(bench.run, ends).await.unwrap();
+    let ends = vec![in_lane(Lane::Batch, end)];
+    bench.store.finish(bench.run, ends).await.unwrap();
     bench.start(at(9)).await;
     assert_eq!(bench.row(batch).await.state, BatchState::Lost);
     let counts = bench.run().await.jobs;

@@ -54,11 +54,7 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
 
 async fn left<F: Fixture>(bench: Bench<F>) {
     bench.with_jobs(1).await;
-    let halt = Halt {
-        class: ErrorClass::Billing,
-        message: "no credit".to_owned(),
-        at: at(5),
-    };
+    let halt = Halt::own_budget("no credit", at(5));
     bench
         .store
         .leave_run(bench.run, at(5), Some(halt.clone()))

@@ -6,8 +6,8 @@ use claude_run::model::{
     RemoteBatch, RemoteStatus, RequestCounts, RunId, ShortResults,
 };
 use claude_run::store::{
-    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, Finish, NewBatch,
-    OpenItem, Result, RouteRule, Routed, Unroute, Warmer,
+    AnswerCosts, BatchEntry, BatchQueue, BatchRow, BatchStore, Fill, Filled, NewBatch, OpenItem,
+    Result, RouteRule, Routed, Unroute, Warmer,
 };
 use jiff::Timestamp;
 
@@ -237,14 +237,6 @@ impl BatchStore for Memory {
             Ok(open
                 .map(|job| job.attempts.last().unwrap().row.attempt)
                 .collect())
-        })
-    }
-
-    async fn harvest(&self, run: RunId, items: Vec<(Finish, Lane)>) -> Result<Vec<Finish>> {
-        self.write(|state| {
-            let mut items = items.into_iter();
-            items.try_for_each(|(finish, lane)| state.end(run, finish, lane))?;
-            Ok(Vec::new())
         })
     }
 

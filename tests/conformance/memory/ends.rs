@@ -11,7 +11,7 @@ use super::state::{Attempt, Job, State};
 
 impl State {
     /// Records an end; one that is recorded already stays as it is.
-    pub fn end(&mut self, run: RunId, finish: Finish, lane: Lane) -> Result<()> {
+    pub fn end(&mut self, run: RunId, finish: Finish) -> Result<()> {
         let id = finish.record.attempt;
         let never = || refused("it was never started");
         let job = self.job_mut(id.job).ok_or_else(never)?;
@@ -22,7 +22,7 @@ impl State {
         }
         let answered = finish.record.evidence.http_status.is_some();
         write_end(attempt, &finish);
-        become_what_follows(job, finish, lane)?;
+        become_what_follows(job, finish)?;
         self.run_mut(run)?.run.answered |= answered;
         Ok(())
     }
@@ -91,7 +91,7 @@ fn write_end(attempt: &mut Attempt, finish: &Finish) {
     row.latency = record.latency;
 }
 
-fn become_what_follows(job: &mut Job, finish: Finish, lane: Lane) -> Result<()> {
+fn become_what_follows(job: &mut Job, finish: Finish) -> Result<()> {
     let n = finish.record.attempt.n;
     job.history = finish.history;
     job.class = finish.record.error_class;
@@ -99,11 +99,11 @@ fn become_what_follows(job: &mut Job, finish: Finish, lane: Lane) -> Result<()> 
     match finish.next {
         Next::RetryAt(_) | Next::Requeue => {
             job.state = JobState::Queued;
-            job.queue = job.queue_for(lane);
+            job.queue = job.queue_for(finish.lane);
         }
         Next::Hold => {
             job.state = JobState::Held;
-            job.queue = job.queue_for(lane);
+            job.queue = job.queue_for(finish.lane);
         }
         Next::Amend { amended, .. } => {
             job.state = JobState::Queued;

@@ -150,7 +150,7 @@ impl Store for Memory {
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         self.write(|state| {
             let mut finishes = finishes.into_iter();
-            finishes.try_for_each(|finish| state.end(run, finish, Lane::Live))?;
+            finishes.try_for_each(|finish| state.end(run, finish))?;
             // It can hold whatever there is.
             Ok(Vec::new())
         })

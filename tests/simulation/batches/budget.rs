@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claude_run::engine::{Ending, Stop};
-use claude_run::model::{BatchState, ErrorClass, EventKind, Lane, Pico, Usage};
+use claude_run::model::{BatchState, ErrorClass, EventKind, HaltReason, Lane, Pico, Usage};
 
 use super::seeds;
 use crate::world::World;
@@ -31,7 +31,7 @@ async fn assert_used_up(world: &World, ending: &Ending, budget: Pico) {
         panic!("it did not halt: {ending:?}");
     };
     assert_eq!(halt.class, ErrorClass::SpendLimit);
-    assert!(halt.is_own_budget(), "{}", halt.message);
+    assert!((halt.reason == HaltReason::OwnBudget), "{}", halt.message);
     let run = world.run().await;
     assert!(run.cost <= budget, "{} of {budget}", run.cost);
     assert!(budget - run.cost < AT_MOST, "{} of {budget}", run.cost);

@@ -20,7 +20,7 @@ use crate::cli::settings::tests::Given;
 use crate::clock::Clock;
 use crate::model::{
     AttemptOutcome, AttemptRecord, DispatchOptions, ErrorClass, Evidence, Indicator, JobHistory,
-    NewJob, PageStatus, RequestBody, RunId, Shaping,
+    Lane, NewJob, PageStatus, RequestBody, RunId, Shaping,
 };
 use crate::simulator::{self, Simulator, SimulatorSettings};
 use crate::store::sqlite::{DispatchLock, SqliteStore};
@@ -373,6 +373,7 @@ async fn store_with_a_failure(path: &Path) -> SqliteStore {
     let finish = Finish {
         record,
         next: Next::RetryAt(now + SignedDuration::from_secs(60)),
+        lane: Lane::Live,
         history: JobHistory::default(),
     };
     store.finish(run, vec![finish]).await.unwrap();

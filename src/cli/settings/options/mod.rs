@@ -53,7 +53,7 @@ pub struct Options {
     /// How runs are dispatched.
     #[command(flatten)]
     pub dispatch: Dispatch,
-    /// When the answers are wanted: 6h (from now on), or a time
+    /// When the answers are wanted: 6h (from now on), or a time.
     #[arg(long, value_name = "WHEN", value_parser = parse::deadline, help_heading = "Batches")]
     #[serde(skip_deserializing)]
     #[schemars(skip)]

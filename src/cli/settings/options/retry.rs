@@ -15,7 +15,7 @@ use crate::model::{ErrorClass, Treatment};
 #[serde(default)]
 #[schemars(extend("additionalProperties" = false), transform = with_class_tables)]
 pub struct Retry {
-    /// Failed attempts that end a job, rate limits aside
+    /// Failed attempts that end a job, rate limits aside.
     #[arg(
         long,
         value_name = "N",
@@ -23,7 +23,7 @@ pub struct Retry {
         hide_short_help = true
     )]
     pub max_attempts: AtLeastOne,
-    /// Multiply our own waits before a retry
+    /// Multiply our own waits before a retry.
     #[arg(
         long = "retry-scale",
         value_name = "X",
@@ -31,7 +31,7 @@ pub struct Retry {
         hide_short_help = true
     )]
     pub scale: Scale,
-    /// Give up a job that fails so long after its first attempt
+    /// Give up a job that fails so long after its first attempt.
     #[arg(
         long,
         value_name = "DURATION",

@@ -38,6 +38,7 @@ fn amended(job: &ClaimedJob, amendment: Amendment, put_aside: Option<&str>) -> F
                 put_aside: put_aside.map(str::to_owned),
             }),
         },
+        lane: Lane::Live,
         history: job.history,
     }
 }

@@ -33,9 +33,9 @@ async fn a_harvest_records_each_end_once_and_sends_the_rest_on() {
             (held.clone(), Lane::Batch),
         ]
     };
-    bench.harvest(harvest()).await;
+    bench.finish_all(harvest()).await;
     bench.recount();
-    bench.harvest(harvest()).await;
+    bench.finish_all(harvest()).await;
     bench.recount();
     let counts = bench.counts().await;
     assert_eq!(
@@ -85,7 +85,7 @@ async fn a_batch_is_harvested_when_nothing_of_it_is_open() {
     let batch = bench.standing(Ended).await;
     let items = bench.items(batch).await;
     bench
-        .harvest(vec![(success(&items[0].job), Lane::Live)])
+        .finish_all(vec![(success(&items[0].job), Lane::Live)])
         .await;
     assert!(
         bench
@@ -96,7 +96,7 @@ async fn a_batch_is_harvested_when_nothing_of_it_is_open() {
     );
     assert_eq!(bench.row(batch).await.open_requests, 1);
     bench
-        .harvest(vec![(failure(&items[1].job), Lane::Live)])
+        .finish_all(vec![(failure(&items[1].job), Lane::Live)])
         .await;
     assert_eq!(bench.go(batch, Harvested).await, Harvested);
 }

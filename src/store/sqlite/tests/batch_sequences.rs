@@ -24,7 +24,7 @@ enum Verb {
     Note(usize, RemoteStatus),
     CancelBatch(usize),
     Dissolve(usize, Lane, bool),
-    Harvest(usize, Vec<End>, Lane),
+    EndBatch(usize, Vec<End>, Lane),
     Live(u32, Option<End>),
     Cancel,
     Retry,
@@ -55,7 +55,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => (0..4_usize).prop_map(Verb::CancelBatch),
         1 => (0..4_usize, lane(), any::<bool>()).prop_map(|(b, lane, keep)| Verb::Dissolve(b, lane, keep)),
         5 => (0..4_usize, prop::collection::vec(end(), 1..4), lane())
-            .prop_map(|(batch, ends, lane)| Verb::Harvest(batch, ends, lane)),
+            .prop_map(|(batch, ends, lane)| Verb::EndBatch(batch, ends, lane)),
         2 => (1..3_u32, prop::option::of(end())).prop_map(|(most, end)| Verb::Live(most, end)),
         1 => Just(Verb::Cancel),
         1 => Just(Verb::Retry),
@@ -127,15 +127,15 @@ impl Bench {
                 let Some(batch) = chosen(n) else { return };
                 self.dissolve(batch, lane, keep).await;
             }
-            Verb::Harvest(n, ends, lane) => {
+            Verb::EndBatch(n, ends, lane) => {
                 let Some(batch) = chosen(n) else { return };
                 let items = self.items(batch).await;
                 let ended = items.iter().zip(ends);
                 let ended: Vec<_> = ended
                     .map(|(item, end)| (finish(end, &item.job), lane))
                     .collect();
-                self.harvest(ended.clone()).await;
-                self.harvest(ended).await;
+                self.finish_all(ended.clone()).await;
+                self.finish_all(ended).await;
             }
             Verb::Live(most, end) => {
                 let claimed = self.claim(most, at(10)).await;

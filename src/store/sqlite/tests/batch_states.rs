@@ -74,7 +74,7 @@ impl Bench {
                 self.note(batch, RemoteStatus::Ended).await;
                 let items = self.items(batch).await;
                 let items = items.iter().map(|item| (success(&item.job), Lane::Live));
-                self.harvest(items.collect()).await;
+                self.finish_all(items.collect()).await;
                 self.go(batch, Harvested).await;
             }
         }

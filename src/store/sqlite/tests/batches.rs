@@ -128,8 +128,11 @@ impl Bench {
         self.store.open_items(batch, open).await.unwrap()
     }
 
-    pub(super) async fn harvest(&self, items: Vec<(Finish, Lane)>) {
-        self.store.harvest(self.run, items).await.unwrap();
+    /// Records these ends, each with the lane of the job's next attempt.
+    pub(super) async fn finish_all(&self, ends: Vec<(Finish, Lane)>) {
+        let ends = ends.into_iter();
+        let ends = ends.map(|(end, lane)| Finish { lane, ..end }).collect();
+        self.store.finish(self.run, ends).await.unwrap();
     }
 
     async fn entries(&self, batch: BatchId) -> Vec<BatchEntry> {
@@ -295,7 +298,7 @@ async fn the_queue_tells_what_waits_and_until_when() {
     let retries = retries
         .iter()
         .map(|item| (retry(&item.job, at(70)), Lane::Batch));
-    bench.harvest(retries.collect()).await;
+    bench.finish_all(retries.collect()).await;
     let expected = BatchQueue {
         due: 1,
         waiting: 4,

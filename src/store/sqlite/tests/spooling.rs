@@ -57,6 +57,10 @@ fn ends(job: &ClaimedJob) -> Vec<Finish> {
         as_next(Next::End(canceled)),
         as_next(Next::End(refused)),
         as_next(next),
+        Finish {
+            lane: Lane::Batch,
+            ..as_next(Next::Requeue)
+        },
     ]
 }
 
@@ -75,6 +79,30 @@ async fn every_kind_of_end_comes_back_as_it_went_in() {
             .map(|end| (bench.run, end))
             .collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn the_spool_names_the_lane_of_a_batch_alone_so_that_older_processes_read_it() {
+    let next = Next::Requeue;
+    for (lane, is_named) in [(Lane::Live, false), (Lane::Batch, true)] {
+        let record = record(
+            AttemptId {
+                job: crate::model::JobId(1),
+                n: 1,
+            },
+            AttemptOutcome::Errored,
+            None,
+        );
+        let end = Finish {
+            record,
+            next: next.clone(),
+            lane,
+            history: JobHistory::default(),
+        };
+        let written = serde_json::to_value(&end).unwrap();
+        assert_eq!(written.get("lane").is_some(), is_named, "{lane}");
+        assert_eq!(serde_json::from_value::<Finish>(written).unwrap(), end);
+    }
 }
 
 #[tokio::test]

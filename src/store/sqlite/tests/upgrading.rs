@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::model::BatchState;
+use crate::model::{BatchState, HaltReason};
 use crate::store::BatchStore;
 use crate::store::sqlite::DispatchLock;
 use crate::store::sqlite::migrate::known_version;
@@ -214,4 +214,45 @@ fn a_reader_leaves_an_old_store_alone() {
         "{refused}"
     );
     assert_eq!(version_of(&path), 1);
+}
+
+/// Before version 8 the reason of a halt was told by how its message began.
+#[tokio::test]
+async fn the_reason_of_a_halt_is_read_from_the_words_of_older_versions() {
+    for (class, message, reason) in [
+        (
+            ErrorClass::SpendLimit,
+            "this run's own budget of $1.00 is used up: $1.00 is spent",
+            HaltReason::OwnBudget,
+        ),
+        (
+            ErrorClass::SpendLimit,
+            "You have reached your specified API usage limits",
+            HaltReason::Failure,
+        ),
+        (
+            ErrorClass::Permission,
+            "no batch can be created at this endpoint: it answered 404",
+            HaltReason::NoBatches,
+        ),
+    ] {
+        let (_folder, path) = stored("v7.db");
+        let file = rusqlite::Connection::open(&path).unwrap();
+        file.execute(
+            "UPDATE runs SET state = 'halted', halt_class = ?1, halt_message = ?2, halt_at_ms = 7
+             WHERE name = 'killed'",
+            [class.as_str(), message],
+        )
+        .unwrap();
+        drop(file);
+        drop(SqliteStore::open(&path).unwrap());
+        let runs = SqliteReader::open(&path).unwrap().runs().await.unwrap();
+        let told: Vec<_> = runs.into_iter().map(|run| run.halt).collect();
+        let at = Timestamp::from_millisecond(7).unwrap();
+        let halt = Halt {
+            reason,
+            ..Halt::new(class, message, at)
+        };
+        assert_eq!(told, [None, None, None, Some(halt)]);
+    }
 }
