@@ -24,8 +24,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use vt100::{Cell, Color, Parser, Screen};
 
-const COLUMNS: u16 = 96;
-const ROWS: u16 = 20;
+const COLUMNS: u16 = 110;
+const ROWS: u16 = 18;
 const PROMPT: &str = "\x1b[1m$\x1b[0m claude-run submit examples/prompts.jsonl --simulate\r\n";
 /// How many of the 200 jobs are done in the picture, at least.
 const DONE: u32 = 120;
@@ -126,7 +126,7 @@ fn svg(screen: &Screen) -> String {
     let used = u16::try_from(used).unwrap();
     let height = f32::from(used).mul_add(LINE_HEIGHT, TITLE_BAR + MARGIN);
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"claude-run at work in a terminal\">\n<!-- Generated: cargo build && cargo run --example terminal > docs/terminal.svg -->\n{STYLE}<rect class=\"page\" width=\"{width:.0}\" height=\"{height:.0}\" rx=\"8\"/>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"claude-run at work in a terminal\" xml:space=\"preserve\">\n<desc>Generated: cargo build; cargo run --example terminal; see CONTRIBUTING.md</desc>\n{STYLE}<rect class=\"page\" width=\"{width:.0}\" height=\"{height:.0}\" rx=\"8\"/>\n"
     );
     for (at, color) in ["#ff5f57", "#febc2e", "#28c840"].iter().enumerate() {
         let x = 20 + 20 * at;
@@ -155,19 +155,21 @@ fn line(svg: &mut String, screen: &Screen, row: u16, y: f32) {
             text += if contents.is_empty() { " " } else { contents };
             column += 1;
         }
-        if text.trim().is_empty() {
+        let shown = text.trim();
+        if shown.is_empty() {
             continue;
         }
-        let x = f32::from(from).mul_add(CELL_WIDTH, MARGIN);
+        let indent = text.chars().take_while(|c| *c == ' ').count();
+        let x = f32::from(from + u16::try_from(indent).unwrap()).mul_add(CELL_WIDTH, MARGIN);
         // The width is given, so that columns stay columns whatever font the reader has.
-        let length = f32::from(column - from) * CELL_WIDTH;
-        let text = text
+        let length = f32::from(u16::try_from(shown.chars().count()).unwrap()) * CELL_WIDTH;
+        let shown = shown
             .replace('&', "&amp;")
             .replace('<', "&lt;")
             .replace('>', "&gt;");
         writeln!(
             svg,
-            "<text class=\"{}\" x=\"{x:.1}\" y=\"{y:.0}\" textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\">{text}</text>",
+            "<text class=\"{}\" x=\"{x:.1}\" y=\"{y:.0}\" textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\">{shown}</text>",
             style(first)
         )
         .unwrap();

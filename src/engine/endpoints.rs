@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::throttle::Verdict;
 use crate::clock::add;
 use crate::model::{ClaimedJob, Endpoint, JobId};
-use crate::policy::{Circuit, Doubt};
+use crate::policy::{Circuit, Doubt, Health};
 
 /// A second endpoint, as far as the engine needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(super) struct Road {
     paused_until: Option<Timestamp>,
     /// Since when a limit has been reached at which nothing has succeeded.
     pub(super) limited_since: Option<Timestamp>,
+    /// What came back lately.
+    pub(super) health: Health,
     /// When a job succeeded here last.
     pub(super) last_success: Option<Timestamp>,
 }

@@ -69,6 +69,7 @@ pub(super) fn interrupted(
             let standing = Standing {
                 others: Others::CannotTell,
                 age,
+                is_well: false,
             };
             decide(
                 &settings.retry,

@@ -190,6 +190,7 @@ impl Lane {
                 false => Others::Fail,
             },
             age: age.try_into().unwrap_or_default(),
+            is_well: self.roads.to(job.endpoint).health.is_good(now),
         }
     }
 

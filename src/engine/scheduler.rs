@@ -317,7 +317,9 @@ impl Scheduler {
         let should_retry = finish.record.evidence.should_retry;
         let class = finish.record.error_class;
         let acting = class.map(|class| acting_class(class, should_retry));
-        let changed = match acting.filter(|class| speaks_of_the_lane(*class)) {
+        let speaks = acting.filter(|class| speaks_of_the_lane(*class));
+        road.health.note(speaks.is_some(), now);
+        let changed = match speaks {
             Some(class) => {
                 let wait = probe_wait(retry, class, road.circuit.next_probe_failure(), rng);
                 let changed = road

@@ -3,7 +3,8 @@
 //! The rules: failures of the server or the network count towards the attempt limit and wait by
 //! the schedule of their class; limits are waited for and cost the job nothing; our own crashes
 //! have a limit of their own. A server's hint how long to wait replaces our wait and is not
-//! shortened, up to an hour. Every wait is spread at random, so that jobs which failed together do not come back
+//! shortened, up to an hour. While the others of its model succeed, a job that drew a failure of the
+//! server or the network goes again after a moment instead; but it is not given up sooner for that. Every wait is spread at random, so that jobs which failed together do not come back
 //! together. The function is pure: the place in every schedule is in the job's stored history, so
 //! it survives a crash.
 //!
@@ -22,6 +23,14 @@ use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
 const HINT_TRUSTED_BELOW: u32 = 3;
 /// A hint is spread by up to this part of itself, upwards only.
 const HINT_JITTER: f64 = 0.1;
+/// The waits of a job whose neighbours succeed, while its row of failures is no longer than this list.
+const WAITS_BY_EVIDENCE: [Duration; 3] = [
+    Duration::from_millis(1_500),
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+];
+/// Each of them is drawn from two thirds of itself to four thirds: 1 to 2, 2 to 4, 4 to 8 seconds.
+const EVIDENCE_SPREAD: f64 = 1.0 / 3.0;
 /// No hint is believed for longer: the API's limits refill within a minute, and what does last for a
 /// day shows itself at the next try. A mistake of something in between would park the run.
 pub const LONGEST_HINT: Duration = Duration::from_hours(1);
@@ -40,6 +49,28 @@ pub struct RetrySettings {
     pub waits: Waits,
     /// A job fails with the first failure so long after its first attempt began; none waits on.
     pub give_up_after: Option<Duration>,
+    /// What sets the waits after failures of the server or the network.
+    pub by: RetryBy,
+}
+
+impl RetrySettings {
+    /// Whether the neighbours have a say in the waits after failures of that class: not in limits, and
+    /// not where the user has set the waits.
+    fn goes_by_evidence(&self, class: ErrorClass) -> bool {
+        self.by == RetryBy::Evidence
+            && class.budget() == Budget::Faults
+            && !self.waits.are_set(class)
+    }
+}
+
+/// What sets the waits of our own after failures of the server or the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryBy {
+    /// How the other jobs of the model fare: short waits while they succeed, else the waits of the class.
+    #[default]
+    Evidence,
+    /// The waits of the class, always.
+    Table,
 }
 
 /// How the other jobs of a model fare, which tells whether a failure is the job's own.
@@ -73,6 +104,8 @@ pub struct Standing {
     pub others: Others,
     /// How long ago its first attempt began.
     pub age: Duration,
+    /// Its model is well at its endpoint, by the answers of the last seconds.
+    pub is_well: bool,
 }
 
 impl Default for RetrySettings {
@@ -83,6 +116,7 @@ impl Default for RetrySettings {
             max_interruptions: 20,
             waits: Waits::default(),
             give_up_after: None,
+            by: RetryBy::default(),
         }
     }
 }
@@ -128,7 +162,7 @@ pub fn decide(
     let history = counted(acting.budget(), history, standing.others.blame(acting));
     let step = match acting.treatment() {
         Treatment::Retry if may_retry(settings, acting, evidence, &history, standing.age) => {
-            Step::RetryIn(wait(settings, acting, evidence, &history, rng))
+            Step::RetryIn(wait(settings, acting, evidence, &history, standing, rng))
         }
         Treatment::Requeue if !interrupted_too_often(settings, acting, &history) => Step::Requeue,
         Treatment::Retry | Treatment::Requeue | Treatment::Fail => Step::Fail,
@@ -271,10 +305,16 @@ fn wait(
     class: ErrorClass,
     evidence: &Evidence,
     history: &JobHistory,
+    standing: Standing,
     rng: &mut Rng,
 ) -> Duration {
     let Some(hint) = evidence.retry_after else {
-        return own_wait(settings, class, history, rng);
+        if !settings.goes_by_evidence(class) {
+            return own_wait(settings, class, history, rng);
+        }
+        let short = wait_by_evidence(settings, history, standing, rng);
+        let wait = short.unwrap_or_else(|| own_wait(settings, class, history, rng));
+        return wait.max(least_before_the_last(settings, class, history, standing));
     };
     let hinted = believed(hint, rng);
     let failures = history
@@ -285,6 +325,34 @@ fn wait(
     } else {
         hinted.max(own_wait(settings, class, history, rng))
     }
+}
+
+/// How long a job waits that failed while its neighbours succeed; none if the waits of its class hold.
+fn wait_by_evidence(
+    settings: &RetrySettings,
+    history: &JobHistory,
+    standing: Standing,
+    rng: &mut Rng,
+) -> Option<Duration> {
+    let place = usize::try_from(history.faults_in_row.saturating_sub(1)).ok()?;
+    let short = WAITS_BY_EVIDENCE.get(place).filter(|_| standing.is_well)?;
+    let spread = 1.0 + EVIDENCE_SPREAD * (2.0 * rng.f64() - 1.0);
+    Some(scaled(*short, settings.scale * spread))
+}
+
+/// The last try comes no sooner than the waits of the class would let it: quick tries before it cost
+/// no job its life. Zero before any other try.
+fn least_before_the_last(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    history: &JobHistory,
+    standing: Standing,
+) -> Duration {
+    if history.counted.saturating_add(1) < settings.max_attempts {
+        return Duration::ZERO;
+    }
+    let whole = settings.waits.before(class, settings.max_attempts);
+    scaled(whole, settings.scale).saturating_sub(standing.age)
 }
 
 /// Our own wait: drawn evenly between half and one and a half times the value of the schedule.

@@ -4,7 +4,7 @@
 //! project's own choice: short where a new try costs little (a cut connection), long where haste
 //! makes things worse (an overloaded API). Drawing the actual wait around a value is `retry`'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -31,6 +31,8 @@ pub enum WaitsError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waits {
     lists: BTreeMap<ErrorClass, Vec<Duration>>,
+    /// The classes whose waits the user has set.
+    set: BTreeSet<ErrorClass>,
 }
 
 impl Default for Waits {
@@ -39,7 +41,10 @@ impl Default for Waits {
             .filter(|class| class.treatment() == Treatment::Retry)
             .map(|class| (class, standard(class)))
             .collect();
-        Self { lists }
+        Self {
+            lists,
+            set: BTreeSet::new(),
+        }
     }
 }
 
@@ -65,7 +70,22 @@ impl Waits {
             .get_mut(&class)
             .ok_or(WaitsError::NotRetried(class))?;
         *list = waits;
+        self.set.insert(class);
         Ok(())
+    }
+
+    /// The user has set the waits of that class.
+    #[must_use]
+    pub fn are_set(&self, class: ErrorClass) -> bool {
+        self.set.contains(&class)
+    }
+
+    /// What the waits before as many tries as that come to, the first try apart.
+    #[must_use]
+    pub fn before(&self, class: ErrorClass, tries: u32) -> Duration {
+        (1..tries).fold(Duration::ZERO, |sum, failures| {
+            sum.saturating_add(self.after(class, failures))
+        })
     }
 
     /// The wait after that many failures in a row (from 1); the last one repeats.

@@ -183,7 +183,7 @@ fn config_trust_accepts_a_found_file_until_it_changes() {
     assert_eq!(listed[1]["root"], url);
     desk.run(&["config", "trust", "--revoke"])
         .expect(0)
-        .says(&["trusted no longer"]);
+        .says(&["no longer trusted"]);
     desk.run(&SUBMIT).expect(2).says(&["merely found"]);
     desk.run(&["config", "trust", "--revoke", &url])
         .expect(0)
@@ -208,7 +208,7 @@ fn trust_is_taken_back_from_the_file_that_had_it_though_a_link_stands_there_now(
     std::os::unix::fs::symlink(desk.path("other.toml"), desk.path("claude-run.toml")).unwrap();
     desk.run(&["config", "trust", "--revoke"])
         .expect(0)
-        .says(&["trusted no longer"]);
+        .says(&["no longer trusted"]);
     let listed = desk.run(&["config", "trust", "--list"]).expect(0);
     assert!(!listed.stdout.contains("claude-run.toml"), "{listed}");
 }

@@ -81,13 +81,13 @@ fn section(name: &str, command: &Command) -> String {
             .filter(own)
             .filter(|arg| arg.get_help_heading() == heading);
         if let Some(heading) = heading {
-            write!(text, "\n{heading}:\n").unwrap();
+            writeln!(text, "\n{heading}:").unwrap();
         }
         text += "\n";
         text += &options(args);
     }
     if let Some(more) = command.get_after_long_help().or(command.get_after_help()) {
-        write!(text, "\n```text\n{}\n```\n", more.to_string().trim_end()).unwrap();
+        writeln!(text, "\n```text\n{}\n```", more.to_string().trim_end()).unwrap();
     }
     text
 }
@@ -166,7 +166,7 @@ fn man_page(name: &str, command: &Command) -> String {
         .mut_args(|arg| {
             let arg = arg.hide_short_help(false);
             if arg.get_id() == "help" {
-                arg.help("Print help")
+                arg.help("Print help").long_help("Print help")
             } else {
                 arg
             }

@@ -104,9 +104,9 @@ fn table_of(
     } else {
         format!("{about}\n\n")
     };
-    write!(
+    writeln!(
         page,
-        "\n## [{table}]\n\n{about}| key | flag | default | meaning |\n|---|---|---|---|\n"
+        "\n## [{table}]\n\n{about}| key | flag | default | meaning |\n|---|---|---|---|"
     )
     .unwrap();
     let mut within = Vec::new();
@@ -131,10 +131,10 @@ fn table_of(
         within.into_iter().partition(|(key, _)| is_class(key));
     if !classes.is_empty() {
         let names: Vec<_> = classes.iter().map(|(key, _)| format!("`{key}`")).collect();
-        write!(
+        writeln!(
             page,
             "\n`[{table}.CLASS]` has one key, `waits`: the waits before the first, second, ... retry of a job that failed with this class; the last one repeats. \
-             CLASS is one of {}. [Errors](errors.md#the-classes) has the defaults.\n",
+             CLASS is one of {}. [Errors](errors.md#the-classes) has the defaults.",
             names.join(", ")
         )
         .unwrap();

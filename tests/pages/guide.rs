@@ -126,6 +126,24 @@ fn the_readme_is_short() {
 }
 
 #[test]
+fn the_picture_shows_a_run_at_work_in_either_scheme() {
+    let picture = fs::read_to_string(root().join("docs/terminal.svg")).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.trim_end().ends_with("</svg>"));
+    for shown in [
+        "prefers-color-scheme: dark",
+        "claude-run submit examples/prompts.jsonl --simulate",
+        "SIMULATED",
+        "/200",
+    ] {
+        assert!(picture.contains(shown), "{shown}");
+    }
+    // A picture that a browser shows as an image may load nothing and run nothing.
+    for foreign in ["<script", "href=", "url(", "/home", "/tmp", "<!--"] {
+        assert!(!picture.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
 fn commands_that_no_test_runs_are_marked_and_counted() {
     let mut marked = Vec::new();
     for name in PAGES {

@@ -118,7 +118,9 @@ fn every_page_can_be_reached_from_the_readme() {
         let text = fs::read_to_string(root().join(&page)).unwrap();
         for target in targets(&text) {
             let file = target.split('#').next().unwrap_or_default();
-            if !file.ends_with(".md") || file.starts_with("https://") {
+            if Path::new(file).extension().is_none_or(|end| end != "md")
+                || file.starts_with("https://")
+            {
                 continue;
             }
             let path = fs::canonicalize(root().join(&page).parent().unwrap().join(file)).unwrap();

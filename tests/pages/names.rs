@@ -93,7 +93,7 @@ fn every_file_that_the_internals_name_is_there() {
     for page in PAGES {
         let text = fs::read_to_string(root().join(page)).unwrap();
         for name in quoted(&text) {
-            let is_path = name.ends_with(".rs")
+            let is_path = Path::new(&name).extension().is_some_and(|end| end == "rs")
                 || (name.ends_with('/') && name.len() > 2 && !name.contains([' ', '*', '~']));
             // A word in capitals stands for whatever one puts there.
             let is_template = name

@@ -148,7 +148,8 @@ impl Session {
     /// None if the machine lacks a tool that the command uses.
     fn run(&mut self, page: &Page, step: &Step) -> Option<Said> {
         if step.command.starts_with("export ") {
-            self.exports += &format!("{}\n", step.command);
+            self.exports.push_str(&step.command);
+            self.exports.push('\n');
         }
         if let Some(tool) = missing_tool(&step.command) {
             eprintln!("{tool} is not installed: `{}` did not run", step.command);
@@ -183,17 +184,15 @@ impl Session {
     }
 
     fn shell(&self, command: &str) -> Command {
-        let mut shell = self.desk.command(&[]);
-        let folder = shell.get_current_dir().unwrap().to_owned();
-        let variables: Vec<_> = shell
+        let bare = self.desk.command(&[]);
+        let variables = bare
             .get_envs()
-            .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
-            .collect();
-        shell = Command::new("bash");
+            .filter_map(|(name, value)| Some((name, value?)));
+        let mut shell = Command::new("bash");
         let both = format!("exec 2>&1\n{}{command}", self.exports);
         shell
             .args(["--norc", "-c", &both])
-            .current_dir(folder)
+            .current_dir(self.desk.path(""))
             .env_clear()
             .envs(variables)
             .stdin(Stdio::null());
@@ -285,10 +284,8 @@ fn missing_tool(command: &str) -> Option<&'static str> {
     let path = std::env::var_os("PATH").unwrap();
     let is_there =
         |tool: &str| std::env::split_paths(&path).any(|folder| folder.join(tool).exists());
-    let used = ["jq", "curl", "gzip"]
-        .into_iter()
-        .filter(|tool| command.split_whitespace().any(|word| word == *tool));
-    used.into_iter().find(|tool| !is_there(tool))
+    let mut tools = ["jq", "curl", "gzip"].into_iter();
+    tools.find(|tool| command.split_whitespace().any(|word| word == *tool) && !is_there(tool))
 }
 
 fn interrupt(child: &Child) {

@@ -34,7 +34,7 @@ and its content; when it changes, it must be trusted again.
 Examples:
   claude-run config trust                              accept ./claude-run.toml as it is now
   claude-run config trust --list                       what is trusted and remembered
-  claude-run config trust --revoke                     trust ./claude-run.toml no longer
+  claude-run config trust --revoke                     stop trusting ./claude-run.toml
   claude-run config trust --revoke https://gate.test   forget a host that was remembered";
 
 /// `claude-run config trust`.
@@ -47,7 +47,7 @@ pub struct TrustArgs {
     /// Show which files are trusted and which hosts are remembered
     #[arg(long)]
     pub list: bool,
-    /// Trust the file no longer, or forget the host
+    /// Stop trusting the file, or forget the host
     #[arg(long, conflicts_with = "list")]
     pub revoke: bool,
     /// With --list: print one JSON object per entry and line

@@ -113,7 +113,7 @@ fn fault(text: &str) -> Result<FaultRate, Failure> {
         .parse()
         .ok()
         .filter(|rate| (0.0..=1.0).contains(rate))
-        .ok_or_else(|| wrong(format!("`{rate}` is no rate between 0 and 1")))?;
+        .ok_or_else(|| wrong(format!("`{rate}` is not a rate between 0 and 1")))?;
     let case: Case = case.parse().map_err(wrong)?;
     Ok(FaultRate { case, probability })
 }

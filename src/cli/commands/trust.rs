@@ -109,7 +109,7 @@ fn revoke(memory: &Memory, what: Option<&str>, console: &Console) -> Result<(), 
         forgotten.extend((file || bundle).then_some(name));
     }
     for name in &forgotten {
-        console.note(format!("{name} is trusted no longer"));
+        console.note(format!("{name} is no longer trusted"));
     }
     if forgotten.is_empty() {
         let name = names.first().map(String::as_str).unwrap_or_default();

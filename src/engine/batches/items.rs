@@ -148,6 +148,8 @@ fn decided(
     let standing = Standing {
         others: Others::Succeed,
         age: age.try_into().unwrap_or_default(),
+        // The next batch may be hours away; the waits of the class are none beside that.
+        is_well: false,
     };
     let Outcome {
         mut finish,

@@ -23,6 +23,7 @@ impl Scheduler {
         let standing = Standing {
             others: Others::Succeed,
             age: Duration::ZERO,
+            is_well: false,
         };
         Surroundings {
             lane: crate::model::Lane::Live,

@@ -63,7 +63,7 @@ fn of_variable(variable: &'static str, raw: &str, first_party: bool) -> Finding 
     if key.expose_secret().len() == raw.len() {
         return finding;
     }
-    let note = "blanks or quotes around it are taken off";
+    let note = "blanks or quotes around it are removed";
     Finding {
         found: format!("{}; {note}", finding.found),
         ..finding

@@ -34,7 +34,7 @@ pub(super) fn base_url(ctx: &Context) -> (Option<(BaseUrl, Passage)>, Finding) {
             "Use https:// if the endpoint has it.",
         )
     } else if base.note().is_some() {
-        let remedy = "Give the root without /v1; what stood behind it is taken off.";
+        let remedy = "Give the root without /v1; what follows it is removed.";
         Finding::warning(NAME, shown, remedy)
     } else {
         Finding::ok(NAME, shown)
