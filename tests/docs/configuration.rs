@@ -155,13 +155,7 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 
 /// The words that a key may hold, if there are few.
 fn words(root: &Value, schema: &Value) -> String {
-    let choices = schema["anyOf"]
-        .as_array()
-        .and_then(|any| any.first())
-        .map(|first| resolve(root, first));
-    let Some(choices) = choices else {
-        return String::new();
-    };
+    let choices = resolve(root, schema);
     let told: Vec<_> = match (&choices["oneOf"], &choices["enum"]) {
         (Value::Array(all), _) => all.iter().filter_map(|one| one["const"].as_str()).collect(),
         (_, Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
