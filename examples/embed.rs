@@ -28,7 +28,7 @@ use claude_run::model::{
 };
 use claude_run::policy::{PriceTable, RetrySettings};
 use claude_run::progress::Silent;
-use claude_run::provider::{Failure, Message, Provider, Reply, Request};
+use claude_run::provider::{Failure, Message, Provider, Reply, Request, Reserved};
 use claude_run::report::{ExportFormat, Layout, load_report, report_text, write_results};
 use claude_run::store::sqlite::{DispatchLock, SqliteReader, SqliteStore};
 use claude_run::store::{NewRun, Only, Reader, Store};
@@ -188,6 +188,7 @@ impl Provider for Canned {
             },
             limits: RateLimits::default(),
             latency: Duration::from_millis(20),
+            reserved: Reserved::default(),
         }
     }
 }

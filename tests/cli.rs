@@ -18,6 +18,8 @@ mod amended;
 mod bad_input;
 #[path = "cli/batches.rs"]
 mod batches;
+#[path = "cli/bombs.rs"]
+mod bombs;
 #[path = "cli/budget.rs"]
 mod budget;
 #[path = "cli/cache_prefix.rs"]

@@ -18,6 +18,8 @@
 mod amended;
 #[path = "simulation/batches/mod.rs"]
 mod batches;
+#[path = "simulation/broken_store.rs"]
+mod broken_store;
 #[path = "simulation/budget.rs"]
 mod budget;
 #[path = "simulation/fruitless.rs"]

@@ -34,7 +34,7 @@ use super::stop::{Stop, StopSignal};
 use crate::clock::{Clock, add};
 use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run, RunEnd};
 use crate::policy::{Marker, Prompt};
-use crate::provider::{BatchApi, Provider, Reply};
+use crate::provider::{BatchApi, Provider, Reply, Reserved};
 use crate::store::{
     BatchStore, Claimed, Finish, Pulse, Recovered, StatusChange, Store, StoreError, Waiting,
 };
@@ -252,8 +252,16 @@ enum Called {
     Pulsed(Result<Pulse, StoreError>),
 }
 
-/// Ends of attempts that went into the store together, each with its job.
-type Group = Vec<(ClaimedJob, Finish)>;
+/// Ends of attempts that went into the store together.
+type Group = Vec<EndedAttempt>;
+
+/// The end of an attempt on its way into the store.
+struct EndedAttempt {
+    job: ClaimedJob,
+    finish: Finish,
+    /// The room of its answer, until that is recorded.
+    _reserved: Reserved,
+}
 
 /// What became of a request's task; boxed, since a reply is large.
 type Answer = Result<Box<(Id, Reply)>, JoinError>;

@@ -61,6 +61,11 @@ impl Road {
         probe.max(self.paused_until).max(self.doubt.opens_at())
     }
 
+    fn turns_at(&self) -> [Option<Timestamp>; 3] {
+        let probe = self.circuit.open().map(|open| open.next_probe_at);
+        [probe, self.paused_until, self.doubt.opens_at()]
+    }
+
     /// Sends nothing before `until`; false if it was paused already.
     pub(super) fn pause(&mut self, until: Timestamp, now: Timestamp) -> bool {
         let was_paused = self.paused_until.is_some_and(|at| at > now);
@@ -191,6 +196,13 @@ impl Roads {
             self.first.opens_at(),
             second.and_then(|from| self.second.opens_at().max(Some(from))),
         ]
+    }
+
+    /// Every time at which a road opens or the other one is taken.
+    pub(super) fn turns_at(&self) -> [Option<Timestamp>; 7] {
+        let [a, b, c] = self.first.turns_at();
+        let [d, e, f] = self.second.turns_at();
+        [a, b, c, d, e, f, self.second_from()]
     }
 
     /// A request of this job was sent.

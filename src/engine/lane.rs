@@ -64,6 +64,12 @@ impl Lane {
         }
     }
 
+    /// Whether a pulse tells anything new of it: most queues of a run with many models are empty.
+    pub(super) fn is_news(&self, load: &LaneLoad) -> bool {
+        let left = load.queued + load.in_flight;
+        (self.queued, self.left) != (load.queued, left) || (self.dry && self.queued > 0)
+    }
+
     /// Takes over what a pulse tells. A lane that was dry is asked again: another process may have
     /// put jobs back.
     pub(super) fn refresh(&mut self, load: &LaneLoad) {
@@ -106,15 +112,25 @@ impl Lane {
 
     /// When a lane that has nothing to send now may have something without any input: each time at
     /// which one of its roads opens.
-    pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
+    pub(super) fn wakes_at(&self) -> [Option<Timestamp>; 2] {
         let idle = self.queued == 0 && self.ready.is_empty();
         let waits = !self.blocked && self.claiming == 0 && !idle;
         let due = self.next_due.filter(|_| self.dry && self.ready.is_empty());
         let [first, second] = self.roads.open_at();
         // The second road is closed for good where no time is known.
         let second = second.map(|at| at.max(due.unwrap_or(at)));
-        let times = [first.max(due), second];
-        times.into_iter().flatten().filter(move |_| waits)
+        if waits {
+            [first.max(due), second]
+        } else {
+            [None, None]
+        }
+    }
+
+    /// Times at which [`Lane::may_send`], [`Lane::is_claimable`] or its endpoint may come out differently
+    /// although nothing has happened.
+    pub(super) fn turns_at(&self) -> [Option<Timestamp>; 8] {
+        let [a, b, c, d, e, f, g] = self.roads.turns_at();
+        [a, b, c, d, e, f, g, self.next_due]
     }
 
     pub(super) fn ready(&self) -> usize {

@@ -9,6 +9,7 @@
 //! batch_money  what the batch lane asks it, and tells it
 //! reach        whether the endpoint answers at all
 //! endpoints    which endpoint a model's requests go to
+//! model_queues which models' jobs may be claimed or sent now
 //! lane         the part of its state that belongs to one model
 //! charge       pure: what an attempt cost, and what it may have cost at most
 //! bounds       the same of attempts that a crash left open
@@ -42,6 +43,7 @@ mod events;
 mod interrupted;
 mod lane;
 mod live_rate;
+mod model_queues;
 mod outcome;
 mod providers;
 mod purse;

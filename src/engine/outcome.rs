@@ -154,14 +154,19 @@ fn failed(
 ) -> Outcome {
     let mut verdict = verdict_of(settings, job, &mut failure, around, rng);
     let class = failure.class;
+    // One job's refusal is no reason to leave the second endpoint out, nor to ask another model.
+    let doubted_there =
+        job.endpoint == Endpoint::Second && believe(&mut verdict.step, class, around);
     let unfit = unfit(settings, job, verdict.step, &failure, now);
     if unfit.is_some() {
         verdict.step = Step::Requeue;
-    } else if let Some(next) = again::after_failure(settings, job, class, &verdict, around, now) {
+    } else if !doubted_there
+        && let Some(next) = again::after_failure(settings, job, class, &verdict, around, now)
+    {
         let record = failure_record(settings, job, failure, around.lane, now);
         return without_consequences(record, next);
     }
-    let doubted = believe(&mut verdict.step, class, around);
+    let doubted = doubted_there || believe(&mut verdict.step, class, around);
     again::join_refusal(job, &mut failure);
     again::tell_what_was_paid(job, verdict.step, &mut failure.evidence);
     let evidence = &failure.evidence;

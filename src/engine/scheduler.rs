@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use super::endpoints::SecondEndpoint;
 use super::lane::Lane;
+use super::model_queues::ModelQueues;
 use super::outcome::{Outcome, Unfit, halt_for};
 use super::reach::Reach;
 use super::settings::EngineSettings;
@@ -89,9 +90,11 @@ pub(super) struct Scheduler {
     unreachable_after: Duration,
     retry: RetrySettings,
     on_halt: OnHalt,
-    lanes: Vec<Lane>,
-    /// The lane whose turn it is to start a job.
+    queues: ModelQueues,
+    /// The model queue whose turn it is to start a job.
     turn: usize,
+    /// Where the last claims ended, if they did not come round to all queues that may claim.
+    claim_from: Option<usize>,
     /// A second endpoint, until it turns out not to serve.
     second: Option<SecondEndpoint>,
     /// Answered, and on the way into the store.
@@ -156,8 +159,9 @@ impl Scheduler {
             closed_until: None,
             notes: Vec::new(),
             waiting: None,
-            lanes: Vec::new(),
+            queues: ModelQueues::new(),
             turn: 0,
+            claim_from: None,
             recording: 0,
             open_bytes: 0,
             next_start: None,
@@ -186,9 +190,14 @@ impl Scheduler {
         let asked = std::mem::take(&mut self.pulse_asked);
         self.pace.turn();
         for load in pulse.lanes {
-            match self.lanes.iter_mut().find(|lane| lane.model == load.model) {
-                Some(lane) => lane.refresh(&load),
-                None => self.lanes.push(Lane::new(load, self.second.as_ref())),
+            match self.queues.of(&load.model) {
+                Some(queue) if !queue.is_news(&load) => {}
+                Some(_) => {
+                    if let Some(mut queue) = self.queues.of_mut(&load.model) {
+                        queue.refresh(&load);
+                    }
+                }
+                None => self.queues.add(Lane::new(load, self.second.as_ref())),
             }
         }
         if pulse.cancel_requested {
@@ -201,14 +210,14 @@ impl Scheduler {
     pub(super) fn on_claimed(&mut self, model: &str, claimed: Claimed, prompts: Vec<Prompt>) {
         self.throttles.claimed(&claimed.jobs, prompts);
         self.open_bytes += claimed.jobs.iter().map(bytes).sum::<u64>();
-        if let Some(lane) = self.lane_mut(model) {
-            lane.claimed(claimed);
+        if let Some(mut queue) = self.queues.of_mut(model) {
+            queue.claimed(claimed);
         }
     }
 
     pub(super) fn on_claim_failed(&mut self, model: &str) {
-        if let Some(lane) = self.lane_mut(model) {
-            lane.claim_failed();
+        if let Some(mut queue) = self.queues.of_mut(model) {
+            queue.claim_failed();
         }
         self.leave(Leave::Broken);
     }
@@ -247,8 +256,8 @@ impl Scheduler {
     pub(super) fn on_abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
         self.off_the_wire(job);
         self.throttles.abandoned(job, now);
-        if let Some(lane) = self.lane_mut(&job.model) {
-            lane.abandoned(job.job());
+        if let Some(mut queue) = self.queues.of_mut(&job.model) {
+            queue.abandoned(job.job());
         }
     }
 
@@ -260,27 +269,27 @@ impl Scheduler {
         {
             return self.changed_lanes(model, amended.amendment.model(), next);
         }
-        if let Some(lane) = self.lane_mut(model) {
-            lane.recorded(next);
+        if let Some(mut queue) = self.queues.of_mut(model) {
+            queue.recorded(next);
         }
     }
 
     /// A job goes on with another model, of which this run may have had no job before.
     fn changed_lanes(&mut self, from: &str, to: &str, next: &Next) {
-        if let Some(lane) = self.lane_mut(from) {
-            lane.left_the_lane();
+        if let Some(mut queue) = self.queues.of_mut(from) {
+            queue.left_the_lane();
         }
-        if self.lane_mut(to).is_none() {
+        if self.queues.of(to).is_none() {
             let load = LaneLoad {
                 model: to.to_owned(),
                 queued: 0,
                 in_flight: 0,
                 held: 0,
             };
-            self.lanes.push(Lane::new(load, self.second.as_ref()));
+            self.queues.add(Lane::new(load, self.second.as_ref()));
         }
-        if let Some(lane) = self.lane_mut(to) {
-            lane.joined(next);
+        if let Some(mut queue) = self.queues.of_mut(to) {
+            queue.joined(next);
         }
     }
 
@@ -305,7 +314,7 @@ impl Scheduler {
         rng: &mut Rng,
     ) -> LaneChange {
         let (retry, finish) = (&self.retry, &outcome.finish);
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.model == job.model) else {
+        let Some(mut lane) = self.queues.of_mut(&job.model) else {
             return LaneChange::None;
         };
         lane.suspect(job.job(), finish);
@@ -362,18 +371,21 @@ impl Scheduler {
     /// What is to be done now. Called again after each input and at [`Scheduler::wakes_at`].
     pub(super) fn plan(&mut self, now: Timestamp, rng: &mut Rng) -> Vec<Effect> {
         self.planned_at = now;
+        self.queues.look(now);
+        let looked_at = self.queues.take_looked_at();
         self.check_reach(now);
         let mut effects = Vec::new();
         effects.extend(self.throttles.budget_warning().map(Effect::Tell));
-        self.tell_notes(&mut effects);
+        self.tell_notes(&mut effects, &looked_at);
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
             let closed = self.throttles.begin_plan(now);
             self.tell_hours(&mut effects, closed);
             let held_back = closed.is_some() || self.waiting.is_some_and(|until| until > now);
-            self.plan_diversions(&mut effects, now);
-            self.release(&mut effects, |lane| held_back || !lane.may_send(now));
+            self.plan_diversions(&mut effects, &looked_at, now);
+            self.queues.look(now);
+            self.release(&mut effects, !held_back);
             if !held_back {
                 self.plan_starts(&mut effects, now, rng);
             }
@@ -401,7 +413,7 @@ impl Scheduler {
         let start = self
             .next_start
             .filter(|_| self.ready() > 0 && self.free_slots() > 0);
-        let claims = self.lanes.iter().flat_map(Lane::wakes_at);
+        let claims = self.queues.wakes_after(self.planned_at).into_iter();
         claims
             .chain(start)
             .chain(self.unreachable_at())
@@ -413,7 +425,7 @@ impl Scheduler {
     }
 
     fn plan_leave(&mut self, effects: &mut Vec<Effect>) {
-        self.release(effects, |_| true);
+        self.release(effects, false);
         if self.is_quiet()
             && let Some(leave) = self.leaving.clone()
         {
@@ -421,10 +433,12 @@ impl Scheduler {
         }
     }
 
-    /// Gives back what some lanes have claimed and not sent.
-    fn release(&mut self, effects: &mut Vec<Effect>, of: impl Fn(&Lane) -> bool) {
-        let lanes = self.lanes.iter_mut().filter(|lane| of(lane));
-        let ready: Vec<_> = lanes.flat_map(Lane::take_ready).collect();
+    /// Gives back what was claimed and not sent; `stuck`: only what may not be sent now.
+    fn release(&mut self, effects: &mut Vec<Effect>, stuck: bool) {
+        let mut ready = Vec::new();
+        for at in self.queues.with_ready(stuck) {
+            ready.extend(self.queues.at(at).take_ready());
+        }
         if !ready.is_empty() {
             for job in &ready {
                 self.throttles.released(job.job());
@@ -475,12 +489,11 @@ impl Scheduler {
     }
 
     fn ready(&self) -> u32 {
-        let ready = self.lanes.iter().map(Lane::ready).sum::<usize>();
-        u32::try_from(ready).unwrap_or(u32::MAX)
+        self.queues.ready()
     }
 
     fn claiming(&self) -> u32 {
-        self.lanes.iter().map(Lane::claiming).sum()
+        self.queues.claiming()
     }
 
     /// Attempts that have begun in the store and have not ended there.
@@ -489,9 +502,7 @@ impl Scheduler {
     }
 
     fn nothing_is_left(&self) -> bool {
-        self.lanes
-            .iter()
-            .all(|lane| lane.queued == 0 || lane.blocked)
+        self.queues.nothing_is_left()
     }
 
     fn is_quiet(&self) -> bool {
@@ -500,22 +511,18 @@ impl Scheduler {
 
     /// The lanes take turns, so that a large one does not starve a small one.
     fn next_ready(&mut self, now: Timestamp) -> Option<ClaimedJob> {
-        let count = self.lanes.len();
-        for step in 0..count {
-            let index = (self.turn + step) % count;
+        self.queues.look(now);
+        let mut found = self.queues.next_sendable(self.turn, None);
+        while let Some(at) = found {
             let throttles = &mut self.throttles;
             let verdict = |job: &_, to| throttles.verdict(job, to, now);
-            let sent = self.lanes[index].send(now, verdict);
-            if let Some(job) = sent {
-                self.turn = index + 1;
+            if let Some(job) = self.queues.at(at).send(now, verdict) {
+                self.turn = at + 1;
                 return Some(job);
             }
+            found = self.queues.next_sendable(self.turn, Some(at));
         }
         None
-    }
-
-    fn lane_mut(&mut self, model: &str) -> Option<&mut Lane> {
-        self.lanes.iter_mut().find(|lane| lane.model == model)
     }
 
     fn leave_at_the_end(&mut self) {
@@ -544,3 +551,6 @@ impl Scheduler {
 fn bytes(job: &ClaimedJob) -> u64 {
     job.body.len() as u64
 }
+
+#[cfg(test)]
+mod tests;

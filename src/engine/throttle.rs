@@ -96,7 +96,7 @@ pub(super) struct Throttle {
     /// Requests that no wait lets pass.
     too_large: HashMap<JobId, TooLarge>,
     wakes: Option<Timestamp>,
-    told: Vec<EventKind>,
+    told: HashMap<ClassId, EventKind>,
     notes: Vec<EventKind>,
     told_files: bool,
     errors: HashMap<String, [EstimateErrors; 2]>,
@@ -145,7 +145,7 @@ impl Throttle {
             parked: 0,
             too_large: HashMap::new(),
             wakes: None,
-            told: Vec::new(),
+            told: HashMap::new(),
             notes: Vec::new(),
             told_files: false,
             errors: HashMap::new(),
@@ -470,11 +470,6 @@ impl Throttle {
         sums.collect()
     }
 
-    /// Whether both models draw on the same limits.
-    pub(super) fn share_limits(&mut self, one: &str, other: &str) -> bool {
-        self.budget.class_of(one) == self.budget.class_of(other)
-    }
-
     /// The models that share limits with this one are paused. `probe`: for so long that one request
     /// goes first afterwards.
     pub(super) fn paused(&mut self, model: &str, probe: bool) {
@@ -491,13 +486,15 @@ impl Throttle {
     pub(super) fn news(&mut self) -> Vec<EventKind> {
         let mut classes: Vec<ClassId> = self.classes.keys().copied().collect();
         classes.sort_unstable();
-        let now: Vec<EventKind> = classes
-            .into_iter()
-            .map(|class| self.pace_of(class))
-            .collect();
-        let before = std::mem::replace(&mut self.told, now);
-        let is_new = |pace: &&EventKind| !before.contains(pace);
-        self.told.iter().filter(is_new).cloned().collect()
+        let mut news = Vec::new();
+        for class in classes {
+            let pace = self.pace_of(class);
+            if self.told.get(&class) != Some(&pace) {
+                self.told.insert(class, pace.clone());
+                news.push(pace);
+            }
+        }
+        news
     }
 
     /// What is missing of a limit beyond what our own requests explain that came to nothing: whether

@@ -64,6 +64,20 @@ impl Beliefs {
         }
     }
 
+    /// These, where no job fails for what is its own: it waits instead.
+    #[must_use]
+    pub fn with_own_doubted(self) -> Self {
+        let doubted = |belief| match belief {
+            Belief::Own => Belief::Doubted,
+            other => other,
+        };
+        Self {
+            of_request: doubted(self.of_request),
+            of_account: doubted(self.of_account),
+            of_model: doubted(self.of_model),
+        }
+    }
+
     /// What an answer of this class means; it may name the model.
     #[must_use]
     pub fn of(self, class: ErrorClass, names_the_model: bool) -> Belief {
@@ -244,6 +258,10 @@ impl Doubt {
         *times = times.saturating_add(1);
         let next_probe_at = add(now, step);
         let Some(open) = &mut self.open else {
+            // Others have gone and seen already: this one's is its own.
+            if !is_new {
+                return;
+            }
             self.open = Some(Open {
                 since: now,
                 step,

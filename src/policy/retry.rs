@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use serde::{Deserialize, Serialize};
 
 use super::waits::Waits;
 use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
@@ -64,7 +65,10 @@ impl RetrySettings {
 }
 
 /// What sets the waits of our own after failures of the server or the network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum RetryBy {
     /// How the other jobs of the model fare: short waits while they succeed, else the waits of the class.
     #[default]

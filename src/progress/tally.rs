@@ -222,7 +222,7 @@ impl Tally {
             EventKind::StoreAnswers {} => self.store_silent = None,
             EventKind::Draining { .. } => self.phase = Phase::Draining,
             EventKind::RunEnded { .. } => self.phase = Phase::Ended,
-            of_batch => self.batches.observe(of_batch),
+            of_batch => self.batch_changed(of_batch, event.at),
         }
     }
 
@@ -354,7 +354,7 @@ impl Tally {
         self.attempts += 1;
         self.retries += u64::from(n > 1);
         if self.waiting.remove(custom_id).is_none() && n > 1 {
-            self.one_fewer_before();
+            self.fewer_before(1);
         }
         self.in_flight.insert(custom_id.into());
     }
@@ -567,11 +567,21 @@ impl Tally {
         });
     }
 
-    /// A job that waited since before this dispatch goes again.
-    fn one_fewer_before(&mut self) {
+    /// Nobody tells which jobs are in a batch that was created, but those whose time has come go first.
+    fn batch_changed(&mut self, kind: &EventKind, at: Timestamp) {
+        if let EventKind::BatchCreated { requests, .. } = kind
+            && self.before.is_some_and(|(_, wait)| wait.next_try_at <= at)
+        {
+            self.fewer_before(u64::from(*requests));
+        }
+        self.batches.observe(kind);
+    }
+
+    /// So many jobs that waited since before this dispatch go again.
+    fn fewer_before(&mut self, fewer: u64) {
         self.before = self
             .before
-            .map(|(jobs, wait)| (jobs - 1, wait))
+            .map(|(jobs, wait)| (jobs.saturating_sub(fewer), wait))
             .filter(|(jobs, _)| *jobs > 0);
     }
 }

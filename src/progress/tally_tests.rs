@@ -345,6 +345,33 @@ fn what_waited_before_is_counted_until_it_goes_again() {
 }
 
 #[test]
+fn what_waited_before_for_a_batch_is_counted_until_a_batch_goes_after_its_time() {
+    let kind = EventKind::StillWaiting {
+        jobs: 5,
+        next_try_at: at(60_000),
+        error_class: Some(ErrorClass::Overloaded),
+        http_status: Some(529),
+        message: None,
+    };
+    let created = |ms, requests| {
+        let kind = EventKind::BatchCreated {
+            batch: ms,
+            remote_id: "msgbatch_1".to_owned(),
+            requests,
+            expires_at: None,
+        };
+        event(ms, kind)
+    };
+    let mut events = vec![run_started(9), event(1, kind)];
+    events.push(created(59_999, 4));
+    assert_eq!(tally_of(&events).waiting(), 5, "others were in that one");
+    events.push(created(60_000, 3));
+    assert_eq!(tally_of(&events).waiting(), 2);
+    events.push(created(60_001, 100));
+    assert_eq!(tally_of(&events).next_wait(), None);
+}
+
+#[test]
 fn after_a_minute_of_the_same_failure_its_last_words_are_shown() {
     let mut events = vec![run_started(5), started(0, "a", 1)];
     events.push(overloaded(1_000, "a", 1, Some(100_000)));

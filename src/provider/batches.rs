@@ -18,12 +18,15 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{Failure, Message};
+use super::{Failure, Message, Reserved};
 use crate::model::RemoteBatch;
 
 pub use client::BatchesClient;
 pub use item::read_result_line;
-pub use verdict::{has_no_batches, is_missing, may_have_been_created, rejected_entry};
+pub use verdict::{
+    has_no_batches, is_missing, may_have_been_created, rejected_entry,
+    take_back_what_a_request_holds,
+};
 
 /// The body of a create call: its exact length, and its bytes as they are read from the store. A
 /// sender that is dropped early breaks the call off, and so does one that sends more than was said:
@@ -63,6 +66,8 @@ pub struct ResultLine {
     pub custom_id: Option<String>,
     /// What became of the entry.
     pub result: ItemResult,
+    /// The room that it holds until it is recorded.
+    pub reserved: Reserved,
 }
 
 /// What became of an entry of a batch.

@@ -17,13 +17,14 @@ use super::http::{build_client, redactor_of, request_headers};
 use super::paced::Upload;
 use super::patience::Patience;
 use super::payload::{Form, Payload};
+use super::read_budget::Reading;
 use super::roots;
 use super::stream::EventStream;
 use super::tidy::Altered;
 use super::transport::{Broken, describe_transport};
 use super::{
-    BaseUrl, ClientError, ClientSettings, Failure, HeaderView, Message, Redactor,
-    classify_transport, rate_limits,
+    BaseUrl, ClientError, ClientSettings, Failure, HeaderView, Message, ReadBudget, Redactor,
+    Reserved, classify_transport, rate_limits,
 };
 use crate::clock::{self, Clock};
 use crate::model::duration::format_duration;
@@ -47,6 +48,7 @@ pub(super) struct ApiClient {
     /// What to know of the trusted certificates when the server's was not accepted.
     roots: Option<String>,
     pub(super) max_response_bytes: usize,
+    read_budget: ReadBudget,
 }
 
 impl ApiClient {
@@ -63,6 +65,7 @@ impl ApiClient {
             idle_timeout: settings.idle_timeout,
             roots: roots::told(&settings.network),
             max_response_bytes: MAX_RESPONSE_BYTES,
+            read_budget: settings.read_budget.clone(),
         })
     }
 
@@ -80,6 +83,10 @@ impl ApiClient {
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    pub(super) fn read_budget(&self) -> &ReadBudget {
+        &self.read_budget
     }
 
     /// The longest silence within an answer of these terms.
@@ -130,6 +137,11 @@ impl ApiClient {
             let Some(chunk) = chunk else {
                 return Ok(());
             };
+            let room = seen.payload.held() + chunk.len();
+            let reading = seen
+                .reading
+                .get_or_insert_with(|| self.read_budget.answer());
+            reading.grow(room).await;
             seen.payload.take(&chunk);
             patience.heard(&seen.payload);
         }
@@ -149,14 +161,27 @@ impl ApiClient {
         limit: Duration,
         seen: &mut Seen,
     ) -> Option<Break> {
+        let reading = seen.reading.insert(self.read_budget.answer());
+        let stall = reading.stall();
         let both = async {
             let response = self.open(request, terms, seen).await?;
             self.drain(response, terms, seen).await
         };
-        let broken = match clock::timeout(limit, both).await {
-            Ok(ended) => ended.err(),
-            Err(_) => Some((Broken::Timeout, timeout_words(limit))),
+        let mut both = Box::pin(both);
+        let (mut left, mut excused) = (limit, Duration::ZERO);
+        let broken = loop {
+            if let Ok(ended) = clock::timeout(left, both.as_mut()).await {
+                break ended.err();
+            }
+            // Time in which it was we who did not read counts for nothing.
+            let waited = stall.waited();
+            left = waited.saturating_sub(excused);
+            excused = waited;
+            if left.is_zero() {
+                break Some((Broken::Timeout, timeout_words(limit)));
+            }
         };
+        drop(both);
         seen.payload.finish();
         broken
     }
@@ -334,6 +359,8 @@ pub(super) struct Seen {
     pub(super) payload: Payload,
     /// How much of the request has left.
     pub(super) upload: Upload,
+    /// The room for what has come.
+    reading: Option<Reading>,
     /// The head announces the events of a message.
     is_stream: bool,
 }
@@ -353,6 +380,18 @@ impl Seen {
         self.payload = Payload::new(form, limit);
         self.head = Some((status, headers));
         self.began = Some(Instant::now());
+    }
+
+    /// Lets go of what came, but for the message that was made of it: that keeps its room until it is
+    /// recorded.
+    pub(super) fn keep(self, result: &Result<Message, Box<Failure>>) -> Reserved {
+        let message = match result {
+            Ok(message) => Some(message),
+            Err(failure) => failure.message.as_ref(),
+        };
+        let bytes = message.map_or(0, |message| message.raw.len());
+        self.reading
+            .map_or_else(Reserved::default, |reading| reading.keep(bytes))
     }
 
     /// The headers of the answer; none before it begins.

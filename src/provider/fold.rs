@@ -23,6 +23,9 @@ use crate::model::raw_object::{Member, ObjectError, members, unquote};
 /// Most kinds of unknown events and deltas that are remembered: they are for one line of the log.
 const MAX_UNKNOWN: usize = 8;
 
+/// What a content block takes beside its text, about: its members are kept one by one.
+const BLOCK: usize = 512;
+
 /// What gateways that also speak another protocol put at the end of a stream.
 pub(super) const DONE: &str = "[DONE]";
 
@@ -53,6 +56,8 @@ pub(super) struct Fold {
     end: Option<End>,
     frames: u64,
     pings: u64,
+    /// Bytes of memory that the message takes, about.
+    held: usize,
     unknown: BTreeSet<String>,
 }
 
@@ -91,6 +96,11 @@ impl Fold {
         stop_reason.is_some_and(|raw| raw.starts_with('"'))
             && (self.stop_told || self.content.came_with_the_beginning())
             && self.content.open().next().is_none()
+    }
+
+    /// Bytes of memory that the message takes, about.
+    pub(super) fn held(&self) -> usize {
+        self.held
     }
 
     /// Whether its count of output tokens is the beginning's, which is told before there is any.
@@ -172,6 +182,7 @@ impl Fold {
 
     fn start_message(&mut self, message: &str) -> Result<(), String> {
         let head = object(message)?;
+        self.held += message.len() + BLOCK;
         if let Some(before) = &self.head {
             // Some gateways send it again when they took the stream up again; nothing is lost by it.
             return match (before.get("id"), head.get("id")) {
@@ -197,11 +208,13 @@ impl Fold {
     }
 
     fn start_block(&mut self, event: &[Member<'_>]) -> Result<(), String> {
-        let head = self.begun()?;
+        self.begun()?;
         let index = index_of(event)?;
-        let block = Block::open(object(raw(event, "content_block")?)?);
+        let began = raw(event, "content_block")?;
+        self.held += began.len() + BLOCK;
+        let block = Block::open(object(began)?);
         if let Some(model) = block.falls_back_to() {
-            head.set("model", model);
+            self.begun()?.set("model", model);
         }
         if self.begun_again && self.content.block(index).is_some() {
             // The whole message is told once more; half of it and half of that would be wrong.
@@ -227,6 +240,8 @@ impl Fold {
     fn add_delta(&mut self, event: &[Member<'_>]) -> Result<(), String> {
         let index = index_of(event)?;
         let delta = read(raw(event, "delta")?)?;
+        let added = delta.iter().filter(|member| member.key != "type");
+        self.held += added.map(|member| member.value.len()).sum::<usize>();
         let block = self.content.block(index);
         let block = block.ok_or_else(|| {
             format!("the stream went on with content block {index}, which it had not begun")
@@ -246,6 +261,7 @@ impl Fold {
             .iter()
             .filter(|member| !own.contains(&&*member.key))
             .collect();
+        self.held += event.iter().map(|member| member.value.len()).sum::<usize>();
         let head = self.begun()?;
         head.merge(&delta);
         head.merge(&beside);

@@ -23,6 +23,21 @@ const USER_AGENT: &str = concat!("claude-run/", env!("CARGO_PKG_VERSION"));
 const KEEPALIVE: Duration = Duration::from_mins(1);
 const KEEPALIVE_RETRIES: u32 = 5;
 
+/// How much of a stream HTTP/2 takes in that nobody reads yet: as much as is read in a round trip or two.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// How much of all streams of a connection: enough for every one that stands still, so that answers that
+/// wait for room in memory hold up no other one.
+fn connection_window(requests: usize) -> u32 {
+    let all = requests
+        .saturating_add(1)
+        .saturating_mul(STREAM_WINDOW as usize);
+    u32::try_from(all).unwrap_or(u32::MAX).min(LARGEST_WINDOW)
+}
+
+/// The protocol's bound (RFC 9113, section 6.9.1).
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+
 /// Headers that belong to the HTTP client, and `origin`, with which the API takes us for a browser
 /// and may refuse the key (errors page).
 const FORBIDDEN_HEADERS: &[&str] = &[
@@ -124,7 +139,9 @@ fn api_builder(settings: &ClientSettings) -> ClientBuilder {
         .tcp_keepalive_interval(KEEPALIVE)
         .tcp_keepalive_retries(KEEPALIVE_RETRIES);
     match settings.http {
-        Http::Auto => builder,
+        Http::Auto => builder
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(connection_window(settings.max_connections)),
         Http::Http1 => builder.http1_only(),
     }
 }

@@ -84,9 +84,12 @@ impl Provider for MessagesClient {
         let mut seen = Seen::default();
         let broken = self.post(request, &mut seen).await;
         let latency = started.elapsed();
+        let limits = seen.limits(self.api.now());
+        let result = self.api.result(&seen, broken);
         Reply {
-            limits: seen.limits(self.api.now()),
-            result: self.api.result(&seen, broken),
+            reserved: seen.keep(&result),
+            limits,
+            result,
             latency,
         }
     }

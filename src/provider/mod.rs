@@ -7,7 +7,7 @@
 //! `classify`, `rules`, `wire`, `tidy`, `usage`, `retry_after`, `rate_limits`, `base_url`, `proxy` and
 //! `redact` are pure, and so is the reading of streams: `sse` cuts bytes into events, `fold` makes a
 //! message of events, `stream` says what came of it. `http`, `exchange` (what `messages` and
-//! `batches` share, with `paced`, `patience` and `payload`), `status_page` and `reach` are the only places that touch the network.
+//! `batches` share, with `paced`, `patience`, `payload` and `read_budget`), `status_page` and `reach` are the only places that touch the network.
 //! `roots` reads files of certificates.
 
 mod base_url;
@@ -32,6 +32,7 @@ mod payload;
 mod proxy;
 mod rate_limits;
 mod reach;
+mod read_budget;
 mod redact;
 mod retry_after;
 mod roots;
@@ -50,6 +51,7 @@ pub use base_url::BaseUrl;
 pub use batches::{
     BatchApi, BatchPage, BatchUpload, BatchesClient, ItemResult, Polled, ResultLine,
     has_no_batches, is_missing, may_have_been_created, read_result_line, rejected_entry,
+    take_back_what_a_request_holds,
 };
 pub use classify::{
     MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,
@@ -63,6 +65,7 @@ pub use pair::Pair;
 pub use proxy::{ProxyRules, ProxyServer};
 pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};
+pub use read_budget::{ReadBudget, Reserved};
 pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
 pub use rules::{ErrorFacts, is_refused_on_the_way, status_of};
@@ -116,6 +119,8 @@ pub struct Reply {
     pub limits: RateLimits,
     /// From the first byte sent to the last byte read (or to the break).
     pub latency: Duration,
+    /// The room that the message holds until it is recorded.
+    pub reserved: Reserved,
 }
 
 /// A complete message of HTTP status 200.

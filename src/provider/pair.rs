@@ -78,7 +78,7 @@ mod tests {
 
     use super::{BTreeMap, Endpoint, Pair, Provider, Reply, Request, RequestBody};
     use crate::model::RateLimits;
-    use crate::provider::{Broken, classify_transport};
+    use crate::provider::{Broken, Reserved, classify_transport};
 
     /// Answers nothing and remembers what it was asked.
     #[derive(Default)]
@@ -94,6 +94,7 @@ mod tests {
                 result: Err(classify_transport(Broken::Cut, "")),
                 limits: RateLimits::default(),
                 latency: Duration::ZERO,
+                reserved: Reserved::default(),
             }
         }
     }

@@ -83,6 +83,16 @@ impl Payload {
                 self.decide();
             }
         }
+        // Thousands of small events may take more room than their bytes do.
+        self.oversized |= self.held() > self.limit;
+    }
+
+    /// Bytes of memory that it takes, about. Most bytes of a stream are wrapping, and are not kept.
+    pub(super) fn held(&self) -> usize {
+        match &self.kind {
+            Kind::Whole(bytes) | Kind::Undecided { start: bytes, .. } => bytes.len(),
+            Kind::Events(stream) => stream.held(),
+        }
     }
 
     /// Some gateways announce events and answer in JSON or HTML all the same; others send events

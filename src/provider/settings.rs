@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Credentials, ProxyRules};
+use super::{Credentials, ProxyRules, ReadBudget};
 use crate::clock::Clock;
 use crate::model::Problem;
 
@@ -80,6 +80,8 @@ pub struct ClientSettings {
     pub http: Http,
     /// Tells the time that HTTP dates in `retry-after` are compared with.
     pub clock: Clock,
+    /// How much of answers may be in memory; clients that are made from clones of it share it.
+    pub read_budget: ReadBudget,
 }
 
 impl ClientSettings {
@@ -99,6 +101,7 @@ impl ClientSettings {
             network: Network::default(),
             http: Http::default(),
             clock: Clock::system(),
+            read_budget: ReadBudget::default(),
         }
     }
 }

@@ -57,6 +57,11 @@ impl SseReader {
         self.broken
     }
 
+    /// Bytes of the event that has not ended yet.
+    pub(super) fn held(&self) -> usize {
+        self.line.len() + self.bare.len() + self.data.as_ref().map_or(0, String::len)
+    }
+
     /// Takes the next bytes, and hands each frame that they complete to `each`.
     pub(super) fn feed(
         &mut self,
@@ -88,8 +93,7 @@ impl SseReader {
     }
 
     fn extend_line(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let held = self.line.len() + self.bare.len() + self.data.as_ref().map_or(0, String::len);
-        if held + bytes.len() > MAX_EVENT_BYTES {
+        if self.held() + bytes.len() > MAX_EVENT_BYTES {
             return Err(Fault::TooLong);
         }
         self.line.extend_from_slice(bytes);

@@ -79,6 +79,11 @@ impl EventStream {
         self.fold.end() == Some(&End::Complete) || self.fold.is_whole()
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(super) fn held(&self) -> usize {
+        self.reader.held() + self.fold.held()
+    }
+
     /// How many frames have come that tell anything: all but pings.
     pub(super) fn life(&self) -> u64 {
         self.fold.life()

@@ -91,6 +91,33 @@ struct Envelope<'a> {
     detail: Option<&'a RawValue>,
 }
 
+/// Fields of an error object, unread.
+#[derive(Deserialize)]
+struct ErrorFields<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    details: Option<&'a RawValue>,
+}
+
+/// What is needed of an error's `details`.
+#[derive(Deserialize)]
+struct DetailFields<'a> {
+    #[serde(borrow, default)]
+    error_code: Option<&'a RawValue>,
+}
+
+/// Most bytes of JSON that are read as a tree, which takes ten times as much. Receipts and details have
+/// some hundreds.
+const MAX_TREE: usize = 256 * 1024;
+
+/// Most bytes of an error's message that are looked at. Real ones have some hundreds.
+const MAX_WORDS: usize = 64 * 1024;
+
 /// Reads a whole body.
 pub(super) fn read_body(body: &[u8]) -> Body {
     let tidy = tidy(body);
@@ -134,8 +161,8 @@ impl Envelope<'_> {
                 altered: Altered::default(),
                 model: field(self.model),
                 stop_reason: field(self.stop_reason),
-                stop_details: field(self.stop_details).unwrap_or_default(),
-                usage: field(self.usage).unwrap_or_default(),
+                stop_details: small(self.stop_details).unwrap_or_default(),
+                usage: small(self.usage).unwrap_or_default(),
                 written: self.content.map(ModelOutput::read).unwrap_or_default(),
             });
         }
@@ -146,21 +173,22 @@ impl Envelope<'_> {
     }
 
     fn read_bare_error(&self) -> Option<BareError> {
-        let error: Value = field(self.error)?;
+        let error: ErrorFields<'_> = borrowed(self.error)?;
         Some(BareError {
-            message: error["message"].as_str().map(str::to_owned),
-            code: code_of(&error["code"])?,
+            message: words(error.message),
+            code: code_of(error.code)?,
         })
     }
 
     fn read_error(&self) -> Option<WireError> {
-        let error: Value = field(self.error)?;
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let message = text(&error["message"]);
+        let error: ErrorFields<'_> = borrowed(self.error)?;
+        let message = words(error.message);
+        let details: Option<DetailFields<'_>> = borrowed(error.details);
+        let detailed = details.and_then(|details| field(details.error_code));
         Some(WireError {
-            kind: text(&error["type"])?,
+            kind: field(error.kind)?,
             message: message.map(|message| unwrapped(&message).unwrap_or(message)),
-            code: text(&error["details"]["error_code"]).or_else(|| code_of(&error["code"])),
+            code: detailed.or_else(|| code_of(error.code)),
             request_id: field(self.request_id),
         })
     }
@@ -168,22 +196,19 @@ impl Envelope<'_> {
     /// The message of an error that is not in the API's shape: `error` as text or with a `message`
     /// (many gateways), `message` (AWS), `detail` (`FastAPI`).
     fn foreign_message(&self) -> Option<String> {
-        let error: Option<Value> = field(self.error);
-        let nested = error.and_then(|error| {
-            let text = error.as_str().or_else(|| error["message"].as_str());
-            text.map(str::to_owned)
-        });
+        let inside = || words(borrowed::<ErrorFields<'_>>(self.error)?.message);
+        let nested = words(self.error).or_else(inside);
         nested
-            .or_else(|| field(self.message))
-            .or_else(|| field(self.detail))
+            .or_else(|| words(self.message))
+            .or_else(|| words(self.detail))
     }
 }
 
 /// A code: a word, or a number.
-fn code_of(code: &Value) -> Option<String> {
-    let number = || code.as_u64().map(|number| number.to_string());
-    let word = code.as_str().filter(|word| !word.is_empty());
-    word.map(str::to_owned).or_else(number)
+fn code_of(code: Option<&RawValue>) -> Option<String> {
+    let number = || field::<u64>(code).map(|number| number.to_string());
+    let word = field::<String>(code).filter(|word| !word.is_empty());
+    word.or_else(number)
 }
 
 /// What the API said, out of the words that a gateway wrapped it in (`LiteLLM`: `litellm.KIND:
@@ -196,6 +221,30 @@ fn unwrapped(message: &str) -> Option<String> {
     let mut values = serde_json::Deserializer::from_str(inner).into_iter::<Value>();
     let said = values.next()?.ok()?;
     said["error"]["message"].as_str().map(str::to_owned)
+}
+
+/// The field's text, if it is one: as much of it as may matter. What is kept in the end is far less, and
+/// each step on the way there takes a copy.
+fn words(raw: Option<&RawValue>) -> Option<String> {
+    let mut text: String = field(raw)?;
+    if text.len() > MAX_WORDS {
+        let cut = &text[..text.floor_char_boundary(MAX_WORDS)];
+        // No half of a word, which may be half of a secret that is masked as a whole.
+        let end = cut.rfind(char::is_whitespace).unwrap_or(cut.len());
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    Some(text)
+}
+
+/// The field as a tree, if it is there and no larger than such fields are.
+fn small(raw: Option<&RawValue>) -> Option<Value> {
+    field(raw.filter(|raw| raw.get().len() <= MAX_TREE))
+}
+
+/// The field, if it is there and of that kind; what it borrows is not copied.
+fn borrowed<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+    serde_json::from_str(raw?.get()).ok()
 }
 
 /// The field, if it is there and of that kind.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ReportError, Result};
 use super::fitted::{Concession, Fitted, Heading, Row, day_and_second};
+use super::layout::Layout;
 use super::shape::{self, millis};
 use super::summary::TokenCounts;
 use super::table::{Align, clip, plain};
@@ -142,16 +143,16 @@ pub async fn write_attempts_text<R: Reader>(
     reader: &R,
     run: RunId,
     custom_id: Option<&str>,
-    width: usize,
+    layout: Layout,
     out: &mut impl Write,
 ) -> Result<u64> {
     let mut after_line = 0;
     let mut written = 0;
-    let mut table = Fitted::new(width, &LEDGER, &LEDGER_CONCESSIONS);
+    let mut table = Fitted::new(layout.width, &LEDGER, &LEDGER_CONCESSIONS);
     while let Some(page) = next_page(reader, run, custom_id, &mut after_line).await? {
         let rows = page.iter().map(|line| Row {
-            cells: ledger_row(line),
-            below: said(line),
+            cells: ledger_row(line, layout.all_digits),
+            below: said(line, layout.all_digits),
         });
         let text = table.draw(rows.collect());
         out.write_all(text.as_bytes())
@@ -208,12 +209,12 @@ const ID_WIDTH: usize = 40;
 /// Columns that a message gets in the table; JSON shows all of it.
 const MESSAGE_WIDTH: usize = 160;
 
-fn ledger_row(line: &AttemptLine) -> Vec<String> {
+fn ledger_row(line: &AttemptLine, all_digits: bool) -> Vec<String> {
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let outcome = line.outcome.map_or("open", AttemptOutcome::as_str);
     let cost = line
         .cost_usd
-        .map_or("unknown".to_owned(), |usd| usd.to_string());
+        .map_or("unknown".to_owned(), |usd| usd.0.shown(all_digits));
     vec![
         line.line.to_string(),
         clip(&plain(&line.custom_id), ID_WIDTH).into_owned(),
@@ -241,14 +242,17 @@ fn took(line: &AttemptLine) -> String {
 }
 
 /// What the API or the network said, when the job was to go again, and whether money may be gone.
-fn said(line: &AttemptLine) -> Vec<String> {
+fn said(line: &AttemptLine, all_digits: bool) -> Vec<String> {
     let message = line.message.as_deref().map(plain);
     let message = message.map(|text| clip(text.trim(), MESSAGE_WIDTH).into_owned());
     let next = line
         .next_try_at
         .map(|at| format!("next try {}", shape::rfc3339(at)));
     let billed = line.maybe_billed.then(|| match line.at_most_usd {
-        Some(most) => format!("may have been billed, at most ${most}"),
+        Some(most) => {
+            let most = most.0.shown(all_digits);
+            format!("may have been billed, at most ${most}")
+        }
         None => "may have been billed".to_owned(),
     });
     let basis = line.cost_basis.map(|basis| match basis {
@@ -268,10 +272,17 @@ fn said(line: &AttemptLine) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AttemptLine, write_attempts_json, write_attempts_text};
-    use crate::model::{AttemptOutcome, ErrorClass};
+    use super::{AttemptLine, Layout, write_attempts_json, write_attempts_text};
+    use crate::model::{AttemptOutcome, ErrorClass, Pico};
     use crate::report::testing::{MemoryReader, attempt, overloaded, run};
     use crate::store::AttemptRow;
+
+    fn wide(width: usize) -> Layout {
+        Layout {
+            width,
+            ..Layout::default()
+        }
+    }
 
     fn ledger() -> MemoryReader {
         let interrupted = AttemptRow {
@@ -345,7 +356,7 @@ mod tests {
     #[tokio::test]
     async fn the_table_says_below_each_attempt_what_was_said() {
         let mut out = Vec::new();
-        write_attempts_text(&ledger(), run().id, None, 200, &mut out)
+        write_attempts_text(&ledger(), run().id, None, wide(200), &mut out)
             .await
             .unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
@@ -365,7 +376,7 @@ mod tests {
     #[tokio::test]
     async fn in_eighty_columns_nothing_is_lost_but_the_year() {
         let mut out = Vec::new();
-        write_attempts_text(&ledger(), run().id, None, 80, &mut out)
+        write_attempts_text(&ledger(), run().id, None, wide(80), &mut out)
             .await
             .unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -393,10 +404,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn money_has_few_digits_unless_all_are_asked_for() {
+        let mut dear = attempt(1, 1);
+        dear.cost.total = Pico(150_644_745_000);
+        dear.maybe_billed = true;
+        dear.at_most = Some(Pico(1_234_567_000_000));
+        let reader = MemoryReader {
+            attempts: vec![dear],
+            ..MemoryReader::default()
+        };
+        for (all_digits, cost, most) in [
+            (false, "0.151", "at most $1.23"),
+            (true, "0.150644745", "at most $1.234567"),
+        ] {
+            let layout = Layout {
+                all_digits,
+                ..wide(200)
+            };
+            let mut out = Vec::new();
+            write_attempts_text(&reader, run().id, None, layout, &mut out)
+                .await
+                .unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let mut words = text.split_whitespace();
+            assert!(words.any(|word| word == cost), "{text}");
+            assert!(
+                text.lines().any(|line| line.trim().ends_with(most)),
+                "{text}"
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn no_attempts_write_nothing() {
         let mut out = Vec::new();
         let reader = MemoryReader::default();
-        let n = write_attempts_text(&reader, run().id, None, 80, &mut out)
+        let n = write_attempts_text(&reader, run().id, None, wide(80), &mut out)
             .await
             .unwrap();
         assert_eq!((n, out.len()), (0, 0));

@@ -9,7 +9,7 @@ use super::testing::{
     MemoryReader, attempt, canceled, failed, overloaded, refused, run, succeeded,
 };
 use super::{
-    AttemptLine, CsvFit, ExportFormat, Report, ResultLine, StatusLine, summarise,
+    AttemptLine, CsvFit, ExportFormat, Layout, Report, ResultLine, StatusLine, summarise,
     write_attempts_json, write_attempts_text, write_results,
 };
 use crate::model::{AttemptOutcome, ErrorClass, Halt, Pico, RunState};
@@ -73,7 +73,8 @@ async fn a_reader_that_went_away_is_recognised_by_every_writer() {
         }
         let written = write_attempts_json(&reader(), id, None, &mut Gone { after }).await;
         assert!(written.unwrap_err().is_broken_pipe());
-        let written = write_attempts_text(&reader(), id, None, 80, &mut Gone { after }).await;
+        let written =
+            write_attempts_text(&reader(), id, None, Layout::default(), &mut Gone { after }).await;
         assert!(written.unwrap_err().is_broken_pipe());
     }
 }

@@ -98,7 +98,7 @@ pub struct Recovered {
     pub waiting: Option<Waiting>,
 }
 
-/// Jobs of the live lane that wait for a time.
+/// Jobs that wait for a time, on the live lane or to go into a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// How many.

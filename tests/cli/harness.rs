@@ -321,6 +321,20 @@ impl Drop for Process {
     }
 }
 
+/// The most memory that it has had until its end, in bytes.
+pub(crate) fn peak_memory(process: &mut Process) -> u64 {
+    let status = format!("/proc/{}/status", process.pid());
+    let mut peak = 0;
+    wait_until("its end", || {
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        peak = peak.max(kib.unwrap_or(0));
+        process.has_ended()
+    });
+    peak * 1024
+}
+
 /// Looks again and again until it is so.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {

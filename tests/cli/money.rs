@@ -397,3 +397,44 @@ fn all_runs_are_summed_up_by_day_model_and_run() {
     );
     desk.run(&["report", "--all", "latest"]).expect(2);
 }
+
+/// The decimal numbers of a text that have more significant digits than people read.
+fn long_amounts(text: &str) -> Vec<&str> {
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let numbers = text.split(|c| !is_number(c)).map(|it| it.trim_matches('.'));
+    let amounts = numbers.filter(|it| it.matches('.').count() == 1);
+    let digits = |amount: &str| {
+        let all: String = amount.chars().filter(char::is_ascii_digit).collect();
+        all.trim_start_matches('0').len()
+    };
+    amounts.filter(|amount| digits(amount) > 4).collect()
+}
+
+#[test]
+fn money_for_people_has_few_digits_everywhere_and_all_of_them_with_v() {
+    let desk = Desk::new();
+    desk.write("jobs.jsonl", jobs((0..201).map(|n| "word ".repeat(37 + n))));
+    let estimate = |flags: &[&str]| {
+        let check = desk.run(&[&["check", "jobs.jsonl"], flags].concat());
+        check.expect(0).stdout
+    };
+    let json: Value = serde_json::from_str(&estimate(&["--json"])).unwrap();
+    let exact = json["estimates"]["live"]["cost_usd"].as_str().unwrap();
+    assert_ne!(long_amounts(exact), [""; 0], "{exact} tells nothing here");
+    assert_eq!(long_amounts(&estimate(&[])), [""; 0]);
+    assert!(estimate(&["-v"]).contains(exact), "{exact}");
+
+    let told = desk.run(&["submit", "jobs.jsonl"]).expect(0).stderr;
+    let expected = told.lines().find(|line| line.contains("expected:"));
+    assert_eq!(long_amounts(expected.unwrap()), [""; 0]);
+    let told = desk.run(&["submit", "jobs.jsonl", "-v"]);
+    assert!(told.stderr.contains(exact), "{told}");
+
+    let cost = desk.attempts()[0]["cost_usd"].as_str().unwrap().to_owned();
+    let table = |flags: &[&str]| {
+        let shown = desk.run(&[&["attempts"], flags].concat());
+        shown.expect(0).stdout
+    };
+    assert!(table(&["-v"]).contains(&cost), "{cost}");
+    assert_eq!(long_amounts(&table(&[])), [""; 0]);
+}

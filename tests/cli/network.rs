@@ -1,12 +1,11 @@
 //! Bad lines and monstrous answers: the class is right, nothing is lost, and memory stays bounded.
 
-use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::harness::{Desk, Process, jobs, plain_jobs, wait_until};
+use crate::harness::{Desk, jobs, peak_memory, plain_jobs};
 use crate::proxy::{Line, Proxy};
 
 /// A desk whose requests all pass through a proxy.
@@ -188,18 +187,4 @@ fn an_address_that_takes_connections_and_never_answers_halts_as_unreachable() {
         let run = desk.only_run();
         assert_eq!(run["jobs"]["failed"], 0, "{run}");
     }
-}
-
-/// The most memory that it has had until its end, in bytes.
-fn peak_memory(process: &mut Process) -> u64 {
-    let status = format!("/proc/{}/status", process.pid());
-    let mut peak = 0;
-    wait_until("its end", || {
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-        peak = peak.max(kib.unwrap_or(0));
-        process.has_ended()
-    });
-    peak * 1024
 }

@@ -83,6 +83,7 @@ fn page() -> String {
     let defaults = defaults();
     let mut page = HEAD.to_owned();
     for (table, described) in schema["properties"].as_object().unwrap() {
+        let described = resolve(&schema, described);
         table_of(&mut page, &schema, &defaults, table, described);
     }
     page + ENVIRONMENT
@@ -96,31 +97,35 @@ fn table_of(
     table: &str,
     described: &Value,
 ) {
-    let about = sentences(described["description"].as_str().unwrap_or_default());
+    let about = one_line(described["description"].as_str().unwrap_or_default());
+    // A description that only repeats the name says nothing.
+    let about = if about == format!("`[{table}]`") {
+        String::new()
+    } else {
+        format!("{about}\n\n")
+    };
     writeln!(
         page,
-        "\n## [{table}]\n\n{about}\n\n| key | flag | default | meaning |\n|---|---|---|---|"
+        "\n## [{table}]\n\n{about}| key | flag | default | meaning |\n|---|---|---|---|"
     )
     .unwrap();
-    let described = resolve(schema, described);
     let mut within = Vec::new();
     for (key, value) in described["properties"].as_object().unwrap() {
         let target = resolve(schema, value);
         if target["properties"].is_object() {
-            within.push((key, value));
+            within.push((key, target));
             continue;
         }
         let name = format!("{table}.{key}");
         let default = defaults.get(&name).map_or("none".to_owned(), shown);
-        let mut meaning = sentences(value["description"].as_str().unwrap_or_default());
-        meaning += &words(schema, value);
-        meaning += match value["found_file"].as_str() {
-            Some("refused") => " Not taken from a merely found file.",
-            Some("inside") => " A merely found file may name only a path inside its own folder.",
-            _ => "",
-        };
+        let meaning = one_line(value["description"].as_str().unwrap_or_default());
         let flag = flag(table, key);
-        writeln!(page, "| `{key}` | {flag} | {default} | {meaning} |").unwrap();
+        writeln!(
+            page,
+            "| `{key}` | {flag} | {default} | {meaning}{} |",
+            words(schema, value)
+        )
+        .unwrap();
     }
     let (classes, tables): (Vec<_>, Vec<_>) =
         within.into_iter().partition(|(key, _)| is_class(key));
@@ -150,8 +155,7 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 
 /// The words that a key may hold, if there are few.
 fn words(root: &Value, schema: &Value) -> String {
-    let first = schema["anyOf"].as_array().and_then(|any| any.first());
-    let choices = resolve(root, first.unwrap_or(schema));
+    let choices = resolve(root, schema);
     let told: Vec<_> = match (&choices["oneOf"], &choices["enum"]) {
         (Value::Array(all), _) => all.iter().filter_map(|one| one["const"].as_str()).collect(),
         (_, Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
@@ -173,15 +177,11 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// A doc comment's paragraphs as sentences on one line.
-fn sentences(text: &str) -> String {
-    let paragraphs = text.split("\n\n").map(|paragraph| {
-        let words: Vec<_> = paragraph.split_whitespace().collect();
-        let line = words.join(" ").replace('|', "\\|");
-        let is_ended = line.is_empty() || line.ends_with(['.', ':']);
-        line + if is_ended { "" } else { "." }
-    });
-    paragraphs.collect::<Vec<_>>().join(" ")
+fn one_line(text: &str) -> String {
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 /// The flag of `submit` that sets the same, if there is one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use claude_run::engine::{Ending, LimitSettings};
 use claude_run::model::{ErrorClass, Evidence, HaltReason, Pico, RateLimits, Tokens, Usage};
 use claude_run::policy::PriceTable;
-use claude_run::provider::{Failure, Message, Provider, Reply, Request};
+use claude_run::provider::{Failure, Message, Provider, Reply, Request, Reserved};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
@@ -162,6 +162,7 @@ impl Provider for Greedy {
             result,
             limits: RateLimits::default(),
             latency,
+            reserved: Reserved::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use claude_run::model::{ErrorClass, Evidence, Limit, RateLimits, Tokens, Usage};
-use claude_run::provider::{Failure, Message, Provider, Reply, Request};
+use claude_run::provider::{Failure, Message, Provider, Reply, Request, Reserved};
 use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -235,6 +235,7 @@ impl Metered {
             result: Err(failure(ErrorClass::RateLimited, 429, None)),
             limits: RateLimits::default(),
             latency,
+            reserved: Reserved::default(),
         }
     }
 
@@ -321,6 +322,7 @@ impl Provider for Metered {
             result,
             limits,
             latency,
+            reserved: Reserved::default(),
         }
     }
 }

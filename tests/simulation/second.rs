@@ -140,6 +140,29 @@ fn a_second_endpoint_that_refuses_us_halts_nothing_and_is_left_out() {
 }
 
 #[test]
+fn one_job_that_the_second_endpoint_refuses_takes_it_from_nobody_else() {
+    for class in [ErrorClass::Permission, ErrorClass::Authentication] {
+        plan(49, 800).block_on(async |world| {
+            let outage = outage(world, 60 * MINUTE);
+            // All go there but those that were done before.
+            for line in [300, 500, 700] {
+                let id = format!("id-{line}");
+                world.second.poison(&id, Answer::Error(class));
+            }
+            assert_eq!(world.dispatch().await, Ending::Completed, "{class}");
+            assert_eq!(world.counts().await.succeeded, 800, "{class}");
+            let off = world.told(|event| matches!(event, EventKind::EndpointOff { .. }));
+            assert_eq!(off, 0, "it was left out for one job's sake");
+            // What the second refused waited for the first, and nobody else did.
+            let there = world.second.requests();
+            assert!(there > 300, "{there}");
+            assert!(world.began() + world.elapsed() > outage.end);
+            world.check().await;
+        });
+    }
+}
+
+#[test]
 fn a_model_that_the_second_endpoint_does_not_know_goes_on_waiting_for_the_first() {
     let (known, unknown) = ("claude-haiku-5-5", "claude-opus-5-5");
     World::new(45)

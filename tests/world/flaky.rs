@@ -82,6 +82,11 @@ impl<S> Flaky<S> {
         *self.weather.lock().unwrap() = FAIR;
     }
 
+    /// Whether a fault that was ordered has not come yet.
+    pub fn fault_is_to_come(&self) -> bool {
+        self.weather.lock().unwrap().calls_left < u64::MAX / 2
+    }
+
     pub fn most_open(&self) -> u64 {
         self.most_open.load(Ordering::Relaxed) as u64
     }

@@ -9,7 +9,7 @@ use claude_run::model::{
     ErrorClass, Evidence, Pico, RemoteBatch, RemoteStatus, RequestCounts, Tokens, Usage,
 };
 use claude_run::provider::{
-    BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, ResultLine,
+    BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, Reserved, ResultLine,
 };
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -31,12 +31,16 @@ pub enum Create {
     Overloaded,
     /// The queue is full.
     QueueFull,
+    /// A limit is reached.
+    Limited,
     /// It is larger than the API takes.
     TooLarge,
     /// This entry is refused.
     BadEntry(usize),
     /// It is refused, and nothing says for what.
     Unnamed,
+    /// It is refused, and the reason quotes a request of it: words that else would stop the run.
+    Quotes,
     /// The key is refused.
     BadKey,
     /// The endpoint has no Message Batches, and says so with this status.
@@ -122,6 +126,8 @@ pub struct Manners {
     pub creates: Vec<(f64, Create)>,
     /// The lines of jobs for which any batch is refused, without a word about which.
     pub poisoned: Vec<u64>,
+    /// What is said of such a batch is [`QUOTED`], which stands in those jobs' requests.
+    pub quotes: bool,
     /// The list of batches is refused so, too.
     pub no_list: bool,
     /// No batch ever ends, whatever its time.
@@ -151,6 +157,7 @@ impl Default for Manners {
             usage: |_| used(100, 50),
             creates: vec![(1.0, Create::Fine)],
             poisoned: Vec::new(),
+            quotes: false,
             no_list: false,
             endless: None,
             never_ends: false,
@@ -161,6 +168,9 @@ impl Default for Manners {
         }
     }
 }
+
+/// What a refusal says that quotes its request.
+pub const QUOTED: &str = "Your credit balance is too low to access the API";
 
 /// A request of a batch.
 #[derive(Clone, Debug)]
@@ -598,6 +608,7 @@ impl Batch {
             .map(|(_, entry)| ResultLine {
                 custom_id: Some(entry.custom_id.clone()),
                 result: result(entry, self.outcome(entry, manners, now)),
+                reserved: Reserved::default(),
             })
             .collect();
         if results.contradicted {
@@ -607,6 +618,7 @@ impl Batch {
             let errored = answers.map(|line| ResultLine {
                 custom_id: line.custom_id.clone(),
                 result: ItemResult::Errored(failure(ErrorClass::Overloaded, None, "not so")),
+                reserved: Reserved::default(),
             });
             lines.extend(errored.collect::<Vec<_>>());
         }
@@ -641,6 +653,7 @@ fn stranger_line(custom_id: Option<String>) -> ResultLine {
     ResultLine {
         custom_id,
         result: ItemResult::Unreadable("odd".to_owned()),
+        reserved: Reserved::default(),
     }
 }
 
@@ -755,7 +768,13 @@ impl BatchApi for Remote {
         assert_eq!(ids.len(), entries.len(), "ids are unique in a batch");
         self.lag().await;
         let how = match how {
-            Create::Fine if self.is_poisoned(&entries) => Create::Unnamed,
+            Create::Fine if self.is_poisoned(&entries) => {
+                if self.state().manners.quotes {
+                    Create::Quotes
+                } else {
+                    Create::Unnamed
+                }
+            }
             how => how,
         };
         let refusal = match how {
@@ -763,12 +782,14 @@ impl BatchApi for Remote {
             Create::NotHeard => Some(failure(ErrorClass::ConnectionCut, None, "cut")),
             Create::Overloaded => Some(failure(ErrorClass::Overloaded, Some(529), "Overloaded")),
             Create::QueueFull => Some(failure(ErrorClass::BatchQueueFull, Some(429), "queue")),
+            Create::Limited => Some(failure(ErrorClass::RateLimited, Some(429), "limit")),
             Create::TooLarge => Some(failure(ErrorClass::RequestTooLarge, Some(413), "size")),
             Create::Unnamed => Some(failure(
                 ErrorClass::BatchRejected,
                 Some(400),
                 "The request body is not valid JSON: no low surrogate in string: line 1 column 9 (char 8)",
             )),
+            Create::Quotes => Some(failure(ErrorClass::Billing, Some(400), QUOTED)),
             Create::BadKey => Some(failure(ErrorClass::Authentication, Some(401), "key")),
             Create::NoBatches(status) => Some(no_batches(status)),
             Create::BadEntry(place) => Some(failure(

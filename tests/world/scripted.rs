@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use claude_run::model::{ErrorClass, Evidence, Limit, Pico, RateLimits, Tokens, Usage};
-use claude_run::provider::{Failure, Message, Partial, Provider, Reply, Request};
+use claude_run::provider::{Failure, Message, Partial, Provider, Reply, Request, Reserved};
 use fastrand::Rng;
 use tokio::time::Instant;
 
@@ -299,6 +299,7 @@ impl Provider for Scripted {
             result,
             limits,
             latency,
+            reserved: Reserved::default(),
         }
     }
 }

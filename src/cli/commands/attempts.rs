@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Out, width};
-use crate::report::{write_attempts_json, write_attempts_text};
+use crate::report::{Layout, write_attempts_json, write_attempts_text};
 
 use super::select;
 
@@ -13,11 +13,15 @@ use super::select;
 pub async fn attempts(ctx: &Context, args: AttemptsArgs) -> Result<Exit, Failure> {
     let reader = select::open(&ctx.settings.store.path)?.reader;
     let run = select::one(&reader, args.run.as_deref()).await?;
+    let layout = Layout {
+        width: width(),
+        all_digits: ctx.settings.verbose > 0,
+    };
     let (mut out, job) = (Out::stdout(), args.job.as_deref());
     let written = if args.json {
         write_attempts_json(&reader, run.id, job, &mut out).await?
     } else {
-        write_attempts_text(&reader, run.id, job, width(), &mut out).await?
+        write_attempts_text(&reader, run.id, job, layout, &mut out).await?
     };
     out.finish()?;
     match job {

@@ -126,7 +126,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         out.finish()?;
     } else {
         if problems.is_empty() && checked.jobs > 0 {
-            tell(&checked)?;
+            tell(&checked, ctx.settings.verbose > 0)?;
         }
         warn(ctx, &checked);
     }
@@ -224,7 +224,7 @@ fn read(
     Ok((checked, problems, gathered))
 }
 
-fn tell(checked: &CheckReport) -> Result<(), Failure> {
+fn tell(checked: &CheckReport, all_digits: bool) -> Result<(), Failure> {
     let mut out = Out::stdout();
     out.line(format!(
         "{}: {}, all good; {} bytes of requests",
@@ -235,7 +235,8 @@ fn tell(checked: &CheckReport) -> Result<(), Failure> {
     for (model, jobs) in &checked.models {
         out.line(format!("  {model}: {}", plural(*jobs, "job")))?;
     }
-    for line in checked.estimates.iter().flat_map(Estimates::lines) {
+    let estimates = checked.estimates.iter();
+    for line in estimates.flat_map(|estimates| estimates.lines(all_digits)) {
         out.line(line)?;
     }
     out.finish()?;

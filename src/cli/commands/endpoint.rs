@@ -16,8 +16,8 @@ use crate::engine::{
 use crate::model::{AutoOrOff, Run, RunState};
 use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
 use crate::provider::{
-    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, Pair, STATUS_PAGES,
-    StatusPage,
+    BaseUrl, BatchesClient, ClientSettings, Credentials, MessagesClient, Pair, ReadBudget,
+    STATUS_PAGES, StatusPage,
 };
 use crate::simulator::{Simulator, SimulatorSettings};
 
@@ -67,7 +67,7 @@ impl Endpoint {
         let client = MessagesClient::new(&made_from)?;
         let note = client.base_url().note();
         let pair = Pair::alone(client);
-        let made = second_client(ctx, settings, clock)?;
+        let made = second_client(ctx, settings, clock, made_from.read_budget.clone())?;
         passage.announce(ctx);
         let (pair, second) = if let Some(made) = made {
             let models = settings.fallback.endpoint.models.clone();
@@ -141,7 +141,7 @@ impl Endpoint {
 pub(super) fn ready(ctx: &Context, settings: &Settings, clock: Clock) -> Result<(), Failure> {
     let passage = gate::first(ctx, settings)?;
     MessagesClient::new(&api_settings(ctx, settings, clock, &passage)?)?;
-    second_client(ctx, settings, clock)?;
+    second_client(ctx, settings, clock, ReadBudget::default())?;
     Ok(())
 }
 
@@ -332,6 +332,7 @@ pub(super) fn retry_settings(
         scale: retry_scale(settings, simulated),
         waits,
         give_up_after: retry.give_up_after.map(|wait| wait.0),
+        by: retry.by,
         ..RetrySettings::default()
     })
 }

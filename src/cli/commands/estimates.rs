@@ -186,8 +186,8 @@ impl Estimates {
         }
     }
 
-    /// The table for people.
-    pub(super) fn lines(&self) -> Vec<String> {
+    /// The table for people; money with all its digits, or as people read it.
+    pub(super) fn lines(&self, all_digits: bool) -> Vec<String> {
         let mut lines = vec![format!(
             "Estimate: {} tokens in, {} out (at most {})",
             thousands(self.input_tokens),
@@ -206,10 +206,10 @@ impl Estimates {
         };
         lines.push(row("LANE", "LIKELY USD", "AT MOST USD", "TIME"));
         let most = |lane: &LaneEstimate| match lane.max_cost_usd {
-            Some(most) => most.to_string(),
+            Some(most) => most.0.shown(all_digits),
             None => self.no_most().to_owned(),
         };
-        let of = |lane: &LaneEstimate| (self.likely(lane), most(lane));
+        let of = |lane: &LaneEstimate| (self.likely(lane, all_digits), most(lane));
         let (live, batch) = (of(&self.live), of(&self.batch));
         lines.push(row("live", &live.0, &live.1, &self.live_time()));
         let batch_time = format!("up to {BATCH_HOURS}h, mostly less than 1h");
@@ -217,7 +217,7 @@ impl Estimates {
         let saved = self.saved_by_cache_usd.0.0;
         if saved != 0 {
             let what = if saved > 0 { "saves" } else { "costs" };
-            let amount = Pico(saved.abs());
+            let amount = Pico(saved.abs()).shown(all_digits);
             lines.push(format!(
                 "  the cache {what} ${amount} of that on the live lane, by the cache_control in the file"
             ));
@@ -225,8 +225,8 @@ impl Estimates {
         if let Some(found) = self.cache_prefix.as_ref().filter(|found| found.jobs > 0) {
             lines.push(format!(
                 "  --cache-prefix auto saves about ${} of that live, ${} in batches: {} share long beginnings",
-                found.live_usd,
-                found.batch_usd,
+                found.live_usd.0.shown(all_digits),
+                found.batch_usd.0.shown(all_digits),
                 plural(found.jobs, "job")
             ));
         }
@@ -241,10 +241,10 @@ impl Estimates {
     }
 
     /// What is likely of a lane. Without a single known price that is nothing, which is not 0.
-    fn likely(&self, lane: &LaneEstimate) -> String {
+    fn likely(&self, lane: &LaneEstimate, all_digits: bool) -> String {
         match lane.cost_usd.0 {
             Pico::ZERO if self.unknown_price_jobs > 0 => UNKNOWN.to_owned(),
-            known => known.to_string(),
+            known => known.shown(all_digits),
         }
     }
 
@@ -274,12 +274,12 @@ impl Estimates {
     }
 
     /// One line, for the start of a run.
-    pub(super) fn summary(&self) -> String {
+    pub(super) fn summary(&self, all_digits: bool) -> String {
         let most = match self.live.max_cost_usd {
-            Some(most) => format!("at most ${most}"),
+            Some(most) => format!("at most ${}", most.0.shown(all_digits)),
             None => format!("at most: {}", self.no_most()),
         };
-        let likely = |lane: &LaneEstimate| match self.likely(lane) {
+        let likely = |lane: &LaneEstimate| match self.likely(lane, all_digits) {
             unknown if unknown == UNKNOWN => unknown,
             known => format!("${known}"),
         };

@@ -10,7 +10,7 @@ use crate::cli::trust::{Passage, gate};
 use crate::cli::values::KeyVariable;
 use crate::clock::Clock;
 use crate::engine::SecondEndpoint;
-use crate::provider::{ClientSettings, Credentials, MessagesClient, clean_secret};
+use crate::provider::{ClientSettings, Credentials, MessagesClient, ReadBudget, clean_secret};
 
 /// What is made of the settings of a second endpoint.
 pub(super) struct Second {
@@ -31,6 +31,7 @@ pub(super) fn second_client(
     ctx: &Context,
     settings: &Settings,
     clock: Clock,
+    read_budget: ReadBudget,
 ) -> Result<Option<Second>, Failure> {
     let fallback = &settings.fallback.endpoint;
     let (Some(base_url), Some(passage)) = (&fallback.base_url, gate::second(ctx, settings)?) else {
@@ -47,6 +48,7 @@ pub(super) fn second_client(
             .map(|header| (header.name.clone(), header.value.expose_secret().to_owned()))
             .collect(),
         workspace_id: None,
+        read_budget,
         ..client_settings(settings, credentials, clock, &passage)
     })?;
     let engine = SecondEndpoint {

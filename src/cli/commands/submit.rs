@@ -283,7 +283,8 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
     ctx.console
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));
     let estimates = Estimates::new(&loaded.forecast, &ctx.settings, None);
-    ctx.console.note(estimates.summary());
+    let all_digits = ctx.settings.verbose > 0;
+    ctx.console.note(estimates.summary(all_digits));
     for allows in loaded.budget.iter().flat_map(Budgeted::allows) {
         ctx.console.note(allows);
     }

@@ -45,6 +45,7 @@ queue_limit = 7
 max_attempts = 3
 scale = 0
 give_up_after = "1h"
+by = "table"
 [retry.overloaded]
 waits = ["2s", "1m"]
 [fallback]
@@ -96,13 +97,13 @@ fn a_complete_file_is_read_with_its_lines() {
         ("dispatch.seed", 9),
         ("batch.size", 14),
         ("retry.scale", 25),
-        ("retry.overloaded.waits", 28),
-        ("fallback.models", 30),
-        ("limits.only_between", 38),
-        ("api.headers", 48),
-        ("fallback.endpoint.headers", 56),
-        ("status.url", 62),
-        ("output.quiet", 67),
+        ("retry.overloaded.waits", 29),
+        ("fallback.models", 31),
+        ("limits.only_between", 39),
+        ("api.headers", 49),
+        ("fallback.endpoint.headers", 57),
+        ("status.url", 63),
+        ("output.quiet", 68),
     ] {
         assert_eq!(
             file.origin(key),
@@ -146,12 +147,12 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[retry]\nmax-attempts = 8\n"), @r#"
     c.toml:2:1: unknown key `max-attempts` in [retry]
-      because: [retry] takes max_attempts, scale, give_up_after and tables named after error classes
+      because: [retry] takes max_attempts, scale, give_up_after, by and tables named after error classes
       next: did you mean `max_attempts`?
     "#);
     insta::assert_snapshot!(mistake("[retry.overlaoded]\nwaits = []\n"), @r#"
     c.toml:1:8: unknown key `overlaoded` in [retry]
-      because: [retry] takes max_attempts, scale, give_up_after and tables named after error classes
+      because: [retry] takes max_attempts, scale, give_up_after, by and tables named after error classes
       next: did you mean `overloaded`?
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"

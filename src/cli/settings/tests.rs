@@ -18,7 +18,7 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::trust::Gate;
-use crate::cli::values::HeaderText;
+use crate::cli::values::{HeaderText, Scale};
 use crate::model::{DispatchOptions, ErrorClass};
 
 /// A command line, the text of a config file (`conf/c.toml` if the command line names it so) and an
@@ -504,8 +504,8 @@ fn what_a_run_brings_is_checked_like_a_flag() {
     );
     // Older versions kept any scale.
     assert_eq!(
-        of(json!({"retry_scale": 1e9})).unwrap().retry.scale.0,
-        1_000.0
+        of(json!({"retry_scale": 1e9})).unwrap().retry.scale,
+        Scale(1_000.0)
     );
 }
 

@@ -44,7 +44,10 @@ impl Planner {
                 track.moved(BatchState::Uncertain);
                 self.doubt(batch, now);
             }
-            Refusal::Wait => self.wait_to_create(batch, &failure, now),
+            Refusal::Wait => match self.hopeless_limit(&failure, now) {
+                Some(halt) => self.halt(halt, now),
+                None => self.wait_to_create(batch, &failure, now),
+            },
             Refusal::TooLarge if requests > 1 => {
                 track.take_apart(Lane::Batch, false);
                 self.intake.halve(requests);
@@ -60,6 +63,7 @@ impl Planner {
     fn on_created(&mut self, batch: BatchId, remote: &RemoteBatch, now: Timestamp, rng: &mut Rng) {
         self.note_reach(None, now);
         self.refusals = 0;
+        self.limited_since = None;
         self.absence.seen();
         self.intake.accepted();
         let view = self.view;

@@ -24,7 +24,7 @@ use crate::model::{
     AttemptId, AttemptOutcome, BatchState, CancelReason, Event, Lane, RequestCounts,
 };
 use crate::policy::DIFFERENT_JOBS;
-use crate::provider::{BatchApi, Failure, ItemResult, ResultLine};
+use crate::provider::{BatchApi, Failure, ItemResult, Reserved, ResultLine};
 use crate::store::{BatchRow, BatchStore, Next, OpenItem, Result};
 
 /// Lines between the download and the group that is recorded.
@@ -68,6 +68,11 @@ pub(super) async fn confirm<B: BatchApi>(api: &B, id: &str, nonce: &str) -> Told
         },
         Err(failure) = &mut download => Err(failure),
     }
+}
+
+/// The room that the line holds.
+fn take_room(line: &mut ResultLine) -> Reserved {
+    std::mem::take(&mut line.reserved)
 }
 
 /// Records the ends of the attempts of one batch.
@@ -244,16 +249,18 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     /// Takes line after line until there are no more; false if we are leaving.
     async fn take_lines(&mut self, lines: &mut mpsc::Receiver<ResultLine>) -> Result<bool> {
         loop {
-            let Some(group) = self.group(lines).await else {
+            let Some(mut group) = self.group(lines).await else {
                 lines.close();
                 return Ok(false);
             };
             if group.is_empty() {
                 return Ok(true);
             }
+            let kept: Vec<Reserved> = group.iter_mut().map(take_room).collect();
             let answers = group.into_iter().filter_map(|line| self.sorting.take(line));
             let answers = answers.collect();
             self.record_results(answers).await?;
+            drop(kept);
             fail::fail_point!("harvest-between-pages", |_| std::process::abort());
         }
     }

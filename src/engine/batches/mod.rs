@@ -48,7 +48,7 @@ mod sorting;
 mod stuck;
 mod tasks;
 #[cfg(test)]
-mod testing;
+pub(in crate::engine) mod testing;
 mod track;
 mod upload;
 mod warm_up;

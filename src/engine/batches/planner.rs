@@ -147,6 +147,8 @@ pub(super) struct Planner {
     /// None is made before.
     pub(super) create_due: Timestamp,
     pub(super) refusals: u32,
+    /// Since when a limit has been reached that lets no batch be created.
+    pub(super) limited_since: Option<Timestamp>,
     pub(super) harvests: usize,
     /// The hours in which requests may be sent.
     hours: Option<Hours>,
@@ -192,6 +194,7 @@ impl Planner {
             creating: false,
             create_due: Timestamp::MIN,
             refusals: 0,
+            limited_since: None,
             harvests: 0,
             hours: settings.limits.only_between.clone(),
             closed_until: None,

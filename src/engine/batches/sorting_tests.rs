@@ -2,7 +2,7 @@
 
 use super::{ResultDoubts, Sorting};
 use crate::model::{AttemptId, ErrorClass, Evidence, JobId, Usage};
-use crate::provider::{Failure, ItemResult, Message, ResultLine};
+use crate::provider::{Failure, ItemResult, Message, Reserved, ResultLine};
 
 const ID: &str = "n1-7-1";
 
@@ -17,6 +17,7 @@ fn line(result: ItemResult) -> ResultLine {
     ResultLine {
         custom_id: Some(ID.to_owned()),
         result,
+        reserved: Reserved::default(),
     }
 }
 
@@ -129,6 +130,7 @@ fn what_cannot_be_held_is_left_to_one_more_download() {
         let lines = (0..5).map(|job| ResultLine {
             custom_id: Some(format!("n1-{job}-1")),
             result: errored(None),
+            reserved: Reserved::default(),
         });
         let at_once = lines.filter_map(|line| sorting.take(line)).count();
         (at_once, sorting)

@@ -14,7 +14,7 @@ use super::lane::News;
 use super::planner::Effect;
 use super::refusal::{EntryName, Refusal, refusal};
 use super::search::Search;
-use super::upload::{bytes_marked, feed, upload};
+use super::upload::{bytes_marked, feed, take_back_quotes, upload};
 use super::ways::Ways;
 use crate::clock::Clock;
 use crate::engine::batch_money::{Grant, Item, Wish};
@@ -291,8 +291,11 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         let row = self.row(batch).await?;
         let (upload, chunks) = upload(bytes);
         let feeding = feed(&*self.store, batch, &row.nonce, marker, chunks);
-        let (told, fed) = tokio::join!(self.api.create(upload), feeding);
+        let (mut told, fed) = tokio::join!(self.api.create(upload), feeding);
         fail::fail_point!("batch-after-create", |_| std::process::abort());
+        if let Err(failure) = &mut told {
+            take_back_quotes(&*self.store, batch, failure).await?;
+        }
         let now = self.clock.now();
         match &told {
             Ok(remote) => self.store.note_remote(batch, remote.clone(), now).await?,

@@ -9,7 +9,7 @@ use crate::model::{OnHalt, StreamMode};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 
 /// Nothing out of the ordinary but what is said of the batch lane.
-pub(super) fn settings(batch: BatchOptions) -> EngineSettings {
+pub(in crate::engine) fn settings(batch: BatchOptions) -> EngineSettings {
     EngineSettings {
         pace: Pace::default(),
         concurrency: 64,

@@ -5,9 +5,10 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::model::BatchId;
+use crate::model::Treatment;
 use crate::model::batch::{ENTRY, ENVELOPE, item_id};
 use crate::policy::{Keep, Marker};
-use crate::provider::BatchUpload;
+use crate::provider::{BatchUpload, Failure, take_back_what_a_request_holds};
 use crate::store::{BatchEntry, BatchStore, Result};
 
 /// Pages that wait for the wire.
@@ -59,6 +60,34 @@ pub(super) async fn bytes_marked<S: BatchStore>(
         bytes += length(&marked(page, marker)) - before;
     }
     Ok(bytes)
+}
+
+/// Sees whether a refusal that would stop the run was read out of words that stand in the batch itself:
+/// a message may quote the request, and nobody's credit is at an end because a prompt says so.
+pub(super) async fn take_back_quotes<S: BatchStore>(
+    store: &S,
+    batch: BatchId,
+    failure: &mut Box<Failure>,
+) -> Result<()> {
+    let mut after = None;
+    while stops_the_run(failure) && failure.evidence.http_status.is_some() {
+        let page = store.batch_entries(batch, after).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.attempt);
+        for entry in &page {
+            if take_back_what_a_request_holds(failure, entry.body.as_str()) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stops_the_run(failure: &Failure) -> bool {
+    let treatment = failure.class.treatment();
+    matches!(treatment, Treatment::Halt | Treatment::HoldModel)
 }
 
 fn length(page: &[BatchEntry]) -> u64 {

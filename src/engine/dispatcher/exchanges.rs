@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Answer, Dispatcher};
+use super::{Answer, Dispatcher, EndedAttempt};
 use crate::engine::interrupted::{Lost, interrupted};
 use crate::engine::outcome::outcome;
 use crate::engine::scheduler::LaneChange;
 use crate::model::ClaimedJob;
 use crate::policy::{max_tokens_of, streams};
-use crate::provider::{Provider, Reply, Request};
-use crate::store::{Finish, Store};
+use crate::provider::{Provider, Reply, Request, Reserved};
+use crate::store::Store;
 
 /// Answers that are taken up together, at most.
 const MAX_GROUP: usize = 256;
@@ -63,7 +63,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.record();
     }
 
-    fn on_answer(&mut self, answer: Answer) -> Option<(ClaimedJob, Finish)> {
+    fn on_answer(&mut self, answer: Answer) -> Option<EndedAttempt> {
         let now = self.clock.now();
         match answer {
             Ok(answered) => {
@@ -73,6 +73,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     result,
                     limits,
                     latency,
+                    reserved,
                 } = reply;
                 let latency = Some(latency);
                 let around = self.scheduler.surroundings(&job, now);
@@ -81,7 +82,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
-                Some((job, outcome.finish))
+                Some(EndedAttempt {
+                    job,
+                    finish: outcome.finish,
+                    _reserved: reserved,
+                })
             }
             // Nobody knows whether the request was served.
             Err(lost) => {
@@ -90,7 +95,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let why = Lost::of(&lost);
                 self.scheduler.on_abandoned(&job, now);
                 let finish = interrupted(&self.settings, &job, why, age, now, &mut self.rng);
-                Some((job, finish))
+                Some(EndedAttempt {
+                    job,
+                    finish,
+                    _reserved: Reserved::default(),
+                })
             }
         }
     }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 
-use super::{Called, Dispatcher, EngineError, Group, NotRecorded};
+use super::{Called, Dispatcher, EndedAttempt, EngineError, Group, NotRecorded};
 use crate::model::{AttemptOutcome, Lane, RunId};
 use crate::provider::Provider;
 use crate::store::{Finish, Store, StoreError};
@@ -19,7 +19,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.finishing = true;
         let (run, mut group) = (self.run.id, std::mem::take(&mut self.gathered));
         self.call(move |store| async move {
-            let ends = || -> Vec<_> { group.iter().map(|(_, finish)| finish.clone()).collect() };
+            let ends = || -> Vec<_> { group.iter().map(|ended| ended.finish.clone()).collect() };
             // Caught, because the answers in it are paid for and the spool may still take them.
             let finishing = AssertUnwindSafe(store.finish(run, ends())).catch_unwind();
             let result = match finishing.await.unwrap_or_else(|_| Err(lost_call())) {
@@ -50,7 +50,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
 
     fn on_recorded(&mut self, group: &Group) {
         let now = self.clock.now();
-        for (job, finish) in group {
+        for EndedAttempt { job, finish, .. } in group {
             self.scheduler.on_recorded(&job.model, &finish.next);
             if finish.record.outcome == AttemptOutcome::Succeeded {
                 self.live_rate.succeeded(finish.record.latency);
@@ -86,9 +86,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
 fn replace(group: &mut Group, lesser: Vec<Finish>) {
     for instead in lesser {
         let attempt = instead.record.attempt;
-        let refused = group.iter_mut().find(|(job, _)| job.attempt == attempt);
-        if let Some((_, finish)) = refused {
-            *finish = instead;
+        let refused = group.iter_mut().find(|ended| ended.job.attempt == attempt);
+        if let Some(ended) = refused {
+            ended.finish = instead;
         }
     }
 }

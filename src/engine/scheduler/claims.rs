@@ -8,6 +8,10 @@ use crate::store::Claim;
 
 /// Request bodies held in memory at the same time, claimed or on the wire.
 const MAX_OPEN_BYTES: u64 = 64 << 20;
+/// Model queues that a plan asks whether they may claim, at most, beside those that then do. Where so many
+/// may not, their limits or the budget are used up, and what frees them is an answer: the next plan goes
+/// on behind them.
+const VISITS: u32 = 64;
 /// Jobs are claimed ahead for so many seconds at the present rate, so that the wire does not wait
 /// for the disk.
 const LOOK_AHEAD_SECONDS: f64 = 0.25;
@@ -44,16 +48,21 @@ impl Scheduler {
         if self.leaving.is_some() || wanted == 0 || (room == 0 && self.open() > 0) {
             return;
         }
-        let claimable = self
-            .lanes
-            .iter()
-            .filter(|lane| lane.is_claimable(now))
-            .count();
+        self.queues.look(now);
+        let claimable = self.queues.claimable();
         let sharers = u32::try_from(claimable).unwrap_or(u32::MAX).max(1);
         let share = wanted.div_ceil(sharers);
-        let count = self.lanes.len();
-        for step in 0..count {
-            let lane = &mut self.lanes[(self.turn + step) % count];
+        let from = self.claim_from.take().unwrap_or(self.turn);
+        let mut visits = VISITS.saturating_add(wanted);
+        let mut found = self.queues.next_claimable(from, None);
+        while let Some(at) = found.filter(|_| wanted > 0) {
+            if visits == 0 {
+                self.claim_from = Some(at);
+                return;
+            }
+            visits -= 1;
+            found = self.queues.next_claimable(from, Some(at));
+            let mut lane = self.queues.at(at);
             let ready = u32::try_from(lane.ready()).unwrap_or(u32::MAX);
             let affordable = self.throttles.affordable(ready);
             let throttle = self.throttles.to(lane.roads.mostly_to(now));
@@ -66,7 +75,7 @@ impl Scheduler {
             // parked is not: it may wait for the very request that would be claimed.
             let about_to_leave = ready.saturating_sub(self.throttles.parked());
             let worth_it = max_jobs >= about_to_leave;
-            if max_jobs == 0 || !worth_it || !lane.is_claimable(now) {
+            if max_jobs == 0 || !worth_it {
                 continue;
             }
             wanted -= max_jobs;

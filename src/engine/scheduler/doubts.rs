@@ -17,9 +17,8 @@ impl Scheduler {
     /// What surrounds a job when an answer of it comes in: how it stands in its lane decides
     /// whether a failure is held against it.
     pub(in crate::engine) fn surroundings(&self, job: &ClaimedJob, now: Timestamp) -> Surroundings {
-        let lane = self.lanes.iter().find(|lane| lane.model == job.model);
-        let mut others = self.lanes.iter().filter(|lane| lane.model != job.model);
-        let elsewhere = others.any(Lane::has_jobs_left);
+        let lane = self.queues.of(&job.model);
+        let elsewhere = lane.is_some_and(|lane| self.queues.has_jobs_beside(lane));
         let standing = Standing {
             others: Others::Succeed,
             age: Duration::ZERO,
@@ -31,10 +30,7 @@ impl Scheduler {
             ever_answered: self.reach.answered,
             outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
             too_large: self.throttles.too_large(job),
-            proven: self.lanes.iter().any(|lane| {
-                let road = lane.roads.to(Endpoint::First);
-                road.doubt.is_proven()
-            }),
+            proven: self.queues.is_proven(),
             beliefs: lane.map_or(Beliefs::all(Belief::All), |lane| {
                 self.beliefs(lane, job, now)
             }),
@@ -51,22 +47,35 @@ impl Scheduler {
             return Beliefs::all(Belief::Model);
         }
         let is_over = self.leaving.is_some() || self.waiting.is_some_and(|until| until > now);
-        if is_over || job.endpoint == Endpoint::Second {
+        if is_over {
             return Beliefs::all(Belief::All);
         }
-        let others = || self.lanes.iter().filter(|other| other.model != lane.model);
+        if job.endpoint == Endpoint::Second {
+            return self.beliefs_elsewhere(lane, job);
+        }
         let crowd = Crowd {
             left: lane.left(),
             after_halt: self.probing,
             ever_succeeded: self.ever_succeeded,
-            elsewhere: self.on_halt == OnHalt::Exit
-                && others().any(|other| !other.blocked && other.has_jobs_left()),
-            elsewhere_succeeded_at: others()
-                .filter_map(|other| other.roads.to(Endpoint::First).last_success)
-                .max(),
+            elsewhere: self.on_halt == OnHalt::Exit && self.queues.has_jobs_to_try_beside(lane),
+            elsewhere_succeeded_at: self.queues.success_beside(lane),
         };
         let road = lane.roads.to(Endpoint::First);
         road.doubt.judge(job.job(), crowd)
+    }
+
+    /// The same of the second endpoint: one job's refusal there is confirmed by another job too. What is
+    /// that job's own fails nothing, since the first endpoint may still take it.
+    fn beliefs_elsewhere(&self, lane: &Lane, job: &ClaimedJob) -> Beliefs {
+        let road = lane.roads.to(Endpoint::Second);
+        let crowd = Crowd {
+            left: lane.left(),
+            after_halt: false,
+            ever_succeeded: road.last_success.is_some(),
+            elsewhere: self.queues.has_jobs_to_try_beside(lane),
+            elsewhere_succeeded_at: None,
+        };
+        road.doubt.judge(job.job(), crowd).with_own_doubted()
     }
 
     fn confirm_after(&self) -> Duration {
@@ -75,10 +84,10 @@ impl Scheduler {
 
     /// No job can succeed: the run is left, or waits and tries again with one request.
     pub(super) fn halt(&mut self, halt: Halt, now: Timestamp) -> LaneChange {
-        for lane in &mut self.lanes {
-            let road = lane.roads.to_mut(Endpoint::First);
+        self.queues.each(|queue| {
+            let road = queue.roads.to_mut(Endpoint::First);
             road.doubt.believed_at_last();
-        }
+        });
         if self.on_halt == OnHalt::Exit {
             self.leave(Leave::Halted(halt));
             return LaneChange::None;
@@ -96,7 +105,7 @@ impl Scheduler {
     /// No job of this model can succeed now; the others go on.
     pub(super) fn hold(&mut self, model: &str, because: &Halt) {
         self.held_because.get_or_insert_with(|| because.clone());
-        if let Some(lane) = self.lane_mut(model) {
+        if let Some(mut lane) = self.queues.of_mut(model) {
             lane.blocked = true;
             let road = lane.roads.to_mut(Endpoint::First);
             road.doubt.believed_at_last();

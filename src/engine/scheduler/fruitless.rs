@@ -67,14 +67,15 @@ impl Scheduler {
     ) {
         let patience = HOPELESS_AFTER.mul_f64(self.retry.scale);
         let waits = self.on_halt == OnHalt::Wait || job.endpoint == Endpoint::Second;
-        let Some(lane) = self.lane_mut(&job.model) else {
+        let Some(mut queue) = self.queues.of_mut(&job.model) else {
             return;
         };
-        let road = lane.roads.to_mut(Endpoint::First);
+        let road = queue.roads.to_mut(Endpoint::First);
         if waits || road.last_success.is_some() {
             return;
         }
         let since = *road.limited_since.get_or_insert(now);
+        drop(queue);
         if add(since, patience) > now {
             return;
         }

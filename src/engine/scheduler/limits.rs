@@ -1,5 +1,6 @@
 //! What the scheduler makes of limits: pauses of whole classes of models, and the hours.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -7,7 +8,6 @@ use jiff::Timestamp;
 
 use super::{Effect, Leave, Scheduler};
 use crate::clock::add;
-use crate::engine::lane::Lane;
 use crate::engine::outcome::Outcome;
 use crate::model::{ClaimedJob, EventKind, RateLimits};
 use crate::policy::{Concerns, believed};
@@ -28,8 +28,7 @@ impl Scheduler {
         now: Timestamp,
         rng: &mut Rng,
     ) {
-        let mut lanes = self.lanes.iter();
-        let lane = lanes.find(|lane| lane.model == job.model);
+        let lane = self.queues.of(&job.model);
         // In an outage one probe at a time goes out: it says nothing about how much is too much.
         let outage = lane.is_some_and(|lane| lane.roads.to(job.endpoint).circuit.open().is_some());
         let concerns = self.throttles.answered(job, outcome, limits, outage, now);
@@ -62,8 +61,8 @@ impl Scheduler {
         now: Timestamp,
     ) {
         let record = &outcome.finish.record;
-        let (Some(error_class), Some(lane)) = (record.error_class, self.lane_mut(&job.model))
-        else {
+        let of_model = self.queues.of_mut(&job.model);
+        let (Some(error_class), Some(mut lane)) = (record.error_class, of_model) else {
             return;
         };
         if lane
@@ -73,6 +72,7 @@ impl Scheduler {
             return;
         }
         lane.long_wait_told = Some((until, all));
+        drop(lane);
         self.notes.push(EventKind::LongWait {
             model: job.model.clone(),
             custom_id: (!all).then(|| job.custom_id.clone()),
@@ -84,11 +84,13 @@ impl Scheduler {
     }
 
     /// What is to be told, once.
-    pub(super) fn tell_notes(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_notes(&mut self, effects: &mut Vec<Effect>, looked_at: &BTreeSet<usize>) {
         let notes = std::mem::take(&mut self.notes);
         let of_limits = self.throttles.take_notes();
-        let of_probes = self.lanes.iter_mut().filter_map(Lane::news_of_probes);
-        effects.extend(of_probes.map(Effect::Tell));
+        for at in looked_at {
+            let news = self.queues.to_tell(*at).news_of_probes();
+            effects.extend(news.map(Effect::Tell));
+        }
         effects.extend(notes.into_iter().chain(of_limits).map(Effect::Tell));
     }
 
@@ -96,10 +98,9 @@ impl Scheduler {
     fn pause(&mut self, job: &ClaimedJob, until: Timestamp, now: Timestamp) {
         let (model, throttle) = (&job.model, self.throttles.to(job.endpoint));
         let mut is_new = false;
-        for lane in &mut self.lanes {
-            if lane.model == *model || throttle.share_limits(&lane.model, model) {
-                is_new |= lane.roads.to_mut(job.endpoint).pause(until, now);
-            }
+        for at in self.queues.sharing_limits(model) {
+            let mut queue = self.queues.at(at);
+            is_new |= queue.roads.to_mut(job.endpoint).pause(until, now);
         }
         let is_long = until > add(now, WORTH_A_WARNING);
         if is_new || is_long {

@@ -77,13 +77,11 @@ impl Scheduler {
 
     /// Jobs that wait for the live lane.
     pub(in crate::engine) fn queued(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.queued).sum()
+        self.queues.queued()
     }
 
     /// Since when every model with jobs to do has been failing.
     pub(in crate::engine) fn down_since(&self, now: Timestamp) -> Option<Timestamp> {
-        let with_work = self.lanes.iter().filter(|lane| lane.queued > 0);
-        let since: Option<Vec<_>> = with_work.map(|lane| lane.down_since(now)).collect();
-        since?.into_iter().max()
+        self.queues.down_since(now)
     }
 }

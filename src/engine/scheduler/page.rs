@@ -18,11 +18,11 @@ impl Scheduler {
     /// confirms the outage makes probes rarer; what it does not know changes nothing.
     pub(in crate::engine) fn on_status(&mut self, status: PageStatus, now: Timestamp) -> bool {
         let changed = self.page.hear(status, now);
-        for lane in &mut self.lanes {
-            let first = lane.roads.to_mut(Endpoint::First);
-            self.page
-                .slow_down(&mut first.circuit, self.retry.scale, now);
-        }
+        let (page, scale) = (&self.page, self.retry.scale);
+        self.queues.each_failing(|queue| {
+            let first = queue.roads.to_mut(Endpoint::First);
+            page.slow_down(&mut first.circuit, scale, now);
+        });
         changed
     }
 
@@ -36,10 +36,7 @@ impl Scheduler {
 
     /// When the page is to be asked next, if things stay as they are.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        let failing = self
-            .lanes
-            .iter()
-            .any(|lane| lane.roads.to(Endpoint::First).circuit.open().is_some());
-        self.page.next_look().filter(|_| failing)
+        let is_failing = self.queues.is_failing();
+        self.page.next_look().filter(|_| is_failing)
     }
 }

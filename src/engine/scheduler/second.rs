@@ -1,5 +1,7 @@
 //! What the scheduler makes of a second endpoint.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{Effect, LaneChange, Scheduler};
@@ -7,8 +9,14 @@ use crate::engine::outcome::Unfit;
 
 impl Scheduler {
     /// Tells which models' requests go another way than when it was looked last.
-    pub(super) fn plan_diversions(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
-        for lane in &mut self.lanes {
+    pub(super) fn plan_diversions(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        looked_at: &BTreeSet<usize>,
+        now: Timestamp,
+    ) {
+        for at in looked_at {
+            let lane = self.queues.to_tell(*at);
             let turned = lane.roads.turned(now);
             effects.extend(turned.map(|to| Effect::Divert(lane.model.clone(), to)));
         }
@@ -16,21 +24,19 @@ impl Scheduler {
 
     /// Whether the requests of some model go to the second endpoint, as of the last plan.
     pub(super) fn is_diverted(&self) -> bool {
-        let mut lanes = self.lanes.iter();
-        lanes.any(|lane| lane.roads.is_diverted(self.planned_at))
+        self.queues.is_diverted()
     }
 
     /// The second endpoint cannot serve this model, or none: the first is probed as if there were
     /// no second. Told once.
     pub(super) fn switch_second_off(&mut self, model: &str, unfit: &Unfit) -> LaneChange {
         let mut was_on = false;
-        for lane in &mut self.lanes {
-            if unfit.any_model || lane.model == model {
-                was_on |= lane.roads.switch_second_off();
-            }
-        }
         if unfit.any_model {
+            self.queues
+                .each(|queue| was_on |= queue.roads.switch_second_off());
             self.second = None;
+        } else if let Some(mut queue) = self.queues.of_mut(model) {
+            was_on = queue.roads.switch_second_off();
         }
         if was_on {
             LaneChange::SecondOff(unfit.clone())

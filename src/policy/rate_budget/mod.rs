@@ -19,6 +19,7 @@ mod pacer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -135,6 +136,8 @@ struct Class {
 pub struct RateBudget {
     table: ModelClasses,
     classes: Vec<Class>,
+    /// Classes by their names, and by those of their models.
+    by_name: HashMap<String, ClassId>,
     ours: Account,
 }
 
@@ -151,6 +154,7 @@ impl RateBudget {
         Self {
             table,
             classes: Vec::new(),
+            by_name: HashMap::new(),
             ours: Account::new().bounded_by(&[
                 bucket(ceilings.rpm, of_requests),
                 bucket(ceilings.itpm, of_tokens),
@@ -161,17 +165,22 @@ impl RateBudget {
 
     /// The class of that model; made when it is asked for first.
     pub fn class_of(&mut self, model: &str) -> ClassId {
-        let name = self.table.class_of(model);
-        if let Some(known) = self.classes.iter().position(|class| class.name == name) {
-            return ClassId(known);
+        if let Some(known) = self.by_name.get(model) {
+            return *known;
         }
-        self.classes.push(Class {
-            name: name.to_owned(),
-            told: Account::new(),
-            pacer: Pacer::default(),
-            flight: Duration::ZERO,
+        let name = self.table.class_of(model).to_owned();
+        let class = self.by_name.get(&name).copied().unwrap_or_else(|| {
+            self.classes.push(Class {
+                name: name.clone(),
+                told: Account::new(),
+                pacer: Pacer::default(),
+                flight: Duration::ZERO,
+            });
+            ClassId(self.classes.len() - 1)
         });
-        ClassId(self.classes.len() - 1)
+        self.by_name.insert(name, class);
+        self.by_name.insert(model.to_owned(), class);
+        class
     }
 
     /// The name of a class, for people.

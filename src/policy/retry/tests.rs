@@ -1,5 +1,6 @@
 //! The step after every class, and how long a wait may be, as properties of all classes.
 
+mod evidence;
 mod interruptions;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ const SEEDS: u64 = 2_000;
 const WORKING: Standing = Standing {
     others: Others::Succeed,
     age: Duration::ZERO,
+    is_well: false,
 };
 
 fn judge(class: ErrorClass, evidence: &Evidence, history: JobHistory, seed: u64) -> Verdict {
@@ -531,6 +533,7 @@ fn a_job_is_given_up_when_its_time_is_over_and_not_before() {
         let old = Standing {
             others: Others::Fail,
             age: Duration::from_secs(seconds),
+            is_well: false,
         };
         let (evidence, rng) = (Evidence::default(), &mut Rng::with_seed(1));
         let verdict = decide(

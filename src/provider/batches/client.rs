@@ -91,8 +91,16 @@ impl BatchesClient {
         }
         let mut lines = Lines::new(self.api.max_response_bytes, self.api.redactor());
         let idle = self.api.idle(Duration::MAX);
+        let budget = self.api.read_budget();
+        let mut reading = budget.line();
         while let Some(chunk) = within(idle, response.chunk(), silence_words).await? {
-            sent.send(lines.take(&chunk), to).await?;
+            reading.grow(lines.held() + chunk.len()).await;
+            let mut taken = lines.take(&chunk);
+            // The first line that ended is what there had to be room for.
+            if let Some(line) = taken.lines.first_mut() {
+                line.reserved = std::mem::replace(&mut reading, budget.line()).keep(usize::MAX);
+            }
+            sent.send(taken, to).await?;
         }
         sent.send(lines.finish(), to).await
     }

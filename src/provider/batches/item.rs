@@ -19,7 +19,7 @@ use crate::provider::text::one_line;
 use crate::provider::tidy::{Altered, tidy};
 use crate::provider::wire::{Body, read_body};
 use crate::provider::{
-    ErrorFacts, Failure, HeaderView, MAX_ERROR_TEXT, Message, Redactor, classify_error,
+    ErrorFacts, Failure, HeaderView, MAX_ERROR_TEXT, Message, Redactor, Reserved, classify_error,
 };
 
 /// Most bytes of an unreadable line that are shown.
@@ -81,7 +81,11 @@ pub(super) fn read_line(line: &[u8], redactor: &Redactor) -> Read {
     let result = result.unwrap_or_else(|| {
         ItemResult::Unreadable(format!("the result is of an unknown kind: {}", shown()))
     });
-    Read::Line(ResultLine { custom_id, result })
+    Read::Line(ResultLine {
+        custom_id,
+        result,
+        reserved: Reserved::default(),
+    })
 }
 
 /// What is said of a line that is longer than is read; its beginning mostly tells whose it is.
@@ -108,6 +112,7 @@ fn unreadable(custom_id: Option<String>, words: String) -> ResultLine {
     ResultLine {
         custom_id,
         result: ItemResult::Unreadable(words),
+        reserved: Reserved::default(),
     }
 }
 

@@ -38,6 +38,11 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Bytes of the line that has not ended yet.
+    pub(super) fn held(&self) -> usize {
+        self.begun.len()
+    }
+
     /// Takes the next bytes.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Taken {
         let mut taken = Taken::default();

@@ -1,7 +1,7 @@
 //! What a failure means for a batch: pure, on top of the one classifier.
 
 use crate::model::{ErrorClass, Treatment};
-use crate::provider::Failure;
+use crate::provider::{Failure, take_back_what_it_quotes};
 
 /// Whether a batch may exist although its create call failed. True whenever nobody can know: no
 /// answer came, its beginning was a success, or it was made by something (5xx) that may have lost
@@ -60,6 +60,19 @@ pub fn has_no_batches(failure: &Failure) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Takes back what words made of a create call's failure that one of its requests holds. True if the
+/// failure is another one now.
+pub fn take_back_what_a_request_holds(failure: &mut Box<Failure>, request: &str) -> bool {
+    let before = failure.class;
+    take_back_what_it_quotes(failure, request);
+    if failure.class == before {
+        return false;
+    }
+    let read_anew = of_create(failure.clone());
+    *failure = read_anew;
+    true
 }
 
 /// A create call's failure in the words of the batch lane: what would be one job's fault is the

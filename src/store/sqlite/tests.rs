@@ -5,6 +5,7 @@ mod batch_ends;
 mod batch_sequences;
 mod batch_states;
 mod batches;
+mod failed_disk;
 mod health;
 mod opening;
 mod reading;

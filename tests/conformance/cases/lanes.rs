@@ -124,6 +124,9 @@ async fn counted<F: Fixture>(bench: Bench<F>) {
         undated: true,
     };
     assert_eq!(queue, expected);
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    let waiting = recovered.waiting.unwrap();
+    assert_eq!((waiting.jobs, waiting.next_try_at), (1, at(102)));
     let later = bench.store.batch_queue(bench.run, at(102)).await.unwrap();
     assert_eq!((later.due, later.waiting, later.next_due), (3, 0, None));
     let pulse = bench.store.pulse(bench.run).await.unwrap();

@@ -161,11 +161,16 @@ pub fn job_id(number: i64, line: u64) -> JobId {
 }
 
 impl StoredRun {
-    /// What waits for a time after `now` on the live lane.
+    /// What waits for a time after `now`, on either lane.
     pub fn waiting(&self, now: Timestamp) -> Option<Waiting> {
         let jobs = self.jobs.values();
         let waits: Vec<_> = jobs
-            .filter(|job| job.waits_for(Lane::Live) && !job.is_due(now))
+            .filter(|job| {
+                [Lane::Live, Lane::Batch]
+                    .iter()
+                    .any(|lane| job.waits_for(*lane))
+            })
+            .filter(|job| !job.is_due(now))
             .collect();
         let first = waits.iter().min_by_key(|job| (job.not_before, job.id))?;
         let last = first.attempts.last().map(|attempt| &attempt.row);

@@ -6,12 +6,13 @@ use super::finding::Finding;
 use crate::cli::commands::second::second_client;
 use crate::cli::context::Context;
 use crate::clock::Clock;
+use crate::provider::ReadBudget;
 
 const NAME: &str = "fallback_endpoint";
 
 /// One finding, if there is a second endpoint.
 pub(super) async fn check(ctx: &Context, limits: Limits) -> Option<Finding> {
-    let client = match second_client(ctx, &ctx.settings, Clock::system()) {
+    let client = match second_client(ctx, &ctx.settings, Clock::system(), ReadBudget::default()) {
         Ok(None) => return None,
         Ok(Some(made)) => {
             made.passage.announce(ctx);

@@ -49,7 +49,7 @@ pub(super) async fn check(
             let cost = if cost.unknown_price || usage.missing {
                 "an unknown amount".to_owned()
             } else {
-                format!("${}", cost.total)
+                format!("${}", cost.total.rounded())
             };
             let limits = shown_limits(&reply.limits);
             let limits = limits.map_or_else(String::new, |limits| format!("; limits: {limits}"));

@@ -5,7 +5,7 @@ use super::{InFile, all};
 /// Whoever adds a key decides here, with the reason. What says where keys, prompts, answers or
 /// certificates come from or go to is `Trusted`. So will be: `credential_command`, the `exec:` targets
 /// of notifications and every key of `[[endpoint]]`.
-const DECISIONS: [(&str, InFile, &str); 55] = [
+const DECISIONS: [(&str, InFile, &str); 56] = [
     ("config", InFile::Never, "flag and variable"),
     ("deadline", InFile::Never, "flag"),
     ("verbose", InFile::Never, "flag"),
@@ -119,6 +119,7 @@ const DECISIONS: [(&str, InFile, &str); 55] = [
     ("retry.max_attempts", InFile::Any, "pace"),
     ("retry.scale", InFile::Any, "pace"),
     ("retry.give_up_after", InFile::Any, "pace"),
+    ("retry.by", InFile::Any, "pace"),
     ("retry.<class>.waits", InFile::Any, "pace"),
     ("limits.rpm", InFile::Any, "pace"),
     ("limits.itpm", InFile::Any, "pace"),

@@ -16,18 +16,18 @@ const DEFAULT_VERSION: &str = "2023-06-01";
 #[derive(Args, Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
-    /// API root
+    /// API root.
     // It may hold a password by mistake, so the flag is read where nothing echoes it.
     #[arg(long, value_name = "URL", value_parser = BaseUrl::unread, help_heading = "Endpoint", hide_short_help = true)]
     #[schemars(extend("found_file" = "refused"))]
     pub base_url: BaseUrl,
-    /// Version of the API that requests are written for (header anthropic-version)
+    /// Version of the API that requests are written for (header anthropic-version).
     #[arg(skip)]
     pub version: HeaderText,
-    /// Beta features to ask for (header anthropic-beta)
+    /// Beta features to ask for (header anthropic-beta).
     #[arg(skip)]
     pub beta: Vec<HeaderText>,
-    /// Workspace, for keys that span several (header anthropic-workspace-id)
+    /// Workspace, for keys that span several (header anthropic-workspace-id).
     #[arg(skip)]
     #[schemars(extend("found_file" = "refused"))]
     pub workspace_id: Option<HeaderText>,
@@ -35,7 +35,7 @@ pub struct Api {
     #[arg(skip)]
     #[schemars(extend("found_file" = "refused"))]
     pub headers: HeaderTable,
-    /// Trust the certificates of this PEM file too
+    /// Trust the certificates of this PEM file too.
     ///
     /// In the config file its path is relative to that file's folder.
     #[arg(
@@ -47,7 +47,7 @@ pub struct Api {
     #[serde(serialize_with = "shown_if_set")]
     #[schemars(extend("found_file" = "refused"))]
     pub ca_bundle: Option<PathBuf>,
-    /// Allow http:// beyond this machine
+    /// Allow http:// beyond this machine.
     ///
     /// Keys and prompts may then go unencrypted to another machine.
     #[arg(

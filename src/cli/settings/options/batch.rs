@@ -11,7 +11,7 @@ use crate::policy::BatchSettings;
 #[derive(Args, Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Batch {
-    /// Most requests in one batch, 1 to 100000
+    /// Most requests in one batch, 1 to 100000.
     #[arg(
         long = "batch-size",
         value_name = "N",
@@ -19,28 +19,28 @@ pub struct Batch {
         hide_short_help = true
     )]
     pub size: BatchSize,
-    /// Time before a batch is polled first; polling backs off up to `poll_max`
+    /// Time before a batch is polled first; polling backs off up to `poll_max`.
     #[arg(skip)]
     pub poll_min: PositiveWait,
-    /// Longest time between two polls of a batch
+    /// Longest time between two polls of a batch.
     #[arg(skip)]
     pub poll_max: PositiveWait,
-    /// How long a batch whose create answer was lost is looked for before it is created again
+    /// How long a batch whose create answer was lost is looked for before it is created again.
     #[arg(skip)]
     pub uncertain_for: Wait,
-    /// How long a created batch that the API does not find is asked for again
+    /// How long a created batch that the API does not find is asked for again.
     #[arg(skip)]
     pub not_found_for: Wait,
-    /// How long results of an ended batch that come short are asked for again before the run halts
+    /// How long results of an ended batch that come short are asked for again before the run halts.
     #[arg(skip)]
     pub short_for: Wait,
-    /// When the live lane has been down so long, jobs whose deadline allows it go to batches
+    /// When the live lane has been down so long, jobs whose deadline allows it go to batches.
     #[arg(skip)]
     pub spill_after: Option<PositiveWait>,
-    /// Fewer jobs than this go live instead, unless the batch lane is forced
+    /// Fewer jobs than this go live instead, unless the batch lane is forced.
     #[arg(skip)]
     pub min_jobs: AtLeastOne,
-    /// Requests that may wait in the API's processing queue at once (a limit of your tier)
+    /// Requests that may wait in the API's processing queue at once (a limit of your tier).
     #[arg(skip)]
     pub queue_limit: AtLeastOne,
 }

@@ -15,10 +15,10 @@ use crate::provider::DEFAULT_IDLE_TIMEOUT;
 #[derive(Args, Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dispatch {
-    /// Requests open at the same time, 1 to 10000
+    /// Requests open at the same time, 1 to 10000.
     #[arg(long, value_name = "N", help_heading = "Dispatch")]
     pub concurrency: Concurrency,
-    /// Least time between two starts, such as 50ms
+    /// Least time between two starts, such as 50ms.
     #[arg(
         long,
         value_name = "DURATION",
@@ -26,7 +26,7 @@ pub struct Dispatch {
         hide_short_help = true
     )]
     pub stagger: Wait,
-    /// Time for one request; a stream may take six times as long
+    /// Time for one request; a stream may take six times as long.
     ///
     /// It counts as failed after it.
     #[arg(
@@ -36,15 +36,15 @@ pub struct Dispatch {
         hide_short_help = true
     )]
     pub timeout: PositiveWait,
-    /// Stream answers: auto, always or never
+    /// Stream answers: auto, always or never.
     ///
     /// `auto` streams those that may take long.
     #[arg(long, value_name = "WHEN", value_parser = parse::stream_mode(), hide_possible_values = true, help_heading = "Dispatch", hide_short_help = true)]
     pub stream: StreamMode,
-    /// Longest silence within a streamed answer; at most the timeout counts
+    /// Longest silence within a streamed answer; at most the timeout counts.
     #[arg(skip)]
     pub idle_timeout: PositiveWait,
-    /// Time for requests in flight to finish after Ctrl-C
+    /// Time for requests in flight to finish after Ctrl-C.
     #[arg(
         long,
         value_name = "DURATION",
@@ -52,7 +52,7 @@ pub struct Dispatch {
         hide_short_help = true
     )]
     pub grace: Wait,
-    /// What to do when no job can succeed
+    /// What to do when no job can succeed.
     ///
     /// Leave the run (`exit`), or wait and try again now and then.
     #[arg(
@@ -63,7 +63,7 @@ pub struct Dispatch {
     )]
     pub on_halt: OnHalt,
     /// What to do with an answer cut at `max_tokens`: `keep` it, marked, or `raise` the `max_tokens`
-    /// and try once more
+    /// and try once more.
     #[arg(
         long,
         value_name = "keep|raise",
@@ -72,12 +72,12 @@ pub struct Dispatch {
         help = "Answers cut at max_tokens: keep, or raise it once"
     )]
     pub on_truncated: OnTruncated,
-    /// Lane: auto (by deadline), live or batch (half the price)
+    /// Lane: auto (by deadline), live or batch (half the price).
     ///
     /// It is that of jobs whose line names none.
     #[arg(long, value_name = "LANE", value_parser = parse::lane(), hide_possible_values = true, help_heading = "Batches")]
     pub lane: LaneChoice,
-    /// Seed of every random choice, to repeat a run
+    /// Seed of every random choice, to repeat a run.
     #[arg(long, value_name = "N", value_parser = parse::natural, help_heading = "Dispatch", hide_short_help = true)]
     pub seed: Option<u64>,
 }

@@ -12,8 +12,9 @@ use crate::cli::values::{BaseUrl, HeaderTable, KeyVariable, ModelId, Wait};
 /// `[fallback]`
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = super::without_defaults_of_tables)]
 pub struct Fallback {
-    /// Model to ask after a refusal or two overloads; repeat for more
+    /// Model to ask after a refusal or two overloads; repeat for more.
     ///
     /// They are asked in this order.
     #[arg(

@@ -11,7 +11,7 @@ use crate::model::AutoOrOff;
 #[derive(Args, Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Requests per minute, at most [default: what the headers tell]
+    /// Requests per minute, at most [default: what the headers tell].
     ///
     /// Over the whole run.
     #[arg(
@@ -21,7 +21,7 @@ pub struct Limits {
         hide_short_help = true
     )]
     pub rpm: Option<PerMinute>,
-    /// Input tokens per minute, at most; cache reads do not count
+    /// Input tokens per minute, at most; cache reads do not count.
     ///
     /// Over the whole run.
     #[arg(
@@ -31,7 +31,7 @@ pub struct Limits {
         hide_short_help = true
     )]
     pub itpm: Option<PerMinute>,
-    /// Output tokens per minute, at most
+    /// Output tokens per minute, at most.
     ///
     /// Over the whole run.
     #[arg(
@@ -41,12 +41,12 @@ pub struct Limits {
         hide_short_help = true
     )]
     pub otpm: Option<PerMinute>,
-    /// What the run may cost in all: it halts before it costs more
+    /// What the run may cost in all: it halts before it costs more.
     ///
     /// In dollars.
     #[arg(long, value_name = "X", help_heading = "Limits")]
     pub budget_usd: Option<BudgetUsd>,
-    /// Hold for batches no less than all they can cost
+    /// Hold for batches no less than all they can cost.
     ///
     /// Without it batches may cost up to 2 % more than the budget.
     #[arg(
@@ -61,7 +61,7 @@ pub struct Limits {
         hide_short_help = true
     )]
     pub budget_strict: bool,
-    /// Searches to hold for where a search tool sets no limit
+    /// Searches to hold for where a search tool sets no limit.
     ///
     /// So many are taken to be made by a request whose search tool names no `max_uses`. Without it such
     /// lines are refused under a budget.
@@ -72,8 +72,7 @@ pub struct Limits {
         hide_short_help = true
     )]
     pub budget_assume_searches: Option<AtLeastOne>,
-    /// Send only in hours such as 18:00-08:00@America/Los_Angeles
-    #[expect(clippy::doc_markdown, reason = "it is the help, which is no Markdown")]
+    /// Send only in hours such as 18:00-08:00@America/Los_Angeles.
     #[arg(
         long,
         value_name = "WINDOW",
@@ -81,7 +80,7 @@ pub struct Limits {
         hide_short_help = true
     )]
     pub only_between: Option<Window>,
-    /// Let one request warm a shared prompt cache first
+    /// Let one request warm a shared prompt cache first.
     ///
     /// `auto`: one of the requests that share a cached prefix goes first, the rest after its answer.
     /// `off`: all go as they come.
@@ -92,7 +91,7 @@ pub struct Limits {
         hide_short_help = true
     )]
     pub cache_warm: AutoOrOff,
-    /// Cache long beginnings that requests share
+    /// Cache long beginnings that requests share.
     ///
     /// `auto`: long prefixes that requests share are marked with one `cache_control` where that pays.
     /// `off`: requests are sent as they were written.

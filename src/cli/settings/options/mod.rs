@@ -24,6 +24,7 @@ use clap::Args;
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cli::args::parse;
 
@@ -52,7 +53,7 @@ pub struct Options {
     /// How runs are dispatched.
     #[command(flatten)]
     pub dispatch: Dispatch,
-    /// When the answers are wanted: 6h (from now on), or a time
+    /// When the answers are wanted: 6h (from now on), or a time.
     #[arg(long, value_name = "WHEN", value_parser = parse::deadline, help_heading = "Batches")]
     #[serde(skip_deserializing)]
     #[schemars(skip)]
@@ -98,11 +99,13 @@ pub(super) const AREAS: [(&str, fn(clap::Command) -> clap::Command); 6] = [
     ("api", Api::augment_args),
 ];
 
-/// A table has the defaults of its keys; to repeat them all as its own says nothing. So does `null`.
+/// A table has the defaults of its keys; to repeat them all as its own says nothing.
 fn without_defaults_of_tables(schema: &mut Schema) {
-    schemars::transform::transform_subschemas(&mut without_defaults_of_tables, schema);
-    let default = schema.get("default");
-    if default.is_some_and(|default| default.is_null() || default.is_object()) {
-        schema.remove("default");
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(|all| all.values_mut()) {
+        let is_table = property.get("default").is_some_and(Value::is_object);
+        if let Some(property) = property.as_object_mut().filter(|_| is_table) {
+            property.remove("default");
+        }
     }
 }

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use schemars::{JsonSchema, Schema, json_schema};
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::cli::values::{AtLeastOne, Count, PositiveWait, Scale, Waits};
+use crate::cli::values::{AtLeastOne, Count, Scale, Wait, Waits};
 use crate::model::{ErrorClass, Treatment};
+use crate::policy::RetryBy;
 
 /// `[retry]` and `[retry.<class>]`
 #[derive(Args, Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
-#[schemars(transform = with_class_tables)]
+#[schemars(extend("additionalProperties" = false), transform = with_class_tables)]
 pub struct Retry {
-    /// Failed attempts that end a job, rate limits aside
+    /// Failed attempts that end a job, rate limits aside.
     #[arg(
         long,
         value_name = "N",
@@ -22,7 +24,7 @@ pub struct Retry {
         hide_short_help = true
     )]
     pub max_attempts: AtLeastOne,
-    /// Multiply our own waits before a retry
+    /// Multiply our own waits before a retry.
     #[arg(
         long = "retry-scale",
         value_name = "X",
@@ -30,14 +32,17 @@ pub struct Retry {
         hide_short_help = true
     )]
     pub scale: Scale,
-    /// Give up a job that fails so long after its first attempt
+    /// Give up a job that fails so long after its first attempt.
     #[arg(
         long,
         value_name = "DURATION",
         help_heading = "Retries",
         hide_short_help = true
     )]
-    pub give_up_after: Option<PositiveWait>,
+    pub give_up_after: Option<Wait>,
+    /// What sets the waits: how other jobs of the model fare, or the table of the class.
+    #[arg(skip)]
+    pub by: RetryBy,
     /// What differs for one error class.
     #[arg(skip)]
     #[serde(flatten)]
@@ -58,6 +63,7 @@ impl Default for Retry {
             max_attempts: Count(8),
             scale: Scale(1.0),
             give_up_after: None,
+            by: RetryBy::default(),
             classes: BTreeMap::new(),
         }
     }
@@ -68,22 +74,19 @@ pub(in crate::cli) fn has_waits(class: ErrorClass) -> bool {
     class.treatment() == Treatment::Retry
 }
 
-/// The classes by their names, each with what it means; no other table.
+/// The classes that have waits, each with what it means; no other table. (The schema of a map whose names
+/// are an enum has a property for each of its variants.)
 fn with_class_tables(schema: &mut Schema) {
-    schema.remove("propertyNames");
-    schema.remove("patternProperties");
-    schema.insert("additionalProperties".to_owned(), false.into());
-    let Some(properties) = schema
-        .get_mut("properties")
-        .and_then(|properties| properties.as_object_mut())
-    else {
-        return;
-    };
-    for class in ErrorClass::all().filter(|class| has_waits(*class)) {
-        let table = json_schema!({
-            "$ref": "#/$defs/ClassWaits",
-            "description": class.info().meaning,
-        });
-        properties.insert(class.as_str().to_owned(), table.to_value());
+    let mut properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for class in ErrorClass::all() {
+        let Some(properties) = properties.as_deref_mut() else {
+            break;
+        };
+        if !has_waits(class) {
+            properties.remove(class.as_str());
+        } else if let Some(Value::Object(table)) = properties.get_mut(class.as_str()) {
+            let meaning = class.info().meaning;
+            table.insert("description".to_owned(), meaning.into());
+        }
     }
 }

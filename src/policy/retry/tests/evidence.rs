@@ -1,0 +1,157 @@
+//! The waits of a job that failed while its neighbours succeeded.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::{WORKING, hinting, of_budget, waited};
+use crate::model::{Budget, ErrorClass, Evidence, JobHistory};
+use crate::policy::retry::{RetryBy, RetrySettings, Standing, decide};
+
+const WELL: Standing = Standing {
+    is_well: true,
+    ..WORKING
+};
+
+/// The least and the most of many draws, in seconds, after so many failures in a row before.
+fn range(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    before: u32,
+    standing: Standing,
+) -> (f64, f64) {
+    let history = JobHistory {
+        faults_in_row: before,
+        rate_limits_in_row: before,
+        ..JobHistory::default()
+    };
+    let draws = (0..500).map(|seed| {
+        let rng = &mut Rng::with_seed(seed);
+        let verdict = decide(
+            settings,
+            class,
+            &Evidence::default(),
+            history,
+            standing,
+            rng,
+        );
+        waited(verdict).as_secs_f64()
+    });
+    draws.fold((f64::INFINITY, 0.0), |(least, most), draw| {
+        (draw.min(least), draw.max(most))
+    })
+}
+
+fn is_about((least, most): (f64, f64), from: f64, to: f64) -> bool {
+    let room = (to - from) / 20.0;
+    (from..from + room).contains(&least) && (to - room..=to).contains(&most)
+}
+
+#[test]
+fn while_the_others_succeed_the_first_waits_are_short_whatever_the_class() {
+    let settings = RetrySettings::default();
+    for class in of_budget(Budget::Faults) {
+        for (before, from, to) in [(0, 1.0, 2.0), (1, 2.0, 4.0), (2, 4.0, 8.0)] {
+            let range = range(&settings, class, before, WELL);
+            assert!(is_about(range, from, to), "{class} {before}: {range:?}");
+        }
+        let table = settings.waits.after(class, 4).as_secs_f64();
+        let fourth = range(&settings, class, 3, WELL);
+        assert!(
+            is_about(fourth, table / 2.0, table * 1.5),
+            "{class}: {fourth:?}"
+        );
+    }
+}
+
+#[test]
+fn in_trouble_by_the_table_and_with_waits_of_the_user_the_class_decides() {
+    let overloaded = ErrorClass::Overloaded;
+    let table = RetrySettings {
+        by: RetryBy::Table,
+        ..RetrySettings::default()
+    };
+    let mut own = RetrySettings::default();
+    own.waits
+        .set(overloaded, vec![Duration::from_secs(10)])
+        .unwrap();
+    for (what, settings, standing) in [
+        ("trouble", &RetrySettings::default(), WORKING),
+        ("table", &table, WELL),
+        ("own waits", &own, WELL),
+    ] {
+        let range = range(settings, overloaded, 0, standing);
+        assert!(is_about(range, 5.0, 15.0), "{what}: {range:?}");
+    }
+}
+
+#[test]
+fn limits_are_no_matter_of_evidence_and_a_hint_goes_first() {
+    let settings = RetrySettings::default();
+    for class in of_budget(Budget::RateLimits) {
+        let range = range(&settings, class, 0, WELL);
+        assert!(is_about(range, 0.5, 1.5), "{class}: {range:?}");
+    }
+    let (evidence, rng) = (hinting(Duration::from_secs(40)), &mut Rng::with_seed(1));
+    let before = JobHistory::default();
+    let verdict = decide(
+        &settings,
+        ErrorClass::Overloaded,
+        &evidence,
+        before,
+        WELL,
+        rng,
+    );
+    assert!(waited(verdict) >= Duration::from_secs(40));
+}
+
+#[test]
+fn the_scale_multiplies_short_waits_too() {
+    let settings = RetrySettings {
+        scale: 0.1,
+        ..RetrySettings::default()
+    };
+    let range = range(&settings, ErrorClass::Unavailable, 0, WELL);
+    assert!(is_about(range, 0.1, 0.2), "{range:?}");
+}
+
+/// Quick tries cost no job its life: the last comes no sooner than the table would let it.
+#[test]
+fn no_job_ends_by_its_count_sooner_than_the_waits_of_its_table_would_have_lasted() {
+    for class in of_budget(Budget::Faults) {
+        for max_attempts in [2, 3, 8, 20] {
+            let settings = RetrySettings {
+                max_attempts,
+                ..RetrySettings::default()
+            };
+            let (mut history, mut age) = (JobHistory::default(), Duration::ZERO);
+            let rng = &mut Rng::with_seed(max_attempts.into());
+            let mut tries = 1;
+            loop {
+                let standing = Standing { age, ..WELL };
+                let verdict = decide(
+                    &settings,
+                    class,
+                    &Evidence::default(),
+                    history,
+                    standing,
+                    rng,
+                );
+                history = verdict.history;
+                if history.counted >= max_attempts {
+                    break;
+                }
+                age += waited(verdict);
+                tries += 1;
+            }
+            assert_eq!(tries, max_attempts, "{class}");
+            let table: Duration = (1..max_attempts)
+                .map(|failures| settings.waits.after(class, failures))
+                .sum();
+            assert!(
+                age >= table,
+                "{class}, {max_attempts}: {age:?} of {table:?}"
+            );
+        }
+    }
+}
