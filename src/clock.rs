@@ -17,12 +17,12 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     wall_origin: Timestamp,
-    origin: Origin,
+    origin: ClockBase,
 }
 
 /// What time is counted from.
 #[derive(Clone, Copy, Debug)]
-enum Origin {
+enum ClockBase {
     /// Of the runtime's time.
     Runtime(Instant),
     /// Since the machine was started, its sleep included.
@@ -56,7 +56,7 @@ impl Clock {
                 .wall_origin
                 .saturating_sub(followed)
                 .unwrap_or(clock.wall_origin),
-            origin: Origin::Boot(since_boot),
+            origin: ClockBase::Boot(since_boot),
         }
     }
 
@@ -65,7 +65,7 @@ impl Clock {
     pub fn starting_at(wall_origin: Timestamp) -> Self {
         Self {
             wall_origin,
-            origin: Origin::Runtime(Instant::now()),
+            origin: ClockBase::Runtime(Instant::now()),
         }
     }
 
@@ -79,8 +79,8 @@ impl Clock {
     /// Time that has passed since the origin.
     fn elapsed(&self) -> Duration {
         match self.origin {
-            Origin::Runtime(origin) => origin.elapsed(),
-            Origin::Boot(origin) => {
+            ClockBase::Runtime(origin) => origin.elapsed(),
+            ClockBase::Boot(origin) => {
                 let followed = FOLLOWED_MS.load(Ordering::Relaxed);
                 let followed = Duration::from_millis(followed.try_into().unwrap_or_default());
                 let passed = since_boot().unwrap_or(origin).saturating_sub(origin);
@@ -97,7 +97,7 @@ impl Clock {
         reason = "the one place that reads the wall clock"
     )]
     pub fn follow_wall(&self, behind: &mut SignedDuration) -> Option<SignedDuration> {
-        if matches!(self.origin, Origin::Runtime(_)) {
+        if matches!(self.origin, ClockBase::Runtime(_)) {
             return None;
         }
         let step = step(Timestamp::now().duration_since(self.now()), behind)?;
@@ -113,11 +113,11 @@ impl Clock {
         let from_origin = when.duration_since(self.wall_origin);
         let wait = Duration::try_from(from_origin).unwrap_or(Duration::ZERO);
         match self.origin {
-            Origin::Runtime(origin) => match origin.checked_add(wait) {
+            ClockBase::Runtime(origin) => match origin.checked_add(wait) {
                 Some(instant) => tokio::time::sleep_until(instant).await,
                 None => std::future::pending().await,
             },
-            Origin::Boot(_) => loop {
+            ClockBase::Boot(_) => loop {
                 match wait.checked_sub(self.elapsed()) {
                     None | Some(Duration::ZERO) => return,
                     Some(left) => tokio::time::sleep(left.min(LOOK_EVERY)).await,

@@ -12,12 +12,14 @@
     reason = "the modules of a test are public to it alone"
 )]
 
-#[path = "architecture/mask.rs"]
-mod mask;
+#[path = "architecture/circles.rs"]
+mod circles;
 #[path = "architecture/paths.rs"]
 mod paths;
 #[path = "architecture/rules.rs"]
 mod rules;
+#[path = "architecture/shape.rs"]
+mod shape;
 #[path = "architecture/tokens.rs"]
 mod tokens;
 
@@ -200,13 +202,19 @@ fn files_open_with_what_they_are_for() {
 }
 
 #[test]
-fn sizes_are_counted_to_the_line() {
+fn the_length_of_a_file_is_counted_to_the_line() {
     let lines = |n: usize| "\n".repeat(n);
     let path = "src/model/a.rs";
     assert_eq!(planted(path, &lines(599)), Vec::<String>::new());
     assert_eq!(planted(path, &lines(600)).len(), 1);
-    // A brace in a text ends nothing.
-    let function = |n: usize| format!("fn f() {{ \"}}\";{}}}", lines(n));
-    assert_eq!(planted(path, &function(69)), Vec::<String>::new());
-    assert_eq!(planted(path, &function(70)).len(), 1);
+}
+
+/// `cargo test --test architecture shape -- --nocapture` prints the figures; what has been reached is
+/// held, so that it cannot grow again.
+#[test]
+#[allow(clippy::print_stdout, reason = "the figures are what it is for")]
+fn shape() {
+    let shape = shape::Shape::of(&sources());
+    println!("{shape}");
+    assert_eq!(shape.broken_limits(), Vec::<String>::new());
 }

@@ -9,14 +9,7 @@ use super::environment::{self, Environment};
 use super::failure::Failure;
 use crate::provider::clean_secret;
 
-/// What authenticates a request. Both may be set; then both headers are sent, as the SDKs do.
-#[derive(Clone, Debug, Default)]
-pub struct Credentials {
-    /// `ANTHROPIC_API_KEY`.
-    pub api_key: Option<SecretString>,
-    /// `ANTHROPIC_AUTH_TOKEN`.
-    pub auth_token: Option<SecretString>,
-}
+pub use crate::provider::Credentials;
 
 impl Credentials {
     /// Reads both variables, trimmed of white space and quotes; empty ones count as unset.
@@ -29,12 +22,6 @@ impl Credentials {
             api_key: read(env, environment::API_KEY)?,
             auth_token: read(env, environment::AUTH_TOKEN)?,
         })
-    }
-
-    /// Nothing is set.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.api_key.is_none() && self.auth_token.is_none()
     }
 
     /// These credentials, if there are any.
@@ -120,14 +107,5 @@ mod tests {
         let failure = Credentials::default().required().unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.next.contains("ANTHROPIC_API_KEY"));
-    }
-
-    #[test]
-    fn debug_shows_no_key() {
-        let credentials = Credentials {
-            api_key: Some("sk-ant-hidden".into()),
-            auth_token: Some("sk-ant-hidden".into()),
-        };
-        assert!(!format!("{credentials:?}").contains("hidden"));
     }
 }

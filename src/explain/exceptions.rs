@@ -1,6 +1,6 @@
 //! The exceptions of Anthropic's SDKs, by name.
 
-use super::recognise::Recognised;
+use super::reading::Recognised;
 use super::status;
 use crate::model::ErrorClass as C;
 

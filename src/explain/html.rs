@@ -1,6 +1,6 @@
 //! HTML pages: made by a gateway, by Cloudflare or by something that is no API.
 
-use super::recognise::{Recognised, answer};
+use super::reading::{Recognised, answer};
 use super::status;
 use crate::model::ErrorClass;
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::recognise::{Recognised, answer, one_word, stop_reason};
+use super::reading::{Recognised, answer};
+use super::word::{one_word, stop_reason};
 use super::{exceptions, prose, python, status, synonyms};
 use crate::model::ErrorClass;
 use crate::provider::{ErrorFacts, classify_error, status_of};

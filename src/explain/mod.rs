@@ -12,14 +12,17 @@ mod html;
 mod json;
 mod prose;
 mod python;
+mod reading;
 mod recognise;
 mod render;
 mod status;
 mod synonyms;
 mod transport;
+mod word;
 
 pub use handling::{Billed, Handling, handling};
-pub use recognise::{Recognised, closest_word, recognise};
+pub use reading::Recognised;
+pub use recognise::{closest_word, recognise};
 pub use render::{Explained, explain, explained_text};
 
 #[cfg(test)]

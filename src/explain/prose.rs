@@ -1,6 +1,7 @@
 //! Texts without a body: messages, exceptions, lines of logs.
 
-use super::recognise::{Recognised, as_word, one_word, stop_reason};
+use super::reading::{Recognised, as_word};
+use super::word::{one_word, stop_reason};
 use super::{exceptions, status, transport};
 use crate::model::ErrorClass;
 use crate::provider::{Broken, ErrorFacts, classify_error, status_of};

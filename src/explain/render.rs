@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::handling::{Billed, Handling, handling};
-use super::recognise::Recognised;
+use super::reading::Recognised;
 use crate::model::ErrorClass;
 use crate::policy::RetrySettings;
 

@@ -1,6 +1,6 @@
 //! HTTP statuses: where a text names one, and which classes it may be.
 
-use super::recognise::{Recognised, answer};
+use super::reading::{Recognised, answer};
 use crate::model::ErrorClass as C;
 use crate::provider::{ErrorFacts, classify_error};
 

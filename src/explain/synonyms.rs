@@ -1,6 +1,6 @@
 //! Words that people meet elsewhere: of other APIs, clouds and of HTTP itself.
 
-use super::recognise::Recognised;
+use super::reading::Recognised;
 use super::status;
 use crate::model::ErrorClass as C;
 
@@ -149,7 +149,7 @@ pub(super) fn find(word: &str) -> Option<Recognised> {
 #[cfg(test)]
 mod tests {
     use super::{PHRASES, SYNONYMS};
-    use crate::explain::recognise::one_word;
+    use crate::explain::word::one_word;
 
     #[test]
     fn no_synonym_hides_behind_a_word_of_the_api() {

@@ -1,6 +1,6 @@
 //! Recognises the same work submitted again.
 
-use super::request::DEFAULT_MAX_TOKENS;
+use super::body_builder::DEFAULT_MAX_TOKENS;
 use crate::model::Shaping;
 
 /// Parts these hashes from all other uses of blake3; the number goes up when the recipe changes.

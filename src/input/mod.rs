@@ -6,6 +6,7 @@
 //! an error, never an early end. It checks only what could never work; everything else is for the
 //! API to judge. It does not store anything and does not know whether a run exists.
 
+mod body_builder;
 mod duplicates;
 mod error;
 mod fields;
@@ -24,6 +25,7 @@ mod strict;
 mod suggest;
 mod values;
 
+pub use body_builder::{DEFAULT_MAX_TOKENS, MAX_BODY_BYTES};
 pub use duplicates::DuplicateFinder;
 pub use error::{Compression, OpenError, ReadError};
 pub use fingerprint::fingerprint;
@@ -34,7 +36,6 @@ pub use note::{LineNote, NoteKind};
 pub use params::MAX_PARAMS_KEYS;
 pub use problems::Problems;
 pub use reader::{Item, JobReader};
-pub use request::{DEFAULT_MAX_TOKENS, MAX_BODY_BYTES};
 pub use source::{Source, hash_only};
 
 #[cfg(test)]

@@ -78,9 +78,9 @@ impl fmt::Display for LineNote {
 
 /// Notes with their places in bytes, before the line's lane is known.
 #[derive(Debug, Default)]
-pub(super) struct Notes(Vec<(usize, NoteKind)>);
+pub(super) struct LineNotes(Vec<(usize, NoteKind)>);
 
-impl Notes {
+impl LineNotes {
     pub(super) fn push(&mut self, offset: usize, kind: NoteKind) {
         self.0.push((offset, kind));
     }

@@ -1,9 +1,9 @@
 //! Builds the request body of a line that has `params`: checks it lightly, puts defaults in front,
 //! takes `stream` out, and leaves everything else byte for byte.
 
+use super::body_builder::{Checked, CheckedRequest, Defaults, Head};
 use super::line_error::{Fault, LONE_SURROGATE_HINT, shown};
-use super::note::{NoteKind, Notes};
-use super::request::{Checked, Defaults, Head, Request};
+use super::note::{LineNotes, NoteKind};
 use super::values::Value;
 use crate::model::body::span_with_comma;
 use crate::model::raw_object::{Member, ObjectFault, members};
@@ -29,8 +29,8 @@ const IGNORED_IN_BATCH: &str = "fallback_credit_token";
 pub(super) fn from_params(
     params: &Value<'_>,
     defaults: &Defaults,
-    notes: &mut Notes,
-) -> Result<Request, Fault> {
+    notes: &mut LineNotes,
+) -> Result<CheckedRequest, Fault> {
     let members = members_of(params)?;
     let find = |name, key| value_of(params, &members, name, key);
     check_messages(find("params.messages", "messages").as_ref(), params.offset)?;
@@ -138,7 +138,7 @@ fn check_messages(messages: Option<&Value<'_>>, params_offset: usize) -> Result<
     Ok(())
 }
 
-fn note_batch_keys(members: &[Member<'_>], params_offset: usize, notes: &mut Notes) {
+fn note_batch_keys(members: &[Member<'_>], params_offset: usize, notes: &mut LineNotes) {
     for member in members {
         let offset = params_offset + member.key_offset;
         if let Some(key) = REFUSED_IN_BATCH.iter().find(|key| **key == member.key) {

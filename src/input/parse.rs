@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::body_builder::Defaults;
 use super::fields::{Fields, Key};
 use super::line_error::{Fault, LineError, shown};
 use super::lines::Line;
-use super::note::{LineNote, NoteKind, Notes};
-use super::request::{Defaults, request};
+use super::note::{LineNote, LineNotes, NoteKind};
+use super::request::request;
 use super::strict;
 use super::values::Value;
 use crate::clock;
@@ -23,7 +24,7 @@ pub(super) fn parse_line(
     defaults: &Defaults,
     submitted_at: Timestamp,
 ) -> Result<(NewJob, Vec<LineNote>), LineError> {
-    let mut notes = Notes::default();
+    let mut notes = LineNotes::default();
     let job = job(line, defaults, submitted_at, &mut notes)
         .map_err(|fault| fault.locate(line.number, line.text))?;
     let notes = notes.locate(line.number, line.text, job.lane);
@@ -34,7 +35,7 @@ fn job(
     line: &Line<'_>,
     defaults: &Defaults,
     submitted_at: Timestamp,
-    notes: &mut Notes,
+    notes: &mut LineNotes,
 ) -> Result<NewJob, Fault> {
     let members = members(line.text).map_err(|error| {
         // Of a key's broken escape the walk knows only where it ended.
@@ -98,7 +99,7 @@ fn lane(value: &Value<'_>) -> Result<Option<Lane>, Fault> {
 fn deadline(
     value: &Value<'_>,
     submitted_at: Timestamp,
-    notes: &mut Notes,
+    notes: &mut LineNotes,
 ) -> Result<Timestamp, Fault> {
     let text = value.string()?;
     let at = match (parse_duration(&text), text.parse::<Timestamp>()) {

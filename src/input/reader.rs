@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::body_builder::Defaults;
 use super::error::ReadError;
 use super::line_error::LineError;
 use super::lines::Lines;
 use super::note::LineNote;
 use super::parse::parse_line;
-use super::request::Defaults;
 use super::source::Source;
 use crate::model::{NewJob, Shaping};
 

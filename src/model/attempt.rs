@@ -1,6 +1,5 @@
 //! Attempts: one try of one job, as the ledger keeps it.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,8 +12,22 @@ use super::money::{Cost, CostBasis, Pico};
 use super::usage::Usage;
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum AttemptOutcome {
     /// It brought the job's message.
     Succeeded,
@@ -32,33 +45,13 @@ impl AttemptOutcome {
     /// The name used in the store and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Errored => "errored",
-            Self::Interrupted => "interrupted",
-            Self::Expired => "expired",
-            Self::Canceled => "canceled",
-        }
+        self.into()
     }
 
     /// The outcome of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [
-            Self::Succeeded,
-            Self::Errored,
-            Self::Interrupted,
-            Self::Expired,
-            Self::Canceled,
-        ]
-        .into_iter()
-        .find(|outcome| outcome.as_str() == name)
-    }
-}
-
-impl fmt::Display for AttemptOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        name.parse().ok()
     }
 }
 

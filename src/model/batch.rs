@@ -1,7 +1,5 @@
 //! Remote batches: many requests that the Message Batches API answers together, at half the price.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +20,22 @@ pub const ENTRY: (&str, &str, &str) = ("{\"custom_id\":\"", "\",\"params\":", "}
 pub struct BatchId(pub i64);
 
 /// Where a batch stands with us. What the API says of it is [`RemoteStatus`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum BatchState {
     /// Jobs are being put into it; after a crash they go back to the queue.
     Filling,
@@ -62,35 +74,19 @@ impl BatchState {
     /// The name used in the store and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Filling => "filling",
-            Self::Ready => "ready",
-            Self::Sending => "sending",
-            Self::Uncertain => "uncertain",
-            Self::Open => "open",
-            Self::Canceling => "canceling",
-            Self::Ended => "ended",
-            Self::Harvested => "harvested",
-            Self::Lost => "lost",
-        }
+        self.into()
     }
 
     /// The state of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
+        name.parse().ok()
     }
 
     /// Nothing will happen to it any more.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Harvested | Self::Lost)
-    }
-}
-
-impl fmt::Display for BatchState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -107,8 +103,21 @@ pub enum StuckBatch {
 }
 
 /// Why we asked the API to cancel a batch: what becomes of its unprocessed jobs depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CancelReason {
     /// The user cancelled the run: its jobs end cancelled.
     User,
@@ -120,18 +129,13 @@ impl CancelReason {
     /// The name used in the store and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Deadline => "deadline",
-        }
+        self.into()
     }
 
     /// The reason of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::User, Self::Deadline]
-            .into_iter()
-            .find(|reason| reason.as_str() == name)
+        name.parse().ok()
     }
 }
 

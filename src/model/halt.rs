@@ -23,8 +23,20 @@ pub struct Halt {
 }
 
 /// What stops a run: the class of the halt may be the same for all of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum HaltReason {
     /// An answer of the API, or none from the network.
     #[default]
@@ -36,22 +48,16 @@ pub enum HaltReason {
 }
 
 impl HaltReason {
-    const ALL: [Self; 3] = [Self::Failure, Self::OwnBudget, Self::NoBatches];
-
     /// The name used in the store and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failure => "failure",
-            Self::OwnBudget => "own_budget",
-            Self::NoBatches => "no_batches",
-        }
+        self.into()
     }
 
     /// The reason of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+        name.parse().ok()
     }
 
     /// The message of the halt says all that is to be said: the words of its class would mislead.

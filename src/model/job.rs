@@ -1,6 +1,5 @@
 //! Jobs: what one input line asks for, and where it stands.
 
-use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -13,8 +12,21 @@ use super::error_class::ErrorClass;
 use super::ids::{AttemptId, JobId};
 
 /// The road a request takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Lane {
     /// The Messages API: an answer within seconds, at full price.
     Live,
@@ -26,16 +38,7 @@ impl Lane {
     /// The name used in the store, flags and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Batch => "batch",
-        }
-    }
-}
-
-impl fmt::Display for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

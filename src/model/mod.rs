@@ -59,5 +59,5 @@ pub use problem::Problem;
 pub use run::{DispatchOptions, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping};
 pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;
-pub use thousands::thousands;
+pub use thousands::{plural, thousands};
 pub use usage::{Tokens, Usage};

@@ -181,8 +181,11 @@ pub struct Cost {
     Serialize,
     Deserialize,
     schemars::JsonSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CostBasis {
     /// The answer told no usage that can be priced: the cost is the most that the request allows.
     AtMost,
@@ -193,22 +196,16 @@ pub enum CostBasis {
 }
 
 impl CostBasis {
-    const ALL: [Self; 3] = [Self::AtMost, Self::Saturated, Self::AskedModel];
-
     /// The name used in the store and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AtMost => "at_most",
-            Self::Saturated => "saturated",
-            Self::AskedModel => "asked_model",
-        }
+        self.into()
     }
 
     /// The basis of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|basis| basis.as_str() == name)
+        name.parse().ok()
     }
 }
 

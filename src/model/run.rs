@@ -14,8 +14,20 @@ use super::job::JobState;
 use super::money::Pico;
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RunState {
     /// Its input is still being read; invisible, and swept away if the load breaks off.
     Loading,
@@ -33,27 +45,13 @@ impl RunState {
     /// The name used in the store and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Loading => "loading",
-            Self::Ready => "ready",
-            Self::Running => "running",
-            Self::Halted => "halted",
-            Self::Ended => "ended",
-        }
+        self.into()
     }
 
     /// The state of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [
-            Self::Loading,
-            Self::Ready,
-            Self::Running,
-            Self::Halted,
-            Self::Ended,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == name)
+        name.parse().ok()
     }
 }
 

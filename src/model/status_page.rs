@@ -9,8 +9,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How bad things are, in the words of Atlassian Statuspage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Indicator {
     /// All systems operational.
     None,
@@ -31,14 +45,7 @@ impl Indicator {
     /// The name used in the store and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Minor => "minor",
-            Self::Major => "major",
-            Self::Critical => "critical",
-            Self::Maintenance => "maintenance",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     /// Whether the API says of itself that much of it does not work.
@@ -63,16 +70,7 @@ impl Indicator {
     /// The indicator of that name; `Unknown` for any other name, because the page may invent some.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
-        [
-            Self::None,
-            Self::Minor,
-            Self::Major,
-            Self::Critical,
-            Self::Maintenance,
-        ]
-        .into_iter()
-        .find(|indicator| indicator.as_str() == name)
-        .unwrap_or_default()
+        name.parse().unwrap_or_default()
     }
 }
 

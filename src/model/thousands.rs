@@ -14,9 +14,23 @@ pub fn thousands(n: u64) -> String {
     text
 }
 
+/// A count with its noun: `1 job`, `2,000 jobs`.
+#[must_use]
+pub fn plural(n: u64, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", thousands(n))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::thousands;
+    use super::{plural, thousands};
+
+    #[test]
+    fn a_count_has_its_noun() {
+        assert_eq!(plural(1, "job"), "1 job");
+        assert_eq!(plural(0, "job"), "0 jobs");
+        assert_eq!(plural(2_000, "job"), "2,000 jobs");
+    }
 
     #[test]
     fn digits_are_grouped_by_thousands() {

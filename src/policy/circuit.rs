@@ -28,12 +28,12 @@ pub struct Circuit {
     failures_in_row: u32,
     /// The first few different jobs of this row of failures.
     failed_jobs: Vec<JobId>,
-    open: Option<Open>,
+    open: Option<OpenCircuit>,
 }
 
 /// An open circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Open {
+pub struct OpenCircuit {
     /// What the last failure was.
     pub class: ErrorClass,
     /// Since when.
@@ -61,7 +61,7 @@ pub enum Changed {
 impl Circuit {
     /// The state of the circuit if it is open.
     #[must_use]
-    pub fn open(&self) -> Option<&Open> {
+    pub fn open(&self) -> Option<&OpenCircuit> {
         self.open.as_ref()
     }
 
@@ -132,7 +132,7 @@ impl Circuit {
         if self.failures_in_row < OPENS_AFTER || self.failed_jobs.len() < DIFFERENT_JOBS {
             return Changed::No;
         }
-        self.open = Some(Open {
+        self.open = Some(OpenCircuit {
             class,
             since: now,
             next_probe_at: add(now, wait.min(MOST_PROBE_WAIT.mul_f64(scale))),

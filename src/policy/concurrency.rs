@@ -48,11 +48,11 @@ pub struct Concurrency {
     /// Answers to requests that left before the last step down: they say nothing about it.
     old: u32,
     overloaded: VecDeque<bool>,
-    latency: Option<Latency>,
+    latency: Option<SeenLatency>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Latency {
+struct SeenLatency {
     mean_s: f64,
     best_s: f64,
     seen: u32,
@@ -144,7 +144,7 @@ impl Concurrency {
 
     fn has_collapsed(&mut self, latency: Duration) -> bool {
         let seconds = latency.as_secs_f64();
-        let seen = self.latency.get_or_insert(Latency {
+        let seen = self.latency.get_or_insert(SeenLatency {
             mean_s: seconds,
             best_s: f64::MAX,
             seen: 0,

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::one_line;
-use super::numbers::plural;
+use super::message::one_line;
 use crate::model::thousands;
-use crate::model::{CancelReason, ErrorClass, EventKind, RequestCounts, ResultLines};
+use crate::model::{CancelReason, ErrorClass, EventKind, RequestCounts, ResultLines, plural};
 
 /// The batches of a run that are not over.
 #[derive(Clone, Debug, Default)]

@@ -7,9 +7,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::behind::{Behind, PATIENCE};
-use super::numbers::plural;
 use crate::model::Observer;
-use crate::model::{Event, EventKind};
+use crate::model::{Event, EventKind, plural};
 
 /// What waits for a slow reader, at most: some ten thousand events.
 const ROOM: usize = 4 << 20;

@@ -4,19 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::numbers::{allowed_at_once, dollars_or_unknown, plural, rate, short_duration};
+use super::message::one_line;
+use super::numbers::{allowed_at_once, dollars_or_unknown, rate, short_duration};
 use super::tally::{Phase, Tally, Wait};
-use crate::model::is_control;
-use crate::model::thousands;
+use crate::model::{plural, thousands};
 
 /// Stands before everything that was not answered by the real API.
 pub(super) const SIMULATED: &str = "SIMULATED ";
 /// Width of the bar, so that its line fits eighty columns.
 const BAR_CHARS: usize = 20;
-/// More of a foreign message than this would fill the terminal.
-const MESSAGE_CHARS: usize = 200;
-/// A halt is told once more at the end, where there is room for what to do.
-const HALT_CHARS: usize = 1_000;
 
 /// One line that says it all: `120/200 done, 2 failed, 64 in flight, 3 waiting (529 overloaded:
 /// next try in 12s), 6.1 jobs/s, ETA 13s, $0.0123`.
@@ -295,29 +291,6 @@ fn reason(wait: &Wait, now: Timestamp) -> String {
 fn whole_seconds(duration: Duration) -> Duration {
     let up = u64::from(duration.subsec_nanos() > 0);
     Duration::from_secs(duration.as_secs().saturating_add(up))
-}
-
-/// A foreign message on one line, without control characters, and not too long.
-pub(super) fn one_line(message: &str) -> String {
-    at_most_chars(message, MESSAGE_CHARS)
-}
-
-/// What halted a run, on one line: the way out stands at its end.
-pub(super) fn halt_line(message: &str) -> String {
-    at_most_chars(message, HALT_CHARS)
-}
-
-fn at_most_chars(message: &str, most: usize) -> String {
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut shown: String = line
-        .chars()
-        .filter(|c| !is_control(*c))
-        .take(most)
-        .collect();
-    if line.chars().count() > most {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

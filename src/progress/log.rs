@@ -4,7 +4,7 @@
 //! succeed, three every attempt.
 
 use super::batches;
-use super::lines::one_line;
+use super::message::one_line;
 use crate::model::{Event, EventKind, Observer};
 
 /// What the first endpoint is called.

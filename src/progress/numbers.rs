@@ -4,13 +4,6 @@ use std::time::Duration;
 
 use crate::model::{Pico, thousands};
 
-/// A count with its noun: `1 job`, `2,000 jobs`.
-#[must_use]
-pub fn plural(n: u64, noun: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", thousands(n))
-}
-
 /// Dollars with all their digits: `$0.0123`.
 #[must_use]
 pub fn dollars(amount: Pico) -> String {
@@ -76,16 +69,9 @@ pub fn allowed_at_once(place: &str, most: u64, shorter: Option<(u64, u64)>) -> S
 
 #[cfg(test)]
 mod tests {
-    use super::{dollars, plural, rate, short_duration};
+    use super::{dollars, rate, short_duration};
     use crate::model::Pico;
     use std::time::Duration;
-
-    #[test]
-    fn a_count_has_its_noun() {
-        assert_eq!(plural(1, "job"), "1 job");
-        assert_eq!(plural(0, "job"), "0 jobs");
-        assert_eq!(plural(2_000, "job"), "2,000 jobs");
-    }
 
     #[test]
     fn durations_show_their_two_largest_units() {

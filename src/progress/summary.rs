@@ -3,10 +3,10 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::lines::halt_line;
-use super::numbers::{dollars_or_unknown, plural, short_duration};
+use super::message::halt_line;
+use super::numbers::{dollars_or_unknown, short_duration};
 use crate::model::thousands;
-use crate::model::{ErrorClass, Halt, JobCounts, Pico, RunId, Treatment};
+use crate::model::{ErrorClass, Halt, JobCounts, Pico, RunId, Treatment, plural};
 
 /// Why the dispatcher left the run.
 #[derive(Clone, Debug, PartialEq, Eq)]

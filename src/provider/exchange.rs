@@ -23,16 +23,12 @@ use super::stream::EventStream;
 use super::tidy::Altered;
 use super::transport::{Broken, describe_transport};
 use super::{
-    BaseUrl, ClientError, ClientSettings, Failure, HeaderView, Message, ReadBudget, Redactor,
-    Reserved, classify_transport, rate_limits,
+    BaseUrl, ClientError, ClientSettings, Failure, HeaderView, MAX_RESPONSE_BYTES, Message,
+    ReadBudget, Redactor, Reserved, classify_transport, rate_limits,
 };
 use crate::clock::{self, Clock};
 use crate::model::duration::format_duration;
 use crate::model::{ErrorClass, RateLimits};
-
-/// Most bytes of an answer that are read. The longest output of any model is a few MB; generated
-/// files and search results may come with it.
-pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long the end of a stream is waited for once its message is whole.
 const LINGER: Duration = Duration::from_secs(1);
@@ -98,7 +94,7 @@ impl ApiClient {
     pub(super) async fn open(
         &self,
         request: RequestBuilder,
-        terms: Terms,
+        terms: ExchangeTerms,
         seen: &mut Seen,
     ) -> Result<Response, Break> {
         let opening = request.headers(self.headers.clone()).send();
@@ -117,7 +113,7 @@ impl ApiClient {
     pub(super) async fn drain(
         &self,
         mut response: Response,
-        terms: Terms,
+        terms: ExchangeTerms,
         seen: &mut Seen,
     ) -> Result<(), Break> {
         let mut patience = Patience::new(self.idle(terms.timeout));
@@ -157,7 +153,7 @@ impl ApiClient {
     pub(super) async fn exchange(
         &self,
         request: RequestBuilder,
-        terms: Terms,
+        terms: ExchangeTerms,
         limit: Duration,
         seen: &mut Seen,
     ) -> Option<Break> {
@@ -299,12 +295,12 @@ fn tell_unknown(stream: &EventStream) {
 /// How an exchange goes: the time until its answer begins, and whether that is to be a message,
 /// which may come as events whether it was asked for so or not.
 #[derive(Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct ExchangeTerms {
     timeout: Duration,
     brings_message: bool,
 }
 
-impl Terms {
+impl ExchangeTerms {
     /// A plain answer that begins within that time.
     pub(super) fn plain(timeout: Duration) -> Self {
         Self {
@@ -366,7 +362,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn begin(&mut self, status: u16, headers: HeaderMap, terms: Terms, limit: usize) {
+    fn begin(&mut self, status: u16, headers: HeaderMap, terms: ExchangeTerms, limit: usize) {
         let view = HeaderView::new(&headers);
         let form = match (
             terms.brings_message && is_success(status),

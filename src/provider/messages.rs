@@ -12,7 +12,7 @@ use bytes::Bytes;
 use reqwest::Url;
 use tokio::time::Instant;
 
-use super::exchange::{ApiClient, Break, Seen, Terms};
+use super::exchange::{ApiClient, Break, ExchangeTerms, Seen};
 use super::paced;
 use super::transport::Broken;
 use super::{BaseUrl, ClientError, ClientSettings, Provider, Reply, Request};
@@ -50,7 +50,7 @@ impl MessagesClient {
     }
 
     async fn post(&self, request: Request, seen: &mut Seen) -> Option<Break> {
-        let terms = Terms::message(request.timeout);
+        let terms = ExchangeTerms::message(request.timeout);
         let times = if request.stream { STREAM_TIMEOUTS } else { 1 };
         let body = match wire_body(&request) {
             Ok(body) => Bytes::from_owner(BodyBytes(body)),

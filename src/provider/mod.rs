@@ -13,6 +13,7 @@
 mod base_url;
 mod batches;
 mod classify;
+mod client_error;
 mod connect_limit;
 mod credentials;
 mod exchange;
@@ -57,8 +58,8 @@ pub use classify::{
     MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,
     classify_transport, take_back_what_it_quotes,
 };
+pub use client_error::ClientError;
 pub use credentials::{Credentials, clean_secret, unquoted};
-pub use exchange::MAX_RESPONSE_BYTES;
 pub use headers::HeaderView;
 pub use messages::{MessagesClient, ModelsReply, STREAM_TIMEOUTS};
 pub use pair::Pair;
@@ -70,8 +71,8 @@ pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
 pub use rules::{ErrorFacts, is_refused_on_the_way, status_of};
 pub use settings::{
-    ClientError, ClientSettings, DEFAULT_BASE_URL, DEFAULT_IDLE_TIMEOUT, DEFAULT_VERSION, Http,
-    Network,
+    ClientSettings, DEFAULT_BASE_URL, DEFAULT_IDLE_TIMEOUT, DEFAULT_VERSION, Http,
+    MAX_RESPONSE_BYTES, Network,
 };
 pub use sse::MAX_EVENT_BYTES;
 pub use status_page::{PAGE_TIMEOUT, STATUS_PAGES, StatusPage};

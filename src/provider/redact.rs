@@ -89,7 +89,7 @@ impl Redactor {
 
     /// The text without what is a credential once its escapes are undone. None if there is none.
     fn masked_as_written(&self, text: &str) -> Option<String> {
-        let mut plain = Plain::of(text);
+        let mut plain = PlainText::of(text);
         let mut found: Vec<Range<usize>> = Vec::new();
         for _ in 0..MOST_LEVELS {
             if !plain.text.contains('\\') {
@@ -122,13 +122,13 @@ impl Redactor {
 const MOST_LEVELS: usize = 3;
 
 /// A text whose escapes are undone, and where each of its bytes comes from.
-struct Plain {
+struct PlainText {
     text: String,
     /// For each byte, and for the end, the place in the first text.
     from: Vec<usize>,
 }
 
-impl Plain {
+impl PlainText {
     fn of(text: &str) -> Self {
         Self {
             text: text.to_owned(),

@@ -25,7 +25,7 @@ const MOST_BYTES_PER_TOKEN: u64 = 256;
 
 /// Reads the usage object of an answer with that content; anything but an object is no usage.
 pub(super) fn read_usage(usage: &Value, written: &ModelOutput) -> Usage {
-    let mut reader = Reader::default();
+    let mut reader = UsageReader::default();
     let tokens = reader.tokens(usage);
     let mut iterations = reader.iterations(usage);
     let searches = reader.count(
@@ -94,13 +94,13 @@ pub(super) fn is_free(usage: &Value) -> bool {
 }
 
 #[derive(Default)]
-struct Reader {
+struct UsageReader {
     /// A count is there, but is none: a text, a fraction, or less than nothing. Or a step has none.
     unreadable: bool,
     saturated: bool,
 }
 
-impl Reader {
+impl UsageReader {
     fn tokens(&mut self, counts: &Value) -> Tokens {
         let split = &counts["cache_creation"];
         let five_minutes = self.count(split, "ephemeral_5m_input_tokens", MAX_COUNT);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::fitted::{Concession, Fitted, Heading, Row, day_and_minute};
 use super::shape;
 use super::short_id::short_ids;
-use super::table::{Align, grouped};
-use crate::model::{BatchState, CancelReason, RequestCounts, Run};
+use super::table::Align;
+use crate::model::{BatchState, CancelReason, RequestCounts, Run, thousands};
 use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
 /// A remote batch as `batches --json` shows it: one object per line.
@@ -223,9 +223,9 @@ fn row(line: &BatchLine, id: String, now: Timestamp) -> Vec<String> {
     vec![
         id,
         line.state.to_string(),
-        grouped(line.requests.into()),
-        grouped(done),
-        grouped(line.open_requests),
+        thousands(line.requests.into()),
+        thousands(done),
+        thousands(line.open_requests),
         age(now.duration_since(line.sent_at.unwrap_or(line.created_at))),
         time(line.expires_at),
         time(line.deadline),

@@ -12,9 +12,9 @@ use super::batches::{BatchLine, batches_table};
 use super::fitted::{Concession, Fitted, Heading, Row, day_and_minute};
 use super::shape;
 use super::short_id::short_ids;
-use super::table::{Align, Table, count, grouped, plain};
+use super::table::{Align, Table, plain};
 use crate::model::duration::format_duration;
-use crate::model::{ErrorClass, HaltReason, JobCounts, Run, RunState};
+use crate::model::{ErrorClass, HaltReason, JobCounts, Run, RunState, plural, thousands};
 use crate::store::Waiting;
 
 /// Where a run stands, as it is shown. Unlike the stored state it knows whether a dispatcher lives.
@@ -234,11 +234,11 @@ fn list_row(line: &StatusLine, id: String) -> Vec<String> {
         id,
         plain(line.name.as_deref().unwrap_or("-")).into_owned(),
         format!("{}{simulated}", line.state),
-        grouped(jobs.total),
-        grouped(jobs.succeeded),
-        grouped(jobs.failed),
-        grouped(jobs.canceled),
-        grouped(jobs.open()),
+        thousands(jobs.total),
+        thousands(jobs.succeeded),
+        thousands(jobs.failed),
+        thousands(jobs.canceled),
+        thousands(jobs.open()),
         format!("{:.0}", line.created_at),
         plain(&line.file).into_owned(),
     ]
@@ -289,9 +289,10 @@ fn waits(waiting: &StatusWaiting, now: Timestamp) -> String {
     };
     let left = waiting.next_try_at.duration_since(now).as_secs().max(0);
     let left = Duration::from_secs(left.unsigned_abs());
+    let wait = if waiting.jobs == 1 { "waits" } else { "wait" };
     let mut text = format!(
-        "\n{} for a next try, the first in {} at {:.0}{why}\n",
-        count(waiting.jobs, "job waits", "jobs wait"),
+        "\n{} {wait} for a next try, the first in {} at {:.0}{why}\n",
+        plural(waiting.jobs, "job"),
         format_duration(left),
         waiting.next_try_at,
     );
@@ -334,10 +335,10 @@ pub(super) fn job_counts(jobs: &JobCounts) -> String {
     ]
     .into_iter()
     .filter(|&(_, n)| n > 0)
-    .map(|(what, n)| vec![what.to_owned(), grouped(n)])
+    .map(|(what, n)| vec![what.to_owned(), thousands(n)])
     .collect();
     let table = Table::new(&[("", Align::Left), ("", Align::Right)]).draw("  ", &rows);
-    format!("\n{}\n{table}", count(jobs.total, "job", "jobs"))
+    format!("\n{}\n{table}", plural(jobs.total, "job"))
 }
 
 fn halt_reason(halt: &StatusHalt) -> String {

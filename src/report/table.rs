@@ -157,27 +157,9 @@ pub(super) fn clip(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// `n job` or `n jobs`.
-pub(super) fn count(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(n), if n == 1 { one } else { many })
-}
-
-/// A number in groups of three, for people: `1,234,567`.
-pub(super) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut shown = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Align, Table, clip, count, grouped, plain};
+    use super::{Align, Table, clip, plain};
 
     #[test]
     fn columns_align_by_what_is_seen() {
@@ -211,19 +193,5 @@ mod tests {
         assert_eq!(clip("abcdef", 6), "abcdef");
         assert_eq!(clip("abcdefg", 6), "abcde…");
         assert_eq!(clip("日本語日本語", 6), "日本…");
-    }
-
-    #[test]
-    fn numbers_are_grouped_for_people() {
-        for (n, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(grouped(n), text);
-        }
-        assert_eq!(count(1, "job", "jobs"), "1 job");
-        assert_eq!(count(0, "job", "jobs"), "0 jobs");
     }
 }

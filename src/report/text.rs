@@ -12,9 +12,9 @@ use super::fitted::{Concession, drawn_whole};
 use super::layout::Layout;
 use super::status::job_counts;
 use super::summary::{CostSums, HourSums, ModelSums, Report, StatusLook};
-use super::table::{Align, Table, count, grouped, plain};
+use super::table::{Align, Table, plain};
 use super::usd::Usd;
-use crate::model::{ErrorClass, Pico, Treatment};
+use crate::model::{ErrorClass, Pico, Treatment, plural, thousands};
 
 /// The whole report, ended by a newline.
 #[must_use]
@@ -74,10 +74,10 @@ fn attempts(report: &Report) -> String {
     ]
     .into_iter()
     .filter(|&(_, n)| n > 0)
-    .map(|(what, n)| vec![what.to_owned(), grouped(n)])
+    .map(|(what, n)| vec![what.to_owned(), thousands(n)])
     .collect();
     let table = Table::new(&[("", Align::Left), ("", Align::Right)]).draw("  ", &rows);
-    let total = count(sums.total, "attempt", "attempts");
+    let total = plural(sums.total, "attempt");
     format!("\n{total}\n{table}")
 }
 
@@ -114,8 +114,8 @@ fn hours(hours: &[HourSums]) -> String {
         .map(|hour| {
             vec![
                 format!("{:02}:00", hour.hour),
-                grouped(hour.attempts),
-                grouped(hour.service_failures),
+                thousands(hour.attempts),
+                thousands(hour.service_failures),
                 format!("{} %", share(hour)),
             ]
         })
@@ -172,8 +172,8 @@ fn class_table(report: &Report, classes: &[(ErrorClass, u64)], width: usize) -> 
         .map(|&(class, n)| {
             vec![
                 class.to_string(),
-                grouped(n),
-                grouped(finals.get(&class).copied().unwrap_or(0)),
+                thousands(n),
+                thousands(finals.get(&class).copied().unwrap_or(0)),
                 class.info().meaning.to_owned(),
             ]
         })
@@ -198,7 +198,7 @@ fn tokens(report: &Report) -> String {
     ]
     .into_iter()
     .filter(|&(_, n)| n > 0)
-    .map(|(what, n)| vec![what.to_owned(), grouped(n)])
+    .map(|(what, n)| vec![what.to_owned(), thousands(n)])
     .collect();
     if rows.is_empty() {
         return String::new();
@@ -279,15 +279,15 @@ fn models(models: &[ModelSums], layout: Layout) -> String {
         .map(|model| {
             vec![
                 plain(&model.model).into_owned(),
-                grouped(model.attempts),
-                grouped(model.succeeded),
-                grouped(
+                thousands(model.attempts),
+                thousands(model.succeeded),
+                thousands(
                     model.tokens.input
                         + model.tokens.cache_read
                         + model.tokens.cache_write_5m
                         + model.tokens.cache_write_1h,
                 ),
-                grouped(model.tokens.output),
+                thousands(model.tokens.output),
                 or_unknown(
                     model.cost_usd,
                     model.unknown_price_attempts,
@@ -339,11 +339,7 @@ fn unknown_prices(report: &Report) -> Option<String> {
     (!unpriced.is_empty()).then(|| {
         format!(
             "PRICE UNKNOWN: the real cost is HIGHER than the total, which leaves out {} by {}.",
-            count(
-                report.cost_usd.unknown_price_attempts,
-                "attempt",
-                "attempts"
-            ),
+            plural(report.cost_usd.unknown_price_attempts, "attempt"),
             unpriced.join(", "),
         )
     })
@@ -353,12 +349,12 @@ fn maybe_billed(report: &Report, all_digits: bool) -> Option<String> {
     let sums = &report.attempts;
     let these = match sums.maybe_billed {
         0 => return None,
-        n => count(n, "attempt", "attempts"),
+        n => plural(n, "attempt"),
     };
     let bound = match (sums.maybe_billed_usd_at_most, sums.maybe_billed_unbounded) {
         (Some(most), _) => format!("at most ${}", most.0.shown(all_digits)),
         (None, n) if n == sums.maybe_billed => "nothing bounds for how much".to_owned(),
-        (None, n) => format!("for {} of them nothing bounds for how much", grouped(n)),
+        (None, n) => format!("for {} of them nothing bounds for how much", thousands(n)),
     };
     Some(format!(
         "{these} may have been billed: {bound}. No answer says so; the total counts what broken streams told."
@@ -370,7 +366,7 @@ fn no_usage(report: &Report) -> Option<String> {
     (n > 0).then(|| {
         format!(
             "{} told no usage that can be priced: counted at the most that the request allows.",
-            count(n, "answer", "answers")
+            plural(n, "answer")
         )
     })
 }
@@ -380,7 +376,7 @@ fn saturated(report: &Report) -> Option<String> {
     (n > 0).then(|| {
         format!(
             "{} told a usage that cannot be: counted at the most that the request allows.",
-            count(n, "answer", "answers")
+            plural(n, "answer")
         )
     })
 }
@@ -390,7 +386,7 @@ fn asked_models(report: &Report) -> Option<String> {
     (n > 0).then(|| {
         format!(
             "{} came under a name without a known price: counted at the price of the model that was asked. `[prices]` can name another.",
-            count(n, "answer", "answers")
+            plural(n, "answer")
         )
     })
 }

@@ -12,9 +12,9 @@ use super::fitted::{Concession, drawn_whole};
 use super::layout::Layout;
 use super::short_id::short_ids;
 use super::summary::{CostSums, EstimateQuality, TokenCounts};
-use super::table::{Align, grouped, plain};
+use super::table::{Align, plain};
 use super::text::or_unknown;
-use crate::model::{Pico, Run};
+use crate::model::{Pico, Run, thousands};
 use crate::store::{AttemptGroup, EstimateSums, Reader};
 
 /// What the rows stand for.
@@ -217,7 +217,7 @@ fn cells(row: &TotalsRow, all_digits: bool) -> Vec<String> {
     let wasted = cost.wasted_on_retries.0 + cost.wasted_on_refusals.0;
     vec![
         key,
-        grouped(row.attempts),
+        thousands(row.attempts),
         shown(cost.live.0),
         shown(cost.batch.0),
         shown(cost.saved_by_batch.0),

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::cache::CacheUse;
 use super::dice::{Dice, Purpose};
 use super::faults::Twist;
-use super::message::{Block, CacheCreation, Message, OutputDetails, ServerToolUse, Usage};
+use super::message::{Block, Message};
 use super::models::{Model, Thinking};
+use super::receipt::{AnswerUsage, CacheCreation, OutputDetails, ServerToolUse};
 use super::request::Ask;
 use super::schema;
 use super::server_tools;
@@ -338,10 +339,10 @@ fn usage(
     question: &Question<'_>,
     (output_tokens, thinking_tokens): (u32, u32),
     searches: u32,
-) -> Usage {
+) -> AnswerUsage {
     let (cached, window) = (question.cached, question.ask.model.context);
     let input = server_tools::input_tokens(question.prompt_tokens, searches, window);
-    Usage {
+    AnswerUsage {
         input_tokens: input.saturating_sub(cached.read + cached.written()),
         cache_creation_input_tokens: cached.written(),
         cache_read_input_tokens: cached.read,

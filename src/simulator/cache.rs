@@ -72,10 +72,10 @@ impl CacheUse {
 
 /// The stored prefixes.
 #[derive(Debug, Default)]
-pub(super) struct PromptCache(Mutex<HashMap<u64, Entry>>);
+pub(super) struct PromptCache(Mutex<HashMap<u64, CachedPrefix>>);
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct CachedPrefix {
     ttl: Ttl,
     /// The batch that wrote it, if one did.
     batch: Option<u32>,
@@ -102,7 +102,12 @@ impl PromptCache {
         })
     }
 
-    fn plan_among(&self, ask: &Ask<'_>, now: Instant, seen: impl Fn(&Entry) -> bool) -> CacheUse {
+    fn plan_among(
+        &self,
+        ask: &Ask<'_>,
+        now: Instant,
+        seen: impl Fn(&CachedPrefix) -> bool,
+    ) -> CacheUse {
         if !is_marked(ask) {
             return CacheUse::default();
         }
@@ -141,7 +146,7 @@ impl PromptCache {
             entries.clear();
         }
         for (prefix, ttl) in &used.touched {
-            let fresh = Entry {
+            let fresh = CachedPrefix {
                 ttl: *ttl,
                 batch,
                 readable_from: begins,

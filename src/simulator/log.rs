@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::message::Usage;
+use super::receipt::AnswerUsage;
 
 /// Bodies whose count is kept exactly; beyond twice as many the least recent are forgotten.
 const MAX_BODIES: usize = 1 << 20;
@@ -107,7 +107,7 @@ pub struct LedgerRow {
 }
 
 impl LedgerRow {
-    fn add(&mut self, usage: &Usage) {
+    fn add(&mut self, usage: &AnswerUsage) {
         self.messages += 1;
         self.input_tokens += u64::from(usage.input_tokens);
         self.output_tokens += u64::from(usage.output_tokens);
@@ -184,7 +184,7 @@ impl Records {
     }
 
     /// Books the usage of a message that was sent, whole or cut.
-    pub(super) fn book(&self, model: &str, usage: &Usage, whole: bool) {
+    pub(super) fn book(&self, model: &str, usage: &AnswerUsage, whole: bool) {
         let mut stats = lock(&self.stats);
         let ledger = if whole {
             &mut stats.ledger
@@ -214,7 +214,7 @@ impl Records {
     }
 
     /// Books the usage of a request in a batch; its line in the results can be read or not.
-    pub(super) fn book_item(&self, model: &str, usage: &Usage, readable: bool) {
+    pub(super) fn book_item(&self, model: &str, usage: &AnswerUsage, readable: bool) {
         let mut stats = lock(&self.stats);
         let ledger = if readable {
             &mut stats.batch_ledger

@@ -1,13 +1,11 @@
-//! The shape of a message and its usage, as the API sends them.
+//! The shape of a message, as the API sends it.
 //!
 //! What stands in a message is decided in `answer`.
-
-use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::receipt::{self, Receipt};
+use super::receipt::{self, AnswerUsage};
 
 /// A message as the API answers with.
 #[derive(Clone, Debug, Serialize)]
@@ -28,7 +26,7 @@ pub(super) struct Message {
         serialize_with = "receipt::told",
         skip_serializing_if = "receipt::is_absent"
     )]
-    pub(super) usage: Usage,
+    pub(super) usage: AnswerUsage,
 }
 
 /// A content block of an answer.
@@ -56,39 +54,4 @@ pub(super) enum Block {
         tool_use_id: String,
         content: Value,
     },
-}
-
-/// The usage object.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Usage {
-    pub(super) input_tokens: u32,
-    pub(super) cache_creation_input_tokens: u32,
-    pub(super) cache_read_input_tokens: u32,
-    pub(super) cache_creation: CacheCreation,
-    pub(super) output_tokens: u32,
-    pub(super) output_tokens_details: OutputDetails,
-    pub(super) server_tool_use: ServerToolUse,
-    pub(super) service_tier: &'static str,
-    pub(super) inference_geo: Cow<'static, str>,
-    /// It is told otherwise than it is.
-    #[serde(skip)]
-    pub(super) receipt: Option<Receipt>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct CacheCreation {
-    pub(super) ephemeral_5m_input_tokens: u32,
-    pub(super) ephemeral_1h_input_tokens: u32,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct OutputDetails {
-    pub(super) thinking_tokens: u32,
-}
-
-/// In the order in which a stream tells it.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct ServerToolUse {
-    pub(super) web_fetch_requests: u32,
-    pub(super) web_search_requests: u32,
 }

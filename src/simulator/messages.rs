@@ -29,7 +29,7 @@ use super::reply::{Dropped, Reply};
 use super::request::{self, Ask, Endpoint};
 use super::request_limit;
 use super::routes::Arrival;
-use super::server::{OpenRequest, Shared};
+use super::server::{RequestInFlight, Shared};
 use super::strict;
 use super::tokens;
 use super::validate::{self, Dialect};
@@ -59,7 +59,7 @@ pub(super) async fn create(
     shared: Arc<Shared>,
     arrival: Arrival,
     body: Option<Bytes>,
-    open: OpenRequest,
+    open: RequestInFlight,
     cutter: &Cutter,
 ) -> Result<Response<Body>, Dropped> {
     let body = body.unwrap_or_default();

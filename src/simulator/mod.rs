@@ -68,8 +68,8 @@ pub use batches::{
     BatchItemRecord, BatchProgress, BatchRecord, BatchSettings, ErrorNesting, ItemOutcome, ShortAs,
     ToldCounts,
 };
-pub use faults::{BatchScript, Case};
+pub use faults::{BatchScript, Case, FaultRate};
 pub use log::{LedgerRow, LoggedRequest, SimulatorStats};
 pub use server::Simulator;
-pub use settings::{ClassLimits, FaultRate, Latency, OutputLength, RateLimits, SimulatorSettings};
+pub use settings::{ClassLimits, Latency, OutputLength, RateLimits, SimulatorSettings};
 pub use status_page::{Indicator, StatusPage};

@@ -1,12 +1,48 @@
-//! Receipts that are none: what gateways, proxies and broken programs make of an answer's usage.
+//! The usage of a message, and receipts that are none: what gateways, proxies and broken programs
+//! make of it.
 //!
 //! The answer itself is good and was generated; only what it tells of its cost is wrong, in a way
 //! that each case names.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::message::Usage;
+/// The usage object.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct AnswerUsage {
+    pub(super) input_tokens: u32,
+    pub(super) cache_creation_input_tokens: u32,
+    pub(super) cache_read_input_tokens: u32,
+    pub(super) cache_creation: CacheCreation,
+    pub(super) output_tokens: u32,
+    pub(super) output_tokens_details: OutputDetails,
+    pub(super) server_tool_use: ServerToolUse,
+    pub(super) service_tier: &'static str,
+    pub(super) inference_geo: Cow<'static, str>,
+    /// It is told otherwise than it is.
+    #[serde(skip)]
+    pub(super) receipt: Option<Receipt>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct CacheCreation {
+    pub(super) ephemeral_5m_input_tokens: u32,
+    pub(super) ephemeral_1h_input_tokens: u32,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct OutputDetails {
+    pub(super) thinking_tokens: u32,
+}
+
+/// In the order in which a stream tells it.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct ServerToolUse {
+    pub(super) web_fetch_requests: u32,
+    pub(super) web_search_requests: u32,
+}
 
 /// How the usage of an answer is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +82,7 @@ pub(super) enum Receipt {
 
 impl Receipt {
     /// What stands in place of the true counts.
-    pub(super) fn of(self, usage: &Usage) -> Value {
+    pub(super) fn of(self, usage: &AnswerUsage) -> Value {
         let (input, output) = (usage.input_tokens, usage.output_tokens);
         let steps = |input: u64, output: u64| {
             let step = json!({"type": "message", "input_tokens": input, "output_tokens": output});
@@ -93,7 +129,7 @@ impl Receipt {
 }
 
 /// Writes the usage of a message as its receipt tells it.
-pub(super) fn told<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn told<S: Serializer>(usage: &AnswerUsage, serializer: S) -> Result<S::Ok, S::Error> {
     match usage.receipt {
         None => usage.serialize(serializer),
         Some(receipt) => receipt.of(usage).serialize(serializer),
@@ -101,6 +137,6 @@ pub(super) fn told<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok,
 }
 
 /// Whether the key is left out.
-pub(super) fn is_absent(usage: &Usage) -> bool {
+pub(super) fn is_absent(usage: &AnswerUsage) -> bool {
     usage.receipt == Some(Receipt::Absent)
 }

@@ -20,7 +20,7 @@ use super::log::LoggedRequest;
 use super::messages;
 use super::models::{self, Model};
 use super::reply::{Dropped, Reply};
-use super::server::{OpenRequest, Shared};
+use super::server::{RequestInFlight, Shared};
 use super::wire::Cutter;
 
 /// Models of a page, unless the query says otherwise.
@@ -138,7 +138,7 @@ where
     };
     let body = Body::new(body);
     if arrival.method == Method::POST && arrival.path == "/v1/messages" {
-        let open = OpenRequest::enter(&shared);
+        let open = RequestInFlight::enter(&shared);
         let body = collect(body).await?;
         arrival.too_large = body.is_none();
         return messages::create(shared, arrival, body, open, &cutter).await;

@@ -104,13 +104,13 @@ impl Shared {
 
 /// A Messages request from its arrival to its last byte, or to the moment the client leaves.
 #[derive(Debug)]
-pub(super) struct OpenRequest {
+pub(super) struct RequestInFlight {
     shared: Arc<Shared>,
     /// How many were open at its arrival, itself included.
     pub(super) count: usize,
 }
 
-impl OpenRequest {
+impl RequestInFlight {
     pub(super) fn enter(shared: &Arc<Shared>) -> Self {
         Self {
             shared: Arc::clone(shared),
@@ -119,7 +119,7 @@ impl OpenRequest {
     }
 }
 
-impl Drop for OpenRequest {
+impl Drop for RequestInFlight {
     fn drop(&mut self) {
         self.shared.records.leave();
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::batches::BatchSettings;
-use super::faults::Case;
+use super::faults::{Case, FaultRate};
 use super::status_page::StatusPage;
 
 /// Settings of one simulator. The default is quiet: no latency, no faults, no limits, seed 0.
@@ -131,15 +131,6 @@ impl Default for OutputLength {
             spread: 0.0,
         }
     }
-}
-
-/// A fault and how often it strikes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FaultRate {
-    /// What goes wrong.
-    pub case: Case,
-    /// Share of requests that it strikes, 0 to 1.
-    pub probability: f64,
 }
 
 /// Rate limits of every model class.

@@ -1,6 +1,6 @@
 //! Every path of a file that leads into our own crate, imports and code alike.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::tokens::Token;
 
@@ -9,32 +9,45 @@ use super::tokens::Token;
 pub struct Use {
     pub line: usize,
     pub path: Vec<String>,
+    /// What it is called here, if it is an import.
+    pub name: Option<String>,
+    /// It is passed on (`pub use`).
+    pub is_passed_on: bool,
 }
 
 /// The paths into our crate that these tokens of the module `module` name. A module that was
 /// imported and is then used (`use crate::a; a::b()`) counts with the full path.
-pub fn paths(tokens: &[Token<'_>], module: &[String]) -> Vec<Use> {
+pub fn paths(tokens: &[Token], module: &[String]) -> Vec<Use> {
     let (imports, plain) = written(tokens);
+    let children = child_modules(tokens);
     let mut names = HashMap::new();
     let mut found = Vec::new();
     for import in imports {
-        let Some(path) = from_root(&import.path, module) else {
+        let Some(path) = from_root(&import.path, module, &children) else {
             continue;
         };
         let last = path.last().cloned().unwrap_or_default();
-        names.insert(import.renamed.unwrap_or(last), path.clone());
+        let name = import.renamed.unwrap_or(last);
+        names.insert(name.clone(), path.clone());
         found.push(Use {
             line: import.line,
             path,
+            name: Some(name),
+            is_passed_on: import.is_passed_on,
         });
     }
     for (line, written) in plain {
         let imported = names.get(&written[0]);
         let path = match imported {
             Some(start) => Some([start, &written[1..]].concat()),
-            None => from_root(&written, module),
+            None => from_root(&written, module, &children),
         };
-        found.extend(path.map(|path| Use { line, path }));
+        found.extend(path.map(|path| Use {
+            line,
+            path,
+            name: None,
+            is_passed_on: false,
+        }));
     }
     found.sort();
     found.dedup();
@@ -42,19 +55,25 @@ pub fn paths(tokens: &[Token<'_>], module: &[String]) -> Vec<Use> {
 }
 
 struct Import {
+    is_passed_on: bool,
     line: usize,
     path: Vec<String>,
     renamed: Option<String>,
 }
 
 /// Imports, and the other paths of two words and more, as they are written.
-fn written(tokens: &[Token<'_>]) -> (Vec<Import>, Vec<(usize, Vec<String>)>) {
+fn written(tokens: &[Token]) -> (Vec<Import>, Vec<(usize, Vec<String>)>) {
     let (mut imports, mut plain, mut at) = (Vec::new(), Vec::new(), 0);
     while at < tokens.len() {
         let is_import =
             tokens[at].text == "use" && tokens.get(at + 1).is_some_and(|next| next.text != "<");
         if is_import {
+            let before = at.checked_sub(1).map(|before| tokens[before].text.as_str());
+            let known = imports.len();
             at = import_tree(tokens, at + 1, &[], &mut imports);
+            for import in &mut imports[known..] {
+                import.is_passed_on = matches!(before, Some("pub" | ")"));
+            }
         } else if tokens[at].is_word() {
             let line = tokens[at].line;
             let (path, behind) = plain_path(tokens, at);
@@ -70,14 +89,14 @@ fn written(tokens: &[Token<'_>]) -> (Vec<Import>, Vec<(usize, Vec<String>)>) {
 }
 
 /// The words from here that `::` joins, and where they end.
-fn plain_path(tokens: &[Token<'_>], mut at: usize) -> (Vec<String>, usize) {
-    let mut path = vec![tokens[at].text.to_owned()];
+fn plain_path(tokens: &[Token], mut at: usize) -> (Vec<String>, usize) {
+    let mut path = vec![tokens[at].text.clone()];
     at += 1;
     while let [joint, word, ..] = &tokens[at..] {
         if joint.text != "::" || !word.is_word() {
             break;
         }
-        path.push(word.text.to_owned());
+        path.push(word.text.clone());
         at += 2;
     }
     (path, at)
@@ -85,7 +104,7 @@ fn plain_path(tokens: &[Token<'_>], mut at: usize) -> (Vec<String>, usize) {
 
 /// Reads what stands behind `use`, or behind a `{` or `,` in it; returns where it ends.
 fn import_tree(
-    tokens: &[Token<'_>],
+    tokens: &[Token],
     mut at: usize,
     start: &[String],
     found: &mut Vec<Import>,
@@ -94,10 +113,10 @@ fn import_tree(
     let line = tokens.get(at).map_or(0, |token| token.line);
     let mut renamed = None;
     while let Some(token) = tokens.get(at) {
-        match token.text {
+        match token.text.as_str() {
             "{" => return import_group(tokens, at + 1, &path, found),
             "as" => {
-                renamed = tokens.get(at + 1).map(|name| name.text.to_owned());
+                renamed = tokens.get(at + 1).map(|name| name.text.clone());
                 at += 1;
             }
             "::" => {}
@@ -110,6 +129,7 @@ fn import_tree(
     }
     if path.len() > start.len() || tokens[at - 1].text == "self" || renamed.is_some() {
         found.push(Import {
+            is_passed_on: false,
             line,
             path,
             renamed,
@@ -119,13 +139,13 @@ fn import_tree(
 }
 
 fn import_group(
-    tokens: &[Token<'_>],
+    tokens: &[Token],
     mut at: usize,
     start: &[String],
     found: &mut Vec<Import>,
 ) -> usize {
     while let Some(token) = tokens.get(at) {
-        match token.text {
+        match token.text.as_str() {
             "}" => return at + 1,
             "," => at += 1,
             _ => at = import_tree(tokens, at, start, found),
@@ -134,12 +154,25 @@ fn import_group(
     at
 }
 
+/// The names in `mod name;`.
+fn child_modules(tokens: &[Token]) -> HashSet<&str> {
+    let declared = tokens
+        .windows(3)
+        .filter(|words| words[0].text == "mod" && words[2].text == ";");
+    declared.map(|words| words[1].text.as_str()).collect()
+}
+
 /// The path from the crate's root; none if it does not lead into our crate by itself.
-fn from_root(written: &[String], module: &[String]) -> Option<Vec<String>> {
+fn from_root(
+    written: &[String],
+    module: &[String],
+    children: &HashSet<&str>,
+) -> Option<Vec<String>> {
     let (mut base, rest) = match written.first()?.as_str() {
         "crate" | "claude_run" => return Some(written[1..].to_vec()),
         "self" => (module.to_vec(), &written[1..]),
         "super" => (module.to_vec(), written),
+        child if children.contains(child) => (module.to_vec(), written),
         _ => return None,
     };
     let ups = rest.iter().take_while(|word| *word == "super").count();
@@ -176,6 +209,7 @@ mod tests {
             ("use super::a;", vec!["room::a"]),
             ("use super::super::a;", vec!["a"]),
             ("use self::a::B;", vec!["room::part::a::B"]),
+            ("mod a; pub use a::B;", vec!["room::part::a::B"]),
             ("use std::fmt; use serde::Serialize;", vec![]),
             ("fn f<'a>() -> impl Fn() + use<'a> {} ", vec![]),
         ] {

@@ -1,8 +1,7 @@
 //! The rules of the house, and what breaks them.
 
-use super::mask::{Layers, layers};
 use super::paths::paths;
-use super::tokens::{Token, group_length, test_module_files, tokens, without_tests};
+use super::tokens::{Token, test_module_files, tokens, without_tests};
 
 /// A file of `src`, by its path from the project's folder.
 #[derive(Clone, Debug)]
@@ -92,16 +91,8 @@ const ROOMS: &[Room] = &[
 ];
 
 const MAX_FILE_LINES: usize = 600;
-const MAX_FUNCTION_LINES: usize = 70;
-
 /// Files that may be longer, each with its reason. What needs no exception must not have one.
 const LONG_FILES: &[(&str, &str)] = &[];
-
-/// Functions that may be longer (`path::name`), each with its reason.
-const LONG_FUNCTIONS: &[(&str, &str)] = &[(
-    "src/policy/prices/tests/tables.rs::a_bad_table_is_refused_at_its_place",
-    "a table of bad price tables, one case after the other",
-)];
 
 /// Statements begin like this; nothing that is written for people does.
 const SQL: [&str; 9] = [
@@ -118,25 +109,31 @@ const SQL: [&str; 9] = [
 
 const PRINTING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 
-/// Everything that breaks a rule in these files, each worded with its place.
-pub fn violations(files: &[SourceFile]) -> Vec<String> {
-    let for_tests: Vec<String> = files
-        .iter()
-        .flat_map(|file| test_module_files(&file.path, &file.text))
-        .collect();
-    let is_for_tests = |path: &str| {
+/// The files that are compiled for tests only.
+pub struct TestFiles(Vec<String>);
+
+impl TestFiles {
+    pub fn of(files: &[SourceFile]) -> Self {
+        let marked = |file: &SourceFile| test_module_files(&file.path, &file.text);
+        Self(files.iter().flat_map(marked).collect())
+    }
+
+    pub fn holds(&self, path: &str) -> bool {
         let holds =
             |found: &String| path == found || (found.ends_with('/') && path.starts_with(found));
-        for_tests.iter().any(holds)
-    };
+        self.0.iter().any(holds)
+    }
+}
+
+/// Everything that breaks a rule in these files, each worded with its place.
+pub fn violations(files: &[SourceFile]) -> Vec<String> {
+    let for_tests = TestFiles::of(files);
     let mut found = Vec::new();
     for file in files {
-        let layers = layers(&file.text);
-        let tokens = tokens(&layers.code);
+        let tokens = tokens(&file.text);
         found.extend(shape(file));
-        found.extend(sql(file, &layers, &tokens));
-        found.extend(long_functions(file, &tokens));
-        if !is_for_tests(&file.path) {
+        found.extend(sql(file, &tokens));
+        if !for_tests.holds(&file.path) {
             let tokens = without_tests(&tokens);
             found.extend(forbidden_edges(file, &tokens));
             found.extend(printing(file, &tokens));
@@ -147,32 +144,19 @@ pub fn violations(files: &[SourceFile]) -> Vec<String> {
 
 /// Exceptions that nothing needs any more.
 pub fn idle_exceptions(files: &[SourceFile]) -> Vec<&'static str> {
-    let long_file = |path: &str| files.iter().any(|file| file.path == path && is_long(file));
-    let long_function = |name: &str| {
-        files.iter().any(|file| {
-            let layers = layers(&file.text);
-            let functions = functions(&tokens(&layers.code));
-            functions.iter().any(|function| {
-                function.lines > MAX_FUNCTION_LINES
-                    && format!("{}::{}", file.path, function.name) == name
-            })
-        })
-    };
-    let files = LONG_FILES.iter().filter(|(path, _)| !long_file(path));
-    let functions = LONG_FUNCTIONS
-        .iter()
-        .filter(|(name, _)| !long_function(name));
-    files.chain(functions).map(|(name, _)| *name).collect()
+    let is_needed = |path: &str| files.iter().any(|file| file.path == path && is_long(file));
+    let excused = LONG_FILES.iter().map(|(path, _)| *path);
+    excused.filter(|path| !is_needed(path)).collect()
 }
 
 /// The module that a file is, from the crate's root.
-fn module(path: &str) -> Vec<String> {
+pub fn module(path: &str) -> Vec<String> {
     let path = path.trim_start_matches("src/").trim_end_matches(".rs");
     let path = path.trim_end_matches("/mod");
     path.split('/').map(str::to_owned).collect()
 }
 
-fn forbidden_edges(file: &SourceFile, tokens: &[Token<'_>]) -> Vec<String> {
+fn forbidden_edges(file: &SourceFile, tokens: &[Token]) -> Vec<String> {
     let module = module(&file.path);
     let Some(room) = ROOMS.iter().find(|room| room.name == module[0]) else {
         return vec![format!(
@@ -256,26 +240,27 @@ fn shape(file: &SourceFile) -> Vec<String> {
     found
 }
 
-fn sql(file: &SourceFile, layers: &Layers, tokens: &[Token<'_>]) -> Vec<String> {
+fn sql(file: &SourceFile, tokens: &[Token]) -> Vec<String> {
     if file.path.starts_with("src/store/") {
         return Vec::new();
     }
     let rule = "SQL and the database's types live under src/store alone";
-    let statements = layers.texts.lines().zip(1..).filter_map(|(text, line)| {
-        let statement = SQL.iter().find(|start| text.contains(**start))?;
-        Some((line, statement.trim()))
+    let texts = tokens.iter().filter(|token| token.is_quoted);
+    let statements = texts.filter_map(|text| {
+        let statement = SQL.iter().find(|start| text.text.contains(**start))?;
+        Some((text.line, statement.trim()))
     });
     let crates = tokens.iter().filter(|token| token.text == "rusqlite");
-    let crates = crates.map(|token| (token.line, token.text));
+    let crates = crates.map(|token| (token.line, token.text.as_str()));
     let all = statements.chain(crates);
     all.map(|(line, what)| format!("{}:{line}: `{what}`: {rule}", file.path))
         .collect()
 }
 
-fn printing(file: &SourceFile, tokens: &[Token<'_>]) -> Vec<String> {
+fn printing(file: &SourceFile, tokens: &[Token]) -> Vec<String> {
     let calls = tokens
         .windows(2)
-        .filter(|pair| PRINTING.contains(&pair[0].text) && pair[1].text == "!");
+        .filter(|pair| PRINTING.contains(&pair[0].text.as_str()) && pair[1].text == "!");
     calls
         .map(|pair| {
             format!(
@@ -284,56 +269,4 @@ fn printing(file: &SourceFile, tokens: &[Token<'_>]) -> Vec<String> {
             )
         })
         .collect()
-}
-
-struct Function<'a> {
-    name: &'a str,
-    line: usize,
-    lines: usize,
-}
-
-/// Every function with a body, from `fn` to its last brace.
-fn functions<'a>(tokens: &[Token<'a>]) -> Vec<Function<'a>> {
-    let starts = tokens.windows(2).zip(0..);
-    let named = starts.filter(|(pair, _)| pair[0].text == "fn" && pair[1].is_word());
-    named
-        .filter_map(|(pair, at)| {
-            let end = body_end(tokens, at)?;
-            Some(Function {
-                name: pair[1].text,
-                line: pair[0].line,
-                lines: tokens[end].line - pair[0].line + 1,
-            })
-        })
-        .collect()
-}
-
-/// Where the last brace of the function that begins here stands; none if it has no body.
-fn body_end(tokens: &[Token<'_>], mut at: usize) -> Option<usize> {
-    loop {
-        match tokens.get(at)?.text {
-            ";" => return None,
-            "{" => return Some(at + group_length(&tokens[at..]) - 1),
-            "(" | "[" => at += group_length(&tokens[at..]),
-            _ => at += 1,
-        }
-    }
-}
-
-fn long_functions(file: &SourceFile, tokens: &[Token<'_>]) -> Vec<String> {
-    let excused = |name: &str| {
-        let name = format!("{}::{name}", file.path);
-        LONG_FUNCTIONS.iter().any(|(excused, _)| *excused == name)
-    };
-    let functions = functions(tokens);
-    let long = functions
-        .iter()
-        .filter(|function| function.lines > MAX_FUNCTION_LINES && !excused(function.name));
-    long.map(|function| {
-        format!(
-            "{}:{}: fn {} has {} lines; a function has at most {MAX_FUNCTION_LINES}",
-            file.path, function.line, function.name, function.lines
-        )
-    })
-    .collect()
 }

@@ -1,54 +1,105 @@
-//! The code layer of a file as tokens with their lines, and what of it is compiled for tests only.
+//! A file as tokens with their lines, and what of it is compiled for tests only.
 
-use super::mask::layers;
+use std::str::FromStr;
 
-/// A word or a sign, and the line it stands on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token<'a> {
-    pub text: &'a str,
+use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
+
+/// A word, a sign or a text, and the line it stands on. Comments of every kind are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub text: String,
     pub line: usize,
+    /// It stands between quotes; `text` is without them.
+    pub is_quoted: bool,
 }
 
-impl Token<'_> {
+impl Token {
     pub fn is_word(&self) -> bool {
-        self.text.starts_with(is_word)
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        !self.is_quoted && self.text.starts_with(is_word)
     }
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
 }
 
 /// Words, `::` as one sign, and every other sign by itself.
-pub fn tokens(code: &str) -> Vec<Token<'_>> {
-    let (mut found, mut rest, mut line) = (Vec::new(), code, 1);
-    while let Some(first) = rest.chars().next() {
-        let length = if is_word(first) {
-            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
-        } else if rest.starts_with("::") {
-            2
-        } else {
-            first.len_utf8()
-        };
-        let (text, behind) = rest.split_at(length);
-        if first == '\n' {
-            line += 1;
-        } else if !first.is_whitespace() {
-            found.push(Token { text, line });
-        }
-        rest = behind;
-    }
+pub fn tokens(source: &str) -> Vec<Token> {
+    let mut found = Vec::new();
+    flatten(TokenStream::from_str(source).unwrap(), &mut found);
     found
 }
 
+fn flatten(stream: TokenStream, found: &mut Vec<Token>) {
+    let mut trees = stream.into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        let line = tree.span().start().line;
+        let sign = |text: &str| Token {
+            text: text.to_owned(),
+            line,
+            is_quoted: false,
+        };
+        match tree {
+            TokenTree::Group(group) => {
+                let (open, close) = brackets(group.delimiter());
+                // A doc comment is an attribute to the parser, and its sign has been taken.
+                if open == "[" && is_doc(&group.stream()) {
+                    while found
+                        .pop_if(|last| ["!", "#"].contains(&last.text.as_str()))
+                        .is_some()
+                    {}
+                    continue;
+                }
+                found.push(sign(open));
+                flatten(group.stream(), found);
+                let line = group.span_close().start().line;
+                found.push(Token {
+                    line,
+                    ..sign(close)
+                });
+            }
+            TokenTree::Punct(colon) if colon.as_char() == ':' && is_joint(&colon) => {
+                let is_path = trees.next_if(|next| next.to_string() == ":").is_some();
+                found.push(sign(if is_path { "::" } else { ":" }));
+            }
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                let inner = text
+                    .split_once('"')
+                    .and_then(|(_, rest)| rest.rsplit_once('"'));
+                found.push(Token {
+                    is_quoted: inner.is_some(),
+                    ..sign(inner.map_or(text.as_str(), |(inner, _)| inner))
+                });
+            }
+            other => found.push(sign(&other.to_string())),
+        }
+    }
+}
+
+fn is_joint(sign: &proc_macro2::Punct) -> bool {
+    sign.spacing() == Spacing::Joint
+}
+
+fn is_doc(attribute: &TokenStream) -> bool {
+    let first = attribute.clone().into_iter().next();
+    first.is_some_and(|word| word.to_string() == "doc")
+}
+
+fn brackets(delimiter: Delimiter) -> (&'static str, &'static str) {
+    match delimiter {
+        Delimiter::Parenthesis => ("(", ")"),
+        Delimiter::Bracket => ("[", "]"),
+        Delimiter::Brace => ("{", "}"),
+        Delimiter::None => ("", ""),
+    }
+}
+
 /// The tokens without the items that are marked `#[cfg(test)]`.
-pub fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
+pub fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let (mut kept, mut at) = (Vec::new(), 0);
     while at < tokens.len() {
         if is_test_mark(&tokens[at..]) {
             at += item_length(&tokens[at..]);
         } else {
-            kept.push(tokens[at]);
+            kept.push(tokens[at].clone());
             at += 1;
         }
     }
@@ -57,8 +108,7 @@ pub fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
 
 /// The files (or folders, ending in `/`) of modules that `source` marks `#[cfg(test)]`.
 pub fn test_module_files(path: &str, source: &str) -> Vec<String> {
-    let layers = layers(source);
-    let tokens = tokens(&layers.code);
+    let tokens = tokens(source);
     let (folder, children) = folders(path);
     let mut files = Vec::new();
     for at in (0..tokens.len()).filter(|at| is_test_mark(&tokens[*at..])) {
@@ -66,9 +116,11 @@ pub fn test_module_files(path: &str, source: &str) -> Vec<String> {
         let Some(name) = module_elsewhere(item) else {
             continue;
         };
-        if let Some(mark) = item.windows(2).find(|w| w[0].text == "path") {
-            let named = layers.texts.lines().nth(mark[0].line - 1).unwrap();
-            files.push(format!("{folder}/{}", named.trim()));
+        let named = item
+            .windows(3)
+            .find(|w| w[0].text == "path" && w[2].is_quoted);
+        if let Some([.., named]) = named {
+            files.push(format!("{folder}/{}", named.text));
         } else {
             files.push(format!("{children}/{name}.rs"));
             files.push(format!("{children}/{name}/"));
@@ -88,31 +140,38 @@ fn folders(path: &str) -> (&str, &str) {
 }
 
 /// The name in `mod name;`, if this item is one.
-fn module_elsewhere<'a>(item: &[Token<'a>]) -> Option<&'a str> {
+fn module_elsewhere(item: &[Token]) -> Option<&str> {
     let [.., keyword, name, end] = item else {
         return None;
     };
-    (keyword.text == "mod" && end.text == ";").then_some(name.text)
+    (keyword.text == "mod" && end.text == ";").then_some(name.text.as_str())
 }
 
-fn is_test_mark(tokens: &[Token<'_>]) -> bool {
+fn is_test_mark(tokens: &[Token]) -> bool {
     let starts_with = |mark: &[&str]| {
-        let texts = tokens.iter().map(|token| token.text);
+        let texts = tokens.iter().map(|token| token.text.as_str());
         texts.take(mark.len()).eq(mark.iter().copied())
     };
     starts_with(&["#", "[", "cfg", "(", "test", ")", "]"])
         || starts_with(&["#", "[", "cfg", "(", "all", "(", "test", ","])
 }
 
+/// The first and the last line of each item that is marked `#[cfg(test)]`.
+pub fn lines_for_tests(tokens: &[Token]) -> Vec<(usize, usize)> {
+    let marks = (0..tokens.len()).filter(|at| is_test_mark(&tokens[*at..]));
+    let last = |at: usize| tokens[at + item_length(&tokens[at..]) - 1].line;
+    marks.map(|at| (tokens[at].line, last(at))).collect()
+}
+
 /// How many tokens the item has that begins here, attributes included.
-fn item_length(tokens: &[Token<'_>]) -> usize {
+fn item_length(tokens: &[Token]) -> usize {
     let mut at = 0;
     while tokens.get(at).is_some_and(|token| token.text == "#") {
         at += 1 + group_length(&tokens[at + 1..]);
     }
     let is_use = tokens[at..].iter().take(8).any(|token| token.text == "use");
     while let Some(token) = tokens.get(at) {
-        match token.text {
+        match token.text.as_str() {
             ";" => return at + 1,
             "{" if !is_use => return at + group_length(&tokens[at..]),
             "(" | "[" | "{" => at += group_length(&tokens[at..]),
@@ -123,10 +182,10 @@ fn item_length(tokens: &[Token<'_>]) -> usize {
 }
 
 /// How many tokens stand from this opening bracket to the one that closes it.
-pub fn group_length(tokens: &[Token<'_>]) -> usize {
+fn group_length(tokens: &[Token]) -> usize {
     let mut depth = 0usize;
     for (token, length) in tokens.iter().zip(1..) {
-        match token.text {
+        match token.text.as_str() {
             "(" | "[" | "{" => depth += 1,
             ")" | "]" | "}" => depth = depth.saturating_sub(1),
             _ => {}
@@ -142,8 +201,8 @@ pub fn group_length(tokens: &[Token<'_>]) -> usize {
 mod tests {
     use super::{Token, test_module_files, tokens, without_tests};
 
-    fn texts<'a>(tokens: &[Token<'a>]) -> Vec<&'a str> {
-        tokens.iter().map(|token| token.text).collect()
+    fn texts(tokens: &[Token]) -> Vec<&str> {
+        tokens.iter().map(|token| token.text.as_str()).collect()
     }
 
     #[test]
@@ -155,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn comments_are_left_out_and_texts_are_told_from_code() {
+        let code = "//! A.\n/// B.\nfn f() { /* c */ g(\"h::i\", r#\"j\"#, 'k') } // l";
+        let found = tokens(code);
+        assert!(texts(&found).concat().starts_with("fnf(){g(h::i,j,"));
+        let quoted = found.iter().filter(|token| token.is_quoted);
+        let quoted: Vec<_> = quoted.map(|token| token.text.as_str()).collect();
+        assert_eq!(quoted, ["h::i", "j"]);
+    }
+
+    #[test]
     fn items_for_tests_are_left_out_and_nothing_else() {
         for item in [
             "mod tests { fn f() { g(); } }",
@@ -162,7 +231,7 @@ mod tests {
             "use x::{y, z};",
             "fn f(a: [u8; 3]) -> u8 { 1 }",
             "const N: [u8; 2] = [1, 2];",
-            "#[path = ] pub(crate) mod t;",
+            "#[path = \"t.rs\"] pub(crate) mod t;",
         ] {
             let code = format!("a; #[cfg(test)] {item} b;");
             assert_eq!(

@@ -172,11 +172,7 @@ fn api_settings(
     } else {
         credentials.required()?
     };
-    let given = Credentials {
-        api_key: credentials.api_key,
-        auth_token: credentials.auth_token,
-    };
-    Ok(client_settings(settings, given, clock, passage))
+    Ok(client_settings(settings, credentials, clock, passage))
 }
 
 /// A client of the Batches API at the base URL in force.

@@ -48,7 +48,7 @@ impl Bounds {
     /// Reads a body as it is sent. What is not as the API wants it is counted as text.
     #[must_use]
     pub fn read(body: &RequestBody) -> Self {
-        let mut reader = Reader {
+        let mut reader = BoundsReader {
             bounds: Self {
                 tokens: REQUEST.saturating_add(body.len() as u64),
                 ..Self::default()
@@ -92,11 +92,11 @@ impl Bounds {
     }
 }
 
-struct Reader {
+struct BoundsReader {
     bounds: Bounds,
 }
 
-impl Reader {
+impl BoundsReader {
     fn body(&mut self, body: &[Member<'_>]) {
         let get = |key| value(body, key).filter(|raw| *raw != "null");
         self.bounds.max_tokens = get("max_tokens").and_then(|raw| raw.parse().ok());

@@ -7,44 +7,9 @@
 
 use jiff::Timestamp;
 
-use super::decimal::Decimal;
+use super::decimal::Factor;
 use super::table::{PriceTable, Row, TokenPrices};
 use crate::model::{Cost, CostBasis, Pico, Tokens, Usage};
-
-/// A factor as a fraction: money is multiplied first and divided once, at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ratio {
-    numerator: i128,
-    denominator: i128,
-}
-
-impl Ratio {
-    pub(super) const ONE: Self = Self {
-        numerator: 1,
-        denominator: 1,
-    };
-
-    pub(super) fn of_decimal(factor: Decimal) -> Self {
-        Self {
-            numerator: i128::from(factor.millionths()),
-            denominator: 1_000_000,
-        }
-    }
-
-    pub(super) fn times(self, other: Self) -> Self {
-        Self {
-            numerator: self.numerator * other.numerator,
-            denominator: self.denominator * other.denominator,
-        }
-    }
-
-    /// That part of an amount that is not negative, rounded half up to the pico-USD. The embedded
-    /// prices and factors never need the rounding; a user's may.
-    pub(super) fn of(self, amount: Pico) -> Pico {
-        let scaled = amount.0.saturating_mul(self.numerator);
-        Pico(scaled.saturating_add(self.denominator / 2) / self.denominator)
-    }
-}
 
 /// Sums over the steps of an answer, before any factor.
 #[derive(Clone, Copy, Default)]
@@ -98,26 +63,26 @@ impl PriceTable {
         let live = if usage.us_geo {
             self.us_geo?
         } else {
-            Ratio::ONE
+            Factor::ONE
         };
         let regional = match sums.regional.charged {
-            Pico::ZERO => Ratio::ONE,
+            Pico::ZERO => Factor::ONE,
             _ => self.regional?,
         };
         let tier = if usage.batch_tier {
             self.batch?
         } else {
-            Ratio::ONE
+            Factor::ONE
         };
         // Where the name tells the region, the region is paid for once.
-        let of = |pick: fn(&TokenSums) -> Pico, tier: Ratio| {
+        let of = |pick: fn(&TokenSums) -> Pico, tier: Factor| {
             live.times(tier).of(pick(&sums.plain)) + regional.times(tier).of(pick(&sums.regional))
         };
         let tokens = of(|sums| sums.charged, tier);
         let total = tokens + self.searches(usage.web_searches)?;
         let cost = Cost {
             total,
-            saved_by_batch: of(|sums| sums.charged, Ratio::ONE) - tokens,
+            saved_by_batch: of(|sums| sums.charged, Factor::ONE) - tokens,
             saved_by_cache: of(|sums| sums.uncached, tier) - tokens,
             unknown_price: false,
         };
@@ -242,34 +207,4 @@ fn steps<'a>(model: &'a str, usage: &'a Usage) -> Vec<(&'a str, &'a Tokens)> {
         .iter()
         .map(|step| (step.model.as_deref().unwrap_or(model), &step.tokens))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Ratio;
-    use crate::model::Pico;
-
-    #[test]
-    fn only_what_does_not_divide_is_rounded_half_up() {
-        let third = Ratio {
-            numerator: 1,
-            denominator: 3,
-        };
-        let half = Ratio {
-            numerator: 1,
-            denominator: 2,
-        };
-        for (ratio, amount, expected) in [
-            (third, 3, 1),
-            (third, 4, 1),
-            (third, 5, 2),
-            (half, 1, 1),
-            (half, 2, 1),
-            (half, 3, 2),
-            (Ratio::ONE, 7, 7),
-            (half, 0, 0),
-        ] {
-            assert_eq!(ratio.of(Pico(amount)), Pico(expected), "{ratio:?} {amount}");
-        }
-    }
 }

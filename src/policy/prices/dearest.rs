@@ -6,7 +6,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::cost::{Ratio, times};
+use super::cost::times;
+use super::decimal::Factor;
 use super::table::{ModelPrices, PriceTable, Rate, TokenPrices};
 use crate::model::{Lane, Pico};
 
@@ -52,13 +53,13 @@ impl PriceTable {
         let tokens =
             times(prices.of_input(most.written), most.input) + times(prices.output, most.output);
         let tier = match lane {
-            Lane::Live => Ratio::ONE,
+            Lane::Live => Factor::ONE,
             Lane::Batch => self.batch?,
         };
         // The region is paid for once, whether the name tells it or the answer.
         let in_a_region = most.us_geo || row.is_regional;
         let factors = [self.us_geo, self.regional].into_iter().flatten();
-        let factors = factors.filter(|_| in_a_region).chain([Ratio::ONE]);
+        let factors = factors.filter(|_| in_a_region).chain([Factor::ONE]);
         let tokens = factors.map(|factor| factor.times(tier).of(tokens)).max()?;
         Some(tokens + self.searches(most.searches)?)
     }

@@ -1,4 +1,4 @@
-//! Decimals as price tables write them, kept as whole millionths.
+//! Decimals as price tables write them, kept as whole millionths, and factors as fractions.
 //!
 //! A price in USD per million tokens, counted in millionths, is the price of one token in
 //! pico-USD: so no number of a table ever needs rounding.
@@ -6,6 +6,8 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use crate::model::Pico;
 
 /// Most decimals a number can have: one more would be less than a pico-USD per token.
 const DECIMALS: usize = 6;
@@ -50,6 +52,41 @@ impl Decimal {
     }
 }
 
+/// A factor as a fraction: money is multiplied first and divided once, at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Factor {
+    numerator: i128,
+    denominator: i128,
+}
+
+impl Factor {
+    pub(super) const ONE: Self = Self {
+        numerator: 1,
+        denominator: 1,
+    };
+
+    pub(super) fn of_decimal(factor: Decimal) -> Self {
+        Self {
+            numerator: i128::from(factor.millionths()),
+            denominator: 1_000_000,
+        }
+    }
+
+    pub(super) fn times(self, other: Self) -> Self {
+        Self {
+            numerator: self.numerator * other.numerator,
+            denominator: self.denominator * other.denominator,
+        }
+    }
+
+    /// That part of an amount that is not negative, rounded half up to the pico-USD. The embedded
+    /// prices and factors never need the rounding; a user's may.
+    pub(super) fn of(self, amount: Pico) -> Pico {
+        let scaled = amount.0.saturating_mul(self.numerator);
+        Pico(scaled.saturating_add(self.denominator / 2) / self.denominator)
+    }
+}
+
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(DecimalVisitor)
@@ -84,7 +121,36 @@ impl Visitor<'_> for DecimalVisitor {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Decimal;
+    use super::{Decimal, Factor};
+    use crate::model::Pico;
+
+    #[test]
+    fn only_what_does_not_divide_is_rounded_half_up() {
+        let third = Factor {
+            numerator: 1,
+            denominator: 3,
+        };
+        let half = Factor {
+            numerator: 1,
+            denominator: 2,
+        };
+        for (factor, amount, expected) in [
+            (third, 3, 1),
+            (third, 4, 1),
+            (third, 5, 2),
+            (half, 1, 1),
+            (half, 2, 1),
+            (half, 3, 2),
+            (Factor::ONE, 7, 7),
+            (half, 0, 0),
+        ] {
+            assert_eq!(
+                factor.of(Pico(amount)),
+                Pico(expected),
+                "{factor:?} {amount}"
+            );
+        }
+    }
 
     #[test]
     fn decimals_are_read_to_the_last_digit() {

@@ -11,8 +11,7 @@ use serde::de::{Deserializer, Error as _};
 use toml::Spanned;
 use toml::value::Datetime;
 
-use super::cost::Ratio;
-use super::decimal::Decimal;
+use super::decimal::{Decimal, Factor};
 use super::table::{ModelPrices, ModelStatus, PriceTable, Rate, TokenPrices};
 use crate::model::{Pico, toml_kinds};
 
@@ -110,15 +109,22 @@ struct Fault {
     reason: String,
 }
 
-/// Reads a table; `PriceTable::parse` tells the rules.
-pub(super) fn parse(text: &str, origin: &str) -> Result<PriceTable, PriceError> {
-    toml::from_str(text)
-        .map_err(|error| Fault {
-            span: error.span().unwrap_or_default(),
-            reason: in_plain_words(error.message()),
-        })
-        .and_then(table)
-        .map_err(|fault| located(fault, text, origin))
+impl PriceTable {
+    /// Reads a table in the form of the embedded one. `origin` names it in errors. Factors and the
+    /// web-search price may be left out, and then are unknown unless this table overrides another.
+    ///
+    /// # Errors
+    ///
+    /// Names the place of what is not TOML, missing, unknown, of the wrong kind or contradictory.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, PriceError> {
+        toml::from_str(text)
+            .map_err(|error| Fault {
+                span: error.span().unwrap_or_default(),
+                reason: in_plain_words(error.message()),
+            })
+            .and_then(table)
+            .map_err(|fault| located(fault, text, origin))
+    }
 }
 
 /// What the reader of TOML says, without names of Rust's.
@@ -167,9 +173,9 @@ fn table(file: TableFile) -> Result<PriceTable, Fault> {
     check_names(&file.models)?;
     Ok(PriceTable {
         version: file.version.into_inner(),
-        batch: file.batch_factor.map(Ratio::of_decimal),
-        us_geo: file.us_geo_factor.map(Ratio::of_decimal),
-        regional: file.regional_factor.map(Ratio::of_decimal),
+        batch: file.batch_factor.map(Factor::of_decimal),
+        us_geo: file.us_geo_factor.map(Factor::of_decimal),
+        regional: file.regional_factor.map(Factor::of_decimal),
         // A millionth of a dollar per thousand searches is 1,000 pico-USD per search.
         web_search: file
             .web_search_usd_per_1000

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::cost::Ratio;
-use super::file::{self, PriceError};
+use super::decimal::Factor;
 use super::nearest;
 use crate::model::Pico;
 use crate::policy::spelling::{self, Shape};
@@ -123,10 +122,10 @@ impl ModelPrices {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceTable {
     pub(super) version: String,
-    pub(super) batch: Option<Ratio>,
-    pub(super) us_geo: Option<Ratio>,
+    pub(super) batch: Option<Factor>,
+    pub(super) us_geo: Option<Factor>,
     /// What clouds charge for requests that stay in a region, by the price of others.
-    pub(super) regional: Option<Ratio>,
+    pub(super) regional: Option<Factor>,
     pub(super) web_search: Option<Pico>,
     pub(super) models: Vec<ModelPrices>,
 }
@@ -144,16 +143,6 @@ impl PriceTable {
     )]
     pub fn embedded() -> Self {
         Self::parse(EMBEDDED, "prices.toml").expect("the embedded price table is well formed")
-    }
-
-    /// Reads a table in the form of the embedded one. `origin` names it in errors. Factors and the
-    /// web-search price may be left out, and then are unknown unless this table overrides another.
-    ///
-    /// # Errors
-    ///
-    /// Names the place of what is not TOML, missing, unknown, of the wrong kind or contradictory.
-    pub fn parse(text: &str, origin: &str) -> Result<Self, PriceError> {
-        file::parse(text, origin)
     }
 
     /// This table with the user's laid over it. A model of the user's replaces, as a whole, every

@@ -12,7 +12,7 @@ use super::upload::{self, Fault};
 use super::verdict::of_create;
 use super::{BatchApi, BatchPage, BatchUpload, Polled, ResultLine};
 use crate::model::RemoteBatch;
-use crate::provider::exchange::{ApiClient, Break, Seen, Terms, within};
+use crate::provider::exchange::{ApiClient, Break, ExchangeTerms, Seen, within};
 use crate::provider::text::is_html;
 use crate::provider::transport::Broken;
 use crate::provider::{ClientError, ClientSettings, Failure, retry_after};
@@ -61,7 +61,7 @@ impl BatchesClient {
     }
 
     async fn call(&self, request: RequestBuilder, seen: &mut Seen) -> Option<Break> {
-        let terms = Terms::plain(CALL_TIMEOUT);
+        let terms = ExchangeTerms::plain(CALL_TIMEOUT);
         self.api.exchange(request, terms, CALL_TIMEOUT, seen).await
     }
 
@@ -83,7 +83,7 @@ impl BatchesClient {
         sent: &mut Sent,
         seen: &mut Seen,
     ) -> Result<(), Break> {
-        let terms = Terms::plain(CALL_TIMEOUT);
+        let terms = ExchangeTerms::plain(CALL_TIMEOUT);
         let mut response = self.api.open(request, terms, seen).await?;
         // What its head calls a page is one, whatever its first line is.
         if !seen.is_success() || is_html(seen.headers(), b"<") {
@@ -113,7 +113,7 @@ impl BatchApi for BatchesClient {
         let post = self.api.http().post(self.url(&[]));
         let mut seen = Seen::default();
         let post = upload::attach(post, upload, &fault, &seen.upload);
-        let terms = Terms::plain(limit);
+        let terms = ExchangeTerms::plain(limit);
         let mut broken = self.api.exchange(post, terms, limit, &mut seen).await;
         // An answer that began says more than a body that was not finished.
         if let Some(why) = fault.get().filter(|_| seen.status().is_none()) {

@@ -11,7 +11,6 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::lines::Read;
 use super::{ItemResult, ResultLine};
 use crate::model::{ErrorClass, Evidence};
 use crate::provider::classify::Answer;
@@ -44,6 +43,15 @@ struct WireResult<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+}
+
+/// A line, as it is read.
+#[derive(Debug, PartialEq)]
+pub(super) enum Read {
+    /// A result, whatever it is.
+    Line(ResultLine),
+    /// An error in the place of a result: the API gave up in the middle of the file.
+    Error(String),
 }
 
 /// Reads one line of a results file. Never fails: what cannot be read is a line that says so.

@@ -4,7 +4,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::item::{read_line, too_long};
+use super::item::{Read, read_line, too_long};
 use super::{ItemResult, ResultLine};
 use crate::provider::Redactor;
 
@@ -98,15 +98,6 @@ impl<'a> Lines<'a> {
 
 /// Most bytes of the buffer that are kept between two lines: ordinary lines fit without a new one.
 const KEPT_BUFFER: usize = 1024 * 1024;
-
-/// A line, as it is read.
-#[derive(Debug, PartialEq)]
-pub(super) enum Read {
-    /// A result, whatever it is.
-    Line(ResultLine),
-    /// An error in the place of a result: the API gave up in the middle of the file.
-    Error(String),
-}
 
 impl Taken {
     fn add(&mut self, read: Option<Read>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{MessagesClient, Seen, Terms};
+use super::{ExchangeTerms, MessagesClient, Seen};
 use crate::model::RequestBody;
 use crate::provider::json_object::JsonObject;
 use crate::provider::transport::Broken;
@@ -42,7 +42,7 @@ impl MessagesClient {
         let url = self.base_url().endpoint("/v1/messages/count_tokens");
         let post = self.api.http().post(url).body(counted);
         let mut seen = Seen::default();
-        let terms = Terms::plain(timeout);
+        let terms = ExchangeTerms::plain(timeout);
         let broken = self.api.exchange(post, terms, timeout, &mut seen).await;
         self.api.result_of(&seen, broken, input_tokens)
     }

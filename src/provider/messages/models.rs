@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{MessagesClient, Seen, Terms};
+use super::{ExchangeTerms, MessagesClient, Seen};
 use crate::model::RateLimits;
 use crate::provider::Failure;
 use crate::provider::transport::Broken;
@@ -43,7 +43,7 @@ impl MessagesClient {
         let mut url = self.base_url().endpoint("/v1/models");
         url.query_pairs_mut().append_pair("limit", PAGE_SIZE);
         let get = self.api.http().get(url);
-        let terms = Terms::plain(timeout);
+        let terms = ExchangeTerms::plain(timeout);
         let broken = self.api.exchange(get, terms, timeout, &mut seen).await;
         let latency = started.elapsed();
         ModelsReply {

@@ -21,7 +21,7 @@ use crate::simulator::canned::Canned;
 use crate::simulator::dice::{Dice, Purpose};
 use crate::simulator::errors::ApiError;
 use crate::simulator::faults::{
-    self, Act, BatchOptions, BatchScript, Break, Case, CaseOptions, Venue,
+    self, Act, BatchFaultOptions, BatchScript, Break, Case, CaseOptions, Venue,
 };
 use crate::simulator::limits::{Headers, ORGANIZATION, grouped};
 use crate::simulator::log::LoggedRequest;
@@ -197,7 +197,7 @@ fn batch(
     arrival: &Arrival,
     order: Order,
     bytes: u64,
-    (number, options): (u32, BatchOptions),
+    (number, options): (u32, BatchFaultOptions),
     now: Instant,
 ) -> Batch {
     let settings = &shared.settings.batches;

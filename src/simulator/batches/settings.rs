@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::simulator::faults::BatchScript;
-use crate::simulator::settings::FaultRate;
+use crate::simulator::faults::{BatchScript, FaultRate};
 
 /// Requests of a batch, and bytes of the call that creates it, that the API takes.
 const MAX_REQUESTS: u32 = 100_000;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::settings::{BatchProgress, BatchSettings};
 use crate::simulator::dice::whole;
-use crate::simulator::faults::BatchOptions;
+use crate::simulator::faults::BatchFaultOptions;
 
 /// The timetable of one batch, in real time.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Timing {
 impl Timing {
     pub(super) fn new(
         settings: &BatchSettings,
-        options: BatchOptions,
+        options: BatchFaultOptions,
         count: u32,
         created: Instant,
     ) -> Self {
@@ -113,7 +113,12 @@ mod tests {
             ..BatchSettings::default()
         };
         change(&mut settings);
-        Timing::new(&settings, BatchOptions::default(), count, Instant::now())
+        Timing::new(
+            &settings,
+            BatchFaultOptions::default(),
+            count,
+            Instant::now(),
+        )
     }
 
     fn at(timing: &Timing, seconds: u64) -> Instant {

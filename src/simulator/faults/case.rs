@@ -159,6 +159,15 @@ pub(in crate::simulator) enum StreamTwist {
     Stray,
 }
 
+/// A fault and how often it strikes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FaultRate {
+    /// What goes wrong.
+    pub case: Case,
+    /// Share of requests that it strikes, 0 to 1.
+    pub probability: f64,
+}
+
 impl Case {
     /// A plain, good answer.
     pub const OK: Self = Self(&CASES[0]);

@@ -3,9 +3,8 @@
 //! Whether the n-th request of a body is struck depends on the seed, the body and n alone: a run
 //! meets the same faults however its requests are timed or ordered.
 
-use super::{Case, Venue};
+use super::{Case, FaultRate, Venue};
 use crate::simulator::dice::{Dice, Purpose};
-use crate::simulator::settings::FaultRate;
 
 /// The case of the `nth` admitted request (from 0) with this body hash.
 pub(in crate::simulator) fn draw(

@@ -11,11 +11,11 @@ mod draw;
 mod options;
 mod script;
 
-pub use case::Case;
 pub(in crate::simulator) use case::{
     Act, Break, Extra, ItemTwist, Oddity, StreamTwist, Twist, Venue,
 };
+pub use case::{Case, FaultRate};
 pub(in crate::simulator) use draw::draw;
-pub(in crate::simulator) use options::{BatchOptions, CaseOptions, RetryAfter};
+pub(in crate::simulator) use options::{BatchFaultOptions, CaseOptions, RetryAfter};
 pub use script::BatchScript;
 pub(in crate::simulator) use script::Script;

@@ -42,12 +42,12 @@ pub(in crate::simulator) struct CaseOptions {
     pub(in crate::simulator) regain: Option<String>,
     pub(in crate::simulator) model: Option<String>,
     pub(in crate::simulator) max_tokens: Option<u32>,
-    pub(in crate::simulator) batch: BatchOptions,
+    pub(in crate::simulator) batch: BatchFaultOptions,
 }
 
 /// What they say about a batch that is created; what is left out is as the settings have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(in crate::simulator) struct BatchOptions {
+pub(in crate::simulator) struct BatchFaultOptions {
     pub(in crate::simulator) takes: Option<Duration>,
     pub(in crate::simulator) stall: Option<f64>,
     pub(in crate::simulator) hidden: Option<Duration>,

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::companion::beside;
+use super::companion::{beside, create_private};
 use super::errors::explain;
 use super::file_system::folder_of;
-use super::open::create_private;
 use crate::store::{Result, StoreError};
 
 /// Copies the store, which has that schema version, to a new file beside it: `<name>.v1.backup`,

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
-use super::fill::empty_bytes;
 use super::rows::{optional_word, time, word};
 use super::tx::{Tx, ids_of};
+use crate::model::batch::ENVELOPE;
 use crate::model::{
     BatchId, BatchState, CancelReason, Pico, RemoteBatch, RemoteStatus, RequestCounts, RunId,
     ShortResults,
@@ -23,6 +23,11 @@ pub(super) struct Stored {
     pub(super) bytes: u64,
     remote_id: Option<String>,
     cancel_reason: Option<CancelReason>,
+}
+
+/// Bytes of a create call without entries.
+pub(super) fn empty_bytes() -> u64 {
+    (ENVELOPE.0.len() + ENVELOPE.1.len()) as u64
 }
 
 /// The batch, which must exist.

@@ -8,6 +8,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::errors::explain_io;
+use crate::store::Result;
+
 /// The file of that ending beside a store.
 pub(super) fn beside(store: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(store);
@@ -50,6 +53,16 @@ pub(super) fn private() -> OpenOptions {
         options.mode(0o600).custom_flags(flags.bits().cast_signed());
     }
     options
+}
+
+/// Makes an empty file, readable by its owner alone, since it will hold prompts and answers.
+pub(super) fn create_private(path: &Path) -> Result<()> {
+    private()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map(drop)
+        .map_err(|error| explain_io(path, &error))
 }
 
 fn regular(file: File) -> io::Result<File> {

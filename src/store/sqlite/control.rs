@@ -27,7 +27,7 @@ struct Open {
 }
 
 /// A job that was put back by hand.
-struct Ended {
+struct EndedJob {
     job: i64,
     model: i64,
     state: JobState,
@@ -343,7 +343,7 @@ pub(super) fn retry(
     let next = page.last().filter(|_| page.len() == PAGE as usize);
     let next = next.map(|ended| line_of(ended.job));
     page.retain(|ended| !kept.contains(&JobId(ended.job)));
-    for Ended {
+    for EndedJob {
         job,
         model,
         state,
@@ -387,7 +387,7 @@ fn forget_next_try(tx: &Tx, job: i64) -> Result<()> {
     Ok(())
 }
 
-fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Result<Vec<Ended>> {
+fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Result<Vec<EndedJob>> {
     let mut sql =
         "SELECT id, model_id, state, route, amended FROM jobs WHERE id > ? AND id <= ? AND state IN (5, 6)"
             .to_owned();
@@ -407,7 +407,7 @@ fn ended_page(tx: &Tx, run: i64, filter: &RetryFilter, after_line: u64) -> Resul
         &format!("{sql} ORDER BY id LIMIT {PAGE}"),
         params_from_iter(values),
         |row| {
-            Ok(Ended {
+            Ok(EndedJob {
                 job: row.get(0)?,
                 model: row.get(1)?,
                 state: JobState::from_code(row.get(2)?).unwrap_or(JobState::Failed),

@@ -19,12 +19,17 @@ const NUMBERS: usize = 11;
 
 /// The values of those columns: the texts, then the numbers.
 #[derive(Serialize)]
-pub(super) struct Ended {
+pub(super) struct EndedAttempt {
     texts: [Option<String>; TEXTS],
     numbers: [Option<i64>; NUMBERS],
 }
 
-impl Ended {
+/// A duration as it is stored.
+pub(super) fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl EndedAttempt {
     /// As the record is stored, with these numbers.
     pub(super) fn of(
         record: &AttemptRecord,
@@ -35,7 +40,7 @@ impl Ended {
         let evidence = &record.evidence;
         let text = |text: &Option<String>| text.clone();
         let number = |number: u64| i64::try_from(number).ok();
-        let latency = record.latency.map(super::finish::millis);
+        let latency = record.latency.map(millis);
         Self {
             texts: [
                 Some(record.outcome.as_str().to_owned()),

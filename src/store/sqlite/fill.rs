@@ -4,12 +4,12 @@
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
-use super::batches::{Stored, batch_row};
+use super::batches::{Stored, batch_row, empty_bytes};
 use super::blob;
 use super::queue::change_queue;
 use super::tally::{Route, Tally};
 use super::tx::Tx;
-use crate::model::batch::{ENVELOPE, entry_bytes, item_id};
+use crate::model::batch::{entry_bytes, item_id};
 use crate::model::{AttemptId, BatchId, BatchState, JobId, JobState, RunId};
 use crate::store::{Fill, Filled, Result, StoreError};
 
@@ -179,11 +179,6 @@ fn choose(
     }
     page.is_full |= batch.requests + page.jobs >= fill.max_requests;
     Ok(page)
-}
-
-/// Bytes of a create call without entries.
-pub(super) fn empty_bytes() -> u64 {
-    (ENVELOPE.0.len() + ENVELOPE.1.len()) as u64
 }
 
 /// A job that no batch can take goes live, now and after every retry.

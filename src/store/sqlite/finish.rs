@@ -8,7 +8,7 @@ use rusqlite::params;
 
 use super::amend::{self, PackedAmended};
 use super::blob::pack;
-use super::ended::Ended;
+use super::ended::{EndedAttempt, millis};
 use super::tally::{Route, Tally};
 use super::tx::Tx;
 use crate::model::{
@@ -167,7 +167,7 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
         saved(cost.saved_by_batch),
         saved(cost.saved_by_cache),
     ];
-    let sum = Ended::of(record, &tokens, searches, money).sum()?;
+    let sum = EndedAttempt::of(record, &tokens, searches, money).sum()?;
     tx.execute(
         "UPDATE attempts SET ended_at_ms = max(?3, started_at_ms), outcome = ?4, error_class = ?5, http_status = ?6,
            error_type = ?7, message = ?8, request_id = ?9, retry_after_ms = ?10, next_try_at_ms = ?11,
@@ -293,10 +293,6 @@ fn state_after(next: &Next) -> JobState {
         Next::End(JobEnd { state, .. }) => *state,
         Next::EndPutAside => JobState::Succeeded,
     }
-}
-
-pub(super) fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// More of anything than any answer has; so many attempts have it that their sum still fits.

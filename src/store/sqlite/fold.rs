@@ -28,12 +28,12 @@ const LARGE: u64 = 40 << 20;
 const PATIENCE_WHEN_LARGE: Duration = Duration::from_secs(10);
 
 /// The log of one store.
-pub(super) struct Log {
+pub(super) struct WriteAheadLog {
     path: PathBuf,
     fold_at: u64,
 }
 
-impl Log {
+impl WriteAheadLog {
     pub(super) fn of(store: &Path) -> Self {
         Self {
             path: beside(store, "-wal"),
@@ -84,7 +84,7 @@ mod tests {
         let path = folder.path().join("store.db");
         let (writer, reader) = (open(&path), open(&path));
         writer.execute_batch("CREATE TABLE texts (text)").unwrap();
-        let mut log = Log::of(&path);
+        let mut log = WriteAheadLog::of(&path);
         let size = || std::fs::metadata(beside(&path, "-wal")).unwrap().len();
         reader.execute_batch("BEGIN").unwrap();
         let count = "SELECT count(*) FROM texts";

@@ -15,12 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::errors::explain_io;
-use super::file_system::folder_of;
 use rusqlite::Connection;
 
 use super::companion::{self, beside};
 use super::imprint::Imprint;
-use super::lock::{Held, holder};
 use crate::store::{Result, StoreError};
 
 /// Device and inode.
@@ -35,6 +33,13 @@ const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// The files of this process, by identity.
 static ANCHORS: Mutex<BTreeMap<Identity, Weak<Anchor>>> = Mutex::new(BTreeMap::new());
+
+/// The lock file of a dispatch lock that this process has.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
 
 /// The one descriptor that this process has of a store's file, besides SQLite's own.
 #[derive(Debug)]
@@ -150,37 +155,6 @@ impl StoreFile {
             file: self.clone(),
         }
     }
-
-    /// A store that is reached by a second hard link has a second write-ahead log, which SQLite knows
-    /// nothing of: what the one holds would be written over by the other. So it is opened by the name
-    /// that has the log.
-    pub(super) fn refuse_second_name(&self) -> Result<()> {
-        if links(&self.path) < 2 || beside(&self.path, "-wal").exists() {
-            return Ok(());
-        }
-        let folder = folder_of(&self.path);
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let others = entries.map(|entry| entry.path());
-        let mut others = others.filter(|other| {
-            *other != self.path && identity_at(other).as_ref() == Some(&self.anchor.identity)
-        });
-        // An empty log, as a reader leaves it, has nothing that could be missed.
-        let has_log = |other: &PathBuf| {
-            std::fs::metadata(beside(other, "-wal")).is_ok_and(|log| log.len() > 0)
-        };
-        let other = others.find(has_log);
-        let held_by = holder(self);
-        let other = match other {
-            Some(other) => other.display().to_string(),
-            None if held_by.is_some() => "in another folder".to_owned(),
-            None => return Ok(()),
-        };
-        Err(StoreError::SecondName {
-            path: self.named.clone(),
-            other,
-            held_by,
-        })
-    }
 }
 
 /// The anchor of the file at this path.
@@ -239,13 +213,13 @@ pub(super) fn identity_of(path: &Path, _: &Metadata) -> io::Result<Identity> {
 }
 
 #[cfg(unix)]
-fn links(path: &Path) -> u64 {
+pub(super) fn links(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(path).map_or(0, |found| found.nlink())
 }
 
 #[cfg(not(unix))]
-fn links(_: &Path) -> u64 {
+pub(super) fn links(_: &Path) -> u64 {
     1
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Kept {
 
 /// A line of it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Entry {
+struct KeptAnswer {
     run_id: RunId,
     /// The job's input line.
     line: u64,
@@ -57,7 +57,7 @@ impl Kept {
     /// Keeps an end. It is on the disk when this returns. One that is kept already is not kept twice.
     pub(super) fn keep(&self, run: RunId, end: Finish, why: &str) -> Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = Entry {
+        let line = KeptAnswer {
             run_id: run,
             line: line_of(end.record.attempt.job.0),
             attempt: end.record.attempt.n,
@@ -68,7 +68,7 @@ impl Kept {
             .map_err(|error| explain_io(&self.path, &error))
     }
 
-    fn append(&self, line: &Entry) -> io::Result<()> {
+    fn append(&self, line: &KeptAnswer) -> io::Result<()> {
         let mut file = companion::open(&self.path)?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
@@ -113,7 +113,7 @@ fn text_of(path: &Path) -> io::Result<String> {
 }
 
 /// Lines of another version, and those that were cut, are passed over.
-fn lines(text: &str) -> impl Iterator<Item = Entry> {
+fn lines(text: &str) -> impl Iterator<Item = KeptAnswer> {
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
 }

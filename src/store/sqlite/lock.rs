@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use super::companion::{self, beside};
 use super::errors::explain_io;
-use super::identity::{StoreFile, identity_at, identity_of};
+use super::file_system::folder_of;
+use super::identity::{Held, StoreFile, identity_at, identity_of, links};
 use crate::store::{Result, StoreError};
 
 /// What the name of a lock file ends with.
@@ -31,13 +32,6 @@ const LOCKS_THE_STORE: bool = cfg!(target_os = "linux");
 #[derive(Debug)]
 pub struct DispatchLock {
     store: StoreFile,
-}
-
-/// The lock file of a dispatch lock that this process has.
-#[derive(Debug)]
-pub(super) struct Held {
-    file: File,
-    path: PathBuf,
 }
 
 impl DispatchLock {
@@ -90,6 +84,39 @@ impl Drop for DispatchLock {
         // The lock file first: whoever has the store's lock next must not meet ours on it.
         *held = None;
         unlock_the_store(&self.store);
+    }
+}
+
+impl StoreFile {
+    /// A store that is reached by a second hard link has a second write-ahead log, which SQLite knows
+    /// nothing of: what the one holds would be written over by the other. So it is opened by the name
+    /// that has the log.
+    pub(super) fn refuse_second_name(&self) -> Result<()> {
+        if links(&self.path) < 2 || beside(&self.path, "-wal").exists() {
+            return Ok(());
+        }
+        let folder = folder_of(&self.path);
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let others = entries.map(|entry| entry.path());
+        let mut others = others.filter(|other| {
+            *other != self.path && identity_at(other).as_ref() == Some(&self.anchor.identity)
+        });
+        // An empty log, as a reader leaves it, has nothing that could be missed.
+        let has_log = |other: &PathBuf| {
+            std::fs::metadata(beside(other, "-wal")).is_ok_and(|log| log.len() > 0)
+        };
+        let other = others.find(has_log);
+        let held_by = holder(self);
+        let other = match other {
+            Some(other) => other.display().to_string(),
+            None if held_by.is_some() => "in another folder".to_owned(),
+            None => return Ok(()),
+        };
+        Err(StoreError::SecondName {
+            path: self.named.clone(),
+            other,
+            held_by,
+        })
     }
 }
 

@@ -8,8 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::backup::back_up;
-use super::companion::private;
-use super::errors::{BUSY_TIMEOUT_SECONDS, explain, explain_io};
+use super::errors::{BUSY_TIMEOUT_SECONDS, explain};
 use super::file_system::{refuse_mounted, refuse_network};
 use super::identity::StoreFile;
 use super::lock::DispatchLock;
@@ -307,16 +306,6 @@ fn refuse_other_kinds(path: &Path) -> Result<()> {
         path: path.to_path_buf(),
         why,
     })
-}
-
-/// Makes an empty file, readable by its owner alone, since it will hold prompts and answers.
-pub(super) fn create_private(path: &Path) -> Result<()> {
-    private()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map(drop)
-        .map_err(|error| explain_io(path, &error))
 }
 
 #[cfg(test)]

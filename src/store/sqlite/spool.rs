@@ -15,13 +15,11 @@ use super::companion::{self, beside};
 use super::errors::explain_io;
 use super::file_system::folder_of;
 use super::identity::{identity_at, identity_of};
-use super::spool_files;
-use super::spool_format::{self, BEGIN, Content, StoreId};
+use super::spool_files::{self, ENDING, read};
+use super::spool_format::{self, BEGIN, StoreId};
 use crate::model::RunId;
 use crate::store::{Finish, Result, StoreError};
 
-/// What the name of the file ends with.
-pub(super) const ENDING: &str = ".spool";
 /// Room for one end of an attempt: an answer of 8,000 tokens is about 32 KiB.
 const TYPICAL: u64 = 32 << 10;
 /// What is open at once is at most twice the concurrency, and each may bring an answer.
@@ -203,16 +201,6 @@ impl Open {
         self.end += record.len() as u64;
         Ok(())
     }
-}
-
-/// What is in the file; nothing if there is none.
-pub(super) fn read(path: &Path) -> Result<Content> {
-    let unreadable = |why: String| StoreError::Spool {
-        path: path.to_path_buf(),
-        why,
-    };
-    let bytes = companion::read(path).map_err(|error| unreadable(error.to_string()))?;
-    spool_format::read(&bytes.unwrap_or_default()).map_err(unreadable)
 }
 
 /// Gives the file that size, in blocks that are really there. What does not fit is given back.

@@ -13,9 +13,11 @@ use super::errors::{explain, explain_io};
 use super::file_system::folder_of;
 use super::kept;
 use super::open::open_reader;
-use super::spool::{ENDING, read};
-use super::spool_format::{Content, StoreId};
+use super::spool_format::{self, Content, StoreId};
 use crate::store::{Result, StoreError};
+
+/// What the name of a spool ends with.
+pub(super) const ENDING: &str = ".spool";
 
 /// What stands between the name of a spool that was moved out of the way and its number.
 const MOVED: &str = "-";
@@ -194,4 +196,14 @@ pub fn aside(store: &Path) -> Result<Aside> {
 /// As [`aside`].
 pub fn spooled(store: &Path) -> Result<u64> {
     Ok(aside(store)?.spooled.iter().map(|(_, ends)| ends).sum())
+}
+
+/// What is in the file; nothing if there is none.
+pub(super) fn read(path: &Path) -> Result<Content> {
+    let unreadable = |why: String| StoreError::Spool {
+        path: path.to_path_buf(),
+        why,
+    };
+    let bytes = companion::read(path).map_err(|error| unreadable(error.to_string()))?;
+    spool_format::read(&bytes.unwrap_or_default()).map_err(unreadable)
 }

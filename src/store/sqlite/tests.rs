@@ -1,4 +1,4 @@
-//! Tests of the store as a whole, verb by verb, on real files.
+//! Tests of what is about SQLite and its files. What any store promises stands in `tests/conformance`.
 
 mod amending;
 mod batch_ends;
@@ -259,128 +259,6 @@ async fn a_broken_off_load_is_swept_away_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_second_use_of_a_custom_id_is_told_with_both_lines() {
-    let bench = Bench::empty().await;
-    let again = NewJob {
-        custom_id: "id-1".to_owned(),
-        ..job(5)
-    };
-    let duplicates = bench
-        .store
-        .add_jobs(bench.run, vec![job(1), again, job(6)])
-        .await
-        .unwrap();
-    assert_eq!(duplicates.len(), 1);
-    assert_eq!((duplicates[0].line, duplicates[0].first_line), (5, 1));
-}
-
-#[tokio::test]
-async fn adding_the_same_lines_again_changes_nothing() {
-    let bench = Bench::empty().await;
-    for _ in 0..2 {
-        assert_eq!(
-            bench
-                .store
-                .add_jobs(bench.run, vec![job(1), job(2)])
-                .await
-                .unwrap(),
-            []
-        );
-    }
-    bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
-    bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
-    assert_eq!(bench.counts().await.total, 2);
-}
-
-#[tokio::test]
-async fn claims_follow_the_input_and_record_the_attempt() {
-    let bench = Bench::with_jobs(5).await;
-    let claimed = bench.claim(2, at(10)).await;
-    assert_eq!(ids(&claimed), ["id-1", "id-2"]);
-    assert!(claimed.more);
-    assert_eq!(claimed.jobs[0].body.as_str(), job(1).body.as_str());
-    assert_eq!(ids(&bench.claim(9, at(11)).await), ["id-3", "id-4", "id-5"]);
-    let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
-    assert_eq!(ledger.len(), 5);
-    assert!(
-        ledger
-            .iter()
-            .all(|row| row.outcome.is_none() && row.attempt.n == 1)
-    );
-    assert_eq!((ledger[0].started_at, ledger[0].lane), (at(10), Lane::Live));
-    let counts = bench.counts().await;
-    assert_eq!((counts.pending, counts.in_flight), (0, 5));
-}
-
-#[tokio::test]
-async fn a_claim_is_bounded_by_bytes_but_never_empty() {
-    let bench = Bench::with_jobs(5).await;
-    let one = job(1).body.len() as u64;
-    assert_eq!(bench.claim_bytes(5, 2 * one, at(1)).await.jobs.len(), 2);
-    let claimed = bench.claim_bytes(5, 1, at(1)).await;
-    assert_eq!((ids(&claimed), claimed.more), (vec!["id-3"], true));
-}
-
-#[tokio::test]
-async fn retries_that_are_due_come_first_and_not_before_their_time() {
-    let bench = Bench::with_jobs(4).await;
-    let claimed = bench.claim(2, at(0)).await;
-    bench.finish(retry(&claimed.jobs[0], at(5_000))).await;
-    bench.finish(retry(&claimed.jobs[1], at(3_000))).await;
-    let early = bench.claim(1, at(2_999)).await;
-    assert_eq!(
-        (ids(&early), early.next_due),
-        (vec!["id-3"], Some(at(3_000)))
-    );
-    let due = bench.claim(4, at(5_000)).await;
-    assert_eq!(ids(&due), ["id-2", "id-1", "id-4"]);
-    assert_eq!(
-        (due.jobs[0].attempt.n, due.jobs[0].history.faults_in_row),
-        (2, 1)
-    );
-    assert_eq!((due.next_due, due.more), (None, false));
-}
-
-#[tokio::test]
-async fn an_end_is_recorded_once_whatever_comes_after_it() {
-    let bench = Bench::with_jobs(1).await;
-    let claimed = bench.claim(1, at(0)).await;
-    bench.finish(success(&claimed.jobs[0])).await;
-    bench.finish(failure(&claimed.jobs[0])).await;
-    let results = bench
-        .reader()
-        .results(bench.run, Only::All, 0)
-        .await
-        .unwrap();
-    assert_eq!(results.len(), 1);
-    assert_eq!(results[0].state, JobState::Succeeded);
-    assert!(matches!(&results[0].result, ResultBody::Message(text) if text.contains("msg_id-1")));
-    assert_eq!(
-        bench.reader().attempts(bench.run, None, 0).await.unwrap()[0].error_class,
-        None
-    );
-    assert_eq!(bench.counts().await.succeeded, 1);
-}
-
-#[tokio::test]
-async fn the_end_of_an_attempt_that_never_began_is_refused() {
-    let bench = Bench::with_jobs(1).await;
-    let claimed = bench.claim(1, at(0)).await;
-    let mut stray = success(&claimed.jobs[0]);
-    stray.record.attempt.n = 9;
-    let refused = bench
-        .store
-        .finish(bench.run, vec![stray])
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(refused, StoreError::IllegalTransition(_)),
-        "{refused}"
-    );
-    assert_eq!(bench.counts().await.in_flight, 1);
-}
-
-#[tokio::test]
 async fn a_refused_call_spoils_no_other_call_of_its_group() {
     let bench = Bench::with_jobs(40).await;
     let claimed = bench.claim(40, at(0)).await;
@@ -423,75 +301,6 @@ async fn a_released_claim_leaves_no_attempt_and_keeps_its_place() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_open_is_interrupted_and_goes_on() {
-    let bench = Bench::with_jobs(3).await;
-    bench.claim(2, at(0)).await;
-    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
-    assert_eq!((recovered.interrupted, recovered.failed), (2, 0));
-    let ledger = bench.reader().attempts(bench.run, None, 0).await.unwrap();
-    assert!(
-        ledger
-            .iter()
-            .all(|row| row.outcome == Some(AttemptOutcome::Interrupted)
-                && row.maybe_billed
-                && row.error_class == Some(ErrorClass::Interrupted))
-    );
-    let again = bench.claim(3, at(51)).await;
-    assert_eq!(ids(&again), ["id-1", "id-2", "id-3"]);
-    assert_eq!(
-        (
-            again.jobs[0].attempt.n,
-            again.jobs[0].history.interruptions_in_row
-        ),
-        (2, 1)
-    );
-}
-
-#[tokio::test]
-async fn too_many_interruptions_in_a_row_fail_a_job() {
-    let bench = Bench::with_jobs(1).await;
-    for round in 1..=3 {
-        bench.claim(1, at(round)).await;
-        let recovered = bench
-            .store
-            .start_run(bench.run, at(round), 3)
-            .await
-            .unwrap();
-        assert_eq!(recovered.failed, u64::from(round == 3));
-    }
-    let results = bench
-        .reader()
-        .results(bench.run, Only::Failed, 0)
-        .await
-        .unwrap();
-    assert_eq!(results[0].error_class, Some(ErrorClass::Interrupted));
-    assert_eq!(results[0].attempts, 3);
-}
-
-#[tokio::test]
-async fn leaving_a_run_tells_how_it_stands() {
-    let bench = Bench::with_jobs(1).await;
-    let halt = Halt::own_budget("no credit", at(5));
-    bench
-        .store
-        .leave_run(bench.run, at(5), Some(halt.clone()))
-        .await
-        .unwrap();
-    let run = bench.reader().runs().await.unwrap().remove(0);
-    assert_eq!((run.state, run.halt), (RunState::Halted, Some(halt)));
-    bench.store.start_run(bench.run, at(6), 20).await.unwrap();
-    let claimed = bench.claim(1, at(6)).await;
-    bench.finish(success(&claimed.jobs[0])).await;
-    bench.store.leave_run(bench.run, at(7), None).await.unwrap();
-    let run = bench.reader().runs().await.unwrap().remove(0);
-    assert_eq!(
-        (run.state, run.halt, run.ended_at),
-        (RunState::Ended, None, Some(at(7)))
-    );
-    assert!(run.answered);
-}
-
-#[tokio::test]
 async fn cancelling_ends_what_waits_and_tells_the_dispatcher() {
     let bench = Bench::with_jobs(1_500).await;
     bench.claim(2, at(0)).await;
@@ -505,38 +314,6 @@ async fn cancelling_ends_what_waits_and_tells_the_dispatcher() {
     let pulse = bench.store.pulse(bench.run).await.unwrap();
     assert!(pulse.cancel_requested);
     assert_eq!((pulse.lanes[0].queued, pulse.lanes[0].in_flight), (0, 2));
-}
-
-#[tokio::test]
-async fn retry_puts_back_what_was_asked_for_with_a_fresh_history() {
-    let bench = Bench::with_jobs(3).await;
-    let claimed = bench.claim(3, at(0)).await;
-    for job in &claimed.jobs[..2] {
-        bench.finish(failure(job)).await;
-    }
-    bench.finish(success(&claimed.jobs[2])).await;
-    bench.store.leave_run(bench.run, at(2), None).await.unwrap();
-    let filter = RetryFilter {
-        classes: vec![ErrorClass::InvalidRequest],
-        custom_ids: vec!["id-2".to_owned(), "id-3".to_owned()],
-    };
-    assert_eq!(
-        bench.store.retry(bench.run, filter, 0).await.unwrap(),
-        (1, None)
-    );
-    let run = bench.reader().runs().await.unwrap().remove(0);
-    assert_eq!(
-        (run.state, run.jobs.pending, run.jobs.failed),
-        (RunState::Ready, 1, 1)
-    );
-    let again = bench.claim(3, at(3)).await;
-    assert_eq!(ids(&again), ["id-2"]);
-    assert_eq!(
-        (again.jobs[0].attempt.n, again.jobs[0].history),
-        (2, JobHistory::default())
-    );
-    bench.finish(success(&again.jobs[0])).await;
-    assert_eq!(bench.counts().await.succeeded, 2);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::explain;
-use super::fold::Log;
+use super::fold::WriteAheadLog;
 use super::identity::Watch;
 use super::open::Opened;
 use super::tally::Tally;
@@ -28,7 +28,7 @@ pub(super) struct Tx {
     moved: HashMap<(i64, i64, Tally), i64>,
     /// The disk failed under this connection, and nothing more is done on it.
     failed: Option<StoreError>,
-    log: Log,
+    log: WriteAheadLog,
     /// Behind the connection, which is closed first.
     watch: Watch,
 }
@@ -43,7 +43,7 @@ impl Tx {
             models: HashMap::new(),
             moved: HashMap::new(),
             failed: None,
-            log: Log::of(&file.path),
+            log: WriteAheadLog::of(&file.path),
             watch,
         }
     }

@@ -11,6 +11,7 @@ use crate::harness::{Desk, MODEL, jobs, plain_jobs};
 const GOOD: &str = r#"{"prompt": "Hello", "model": "claude-haiku-4-5"}"#;
 
 /// File content, and words that its refusal must hold.
+#[allow(clippy::too_many_lines, reason = "a table, one case after the other")]
 fn bad_files() -> Vec<(Vec<u8>, Vec<&'static str>)> {
     let text = |text: &str, words: &[&'static str]| (text.as_bytes().to_vec(), words.to_vec());
     let second = |line: &str, words: &[&'static str]| {

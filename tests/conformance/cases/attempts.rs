@@ -7,6 +7,7 @@ use super::{Bench, Case, lines};
 use crate::fixture::Fixture;
 use crate::samples::{End, HAIKU, OPUS, at, finish, plain};
 
+#[allow(clippy::too_many_lines, reason = "a table, one case after the other")]
 pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
     vec![
         (

@@ -35,7 +35,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::cli::trust::Passage;
 use crate::clock::Clock;
-use crate::provider::{BaseUrl, Credentials, MessagesClient, ProxyServer};
+use crate::provider::{BaseUrl, MessagesClient, ProxyServer};
 
 use super::endpoint::{client_settings, prices};
 
@@ -181,11 +181,7 @@ async fn endpoint(
 
 /// A client with whatever credentials can be sent: without any, the endpoint still tells of itself.
 fn client(ctx: &Context, passage: &Passage) -> Result<MessagesClient, Failure> {
-    let given = ctx.credentials().unwrap_or_default();
-    let credentials = Credentials {
-        api_key: given.api_key,
-        auth_token: given.auth_token,
-    };
+    let credentials = ctx.credentials().unwrap_or_default();
     let settings = client_settings(&ctx.settings, credentials, Clock::system(), passage);
     Ok(MessagesClient::new(&settings)?)
 }

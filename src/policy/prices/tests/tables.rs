@@ -308,6 +308,7 @@ fn a_newer_day_without_bands_ends_the_bands_of_the_older_one() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table, one case after the other")]
 fn a_bad_table_is_refused_at_its_place() {
     let good = table_with("", "");
     for (text, place, why) in [

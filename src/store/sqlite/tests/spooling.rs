@@ -3,7 +3,8 @@
 use super::*;
 use crate::model::{Amended, Amendment};
 use crate::store::Replayed;
-use crate::store::sqlite::spool::{self, Spool};
+use crate::store::sqlite::spool::Spool;
+use crate::store::sqlite::spool_files;
 use crate::store::sqlite::spool_format;
 use crate::store::sqlite::spooled;
 
@@ -71,7 +72,7 @@ async fn every_kind_of_end_comes_back_as_it_went_in() {
     let spool = opened(&bench);
     let ends = ends(&job);
     assert_eq!(spool.append(bench.run, ends.clone()), []);
-    let read = spool::read(&spool_of(&bench)).unwrap();
+    let read = spool_files::read(&spool_of(&bench)).unwrap();
     assert_eq!(read.store, Some(bench.store.spool.store));
     assert_eq!(
         read.ends,
@@ -179,7 +180,7 @@ async fn a_record_that_was_broken_off_is_none_and_its_place_is_taken() {
     let (two, one) = of_two(&bench, &job);
     for cut in 0..two.len() {
         std::fs::write(spool_of(&bench), &two[..cut]).unwrap();
-        let read = spool::read(&spool_of(&bench)).unwrap();
+        let read = spool_files::read(&spool_of(&bench)).unwrap();
         // Without the last four bytes, its end, it is all there.
         let whole = usize::from(cut >= one - 4) + usize::from(cut >= two.len() - 4);
         assert_eq!((read.ends.len(), read.damaged), (whole, 0), "cut at {cut}");
@@ -209,7 +210,7 @@ async fn a_flipped_bit_costs_its_own_record_and_the_file_is_never_erased() {
     // The first eight bytes say what the file is; without them nothing is read, and nothing done.
     for at in 8..whole.len() {
         damage(at);
-        let read = spool::read(&spool_of(&bench)).unwrap();
+        let read = spool_files::read(&spool_of(&bench)).unwrap();
         let in_the_uuid = at < spool_format::BEGIN;
         let in_an_end = whole[at - at.min(3)..(at + 4).min(whole.len())]
             .windows(4)
@@ -267,7 +268,7 @@ async fn older_spool_is_recorded(has_uuid: bool) {
     assert!(!spool_of(&bench).exists());
     *old.last_mut().unwrap() = 1;
     std::fs::write(spool_of(&bench), &old).unwrap();
-    assert_eq!(spool::read(&spool_of(&bench)).unwrap().damaged, 1);
+    assert_eq!(spool_files::read(&spool_of(&bench)).unwrap().damaged, 1);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use rusqlite::Params;
 
 use self::invariants::{INVARIANTS, Invariant, Scope};
 use super::blob::unpack;
-use super::ended::{Ended, SUMMED};
+use super::ended::{EndedAttempt, SUMMED};
 use super::errors::explain;
 use super::lock::holder;
 use super::reader::SqliteReader;
@@ -156,7 +156,7 @@ impl SqliteReader {
         for (first, last) in slices {
             self.for_each(&sql, (first, last), |row| {
                 let expected: Vec<u8> = row.get(2)?;
-                let sum = Ended::read(row, 3)?.sum();
+                let sum = EndedAttempt::read(row, 3)?.sum();
                 if sum.is_ok_and(|sum| sum != expected) {
                     let (line, n) = (line_of(row.get(0)?), row.get::<_, u32>(1)?);
                     broken.add(format!(
