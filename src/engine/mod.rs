@@ -4,8 +4,8 @@
 //! ```text
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
+//! budget       what the run may still spend
 //! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
-//! purse        what the run may still spend
 //! batch_money  what the batch lane asks it, and tells it
 //! reach        whether the endpoint answers at all
 //! endpoints    which endpoint a model's requests go to
@@ -34,6 +34,7 @@ mod batch_money;
 mod batches;
 mod beside;
 mod bounds;
+mod budget;
 mod charge;
 mod dispatcher;
 mod endpoints;
@@ -44,7 +45,6 @@ mod lane;
 mod live_rate;
 mod outcome;
 mod providers;
-mod purse;
 mod reach;
 mod scheduler;
 mod settings;
@@ -54,6 +54,7 @@ mod throttle;
 mod throttles;
 
 pub use bounds::keep_bounds;
+pub use budget::BudgetRule;
 pub use charge::Terms;
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use endpoints::SecondEndpoint;
@@ -61,4 +62,4 @@ pub use providers::{NoBatches, Providers};
 pub use settings::{BatchOptions, EngineSettings};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
-pub use throttle::{BudgetRule, LimitSettings};
+pub use throttle::LimitSettings;

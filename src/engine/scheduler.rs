@@ -17,6 +17,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::budget::RunBudget;
 use super::endpoints::SecondEndpoint;
 use super::lane::Lane;
 use super::outcome::{Outcome, Unfit, halt_for};
@@ -151,7 +152,7 @@ impl Scheduler {
             unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
             on_halt: settings.on_halt,
-            throttles: Throttles::new(settings, run.cost, now),
+            throttles: Throttles::new(settings, now),
             second: settings.second.clone(),
             closed_until: None,
             notes: Vec::new(),
@@ -358,11 +359,17 @@ impl Scheduler {
     }
 
     /// What is to be done now. Called again after each input and at [`Scheduler::wakes_at`].
-    pub(super) fn plan(&mut self, now: Timestamp, rng: &mut Rng) -> Vec<Effect> {
+    /// `budget` is lent: what starts is held in it.
+    pub(super) fn plan(
+        &mut self,
+        budget: &mut RunBudget,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) -> Vec<Effect> {
         self.planned_at = now;
         self.check_reach(now);
         let mut effects = Vec::new();
-        effects.extend(self.throttles.budget_warning().map(Effect::Tell));
+        effects.extend(budget.warning().map(Effect::Tell));
         self.tell_notes(&mut effects);
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
@@ -373,12 +380,12 @@ impl Scheduler {
             self.plan_diversions(&mut effects, now);
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
-                self.plan_starts(&mut effects, now, rng);
+                self.plan_starts(&mut effects, budget, now, rng);
             }
-            self.check_budget(now);
-            self.tell_tight_budget(&mut effects);
+            self.check_budget(budget, now);
+            self.tell_tight_budget(&mut effects, budget);
             if !held_back {
-                self.plan_claims(&mut effects, now);
+                self.plan_claims(&mut effects, budget, now);
             }
             if self.leaving.is_some() {
                 self.plan_leave(&mut effects);
@@ -436,12 +443,19 @@ impl Scheduler {
         }
     }
 
-    fn plan_starts(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
+    fn plan_starts(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        budget: &mut RunBudget,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) {
         while self.free_slots() > 0 && self.next_start.is_none_or(|at| at <= now) {
-            let Some(job) = self.next_ready(now) else {
+            let Some(job) = self.next_ready(budget, now) else {
                 return;
             };
             self.throttles.started(&job, now, rng);
+            budget.started(job.job());
             self.pace.started();
             self.reach.started(now);
             if !self.stagger.is_zero() {
@@ -497,12 +511,12 @@ impl Scheduler {
     }
 
     /// The lanes take turns, so that a large one does not starve a small one.
-    fn next_ready(&mut self, now: Timestamp) -> Option<ClaimedJob> {
+    fn next_ready(&mut self, budget: &mut RunBudget, now: Timestamp) -> Option<ClaimedJob> {
         let count = self.lanes.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
             let throttles = &mut self.throttles;
-            let verdict = |job: &_, to| throttles.verdict(job, to, now);
+            let verdict = |job: &_, to| throttles.verdict(job, to, budget, now);
             let sent = self.lanes[index].send(now, verdict);
             if let Some(job) = sent {
                 self.turn = index + 1;

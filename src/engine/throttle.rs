@@ -14,8 +14,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::budget::{BudgetRule, RunBudget};
 use super::outcome::Outcome;
-use super::purse::Purse;
 use crate::model::{
     AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, JobId,
     Pico, RateLimits, SharedPrefix, Tokens,
@@ -54,16 +54,6 @@ pub struct LimitSettings {
     pub budget: Option<Pico>,
     /// How what may still be spent is held.
     pub budget_rule: BudgetRule,
-}
-
-/// How a budget is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BudgetRule {
-    /// A batch holds all that its requests can cost, as single requests do, and not what they are
-    /// likely to cost together.
-    pub strict: bool,
-    /// Searches that a request is taken to make where its search tool names no bound.
-    pub assume_searches: Option<u32>,
 }
 
 /// Whether a claimed job may be sent now.
@@ -215,7 +205,7 @@ impl Throttle {
         &mut self,
         job: &ClaimedJob,
         theirs: Option<&str>,
-        purse: Option<&mut Purse>,
+        budget: &mut RunBudget,
         now: Timestamp,
     ) -> Verdict {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
@@ -233,7 +223,7 @@ impl Throttle {
             self.wake(until);
             return Verdict::Pass;
         }
-        if purse.is_some_and(|purse| !self.affords(purse, job, theirs, now)) {
+        if !self.affords(budget, job, theirs, now) {
             self.first_in_line.entry(None).or_insert(id);
             return Verdict::Wait;
         }
@@ -252,7 +242,7 @@ impl Throttle {
     /// Whether the budget has room for this job now.
     fn affords(
         &self,
-        purse: &mut Purse,
+        budget: &mut RunBudget,
         job: &ClaimedJob,
         theirs: Option<&str>,
         now: Timestamp,
@@ -261,7 +251,7 @@ impl Throttle {
         let uncounted = Prompt::default();
         let prompt = self.claimed.get(&job.job()).unwrap_or(&uncounted);
         let models = std::iter::once(job.model.as_str()).chain(theirs);
-        purse.room(job, models, prompt, now) == Room::Now
+        budget.room(job, models, prompt, now) == Room::Now
     }
 
     /// Another job came first and still waits.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Effect, Scheduler};
+use crate::engine::budget::RunBudget;
 use crate::model::Endpoint;
 use crate::store::Claim;
 
@@ -38,7 +39,12 @@ impl Pace {
 
 impl Scheduler {
     /// The lanes share what is wanted; the lane whose turn it is chooses first.
-    pub(super) fn plan_claims(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
+    pub(super) fn plan_claims(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        budget: &RunBudget,
+        now: Timestamp,
+    ) {
         let room = MAX_OPEN_BYTES.saturating_sub(self.open_bytes);
         let mut wanted = self.wanted();
         if self.leaving.is_some() || wanted == 0 || (room == 0 && self.open() > 0) {
@@ -55,7 +61,8 @@ impl Scheduler {
         for step in 0..count {
             let lane = &mut self.lanes[(self.turn + step) % count];
             let ready = u32::try_from(lane.ready()).unwrap_or(u32::MAX);
-            let affordable = self.throttles.affordable(ready);
+            // How many more the budget has room for.
+            let affordable = budget.worth().saturating_sub(ready);
             let throttle = self.throttles.to(lane.roads.mostly_to(now));
             let max_jobs = share
                 .min(wanted)
