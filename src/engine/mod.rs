@@ -7,7 +7,7 @@
 //! budget       what the run may still spend
 //! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
 //! batch_money  what the batch lane asks it, and tells it
-//! reach        whether the endpoint answers at all
+//! gate         what holds a whole lane back: the hours, a halt, an endpoint that never answers
 //! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
 //! charge       pure: what an attempt cost, and what it may have cost at most
@@ -40,12 +40,12 @@ mod dispatcher;
 mod endpoints;
 mod error_result;
 mod events;
+mod gate;
 mod interrupted;
 mod lane;
 mod live_rate;
 mod outcome;
 mod providers;
-mod reach;
 mod scheduler;
 mod settings;
 mod status;

@@ -19,17 +19,16 @@ use jiff::Timestamp;
 
 use super::budget::RunBudget;
 use super::endpoints::SecondEndpoint;
+use super::gate::RunGate;
 use super::lane::Lane;
 use super::outcome::{Outcome, Unfit, halt_for};
-use super::reach::Reach;
 use super::settings::EngineSettings;
 use super::status::PageWatch;
 use super::stop::Stop;
 use super::throttles::Throttles;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, OnHalt, Run,
-    RunId,
+    AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, Run, RunId,
 };
 use crate::policy::{
     Changed, Prompt, RetrySettings, Unusable, acting_class, probe_wait, speaks_of_the_lane,
@@ -41,6 +40,8 @@ use fruitless::is_useless;
 
 /// Up to this part of the stagger is added to it, so that several runs do not march in step.
 const STAGGER_JITTER: f64 = 0.2;
+/// The window of hours is looked at so often.
+const HOURS_EVERY: Duration = Duration::from_secs(1);
 
 /// Something the dispatcher is to do.
 #[derive(Debug, PartialEq)]
@@ -87,9 +88,7 @@ pub(super) enum Leave {
 pub(super) struct Scheduler {
     run: RunId,
     stagger: Duration,
-    unreachable_after: Duration,
     retry: RetrySettings,
-    on_halt: OnHalt,
     lanes: Vec<Lane>,
     /// The lane whose turn it is to start a job.
     turn: usize,
@@ -101,22 +100,17 @@ pub(super) struct Scheduler {
     next_start: Option<Timestamp>,
     planned_at: Timestamp,
     pace: Pace,
-    reach: Reach,
+    /// What holds the whole lane back.
+    gate: RunGate,
     page: PageWatch,
     /// Some job of the run has succeeded, now or in an earlier dispatch.
     ever_succeeded: bool,
     /// Answers that nobody can use, and nothing else.
     unusable: Unusable,
-    /// After a halt one request goes first; the rest follow if it does not halt again.
-    probing: bool,
     /// What holds starts back although a slot is free.
     throttles: Throttles,
-    /// The hours allow no request before.
-    closed_until: Option<Timestamp>,
     /// What is to be told at the next plan.
     notes: Vec<EventKind>,
-    /// No job can succeed, and the user wants to wait: nothing is started before.
-    waiting: Option<Timestamp>,
     pulse_asked: bool,
     /// A job of some model was held: what the run reports if nothing else is left.
     held_because: Option<Halt>,
@@ -149,14 +143,10 @@ impl Scheduler {
         let mut scheduler = Self {
             run: run.id,
             stagger: settings.stagger,
-            unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
-            on_halt: settings.on_halt,
             throttles: Throttles::new(settings, now),
             second: settings.second.clone(),
-            closed_until: None,
             notes: Vec::new(),
-            waiting: None,
             lanes: Vec::new(),
             turn: 0,
             recording: 0,
@@ -164,11 +154,10 @@ impl Scheduler {
             next_start: None,
             planned_at: Timestamp::MIN,
             pace: Pace::default(),
-            reach: Reach::new(pulse.answered),
+            gate: RunGate::new(settings, pulse.answered),
             page: PageWatch::new(settings.status.is_some()),
             ever_succeeded: run.jobs.succeeded > 0,
             unusable: Unusable::default(),
-            probing: settings.after_halt,
             pulse_asked: false,
             held_because: None,
             beside: false,
@@ -224,7 +213,7 @@ impl Scheduler {
     ) -> LaneChange {
         self.off_the_wire(job);
         if job.endpoint == Endpoint::First {
-            self.reach.note(outcome);
+            self.note_connectivity(outcome);
         }
         let change = self.note_lane(job, outcome, now, rng);
         if let Some(halt) = &outcome.halt {
@@ -236,7 +225,7 @@ impl Scheduler {
         if let Some(because) = &outcome.hold {
             self.hold(&job.model, because);
         } else if outcome.answered && !outcome.doubted && !is_useless(outcome) {
-            self.probing = false;
+            self.gate.probe_passed();
         }
         if let Some(unfit) = &outcome.unfit {
             return self.switch_second_off(&job.model, unfit);
@@ -374,9 +363,10 @@ impl Scheduler {
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
-            let closed = self.throttles.begin_plan(now);
-            self.tell_hours(&mut effects, closed);
-            let held_back = closed.is_some() || self.waiting.is_some_and(|until| until > now);
+            self.throttles.begin_plan();
+            let closed = self.gate.hours().look(now, HOURS_EVERY);
+            effects.extend(self.gate.hours().news().map(Effect::Tell));
+            let held_back = closed.is_some() || self.gate.is_waiting(now);
             self.plan_diversions(&mut effects, now);
             self.release(&mut effects, |lane| held_back || !lane.may_send(now));
             if !held_back {
@@ -410,7 +400,8 @@ impl Scheduler {
         claims
             .chain(start)
             .chain(self.unreachable_at())
-            .chain(self.waiting)
+            .chain(self.gate.waiting())
+            .chain(self.gate.closed_until())
             .chain(self.throttles.wakes_at())
             .chain(self.next_look())
             .filter(|at| *at > self.planned_at)
@@ -457,7 +448,7 @@ impl Scheduler {
             self.throttles.started(&job, now, rng);
             budget.started(job.job());
             self.pace.started();
-            self.reach.started(now);
+            self.gate.connectivity().waits_from(now);
             if !self.stagger.is_zero() {
                 let wait = self.stagger.mul_f64(1.0 + STAGGER_JITTER * rng.f64());
                 self.next_start = Some(add(now, wait));
@@ -475,7 +466,7 @@ impl Scheduler {
     }
 
     fn limit(&self) -> u32 {
-        if self.probing {
+        if self.gate.is_probing() {
             1
         } else {
             self.throttles.ceiling(self.is_diverted())
@@ -545,9 +536,18 @@ impl Scheduler {
         }
     }
 
+    fn note_connectivity(&mut self, outcome: &Outcome) {
+        let connectivity = self.gate.connectivity();
+        if outcome.answered {
+            connectivity.answered();
+        } else {
+            connectivity.failed(&outcome.finish.record.evidence);
+        }
+    }
+
     fn check_reach(&mut self, now: Timestamp) {
         if self.unreachable_at().is_some_and(|at| at <= now) {
-            let failure = self.reach.last_failure.clone().unwrap_or_default();
+            let failure = self.gate.connectivity().last_failure();
             self.halt(halt_for(ErrorClass::Unreachable, &failure, now), now);
         }
     }

@@ -1,5 +1,5 @@
-//! What holds starts back although a slot is free: money, rate budgets, the ramp, the hours, and a
-//! cache that is being warmed.
+//! What holds starts back although a slot is free: money, rate budgets, the ramp, and a cache that is
+//! being warmed.
 //!
 //! It owns the policies and the reservations of what is on the wire. A job that must wait holds
 //! nothing but its place: the first of its class that did not fit goes first once it does, so that
@@ -36,8 +36,6 @@ const LOST_OVER: f64 = 32.0;
 /// So much of a limit seems to be missing when nobody else is there: estimates and counts are a
 /// little off.
 const NOISE_PERCENT: u8 = 9;
-/// The window of hours is looked at so often.
-const HOURS_EVERY: Duration = Duration::from_secs(1);
 
 /// The user's wishes about how fast requests are sent, besides concurrency and stagger.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +71,6 @@ pub(super) struct Throttle {
     budget: RateBudget,
     estimator: Estimator,
     warmer: Option<CacheWarmer>,
-    hours: Option<Hours>,
-    closed: Closed,
     concurrency: Concurrency,
     classes: HashMap<ClassId, OfClass>,
     claimed: HashMap<JobId, Prompt>,
@@ -90,13 +86,6 @@ pub(super) struct Throttle {
     notes: Vec<EventKind>,
     told_files: bool,
     errors: HashMap<String, [EstimateErrors; 2]>,
-}
-
-/// What was found when the hours were looked at last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Closed {
-    until: Option<Timestamp>,
-    looked_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -125,8 +114,6 @@ impl Throttle {
             budget: RateBudget::new(ModelClasses::embedded(), settings.ceilings, now),
             estimator: Estimator::default(),
             warmer: settings.cache_warm.then(CacheWarmer::default),
-            hours: settings.only_between.clone(),
-            closed: Closed::default(),
             concurrency: Concurrency::new(concurrency),
             classes: HashMap::new(),
             claimed: HashMap::new(),
@@ -152,27 +139,15 @@ impl Throttle {
         self.parked
     }
 
-    /// When something that did not fit at the last plan will fit, or the hours begin.
+    /// When something that did not fit at the last plan will fit.
     pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
-        self.wakes.into_iter().chain(self.closed.until)
+        self.wakes.into_iter()
     }
 
-    /// A plan begins. Tells until when nothing may be sent, if the hours say so.
-    pub(super) fn begin_plan(&mut self, now: Timestamp) -> Option<Timestamp> {
+    /// A plan begins.
+    pub(super) fn begin_plan(&mut self) {
         self.wakes = None;
         self.parked = 0;
-        let hours = self.hours.as_ref()?;
-        let fresh = |at: Timestamp| {
-            now.duration_since(at) < jiff::SignedDuration::try_from(HOURS_EVERY).unwrap_or_default()
-        };
-        let due = self.closed.until.is_some_and(|until| until <= now);
-        if due || !self.closed.looked_at.is_some_and(fresh) {
-            self.closed = Closed {
-                until: Some(hours.next_open(now)).filter(|open| *open > now),
-                looked_at: Some(now),
-            };
-        }
-        self.closed.until
     }
 
     /// Jobs were claimed; their prompts have been counted.

@@ -82,12 +82,14 @@ impl Throttles {
         second.map_or(first, |gate| first.max(gate.throttle.ceiling()))
     }
 
-    /// A plan begins. Tells until when nothing may be sent, if the hours say so.
-    pub(super) fn begin_plan(&mut self, now: Timestamp) -> Option<Timestamp> {
-        self.gates().filter_map(|gate| gate.begin_plan(now)).max()
+    /// A plan begins.
+    pub(super) fn begin_plan(&mut self) {
+        for gate in self.gates() {
+            gate.begin_plan();
+        }
     }
 
-    /// When something that did not fit at the last plan will fit, or the hours begin.
+    /// When something that did not fit at the last plan will fit.
     pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
         let second = self.second.as_ref().map(|gate| gate.throttle.wakes_at());
         let first = self.first.throttle.wakes_at();

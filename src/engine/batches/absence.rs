@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::planner::{Effect, Planner};
 use super::track::Track;
-use crate::model::{BatchId, ErrorClass, EventKind, Halt, Lane, OnHalt};
+use crate::model::{BatchId, ErrorClass, EventKind, Halt, Lane};
 use crate::provider::{Failure, has_no_batches};
 use crate::store::BatchRow;
 
@@ -123,7 +123,7 @@ impl Planner {
             at: now,
             ..said
         };
-        if self.on_halt == OnHalt::Wait {
+        if self.gate.waits_when_halted() {
             self.view.ways.no_batches = false;
             self.absence.refusals = 0;
             self.halt(halt, now);

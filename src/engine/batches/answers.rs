@@ -1,18 +1,18 @@
 //! What the planner makes of answers: the store's, and the API's.
 
+use std::time::Duration;
+
 use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::planner::{Effect, Planner};
 use super::short::Lack;
 use super::track::Track;
-use crate::clock::add;
 use crate::engine::outcome::halt_for;
 use crate::model::{
-    BatchId, BatchState, CancelReason, ErrorClass, EventKind, Halt, Lane, OnHalt, RemoteBatch,
-    ResultLines, ShortResults, Treatment,
+    BatchId, BatchState, CancelReason, ErrorClass, EventKind, Halt, Lane, RemoteBatch, ResultLines,
+    ShortResults, Treatment,
 };
-use crate::policy::halt::next_try;
 use crate::provider::{Failure, Polled};
 use crate::store::{BatchQueue, BatchRow, Filled, Warmer};
 
@@ -223,12 +223,14 @@ impl Planner {
             self.alarms.calmed();
         }
         let Some(silent) = failure.filter(|failure| failure.evidence.http_status.is_none()) else {
-            self.reach.answered = true;
+            self.gate.connectivity().answered();
             return;
         };
-        let since = *self.reach.silent_since.get_or_insert(now);
-        if !self.reach.answered && add(since, self.reach.patience) <= now {
-            self.reach.silent_since = None;
+        let connectivity = self.gate.connectivity();
+        connectivity.waits_from(now);
+        connectivity.failed(&silent.evidence);
+        let unreachable_at = self.gate.unreachable_at(Duration::ZERO);
+        if unreachable_at.is_some_and(|at| at <= now) {
             let halt = halt_for(ErrorClass::Unreachable, &silent.evidence, now);
             self.halt(halt, now);
         }
@@ -236,13 +238,12 @@ impl Planner {
 
     /// No job can succeed: the run is left, or the lane waits.
     pub(super) fn halt(&mut self, halt: Halt, now: Timestamp) {
-        if self.on_halt == OnHalt::Exit {
+        let Some(until) = self.gate.halted(&halt, now) else {
             self.ready.push(Effect::Halt(halt));
             self.leave();
             return;
-        }
-        let until = next_try(&halt.message, self.view.scale, now);
-        self.waiting = Some(until);
+        };
+        self.gate.wait_until(until);
         self.tell(EventKind::HaltWaiting {
             error_class: halt.class,
             message: halt.message,

@@ -20,13 +20,13 @@ use super::short::{Missing, ResultDoubts};
 use super::track::{Need, Track};
 use super::warm_up::WarmUp;
 use super::ways::Ways;
+use crate::engine::gate::RunGate;
 use crate::engine::settings::EngineSettings;
 use crate::model::batch::MAX_BATCH_BYTES;
 use crate::model::{
-    BatchId, BatchState, CancelReason, EventKind, Halt, JobId, Lane, OnHalt, RemoteBatch, Run,
-    RunId,
+    BatchId, BatchState, CancelReason, EventKind, Halt, JobId, Lane, RemoteBatch, Run, RunId,
 };
-use crate::policy::{BatchSettings, Hours};
+use crate::policy::BatchSettings;
 use crate::provider::Failure;
 use crate::store::{BatchRow, Fill, NewBatch, RouteRule, Unroute};
 
@@ -120,26 +120,18 @@ pub(super) struct View {
     pub(super) canceling: bool,
 }
 
-/// Whether the API answers at all.
-#[derive(Debug)]
-pub(super) struct Reach {
-    pub(super) answered: bool,
-    pub(super) silent_since: Option<Timestamp>,
-    pub(super) patience: Duration,
-}
-
 /// The state of the lane.
 #[derive(Debug)]
 pub(super) struct Planner {
     pub(super) run: RunId,
     pub(super) view: View,
-    pub(super) on_halt: OnHalt,
     /// The API is a simulator inside this process, and its batches end with it.
     pub(super) simulated: bool,
     pub(super) tracks: BTreeMap<BatchId, Track>,
     pub(super) intake: Intake,
     pub(super) warm_up: WarmUp,
-    pub(super) reach: Reach,
+    /// What holds the whole lane back.
+    pub(super) gate: RunGate,
     pub(super) absence: Absence,
     pub(super) alarms: Alarms,
     /// A create call is under way.
@@ -148,12 +140,6 @@ pub(super) struct Planner {
     pub(super) create_due: Timestamp,
     pub(super) refusals: u32,
     pub(super) harvests: usize,
-    /// The hours in which requests may be sent.
-    hours: Option<Hours>,
-    /// They allow none before.
-    closed_until: Option<Timestamp>,
-    /// No job can succeed, and the user wants to wait.
-    pub(super) waiting: Option<Timestamp>,
     /// What answers led to, for the next plan.
     pub(super) ready: Vec<Effect>,
     mode: Mode,
@@ -178,24 +164,16 @@ impl Planner {
                 ways: Ways::new(settings),
                 canceling: false,
             },
-            on_halt: settings.on_halt,
             tracks: tracks.collect(),
             intake: Intake::new(settings.batch.settings.size),
             warm_up: WarmUp::default(),
-            reach: Reach {
-                answered: run.answered,
-                silent_since: None,
-                patience: settings.unreachable_after(),
-            },
+            gate: RunGate::new(settings, run.answered),
             absence,
             alarms: Alarms::default(),
             creating: false,
             create_due: Timestamp::MIN,
             refusals: 0,
             harvests: 0,
-            hours: settings.limits.only_between.clone(),
-            closed_until: None,
-            waiting: None,
             ready: Vec::new(),
             mode: Mode::Run,
             live: LiveView::default(),
@@ -226,15 +204,15 @@ impl Planner {
 
     /// What is to be done now. Called again after each input and at [`Planner::wakes_at`].
     pub(super) fn plan(&mut self, now: Timestamp, rng: &mut Rng) -> Vec<Effect> {
-        if !self.is_leaving() && self.waiting.is_none() {
+        if !self.is_leaving() && self.gate.waiting().is_none() {
             self.judge_suspects(now);
         }
         let mut effects = std::mem::take(&mut self.ready);
         if self.is_leaving() {
             effects.retain(is_told);
-        } else if self.waiting.is_none_or(|until| until <= now) {
-            self.waiting = None;
-            self.look_at_the_hours(now);
+        } else if self.gate.wait_is_over(now) {
+            // A create call buys work, so it keeps to the hours; looks and results do not.
+            self.gate.hours().look(now, Duration::ZERO);
             self.reckon(now);
             self.plan_warm_up(&mut effects);
             self.plan_intake(&mut effects, now, rng);
@@ -254,7 +232,7 @@ impl Planner {
 
     fn plan_intake(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
         let has_money = !self.intake.short || self.live.holds_nothing;
-        let is_open = self.closed_until.is_none() && !self.warm_up.holds(now);
+        let is_open = self.gate.closed_until().is_none() && !self.warm_up.holds(now);
         let may_begin = has_money && is_open && !self.tracks.values().any(Track::is_pending);
         let (room, down_since) = (self.room(), self.live.down_since);
         let step = self
@@ -309,7 +287,7 @@ impl Planner {
             Need::Fill if track.filled => Some(Effect::Move(batch, BatchState::Ready)),
             Need::Fill => Some(self.fill(batch, now)),
             Need::Send if self.creating || self.create_due > now => None,
-            Need::Send if self.closed_until.is_some() => None,
+            Need::Send if self.gate.closed_until().is_some() => None,
             Need::Send if !self.has_room_for(track) => None,
             Need::Send => {
                 let bytes = track.row.bytes;
@@ -381,14 +359,14 @@ impl Planner {
         if self.is_leaving() {
             return None;
         }
-        if self.waiting.is_some() {
-            return self.waiting;
+        if self.gate.waiting().is_some() {
+            return self.gate.waiting();
         }
         let tracks = self.tracks.values();
         let of_tracks = tracks.filter_map(|track| track.wakes_at(&self.view, now));
         let of_intake = self.intake.wakes_at(&self.view, self.live.down_since, now);
         let create = Some(self.create_due).filter(|at| *at > now);
-        let others = [create, self.closed_until, self.warm_up.wakes_at(now)];
+        let others = [create, self.gate.closed_until(), self.warm_up.wakes_at(now)];
         let others = others.into_iter().flatten();
         of_tracks.chain(of_intake).chain(others).min()
     }
@@ -412,12 +390,6 @@ impl Planner {
     /// The rest finds room in the budget when batches are fetched, which nobody waits for.
     fn waits_for_money_elsewhere(&self) -> bool {
         self.no_wait && self.intake.short && self.remote_batches() > 0
-    }
-
-    /// A create call buys work, so it keeps to the hours; looks and results do not.
-    fn look_at_the_hours(&mut self, now: Timestamp) {
-        let opens = self.hours.as_ref().map(|hours| hours.next_open(now));
-        self.closed_until = opens.filter(|at| *at > now);
     }
 
     /// Nothing is under way.

@@ -83,7 +83,7 @@ impl Scheduler {
                 model: lane.model.clone(),
                 max_jobs,
                 max_bytes: room / u64::from(sharers),
-                new_first: self.probing || lane.roads.to(Endpoint::First).doubt.is_open(),
+                new_first: self.gate.is_probing() || lane.roads.to(Endpoint::First).doubt.is_open(),
                 now,
             }));
         }

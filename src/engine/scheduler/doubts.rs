@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use super::{LaneChange, Leave, Scheduler};
 use crate::engine::lane::Lane;
 use crate::engine::outcome::{Outcome, Surroundings};
-use crate::model::{AttemptOutcome, ClaimedJob, Endpoint, Halt, OnHalt};
-use crate::policy::halt::next_try;
+use crate::model::{AttemptOutcome, ClaimedJob, Endpoint, Halt};
 use crate::policy::{Belief, Beliefs, CONFIRM_AFTER, Crowd, Doubt, Others, Standing};
 use crate::store::Next;
 
@@ -27,7 +26,7 @@ impl Scheduler {
         Surroundings {
             lane: crate::model::Lane::Live,
             standing: lane.map_or(standing, |lane| lane.standing(job, now, elsewhere)),
-            ever_answered: self.reach.answered,
+            ever_answered: self.gate.ever_answered(),
             outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
             too_large: self.throttles.too_large(job),
             proven: self.lanes.iter().any(|lane| {
@@ -49,16 +48,16 @@ impl Scheduler {
         if lane.blocked {
             return Beliefs::all(Belief::Model);
         }
-        let is_over = self.leaving.is_some() || self.waiting.is_some_and(|until| until > now);
+        let is_over = self.leaving.is_some() || self.gate.is_waiting(now);
         if is_over || job.endpoint == Endpoint::Second {
             return Beliefs::all(Belief::All);
         }
         let others = || self.lanes.iter().filter(|other| other.model != lane.model);
         let crowd = Crowd {
             left: lane.left(),
-            after_halt: self.probing,
+            after_halt: self.gate.is_probing(),
             ever_succeeded: self.ever_succeeded,
-            elsewhere: self.on_halt == OnHalt::Exit
+            elsewhere: !self.gate.waits_when_halted()
                 && others().any(|other| !other.blocked && other.has_jobs_left()),
             elsewhere_succeeded_at: others()
                 .filter_map(|other| other.roads.to(Endpoint::First).last_success)
@@ -78,17 +77,14 @@ impl Scheduler {
             let road = lane.roads.to_mut(Endpoint::First);
             road.doubt.believed_at_last();
         }
-        if self.on_halt == OnHalt::Exit {
+        let Some(until) = self.gate.halted(&halt, now) else {
             self.leave(Leave::Halted(halt));
             return LaneChange::None;
-        }
-        let until = next_try(&halt.message, self.retry.scale, now);
-        self.probing = true;
-        self.reach.forgive();
-        if self.waiting.is_some_and(|at| at > now) {
+        };
+        if self.gate.is_waiting(now) {
             return LaneChange::None;
         }
-        self.waiting = Some(until);
+        self.gate.wait_until(until);
         LaneChange::Waiting { halt, until }
     }
 

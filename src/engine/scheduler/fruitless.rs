@@ -8,9 +8,7 @@ use jiff::Timestamp;
 use super::Scheduler;
 use crate::clock::add;
 use crate::engine::outcome::Outcome;
-use crate::model::{
-    AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt, OnHalt, Treatment,
-};
+use crate::model::{AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt, Treatment};
 use crate::policy::{Useless, acting_class};
 
 /// A limit that nothing has got past since the start is waited for so long, times the retry scale: no
@@ -45,7 +43,7 @@ impl Scheduler {
             class,
             is_its_own: outcome.finish.history.counted > job.history.counted,
             is_all: !self.ever_succeeded,
-            after_halt: self.probing,
+            after_halt: self.gate.is_probing(),
             ends: outcome.finish.next.is_end(),
         };
         let scale = self.retry.scale;
@@ -70,7 +68,7 @@ impl Scheduler {
         now: Timestamp,
     ) {
         let patience = HOPELESS_AFTER.mul_f64(self.retry.scale);
-        let waits = self.on_halt == OnHalt::Wait || job.endpoint == Endpoint::Second;
+        let waits = self.gate.waits_when_halted() || job.endpoint == Endpoint::Second;
         let Some(lane) = self.lane_mut(&job.model) else {
             return;
         };

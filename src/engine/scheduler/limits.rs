@@ -108,18 +108,6 @@ impl Scheduler {
         }
     }
 
-    /// Tells when the hours in which requests may be sent end and begin.
-    pub(super) fn tell_hours(&mut self, effects: &mut Vec<Effect>, closed: Option<Timestamp>) {
-        if self.closed_until == closed {
-            return;
-        }
-        self.closed_until = closed;
-        effects.push(Effect::Tell(match closed {
-            Some(opens_at) => EventKind::HoursClosed { opens_at },
-            None => EventKind::HoursOpened {},
-        }));
-    }
-
     /// Tells that jobs wait for the budget although a slot is free.
     pub(super) fn tell_tight_budget(&mut self, effects: &mut Vec<Effect>, budget: &mut RunBudget) {
         if self.free_slots() > 0 && !(self.nothing_is_left() && self.ready() == 0) {
