@@ -11,6 +11,7 @@
 //! endpoints    which endpoint a model's requests go to
 //! lane         the part of its state that belongs to one model
 //! charge       pure: what an attempt cost, and what it may have cost at most
+//! terms        what the bound of a request's cost rests on
 //! bounds       the same of attempts that a crash left open
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! again        pure: whether the next attempt asks differently
@@ -50,16 +51,15 @@ mod scheduler;
 mod settings;
 mod status;
 mod stop;
+mod terms;
 mod throttle;
 mod throttles;
 
 pub use bounds::keep_bounds;
 pub use budget::BudgetRule;
-pub use charge::Terms;
 pub use dispatcher::{Ending, EngineError, dispatch};
-pub use endpoints::SecondEndpoint;
 pub use providers::{NoBatches, Providers};
-pub use settings::{BatchOptions, EngineSettings};
+pub use settings::{BatchOptions, EngineSettings, LimitSettings, SecondEndpoint};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
-pub use throttle::LimitSettings;
+pub use terms::Terms;

@@ -9,6 +9,7 @@ mod doubts;
 mod fruitless;
 mod limits;
 mod neighbour;
+mod pace;
 mod page;
 mod second;
 
@@ -18,11 +19,11 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::budget::RunBudget;
-use super::endpoints::SecondEndpoint;
 use super::gate::RunGate;
 use super::lane::Lane;
 use super::outcome::{Outcome, Unfit, halt_for};
 use super::settings::EngineSettings;
+use super::settings::SecondEndpoint;
 use super::status::PageWatch;
 use super::stop::Stop;
 use super::throttles::Throttles;
@@ -34,9 +35,7 @@ use crate::policy::{
     Changed, Prompt, RetrySettings, Unusable, acting_class, probe_wait, speaks_of_the_lane,
 };
 use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
-use claims::Pace;
-use doubts::note_doubt;
-use fruitless::is_useless;
+use pace::Pace;
 
 /// Up to this part of the stagger is added to it, so that several runs do not march in step.
 const STAGGER_JITTER: f64 = 0.2;
@@ -224,7 +223,7 @@ impl Scheduler {
         }
         if let Some(because) = &outcome.hold {
             self.hold(&job.model, because);
-        } else if outcome.answered && !outcome.doubted && !is_useless(outcome) {
+        } else if outcome.answered && !outcome.doubted && !outcome.is_useless() {
             self.gate.probe_passed();
         }
         if let Some(unfit) = &outcome.unfit {
@@ -324,7 +323,7 @@ impl Scheduler {
             road.last_success = Some(now);
             self.ever_succeeded = true;
         }
-        note_doubt(&mut road.doubt, job, outcome, retry.scale, now);
+        outcome.note_doubt(&mut road.doubt, job, retry.scale, now);
         match (changed, road.circuit.open()) {
             (Changed::Opened, Some(open)) => LaneChange::Opened {
                 at: job.endpoint,

@@ -8,22 +8,21 @@
 mod oversized;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::budget::{BudgetRule, RunBudget};
+use super::budget::RunBudget;
 use super::outcome::Outcome;
+use super::settings::LimitSettings;
 use crate::model::{
     AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, JobId,
-    Pico, RateLimits, SharedPrefix, Tokens,
+    RateLimits, Tokens,
 };
 use crate::policy::{
-    CacheWarmer, Ceilings, ClassId, Concerns, Concurrency, Demand, Ended, Estimator, Free, Gate,
-    Hours, Known, ModelClasses, Prompt, Ramp, RateBudget, Refusal, Refusals, Room, Signal, Ticket,
-    TooLarge,
+    CacheWarmer, ClassId, Concerns, Concurrency, Demand, Ended, Estimator, Free, Gate, Known,
+    ModelClasses, Prompt, Ramp, RateBudget, Refusal, Refusals, Room, Signal, Ticket, TooLarge,
 };
 use crate::store::{EstimateKind, EstimateSums};
 
@@ -36,23 +35,6 @@ const LOST_OVER: f64 = 32.0;
 /// So much of a limit seems to be missing when nobody else is there: estimates and counts are a
 /// little off.
 const NOISE_PERCENT: u8 = 9;
-
-/// The user's wishes about how fast requests are sent, besides concurrency and stagger.
-#[derive(Clone, Debug, Default)]
-pub struct LimitSettings {
-    /// Ceilings of requests and tokens per minute over the whole run.
-    pub ceilings: Ceilings,
-    /// Requests are sent only in these hours.
-    pub only_between: Option<Hours>,
-    /// Requests that share a cached beginning wait until one of them has warmed it.
-    pub cache_warm: bool,
-    /// Beginnings that requests share and that are marked for the cache; chosen before.
-    pub cache_prefixes: Arc<[SharedPrefix]>,
-    /// The run may cost so much, with what earlier dispatches spent.
-    pub budget: Option<Pico>,
-    /// How what may still be spent is held.
-    pub budget_rule: BudgetRule,
-}
 
 /// Whether a claimed job may be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

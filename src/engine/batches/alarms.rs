@@ -2,15 +2,6 @@
 //! pass, or be about the one batch: where calls have gone well it is tried again, and the run halts
 //! when several in a row say so.
 
-use jiff::Timestamp;
-
-use super::planner::Planner;
-use crate::clock::add;
-use crate::engine::outcome::halt_for;
-use crate::model::{BatchId, ErrorClass};
-use crate::policy::CONFIRM_AFTER;
-use crate::provider::Failure;
-
 /// So many in a row are believed where calls have gone well.
 const BELIEVED_AFTER: u32 = 3;
 
@@ -30,6 +21,11 @@ impl Alarms {
         };
     }
 
+    /// Calls have gone well lately.
+    pub(super) fn is_calm(self) -> bool {
+        self.went_well
+    }
+
     /// A call was refused for what concerns all. Whether that is believed.
     pub(super) fn raised(&mut self) -> bool {
         self.in_row += 1;
@@ -38,26 +34,6 @@ impl Alarms {
             *self = Self::default();
         }
         believed
-    }
-}
-
-impl Planner {
-    /// A create call was refused for what no batch can get past. What may be about the way of this one
-    /// alone is narrowed down to the entry at fault.
-    pub(super) fn on_alarm_at_create(
-        &mut self,
-        batch: BatchId,
-        failure: Box<Failure>,
-        now: Timestamp,
-    ) {
-        if self.alarms.went_well && failure.class == ErrorClass::WrongEndpoint {
-            return self.on_unnamed(batch, failure, now);
-        }
-        if self.alarms.raised() {
-            return self.halt(halt_for(failure.class, &failure.evidence, now), now);
-        }
-        self.create_due = add(now, CONFIRM_AFTER.mul_f64(self.view.scale));
-        self.tell_waiting(batch, &failure, self.create_due);
     }
 }
 

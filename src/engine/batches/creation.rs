@@ -3,14 +3,15 @@
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::answers::Told;
-use super::planner::{Effect, Planner};
+use super::answer::Told;
+use super::effect::Effect;
+use super::planner::Planner;
 use super::refusal::{EntryName, Refusal, refusal};
 use super::track::Sight;
 use crate::clock::add;
 use crate::engine::outcome::halt_for;
-use crate::model::{BatchId, BatchState, EventKind, Lane, RemoteBatch, RemoteStatus};
-use crate::policy::LONGEST_HINT;
+use crate::model::{BatchId, BatchState, ErrorClass, EventKind, Lane, RemoteBatch, RemoteStatus};
+use crate::policy::{CONFIRM_AFTER, LONGEST_HINT};
 use crate::provider::Failure;
 
 /// A create call that is refused for want of room is tried again after twice the time, and so on.
@@ -79,6 +80,19 @@ impl Planner {
             requests,
             expires_at: remote.expires_at,
         });
+    }
+
+    /// A create call was refused for what no batch can get past. What may be about the way of this one
+    /// alone is narrowed down to the entry at fault.
+    fn on_alarm_at_create(&mut self, batch: BatchId, failure: Box<Failure>, now: Timestamp) {
+        if self.alarms.is_calm() && failure.class == ErrorClass::WrongEndpoint {
+            return self.on_unnamed(batch, failure, now);
+        }
+        if self.alarms.raised() {
+            return self.halt(halt_for(failure.class, &failure.evidence, now), now);
+        }
+        self.create_due = add(now, CONFIRM_AFTER.mul_f64(self.view.scale));
+        self.tell_waiting(batch, &failure, self.create_due);
     }
 
     /// There is no room for it, or no way to the API.

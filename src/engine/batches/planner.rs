@@ -12,113 +12,21 @@ use jiff::Timestamp;
 
 use super::absence::Absence;
 use super::alarms::Alarms;
+use super::effect::Effect;
 use super::intake::{Intake, Step, nonce};
-use super::lane::{LiveView, Mode};
-use super::refusal::EntryName;
-use super::search::Search;
-use super::short::{Missing, ResultDoubts};
+use super::signals::{LiveView, Mode};
 use super::track::{Need, Track};
+use super::view::View;
 use super::warm_up::WarmUp;
 use super::ways::Ways;
 use crate::engine::gate::RunGate;
 use crate::engine::settings::EngineSettings;
 use crate::model::batch::MAX_BATCH_BYTES;
-use crate::model::{
-    BatchId, BatchState, CancelReason, EventKind, Halt, JobId, Lane, RemoteBatch, Run, RunId,
-};
-use crate::policy::BatchSettings;
-use crate::provider::Failure;
-use crate::store::{BatchRow, Fill, NewBatch, RouteRule, Unroute};
+use crate::model::{BatchId, BatchState, CancelReason, Lane, Run, RunId};
+use crate::store::{BatchRow, Fill, NewBatch};
 
 /// Results fetched at the same time; each holds some hundred lines in memory.
 const MOST_HARVESTS: usize = 2;
-
-/// Something the driver is to do. Each but the last four ends with one answer.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Effect {
-    /// Count what waits for a batch.
-    Ask,
-    /// Send jobs of the live lane to the queue.
-    Spill(RouteRule),
-    /// Send jobs of the queue to the live lane.
-    Unroute(Unroute),
-    /// Begin a batch.
-    Begin(NewBatch),
-    /// See how the jobs stand that went first.
-    AskWarmers(Vec<JobId>),
-    /// Put a page of jobs into a batch.
-    Fill(Fill),
-    /// Write down that a batch stands there.
-    Move(BatchId, BatchState),
-    /// Create a batch at the API, with these beginnings marked for the cache. `bytes` are those of the
-    /// call without marks.
-    Send {
-        batch: BatchId,
-        bytes: u64,
-        marks: Vec<u64>,
-    },
-    /// Look at a batch.
-    Look { batch: BatchId, remote_id: String },
-    /// Look for a batch among the remote ones.
-    Find { batch: BatchId, search: Search },
-    /// See by its results whether a remote batch is this one.
-    Confirm {
-        batch: BatchId,
-        nonce: String,
-        remote: RemoteBatch,
-    },
-    /// Cancel a batch at the API.
-    Cancel {
-        batch: BatchId,
-        remote_id: String,
-        reason: CancelReason,
-    },
-    /// Fetch the results of a batch. After `downloads` whole ones a line that is missing stays so.
-    Harvest {
-        row: Box<BatchRow>,
-        cancel: Option<CancelReason>,
-        downloads: u32,
-        doubts: ResultDoubts,
-    },
-    /// End what is open of a batch whose results are gone, and for none of which anything was paid.
-    Expire {
-        row: Box<BatchRow>,
-        missing: Missing,
-    },
-    /// Fail the entry that the API refused a batch for.
-    FailEntry {
-        row: Box<BatchRow>,
-        entry: EntryName,
-        failure: Box<Failure>,
-    },
-    /// Take a batch apart.
-    Dissolve {
-        batch: BatchId,
-        lane: Lane,
-        keep_attempts: bool,
-    },
-    /// Nothing is held for a batch any more.
-    Freed(BatchId),
-    /// Nothing more comes of a batch, but it may be billed.
-    Kept(BatchId),
-    /// Tell those who watch.
-    Tell(EventKind),
-    /// The jobs of a model wait for a repair; what the run reports if nothing else is left.
-    Held(Halt),
-    /// No job can succeed: the run is left.
-    Halt(Halt),
-}
-
-/// What all decisions about batches go by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct View {
-    pub(super) settings: BatchSettings,
-    /// Multiplies our own waits.
-    pub(super) scale: f64,
-    pub(super) ways: Ways,
-    /// The user cancelled the run.
-    pub(super) canceling: bool,
-}
 
 /// The state of the lane.
 #[derive(Debug)]
@@ -209,7 +117,7 @@ impl Planner {
         }
         let mut effects = std::mem::take(&mut self.ready);
         if self.is_leaving() {
-            effects.retain(is_told);
+            effects.retain(Effect::is_told);
         } else if self.gate.wait_is_over(now) {
             // A create call buys work, so it keeps to the hours; looks and results do not.
             self.gate.hours().look(now, Duration::ZERO);
@@ -220,7 +128,7 @@ impl Planner {
             self.strand(now);
             effects.append(&mut self.ready);
         }
-        self.under_way += effects.iter().filter(|effect| !is_told(effect)).count();
+        self.under_way += effects.iter().filter(|effect| !effect.is_told()).count();
         effects
     }
 
@@ -427,14 +335,6 @@ impl Planner {
         let jobs = in_batches + self.intake.jobs().unwrap_or_default() + self.live.queued;
         self.view.ways.reckon(jobs, self.live.speed, now);
     }
-}
-
-/// Something to be told, which nobody waits for.
-fn is_told(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Tell(_) | Effect::Freed(_) | Effect::Kept(_) | Effect::Held(_) | Effect::Halt(_)
-    )
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::answers::{HarvestEnd, Harvested};
-use super::planner::{Effect, Planner};
+use super::answer::{HarvestEnd, Harvested};
+use super::effect::Effect;
+use super::planner::Planner;
 use super::short::{Lack, Missing, ResultDoubts, Seen, missing, next_download};
 use super::track::Track;
 use crate::model::{BatchId, ErrorClass, EventKind, Halt, Lane, ResultLines, ShortResults};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::settings::LimitSettings;
 use crate::engine::settings::{BatchOptions, EngineSettings};
-use crate::engine::throttle::LimitSettings;
 use crate::model::{OnHalt, StreamMode};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 

@@ -13,30 +13,6 @@ const MAX_OPEN_BYTES: u64 = 64 << 20;
 /// for the disk.
 const LOOK_AHEAD_SECONDS: f64 = 0.25;
 
-/// How fast jobs start, from one pulse to the next.
-#[derive(Debug, Default)]
-pub(super) struct Pace {
-    last: u32,
-    current: u32,
-}
-
-impl Pace {
-    /// A request started.
-    pub(super) fn started(&mut self) {
-        self.current += 1;
-    }
-
-    /// A pulse came: the count begins anew.
-    pub(super) fn turn(&mut self) {
-        self.last = std::mem::take(&mut self.current);
-    }
-
-    /// Starts a pulse, the better of the last two counts.
-    fn rate(&self) -> f64 {
-        f64::from(self.last.max(self.current))
-    }
-}
-
 impl Scheduler {
     /// The lanes share what is wanted; the lane whose turn it is chooses first.
     pub(super) fn plan_claims(

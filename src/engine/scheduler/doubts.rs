@@ -7,10 +7,9 @@ use jiff::Timestamp;
 
 use super::{LaneChange, Leave, Scheduler};
 use crate::engine::lane::Lane;
-use crate::engine::outcome::{Outcome, Surroundings};
-use crate::model::{AttemptOutcome, ClaimedJob, Endpoint, Halt};
-use crate::policy::{Belief, Beliefs, CONFIRM_AFTER, Crowd, Doubt, Others, Standing};
-use crate::store::Next;
+use crate::engine::outcome::Surroundings;
+use crate::model::{ClaimedJob, Endpoint, Halt};
+use crate::policy::{Belief, Beliefs, CONFIRM_AFTER, Crowd, Others, Standing};
 
 impl Scheduler {
     /// What surrounds a job when an answer of it comes in: how it stands in its lane decides
@@ -96,27 +95,5 @@ impl Scheduler {
             let road = lane.roads.to_mut(Endpoint::First);
             road.doubt.believed_at_last();
         }
-    }
-}
-
-/// What an answer says to those who doubt another one.
-pub(super) fn note_doubt(
-    doubt: &mut Doubt,
-    job: &ClaimedJob,
-    outcome: &Outcome,
-    scale: f64,
-    now: Timestamp,
-) {
-    let finish = &outcome.finish;
-    if outcome.doubted {
-        doubt.doubted(job.job(), CONFIRM_AFTER.mul_f64(scale), now);
-    } else if finish.record.outcome == AttemptOutcome::Succeeded {
-        doubt.succeeded(job.job());
-    } else {
-        let leaves = match &finish.next {
-            Next::Amend { amended, .. } => amended.amendment.model() != job.model,
-            next => next.is_end(),
-        };
-        doubt.answered(job.job(), leaves);
     }
 }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::Scheduler;
 use crate::clock::add;
 use crate::engine::outcome::Outcome;
-use crate::model::{AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt, Treatment};
-use crate::policy::{Useless, acting_class};
+use crate::model::{AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt};
+use crate::policy::Useless;
 
 /// A limit that nothing has got past since the start is waited for so long, times the retry scale: no
 /// window of requests or tokens is longer than some minutes.
@@ -35,7 +35,7 @@ impl Scheduler {
             return None;
         }
         record.evidence.http_status?;
-        if !is_useless(outcome) {
+        if !outcome.is_useless() {
             self.unusable.broken();
             return None;
         }
@@ -92,18 +92,6 @@ impl Scheduler {
         };
         self.hold(&job.model, &halt);
     }
-}
-
-/// Whether it was a whole answer that nobody can use: a success without a message, or a refusal of the
-/// request for which the server wants another try.
-pub(super) fn is_useless(outcome: &Outcome) -> bool {
-    let record = &outcome.finish.record;
-    let evidence = &record.evidence;
-    record.error_class.is_some_and(|class| {
-        let is_no_message = class == ErrorClass::BadResponse && evidence.http_status.is_some();
-        let is_refused = class.treatment() == Treatment::Fail;
-        is_no_message || (is_refused && acting_class(class, evidence.should_retry) != class)
-    })
 }
 
 fn said(outcome: &Outcome) -> String {
