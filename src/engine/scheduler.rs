@@ -80,10 +80,6 @@ pub(super) enum Leave {
 
 /// The state of a run under dispatch.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, true whatever the others are"
-)]
 pub(super) struct Scheduler {
     run: RunId,
     stagger: Duration,
