@@ -4,10 +4,9 @@
 
 use jiff::Timestamp;
 
-use super::outcome::Surroundings;
 use super::settings::EngineSettings;
 use crate::model::{Amended, ClaimedJob, ErrorClass, Evidence, JobHistory, JobState, Pico};
-use crate::policy::{self, Asked, Step, Trouble, Verdict, no_more_retries};
+use crate::policy::{self, Asked, Step, Trouble};
 use crate::provider::{Failure, Message};
 use crate::store::{JobEnd, Next, ResultBody};
 
@@ -32,20 +31,10 @@ pub(super) fn after_message(
 pub(super) fn after_failure(
     settings: &EngineSettings,
     job: &ClaimedJob,
-    class: ErrorClass,
-    verdict: &Verdict,
-    around: Surroundings,
+    trouble: &Trouble,
     now: Timestamp,
 ) -> Option<Next> {
-    let trouble = Trouble {
-        class,
-        last_class: job.last_class,
-        faults_in_row: verdict.history.faults_in_row,
-        step: verdict.step,
-        no_more_retries: no_more_retries(&settings.retry, around.standing.age),
-        outage: around.outage,
-    };
-    let amendment = policy::after_failure(&settings.amend, &settings.prices, asked(job), &trouble)?;
+    let amendment = policy::after_failure(&settings.amend, &settings.prices, asked(job), trouble)?;
     let amended = Amended {
         amendment,
         put_aside: None,

@@ -1,6 +1,6 @@
 //! What the batch lane and the owner of the budget say to each other.
 //!
-//! The budget has one owner, beside the live lane (`purse`). Before jobs go into a batch the batch
+//! The budget has one owner (`budget`), the dispatcher. Before jobs go into a batch the batch
 //! lane asks it for room; what is held for them is given back with each result, or with the batch.
 
 use tokio::sync::oneshot;

@@ -3,7 +3,7 @@
 //! next, by the requests as they were sent, so that a budget goes on holding them and a report can
 //! tell them.
 
-use super::charge::Terms;
+use super::terms::Terms;
 use crate::model::{AttemptId, Lane, Pico, RunId};
 use crate::store::{Result, Store, Unbounded};
 

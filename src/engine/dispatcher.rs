@@ -24,6 +24,7 @@ use self::store_watch::StoreWatch;
 use super::batches::{BatchLane, News};
 use super::beside::{caught_up, news_of};
 use super::bounds::keep_bounds;
+use super::budget::RunBudget;
 use super::events::EventMaker;
 use super::live_rate::LiveRate;
 use super::providers::Providers;
@@ -105,17 +106,17 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     if let Some(waiting) = recovered.waiting {
         observer.observe(&events.make(clock.now(), still_waiting(waiting)));
     }
-    let mut scheduler = scheduler_of(&*store, run, &settings, clock).await?;
+    let pulse = store.pulse(run.id).await?;
+    let scheduler = Scheduler::new(run, &settings, pulse, clock.now());
+    let mut budget = budget_of(&*store, run, &settings).await?;
     if let Some(found) = batches.as_mut().map(BatchLane::take_found) {
-        scheduler.on_answer_costs(&found.costs);
-        for (batch, items) in found.batches {
-            scheduler.on_found_batch(batch, &items, clock.now());
-        }
+        budget.take_up(&found, scheduler.estimator(), clock.now());
     }
     let (seed, lookout) = (settings.seed, Lookout::new(settings.status.clone()));
     let dispatcher = Dispatcher {
         marker: Marker::new(&settings.limits.cache_prefixes),
         scheduler,
+        budget,
         rng: seed.map_or_else(Rng::new, Rng::with_seed),
         store,
         provider: providers.live,
@@ -171,19 +172,20 @@ fn still_waiting(waiting: Waiting) -> EventKind {
     }
 }
 
-/// The scheduler of a run that is taken up, with what the run may have cost without anybody knowing.
-async fn scheduler_of<S: Store>(
+/// The budget of a run that is taken up. What its attempts may have cost beyond what is known is kept
+/// out of reach.
+async fn budget_of<S: Store>(
     store: &S,
     run: &Run,
     settings: &EngineSettings,
-    clock: Clock,
-) -> Result<Scheduler, StoreError> {
-    let pulse = store.pulse(run.id).await?;
-    let mut scheduler = Scheduler::new(run, settings, pulse, clock.now());
-    if settings.limits.budget.is_some() {
-        scheduler.on_maybe_billed(store.maybe_billed(run.id).await?);
+) -> Result<RunBudget, StoreError> {
+    let (amount, rule) = (settings.limits.budget, settings.limits.budget_rule);
+    let mut budget = RunBudget::new(amount, rule, run.cost, Arc::clone(&settings.prices));
+    if amount.is_some() {
+        let maybe = store.maybe_billed(run.id).await?;
+        budget.keep(maybe.at_most - maybe.counted);
     }
-    Ok(scheduler)
+    Ok(budget)
 }
 
 /// Why ends of attempts are not in the store, and what became of them.
@@ -206,6 +208,8 @@ struct Dispatcher<'a, S, P> {
     /// Marks what live requests share for the cache.
     marker: Marker,
     scheduler: Scheduler,
+    /// What the run may still spend, on both lanes together.
+    budget: RunBudget,
     rng: Rng,
     observer: &'a mut dyn Observer,
     events: EventMaker,
@@ -369,7 +373,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     fn act(&mut self) -> Option<Leave> {
         let now = self.clock.now();
         self.keep_in_step();
-        for effect in self.scheduler.plan(now, &mut self.rng) {
+        for effect in self.scheduler.plan(&mut self.budget, now, &mut self.rng) {
             match effect {
                 Effect::Start(job) => self.start(job, now),
                 Effect::Claim(claim) => self.claim(claim),

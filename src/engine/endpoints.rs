@@ -4,27 +4,15 @@
 //! been open for a set time, the second takes the requests, and one probe at a time still goes to
 //! the first: its first success turns everything back. Pure: time is an argument.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::settings::SecondEndpoint;
 use super::throttle::Verdict;
 use crate::clock::add;
 use crate::model::{ClaimedJob, Endpoint, JobId};
 use crate::policy::{Circuit, Doubt, Health};
-
-/// A second endpoint, as far as the engine needs to know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecondEndpoint {
-    /// Its base URL as it may be shown and stored: without secrets.
-    pub shown: String,
-    /// How long a model's circuit at the first endpoint must have been open before its requests go
-    /// to this one. Not scaled.
-    pub after: Duration,
-    /// Ids of models in the requests, and what it calls them, where that is something else.
-    pub models: BTreeMap<String, String>,
-}
 
 /// One model's way to one endpoint.
 #[derive(Debug, Default)]

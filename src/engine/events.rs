@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::endpoints::SecondEndpoint;
 use super::scheduler::LaneChange;
+use super::settings::SecondEndpoint;
 use crate::model::{
     Amendment, ClaimedJob, Endpoint, Event, EventKind, JobState, Lane, PageStatus, RunId,
 };

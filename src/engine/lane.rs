@@ -4,7 +4,8 @@ use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::endpoints::{Roads, SecondEndpoint};
+use super::endpoints::Roads;
+use super::settings::SecondEndpoint;
 use super::throttle::Verdict;
 use crate::model::{ClaimedJob, Endpoint, EventKind, JobId};
 use crate::policy::{DIFFERENT_JOBS, Others, Standing};

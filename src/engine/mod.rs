@@ -4,14 +4,15 @@
 //! ```text
 //! settings     what a dispatcher goes by
 //! scheduler    the pure state machine: inputs in, effects out; never waits, never fails
+//! budget       what the run may still spend
 //! throttle     what holds starts back: budgets, the ramp, the hours, a cold cache
-//! purse        what the run may still spend
 //! batch_money  what the batch lane asks it, and tells it
-//! reach        whether the endpoint answers at all
+//! gate         what holds a whole lane back: the hours, a halt, an endpoint that never answers
 //! endpoints    which endpoint a model's requests go to
 //! model_queues which models' jobs may be claimed or sent now
 //! lane         the part of its state that belongs to one model
 //! charge       pure: what an attempt cost, and what it may have cost at most
+//! terms        what the bound of a request's cost rests on
 //! bounds       the same of attempts that a crash left open
 //! outcome      pure: what a reply means for its job (class, retry, money)
 //! again        pure: whether the next attempt asks differently
@@ -35,32 +36,32 @@ mod batch_money;
 mod batches;
 mod beside;
 mod bounds;
+mod budget;
 mod charge;
 mod dispatcher;
 mod endpoints;
 mod error_result;
 mod events;
+mod gate;
 mod interrupted;
 mod lane;
 mod live_rate;
 mod model_queues;
 mod outcome;
 mod providers;
-mod purse;
-mod reach;
 mod scheduler;
 mod settings;
 mod status;
 mod stop;
+mod terms;
 mod throttle;
 mod throttles;
 
 pub use bounds::keep_bounds;
-pub use charge::Terms;
+pub use budget::BudgetRule;
 pub use dispatcher::{Ending, EngineError, dispatch};
-pub use endpoints::SecondEndpoint;
 pub use providers::{NoBatches, Providers};
-pub use settings::{BatchOptions, EngineSettings, Pace};
+pub use settings::{BatchOptions, EngineSettings, LimitSettings, Pace, SecondEndpoint};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
-pub use throttle::{BudgetRule, LimitSettings};
+pub use terms::Terms;

@@ -12,11 +12,11 @@ use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
     AttemptOutcome, AttemptRecord, Budget, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt,
-    JobHistory, JobState, Lane, Usage,
+    JobHistory, JobState, Lane, Treatment, Usage,
 };
 use crate::policy::{
-    Belief, Beliefs, Others, Standing, Step, TOO_LARGE_TRIES, TooLarge, Verdict, decide,
-    probe_wait, same_again,
+    Belief, Beliefs, CONFIRM_AFTER, Doubt, Others, Standing, Step, TOO_LARGE_TRIES, TooLarge,
+    Trouble, Verdict, acting_class, decide, no_more_retries, probe_wait, same_again,
 };
 use crate::provider::{Failure, Message, Partial, is_refused_on_the_way, take_back_what_it_quotes};
 use crate::store::{Finish, JobEnd, Next};
@@ -40,6 +40,42 @@ pub(super) struct Outcome {
     pub(super) answered: bool,
     /// It said what no job can get past, and is not believed yet.
     pub(super) doubted: bool,
+}
+
+impl Outcome {
+    /// It was a whole answer that nobody can use: a success without a message, or a refusal of the
+    /// request for which the server wants another try.
+    pub(super) fn is_useless(&self) -> bool {
+        let record = &self.finish.record;
+        let evidence = &record.evidence;
+        record.error_class.is_some_and(|class| {
+            let is_no_message = class == ErrorClass::BadResponse && evidence.http_status.is_some();
+            let is_refused = class.treatment() == Treatment::Fail;
+            is_no_message || (is_refused && acting_class(class, evidence.should_retry) != class)
+        })
+    }
+
+    /// What it says to those who doubt another answer of the same road.
+    pub(super) fn note_doubt(
+        &self,
+        doubt: &mut Doubt,
+        job: &ClaimedJob,
+        scale: f64,
+        now: Timestamp,
+    ) {
+        let finish = &self.finish;
+        if self.doubted {
+            doubt.doubted(job.job(), CONFIRM_AFTER.mul_f64(scale), now);
+        } else if finish.record.outcome == AttemptOutcome::Succeeded {
+            doubt.succeeded(job.job());
+        } else {
+            let leaves = match &finish.next {
+                Next::Amend { amended, .. } => amended.amendment.model() != job.model,
+                next => next.is_end(),
+            };
+            doubt.answered(job.job(), leaves);
+        }
+    }
 }
 
 /// Why the second endpoint cannot serve.
@@ -161,7 +197,7 @@ fn failed(
     if unfit.is_some() {
         verdict.step = Step::Requeue;
     } else if !doubted_there
-        && let Some(next) = again::after_failure(settings, job, class, &verdict, around, now)
+        && let Some(next) = next_by_another_model(settings, job, class, &verdict, around, now)
     {
         let record = failure_record(settings, job, failure, around.lane, now);
         return without_consequences(record, next);
@@ -199,6 +235,26 @@ fn failed(
         unfit,
         doubted,
     }
+}
+
+/// What becomes of the job if it goes on with another model.
+fn next_by_another_model(
+    settings: &EngineSettings,
+    job: &ClaimedJob,
+    class: ErrorClass,
+    verdict: &Verdict,
+    around: Surroundings,
+    now: Timestamp,
+) -> Option<Next> {
+    let trouble = Trouble {
+        class,
+        last_class: job.last_class,
+        faults_in_row: verdict.history.faults_in_row,
+        step: verdict.step,
+        no_more_retries: no_more_retries(&settings.retry, around.standing.age),
+        outage: around.outage,
+    };
+    again::after_failure(settings, job, &trouble, now)
 }
 
 /// What the failure means for the job, seen in its surroundings.

@@ -9,6 +9,7 @@ mod doubts;
 mod fruitless;
 mod limits;
 mod neighbour;
+mod pace;
 mod page;
 mod second;
 
@@ -17,30 +18,30 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::endpoints::SecondEndpoint;
+use super::budget::RunBudget;
+use super::gate::RunGate;
 use super::lane::Lane;
 use super::model_queues::ModelQueues;
 use super::outcome::{Outcome, Unfit, halt_for};
-use super::reach::Reach;
 use super::settings::EngineSettings;
+use super::settings::SecondEndpoint;
 use super::status::PageWatch;
 use super::stop::Stop;
 use super::throttles::Throttles;
 use crate::clock::add;
 use crate::model::{
-    AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, OnHalt, Run,
-    RunId,
+    AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, Run, RunId,
 };
 use crate::policy::{
     Changed, Prompt, RetrySettings, Unusable, acting_class, probe_wait, speaks_of_the_lane,
 };
 use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
-use claims::Pace;
-use doubts::note_doubt;
-use fruitless::is_useless;
+use pace::Pace;
 
 /// Up to this part of the stagger is added to it, so that several runs do not march in step.
 const STAGGER_JITTER: f64 = 0.2;
+/// The window of hours is looked at so often.
+const HOURS_EVERY: Duration = Duration::from_secs(1);
 
 /// Something the dispatcher is to do.
 #[derive(Debug, PartialEq)]
@@ -80,16 +81,10 @@ pub(super) enum Leave {
 
 /// The state of a run under dispatch.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, true whatever the others are"
-)]
 pub(super) struct Scheduler {
     run: RunId,
     stagger: Duration,
-    unreachable_after: Duration,
     retry: RetrySettings,
-    on_halt: OnHalt,
     queues: ModelQueues,
     /// The model queue whose turn it is to start a job.
     turn: usize,
@@ -103,22 +98,17 @@ pub(super) struct Scheduler {
     next_start: Option<Timestamp>,
     planned_at: Timestamp,
     pace: Pace,
-    reach: Reach,
+    /// What holds the whole lane back.
+    gate: RunGate,
     page: PageWatch,
     /// Some job of the run has succeeded, now or in an earlier dispatch.
     ever_succeeded: bool,
     /// Answers that nobody can use, and nothing else.
     unusable: Unusable,
-    /// After a halt one request goes first; the rest follow if it does not halt again.
-    probing: bool,
     /// What holds starts back although a slot is free.
     throttles: Throttles,
-    /// The hours allow no request before.
-    closed_until: Option<Timestamp>,
     /// What is to be told at the next plan.
     notes: Vec<EventKind>,
-    /// No job can succeed, and the user wants to wait: nothing is started before.
-    waiting: Option<Timestamp>,
     pulse_asked: bool,
     /// A job of some model was held: what the run reports if nothing else is left.
     held_because: Option<Halt>,
@@ -151,14 +141,10 @@ impl Scheduler {
         let mut scheduler = Self {
             run: run.id,
             stagger: settings.stagger,
-            unreachable_after: settings.unreachable_after(),
             retry: settings.retry.clone(),
-            on_halt: settings.on_halt,
-            throttles: Throttles::new(settings, run.cost, now),
+            throttles: Throttles::new(settings, now),
             second: settings.second.clone(),
-            closed_until: None,
             notes: Vec::new(),
-            waiting: None,
             queues: ModelQueues::new(),
             turn: 0,
             claim_from: None,
@@ -167,11 +153,10 @@ impl Scheduler {
             next_start: None,
             planned_at: Timestamp::MIN,
             pace: Pace::default(),
-            reach: Reach::new(pulse.answered),
+            gate: RunGate::new(settings, pulse.answered),
             page: PageWatch::new(settings.status.is_some()),
             ever_succeeded: run.jobs.succeeded > 0,
             unusable: Unusable::default(),
-            probing: settings.after_halt,
             pulse_asked: false,
             held_because: None,
             beside: false,
@@ -232,7 +217,7 @@ impl Scheduler {
     ) -> LaneChange {
         self.off_the_wire(job);
         if job.endpoint == Endpoint::First {
-            self.reach.note(outcome);
+            self.note_connectivity(outcome);
         }
         let change = self.note_lane(job, outcome, now, rng);
         if let Some(halt) = &outcome.halt {
@@ -243,8 +228,8 @@ impl Scheduler {
         }
         if let Some(because) = &outcome.hold {
             self.hold(&job.model, because);
-        } else if outcome.answered && !outcome.doubted && !is_useless(outcome) {
-            self.probing = false;
+        } else if outcome.answered && !outcome.doubted && !outcome.is_useless() {
+            self.gate.probe_passed();
         }
         if let Some(unfit) = &outcome.unfit {
             return self.switch_second_off(&job.model, unfit);
@@ -345,7 +330,7 @@ impl Scheduler {
             road.last_success = Some(now);
             self.ever_succeeded = true;
         }
-        note_doubt(&mut road.doubt, job, outcome, retry.scale, now);
+        outcome.note_doubt(&mut road.doubt, job, retry.scale, now);
         match (changed, road.circuit.open()) {
             (Changed::Opened, Some(open)) => LaneChange::Opened {
                 at: job.endpoint,
@@ -369,30 +354,37 @@ impl Scheduler {
     }
 
     /// What is to be done now. Called again after each input and at [`Scheduler::wakes_at`].
-    pub(super) fn plan(&mut self, now: Timestamp, rng: &mut Rng) -> Vec<Effect> {
+    /// `budget` is lent: what starts is held in it.
+    pub(super) fn plan(
+        &mut self,
+        budget: &mut RunBudget,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) -> Vec<Effect> {
         self.planned_at = now;
         self.queues.look(now);
         let looked_at = self.queues.take_looked_at();
         self.check_reach(now);
         let mut effects = Vec::new();
-        effects.extend(self.throttles.budget_warning().map(Effect::Tell));
+        effects.extend(budget.warning().map(Effect::Tell));
         self.tell_notes(&mut effects, &looked_at);
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
-            let closed = self.throttles.begin_plan(now);
-            self.tell_hours(&mut effects, closed);
-            let held_back = closed.is_some() || self.waiting.is_some_and(|until| until > now);
+            self.throttles.begin_plan();
+            let closed = self.gate.hours().look(now, HOURS_EVERY);
+            effects.extend(self.gate.hours().news().map(Effect::Tell));
+            let held_back = closed.is_some() || self.gate.is_waiting(now);
             self.plan_diversions(&mut effects, &looked_at, now);
             self.queues.look(now);
             self.release(&mut effects, !held_back);
             if !held_back {
-                self.plan_starts(&mut effects, now, rng);
+                self.plan_starts(&mut effects, budget, now, rng);
             }
-            self.check_budget(now);
-            self.tell_tight_budget(&mut effects);
+            self.check_budget(budget, now);
+            self.tell_tight_budget(&mut effects, budget);
             if !held_back {
-                self.plan_claims(&mut effects, now);
+                self.plan_claims(&mut effects, budget, now);
             }
             if self.leaving.is_some() {
                 self.plan_leave(&mut effects);
@@ -417,7 +409,8 @@ impl Scheduler {
         claims
             .chain(start)
             .chain(self.unreachable_at())
-            .chain(self.waiting)
+            .chain(self.gate.waiting())
+            .chain(self.gate.closed_until())
             .chain(self.throttles.wakes_at())
             .chain(self.next_look())
             .filter(|at| *at > self.planned_at)
@@ -452,14 +445,21 @@ impl Scheduler {
         }
     }
 
-    fn plan_starts(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
+    fn plan_starts(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        budget: &mut RunBudget,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) {
         while self.free_slots() > 0 && self.next_start.is_none_or(|at| at <= now) {
-            let Some(job) = self.next_ready(now) else {
+            let Some(job) = self.next_ready(budget, now) else {
                 return;
             };
             self.throttles.started(&job, now, rng);
+            budget.started(job.job());
             self.pace.started();
-            self.reach.started(now);
+            self.gate.connectivity().waits_from(now);
             if !self.stagger.is_zero() {
                 let wait = self.stagger.mul_f64(1.0 + STAGGER_JITTER * rng.f64());
                 self.next_start = Some(add(now, wait));
@@ -477,7 +477,7 @@ impl Scheduler {
     }
 
     fn limit(&self) -> u32 {
-        if self.probing {
+        if self.gate.is_probing() {
             1
         } else {
             self.throttles.ceiling(self.is_diverted())
@@ -510,12 +510,12 @@ impl Scheduler {
     }
 
     /// The lanes take turns, so that a large one does not starve a small one.
-    fn next_ready(&mut self, now: Timestamp) -> Option<ClaimedJob> {
+    fn next_ready(&mut self, budget: &mut RunBudget, now: Timestamp) -> Option<ClaimedJob> {
         self.queues.look(now);
         let mut found = self.queues.next_sendable(self.turn, None);
         while let Some(at) = found {
             let throttles = &mut self.throttles;
-            let verdict = |job: &_, to| throttles.verdict(job, to, now);
+            let verdict = |job: &_, to| throttles.verdict(job, to, budget, now);
             if let Some(job) = self.queues.at(at).send(now, verdict) {
                 self.turn = at + 1;
                 return Some(job);
@@ -540,9 +540,18 @@ impl Scheduler {
         }
     }
 
+    fn note_connectivity(&mut self, outcome: &Outcome) {
+        let connectivity = self.gate.connectivity();
+        if outcome.answered {
+            connectivity.answered();
+        } else {
+            connectivity.failed(&outcome.finish.record.evidence);
+        }
+    }
+
     fn check_reach(&mut self, now: Timestamp) {
         if self.unreachable_at().is_some_and(|at| at <= now) {
-            let failure = self.reach.last_failure.clone().unwrap_or_default();
+            let failure = self.gate.connectivity().last_failure();
             self.halt(halt_for(ErrorClass::Unreachable, &failure, now), now);
         }
     }

@@ -1,16 +1,16 @@
 //! What a dispatcher goes by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::charge::Terms;
-use super::endpoints::SecondEndpoint;
+use super::budget::BudgetRule;
 use super::status::StatusProbe;
-use super::throttle::LimitSettings;
-use crate::model::{Lane, OnHalt, StreamMode};
-use crate::policy::{AmendSettings, BatchSettings, PriceTable, RetrySettings};
+use super::terms::Terms;
+use crate::model::{Lane, OnHalt, Pico, SharedPrefix, StreamMode};
+use crate::policy::{AmendSettings, BatchSettings, Ceilings, Hours, PriceTable, RetrySettings};
 
 /// An endpoint that has never answered is given so long, times the retry scale.
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(1);
@@ -69,6 +69,35 @@ impl Default for Pace {
             pulse: Duration::from_secs(1),
         }
     }
+}
+
+/// The user's wishes about how fast requests are sent, besides concurrency and stagger.
+#[derive(Clone, Debug, Default)]
+pub struct LimitSettings {
+    /// Ceilings of requests and tokens per minute over the whole run.
+    pub ceilings: Ceilings,
+    /// Requests are sent only in these hours.
+    pub only_between: Option<Hours>,
+    /// Requests that share a cached beginning wait until one of them has warmed it.
+    pub cache_warm: bool,
+    /// Beginnings that requests share and that are marked for the cache; chosen before.
+    pub cache_prefixes: Arc<[SharedPrefix]>,
+    /// The run may cost so much, with what earlier dispatches spent.
+    pub budget: Option<Pico>,
+    /// How what may still be spent is held.
+    pub budget_rule: BudgetRule,
+}
+
+/// A second endpoint, as far as the engine needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondEndpoint {
+    /// Its base URL as it may be shown and stored: without secrets.
+    pub shown: String,
+    /// How long a model's circuit at the first endpoint must have been open before its requests go
+    /// to this one. Not scaled.
+    pub after: Duration,
+    /// Ids of models in the requests, and what it calls them, where that is something else.
+    pub models: BTreeMap<String, String>,
 }
 
 /// How jobs take the batch lane.

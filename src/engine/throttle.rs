@@ -1,5 +1,5 @@
-//! What holds starts back although a slot is free: money, rate budgets, the ramp, the hours, and a
-//! cache that is being warmed.
+//! What holds starts back although a slot is free: money, rate budgets, the ramp, and a cache that is
+//! being warmed.
 //!
 //! It owns the policies and the reservations of what is on the wire. A job that must wait holds
 //! nothing but its place: the first of its class that did not fit goes first once it does, so that
@@ -8,22 +8,21 @@
 mod oversized;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::budget::RunBudget;
 use super::outcome::Outcome;
-use super::purse::Purse;
+use super::settings::LimitSettings;
 use crate::model::{
     AttemptOutcome, Budget, ClaimedJob, ErrorClass, Estimate, EstimateErrors, EventKind, JobId,
-    Pico, RateLimits, SharedPrefix, Tokens,
+    RateLimits, Tokens,
 };
 use crate::policy::{
-    CacheWarmer, Ceilings, ClassId, Concerns, Concurrency, Demand, Ended, Estimator, Free, Gate,
-    Hours, Known, ModelClasses, Prompt, Ramp, RateBudget, Refusal, Refusals, Room, Signal, Ticket,
-    TooLarge,
+    CacheWarmer, ClassId, Concerns, Concurrency, Demand, Ended, Estimator, Free, Gate, Known,
+    ModelClasses, Prompt, Ramp, RateBudget, Refusal, Refusals, Room, Signal, Ticket, TooLarge,
 };
 use crate::store::{EstimateKind, EstimateSums};
 
@@ -36,35 +35,6 @@ const LOST_OVER: f64 = 32.0;
 /// So much of a limit seems to be missing when nobody else is there: estimates and counts are a
 /// little off.
 const NOISE_PERCENT: u8 = 9;
-/// The window of hours is looked at so often.
-const HOURS_EVERY: Duration = Duration::from_secs(1);
-
-/// The user's wishes about how fast requests are sent, besides concurrency and stagger.
-#[derive(Clone, Debug, Default)]
-pub struct LimitSettings {
-    /// Ceilings of requests and tokens per minute over the whole run.
-    pub ceilings: Ceilings,
-    /// Requests are sent only in these hours.
-    pub only_between: Option<Hours>,
-    /// Requests that share a cached beginning wait until one of them has warmed it.
-    pub cache_warm: bool,
-    /// Beginnings that requests share and that are marked for the cache; chosen before.
-    pub cache_prefixes: Arc<[SharedPrefix]>,
-    /// The run may cost so much, with what earlier dispatches spent.
-    pub budget: Option<Pico>,
-    /// How what may still be spent is held.
-    pub budget_rule: BudgetRule,
-}
-
-/// How a budget is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BudgetRule {
-    /// A batch holds all that its requests can cost, as single requests do, and not what they are
-    /// likely to cost together.
-    pub strict: bool,
-    /// Searches that a request is taken to make where its search tool names no bound.
-    pub assume_searches: Option<u32>,
-}
 
 /// Whether a claimed job may be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +53,6 @@ pub(super) struct Throttle {
     budget: RateBudget,
     estimator: Estimator,
     warmer: Option<CacheWarmer>,
-    hours: Option<Hours>,
-    closed: Closed,
     concurrency: Concurrency,
     classes: HashMap<ClassId, OfClass>,
     claimed: HashMap<JobId, Prompt>,
@@ -100,13 +68,6 @@ pub(super) struct Throttle {
     notes: Vec<EventKind>,
     told_files: bool,
     errors: HashMap<String, [EstimateErrors; 2]>,
-}
-
-/// What was found when the hours were looked at last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Closed {
-    until: Option<Timestamp>,
-    looked_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -135,8 +96,6 @@ impl Throttle {
             budget: RateBudget::new(ModelClasses::embedded(), settings.ceilings, now),
             estimator: Estimator::default(),
             warmer: settings.cache_warm.then(CacheWarmer::default),
-            hours: settings.only_between.clone(),
-            closed: Closed::default(),
             concurrency: Concurrency::new(concurrency),
             classes: HashMap::new(),
             claimed: HashMap::new(),
@@ -162,27 +121,15 @@ impl Throttle {
         self.parked
     }
 
-    /// When something that did not fit at the last plan will fit, or the hours begin.
+    /// When something that did not fit at the last plan will fit.
     pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
-        self.wakes.into_iter().chain(self.closed.until)
+        self.wakes.into_iter()
     }
 
-    /// A plan begins. Tells until when nothing may be sent, if the hours say so.
-    pub(super) fn begin_plan(&mut self, now: Timestamp) -> Option<Timestamp> {
+    /// A plan begins.
+    pub(super) fn begin_plan(&mut self) {
         self.wakes = None;
         self.parked = 0;
-        let hours = self.hours.as_ref()?;
-        let fresh = |at: Timestamp| {
-            now.duration_since(at) < jiff::SignedDuration::try_from(HOURS_EVERY).unwrap_or_default()
-        };
-        let due = self.closed.until.is_some_and(|until| until <= now);
-        if due || !self.closed.looked_at.is_some_and(fresh) {
-            self.closed = Closed {
-                until: Some(hours.next_open(now)).filter(|open| *open > now),
-                looked_at: Some(now),
-            };
-        }
-        self.closed.until
     }
 
     /// Jobs were claimed; their prompts have been counted.
@@ -215,7 +162,7 @@ impl Throttle {
         &mut self,
         job: &ClaimedJob,
         theirs: Option<&str>,
-        purse: Option<&mut Purse>,
+        budget: &mut RunBudget,
         now: Timestamp,
     ) -> Verdict {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
@@ -233,7 +180,7 @@ impl Throttle {
             self.wake(until);
             return Verdict::Pass;
         }
-        if purse.is_some_and(|purse| !self.affords(purse, job, theirs, now)) {
+        if !self.affords(budget, job, theirs, now) {
             self.first_in_line.entry(None).or_insert(id);
             return Verdict::Wait;
         }
@@ -252,7 +199,7 @@ impl Throttle {
     /// Whether the budget has room for this job now.
     fn affords(
         &self,
-        purse: &mut Purse,
+        budget: &mut RunBudget,
         job: &ClaimedJob,
         theirs: Option<&str>,
         now: Timestamp,
@@ -261,7 +208,7 @@ impl Throttle {
         let uncounted = Prompt::default();
         let prompt = self.claimed.get(&job.job()).unwrap_or(&uncounted);
         let models = std::iter::once(job.model.as_str()).chain(theirs);
-        purse.room(job, models, prompt, now) == Room::Now
+        budget.room(job, models, prompt, now) == Room::Now
     }
 
     /// Another job came first and still waits.

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::batch_money::{Grant, Item, Recorded, Wish};
+use super::budget::RunBudget;
 use super::outcome::Outcome;
-use super::purse::Purse;
 use super::settings::EngineSettings;
 use super::throttle::{Throttle, Verdict};
-use crate::model::{BatchId, ClaimedJob, Endpoint, EventKind, Halt, JobId, Pico, RateLimits};
-use crate::policy::{Concerns, PriceTable, Prompt, TooLarge};
-use crate::store::{AnswerCosts, EstimateSums};
+use crate::model::{ClaimedJob, Endpoint, EventKind, JobId, RateLimits, Tokens};
+use crate::policy::{Concerns, Estimator, PriceTable, Prompt, TooLarge};
+use crate::store::EstimateSums;
 
 /// One endpoint: its throttle, and how much is on the wire to it.
 #[derive(Debug)]
@@ -29,21 +28,14 @@ struct Gate {
 pub(super) struct Throttles {
     first: Gate,
     second: Option<Box<Gate>>,
-    /// What the run may spend at both together; none is without a bound.
-    purse: Option<Purse>,
     prices: Arc<PriceTable>,
     /// What the second endpoint calls models.
     second_models: BTreeMap<String, String>,
-    /// How few requests the budget allowed to be open when that was told last.
-    told_tight: Option<u32>,
 }
 
 impl Throttles {
-    /// For a run that has spent so much already.
-    pub(super) fn new(settings: &EngineSettings, spent: Pico, now: Timestamp) -> Self {
+    pub(super) fn new(settings: &EngineSettings, now: Timestamp) -> Self {
         let with_second = settings.second.is_some();
-        let rule = settings.limits.budget_rule;
-        let purse = |budget| Purse::new((budget, rule), spent, Arc::clone(&settings.prices));
         let gate = || Gate {
             throttle: Throttle::new(&settings.limits, settings.concurrency, now),
             on_wire: 0,
@@ -51,14 +43,12 @@ impl Throttles {
         Self {
             first: gate(),
             second: with_second.then(|| Box::new(gate())),
-            purse: settings.limits.budget.map(purse),
             prices: Arc::clone(&settings.prices),
             second_models: settings
                 .second
                 .as_ref()
                 .map(|second| second.models.clone())
                 .unwrap_or_default(),
-            told_tight: None,
         }
     }
 
@@ -92,12 +82,14 @@ impl Throttles {
         second.map_or(first, |gate| first.max(gate.throttle.ceiling()))
     }
 
-    /// A plan begins. Tells until when nothing may be sent, if the hours say so.
-    pub(super) fn begin_plan(&mut self, now: Timestamp) -> Option<Timestamp> {
-        self.gates().filter_map(|gate| gate.begin_plan(now)).max()
+    /// A plan begins.
+    pub(super) fn begin_plan(&mut self) {
+        for gate in self.gates() {
+            gate.begin_plan();
+        }
     }
 
-    /// When something that did not fit at the last plan will fit, or the hours begin.
+    /// When something that did not fit at the last plan will fit.
     pub(super) fn wakes_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
         let second = self.second.as_ref().map(|gate| gate.throttle.wakes_at());
         let first = self.first.throttle.wakes_at();
@@ -133,6 +125,7 @@ impl Throttles {
         &mut self,
         job: &ClaimedJob,
         endpoint: Endpoint,
+        budget: &mut RunBudget,
         now: Timestamp,
     ) -> Verdict {
         let gate = match (endpoint, &mut self.second) {
@@ -147,118 +140,7 @@ impl Throttles {
             Endpoint::Second => self.second_models.get(&job.model).map(String::as_str),
         };
         let theirs = theirs.filter(|theirs| self.prices.model(theirs).is_some());
-        let purse = self.purse.as_mut();
-        gate.throttle.verdict(job, theirs, purse, now)
-    }
-
-    /// So much of the run may have been billed already without anybody knowing.
-    pub(super) fn keep(&mut self, amount: Pico) {
-        if let Some(purse) = &mut self.purse {
-            purse.keep(amount);
-        }
-    }
-
-    /// The budget, and nothing else, keeps requests from being open.
-    pub(super) fn budget_is_tight(&mut self) -> Option<EventKind> {
-        let (told, tight) = (self.told_tight, self.purse.as_mut()?.tight()?);
-        if told.is_some_and(|told| tight.open >= told.div_ceil(2)) {
-            return None;
-        }
-        self.told_tight = Some(tight.open);
-        let shorter = tight.shorter.filter(|(_, open)| *open > tight.open);
-        Some(EventKind::BudgetTight {
-            open: tight.open,
-            shorter_max_tokens: shorter.map(|(max_tokens, _)| max_tokens),
-            shorter_open: shorter.map(|(_, open)| open),
-        })
-    }
-
-    /// How many more jobs the budget has room for, where `ready` have been claimed already.
-    pub(super) fn affordable(&self, ready: u32) -> u32 {
-        let worth = self.purse.as_ref().map_or(u32::MAX, Purse::worth);
-        worth.saturating_sub(ready)
-    }
-
-    /// A part of the budget was passed of which the user is to be warned.
-    pub(super) fn budget_warning(&mut self) -> Option<EventKind> {
-        self.purse.as_mut()?.warning()
-    }
-
-    /// The next job does not fit into the budget, and nothing is in flight that could free some.
-    pub(super) fn used_up(&self, now: Timestamp) -> Option<Halt> {
-        self.purse.as_ref()?.used_up(now)
-    }
-
-    /// The batch lane asks for room in the budget.
-    pub(super) fn answer(&mut self, wish: Wish, now: Timestamp) {
-        let items = &wish.items;
-        let fits = match &mut self.purse {
-            Some(purse) => purse.grant(wish.batch, items, now),
-            None => items.len(),
-        };
-        // Whoever does not wait for the answer any more fills no batch.
-        let _ = wish.answer.send(Grant { fits });
-    }
-
-    /// A remote batch was found that an earlier dispatch created.
-    pub(super) fn found_batch(&mut self, batch: BatchId, items: &[Item], now: Timestamp) {
-        if let Some(purse) = &mut self.purse {
-            purse.found(batch, items, self.first.throttle.estimator(), now);
-        }
-    }
-
-    /// Results of a batch are recorded: they count against the budget, and later guesses are the
-    /// better for them.
-    pub(super) fn batch_recorded(&mut self, recorded: &Recorded) {
-        let Some(purse) = &mut self.purse else {
-            return;
-        };
-        for (model, spent) in &recorded.spent {
-            if let Some(tokens) = purse.settle(recorded.batch, model, spent) {
-                self.first.throttle.learn(model, tokens, &spent.used);
-            }
-        }
-    }
-
-    /// These jobs did not go into the batch that room was asked for.
-    pub(super) fn unused(&mut self, batch: BatchId, jobs: &[JobId]) {
-        if let Some(purse) = &mut self.purse {
-            purse.unused(batch, jobs);
-        }
-    }
-
-    /// A batch is over, or came to nothing.
-    pub(super) fn freed(&mut self, batch: BatchId) {
-        if let Some(purse) = &mut self.purse {
-            purse.freed(batch);
-        }
-    }
-
-    /// What answers of the run have cost until now.
-    pub(super) fn answer_costs(&mut self, costs: &[AnswerCosts]) {
-        if let Some(purse) = &mut self.purse {
-            for of_model in costs {
-                purse.learn(&of_model.model, of_model.answers, of_model.cost);
-            }
-        }
-    }
-
-    /// Nothing more comes of a batch, but it may be billed.
-    pub(super) fn keep_batch(&mut self, batch: BatchId) {
-        if let Some(purse) = &mut self.purse {
-            purse.keep_batch(batch);
-        }
-    }
-
-    /// Nothing in flight holds any money.
-    pub(super) fn holds_nothing(&self) -> bool {
-        self.purse.as_ref().is_none_or(Purse::holds_nothing)
-    }
-
-    fn pay(&mut self, job: &ClaimedJob, cost: Pico, maybe_billed: bool) {
-        if let Some(purse) = &mut self.purse {
-            purse.ended(job.job(), cost, maybe_billed);
-        }
+        gate.throttle.verdict(job, theirs, budget, now)
     }
 
     /// A job is sent to its endpoint now, where it was found free to go.
@@ -266,9 +148,6 @@ impl Throttles {
         let gate = self.gate(job.endpoint);
         gate.on_wire += 1;
         gate.throttle.started(job, now, rng);
-        if let Some(purse) = &mut self.purse {
-            purse.started(job.job());
-        }
         // The other one forgets it.
         self.released(job.job());
     }
@@ -280,7 +159,6 @@ impl Throttles {
 
     /// A request was abandoned: nobody knows what it used.
     pub(super) fn abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
-        self.pay(job, Pico::ZERO, true);
         self.to(job.endpoint).abandoned(job, now);
     }
 
@@ -307,8 +185,6 @@ impl Throttles {
         outage: bool,
         now: Timestamp,
     ) -> Option<Concerns> {
-        let record = &outcome.finish.record;
-        self.pay(job, record.cost.total, record.maybe_billed);
         let throttle = self.to(job.endpoint);
         throttle.answered(job, outcome, limits, outage, now)
     }
@@ -316,6 +192,17 @@ impl Throttles {
     /// How far estimates were off since this was asked last.
     pub(super) fn take_estimates(&mut self) -> Vec<EstimateSums> {
         self.gates().flat_map(Throttle::take_estimates).collect()
+    }
+
+    /// What guesses at the first endpoint rest on.
+    pub(super) fn estimator(&self) -> &Estimator {
+        self.first.throttle.estimator()
+    }
+
+    /// A request of a batch, whose prompt was counted so, used so much: later guesses are the better
+    /// for it.
+    pub(super) fn learn(&mut self, model: &str, tokens: f64, used: &Tokens) {
+        self.first.throttle.learn(model, tokens, used);
     }
 
     /// What has changed at the first endpoint of the ceiling and of what is known of limits.

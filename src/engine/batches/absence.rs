@@ -4,11 +4,7 @@
 //! what may go live does. What a line or the user forces into a batch stays in the queue; the run
 //! halts for it when nothing else is left.
 
-use jiff::Timestamp;
-
-use super::planner::{Effect, Planner};
-use super::track::Track;
-use crate::model::{BatchId, ErrorClass, EventKind, Halt, HaltReason, Lane, OnHalt};
+use crate::model::{ErrorClass, Halt};
 use crate::provider::{Failure, has_no_batches};
 use crate::store::BatchRow;
 
@@ -65,100 +61,38 @@ impl Absence {
         self.stranded == Stranded::Told
     }
 
+    /// What is said when jobs are left that only a batch may do, if that is to be said still.
+    pub(super) fn to_say(&self) -> Option<Halt> {
+        let is_due = self.stranded == Stranded::No;
+        self.said.clone().filter(|_| is_due)
+    }
+
+    /// The endpoint said so when it refused.
+    pub(super) fn learned(&mut self, said: Halt) {
+        self.said = Some(said);
+    }
+
+    /// Whether there are any is tried again.
+    pub(super) fn forgive(&mut self) {
+        self.refusals = 0;
+    }
+
+    /// The dispatcher is being told that jobs are left.
+    pub(super) fn is_being_told(&mut self) {
+        self.stranded = Stranded::Due;
+    }
+
+    /// It has been told.
+    pub(super) fn was_told(&mut self) {
+        if self.stranded == Stranded::Due {
+            self.stranded = Stranded::Told;
+        }
+    }
+
     /// A page of something in front of the API may be a challenge that passes.
-    fn is_refused_for_good(&mut self, class: ErrorClass) -> bool {
+    pub(super) fn is_refused_for_good(&mut self, class: ErrorClass) -> bool {
         self.refusals += 1;
         let may_pass = self.was_there || class == ErrorClass::EdgeError;
         !may_pass || self.refusals >= REFUSALS_THAT_PROVE
-    }
-}
-
-impl Planner {
-    /// A create call was refused as if there were no Message Batches.
-    pub(super) fn on_no_batches(&mut self, batch: BatchId, failure: &Failure, now: Timestamp) {
-        if self.absence.is_refused_for_good(failure.class) {
-            self.go_without(failure, now);
-        } else {
-            self.wait_to_create(batch, failure, now);
-        }
-    }
-
-    /// The list of batches was refused so, while a batch was looked for whose create call had no
-    /// answer. Its jobs go again; that the call was billed all the same is unlikely, and told.
-    pub(super) fn on_no_list(&mut self, batch: BatchId, failure: &Failure, now: Timestamp) {
-        self.note_reach(Some(failure), now);
-        if let Some(track) = self.freed(batch) {
-            track.take_apart(Lane::Batch, true);
-        }
-        self.go_without(failure, now);
-    }
-
-    fn go_without(&mut self, failure: &Failure, now: Timestamp) {
-        self.view.ways.no_batches = true;
-        let said = said(failure);
-        self.tell(EventKind::NoBatches {
-            error_class: failure.class,
-            message: said.clone(),
-        });
-        self.absence.said = Some(Halt::new(failure.class, said, now));
-    }
-
-    /// When nothing is left in the queue but what only a batch may do: the run halts when the live
-    /// lane is done, or waits and tries again.
-    pub(super) fn strand(&mut self, now: Timestamp) {
-        let is_settled = !self.intake.is_stale() && !self.tracks.values().any(Track::is_pending);
-        let is_left = self.view.ways.no_batches && self.intake.holds_only_forced(&self.view);
-        if !is_settled || !is_left || self.absence.stranded != Stranded::No {
-            return;
-        }
-        let Some(said) = self.absence.said.clone() else {
-            return;
-        };
-        let halt = Halt {
-            reason: HaltReason::NoBatches,
-            ..Halt::new(said.class, self.words(&said.message), now)
-        };
-        if self.on_halt == OnHalt::Wait {
-            self.view.ways.no_batches = false;
-            self.absence.refusals = 0;
-            self.halt(halt, now);
-        } else {
-            self.absence.stranded = Stranded::Due;
-            self.ready.push(Effect::Held(halt));
-        }
-    }
-
-    /// The dispatcher was told what the run halts for in the end.
-    pub(super) fn on_held_told(&mut self) {
-        if self.absence.stranded == Stranded::Due {
-            self.absence.stranded = Stranded::Told;
-        }
-    }
-
-    fn words(&self, said: &str) -> String {
-        let jobs = match self.intake.jobs().unwrap_or_default() {
-            1 => "1 job".to_owned(),
-            many => format!("{many} jobs"),
-        };
-        if self.view.ways.forced == Some(Lane::Batch) {
-            Halt::no_batches(&format!(
-                "{said}. Left for a batch, by `--lane batch`: {jobs}; `claude-run resume {} --lane live` sends them live, at the full price",
-                self.run
-            ))
-        } else {
-            Halt::no_batches(&format!(
-                "{said}. Left for a batch, by `\"lane\": \"batch\"` in their lines: {jobs}; `claude-run resume {} --base-url URL` goes on where there are Message Batches; without that key in its lines the file can be submitted anew and goes live",
-                self.run
-            ))
-        }
-    }
-}
-
-/// What the endpoint answered.
-fn said(failure: &Failure) -> String {
-    let status = failure.evidence.http_status.unwrap_or_default();
-    match failure.evidence.message.as_deref().map(str::trim) {
-        None | Some("") => format!("it answered {status}"),
-        Some(message) => format!("it answered {status}: {message}"),
     }
 }

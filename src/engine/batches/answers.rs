@@ -1,89 +1,18 @@
 //! What the planner makes of answers: the store's, and the API's.
 
+use std::time::Duration;
+
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::planner::{Effect, Planner};
-use super::short::Lack;
+use super::answer::Answer;
+use super::effect::Effect;
+use super::planner::Planner;
 use super::track::Track;
-use crate::clock::add;
 use crate::engine::outcome::halt_for;
-use crate::model::{
-    BatchId, BatchState, CancelReason, ErrorClass, EventKind, Halt, Lane, OnHalt, RemoteBatch,
-    ResultLines, ShortResults, Treatment,
-};
-use crate::policy::halt::next_try;
-use crate::provider::{Failure, Polled};
-use crate::store::{BatchQueue, BatchRow, Filled, Warmer};
-
-/// What a call of the API brought.
-pub(super) type Told<T> = Result<T, Box<Failure>>;
-
-/// How an effect ended.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Asked(BatchQueue),
-    /// How the jobs stand that went first.
-    Warmers(Vec<Warmer>),
-    /// Jobs changed their queue.
-    Routed,
-    Begun(Box<BatchRow>),
-    /// The budget has no room for the first job of a batch.
-    Short,
-    /// True: the budget had no room for the next job.
-    Filled(BatchId, Filled, bool),
-    /// It stands there now.
-    Moved(BatchId, BatchState, Box<BatchRow>),
-    /// Created, or not; none if it was taken apart before.
-    Sent(BatchId, Option<Told<RemoteBatch>>),
-    Looked(BatchId, Told<Polled>),
-    /// Remote batches that may be it.
-    Found(BatchId, Told<Vec<RemoteBatch>>),
-    /// Whether its results are those of this batch; none if they say nothing.
-    Confirmed(BatchId, RemoteBatch, Told<Option<bool>>),
-    Canceled(BatchId, CancelReason, Told<RemoteBatch>),
-    Harvested(BatchId, Harvested),
-    /// Its results are gone, and what was open of it has ended.
-    Expired(BatchId, Harvested),
-    /// The entry at fault has failed; false if there is no such entry.
-    EntryFailed(BatchId, Box<Failure>, bool),
-    Dissolved(BatchId),
-}
-
-/// What a download of results brought.
-#[derive(Debug, Default)]
-pub(super) struct Harvested {
-    pub(super) end: HarvestEnd,
-    pub(super) lines: ResultLines,
-    /// Lines of this batch, recorded or not.
-    pub(super) ours: u64,
-    /// It came short, and so often.
-    pub(super) short: Option<ShortResults>,
-    /// The API says that it has removed the results.
-    pub(super) archived: bool,
-    /// The whole run must stop, for this reason.
-    pub(super) halt: Option<Halt>,
-    /// The jobs of some model must wait, for this reason.
-    pub(super) hold: Option<Halt>,
-}
-
-/// How a download ended.
-#[derive(Debug, Default)]
-pub(super) enum HarvestEnd {
-    /// Every request of the batch has its end.
-    #[default]
-    Complete,
-    /// The download was whole. Some requests had no line, which may be so; one more will tell.
-    Incomplete,
-    /// The download was whole, but some requests had no end in it whose answers may be paid for.
-    Short(Lack),
-    /// The download was whole, but not everything of it could be held.
-    Postponed,
-    /// It broke off, or there was none.
-    Cut(Box<Failure>),
-    /// We are leaving.
-    Stopped,
-}
+use crate::model::{BatchId, BatchState, ErrorClass, EventKind, Halt, Lane, Treatment};
+use crate::provider::Failure;
+use crate::store::{BatchRow, Filled};
 
 impl Planner {
     pub(super) fn on_answer(&mut self, answer: Answer, now: Timestamp, rng: &mut Rng) {
@@ -223,12 +152,14 @@ impl Planner {
             self.alarms.calmed();
         }
         let Some(silent) = failure.filter(|failure| failure.evidence.http_status.is_none()) else {
-            self.reach.answered = true;
+            self.gate.connectivity().answered();
             return;
         };
-        let since = *self.reach.silent_since.get_or_insert(now);
-        if !self.reach.answered && add(since, self.reach.patience) <= now {
-            self.reach.silent_since = None;
+        let connectivity = self.gate.connectivity();
+        connectivity.waits_from(now);
+        connectivity.failed(&silent.evidence);
+        let unreachable_at = self.gate.unreachable_at(Duration::ZERO);
+        if unreachable_at.is_some_and(|at| at <= now) {
             let halt = halt_for(ErrorClass::Unreachable, &silent.evidence, now);
             self.halt(halt, now);
         }
@@ -236,13 +167,12 @@ impl Planner {
 
     /// No job can succeed: the run is left, or the lane waits.
     pub(super) fn halt(&mut self, halt: Halt, now: Timestamp) {
-        if self.on_halt == OnHalt::Exit {
+        let Some(until) = self.gate.halted(&halt, now) else {
             self.ready.push(Effect::Halt(halt));
             self.leave();
             return;
-        }
-        let until = next_try(&halt.message, self.view.scale, now);
-        self.waiting = Some(until);
+        };
+        self.gate.wait_until(until);
         self.tell(EventKind::HaltWaiting {
             error_class: halt.class,
             message: halt.message,

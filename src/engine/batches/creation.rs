@@ -1,20 +1,32 @@
 //! What the planner makes of create calls: made, refused, or lost and looked for.
 
+use std::time::Duration;
+
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::answers::Told;
-use super::planner::{Effect, Planner};
+use super::answer::Told;
+use super::effect::Effect;
+use super::planner::Planner;
 use super::refusal::{EntryName, Refusal, refusal};
 use super::track::Sight;
 use crate::clock::add;
 use crate::engine::outcome::halt_for;
-use crate::model::{BatchId, BatchState, EventKind, Lane, RemoteBatch, RemoteStatus};
-use crate::policy::LONGEST_HINT;
+use crate::model::{
+    BatchId, BatchState, Budget, ErrorClass, EventKind, Halt, Lane, RemoteBatch, RemoteStatus,
+};
+use crate::policy::{CONFIRM_AFTER, LONGEST_HINT};
 use crate::provider::Failure;
 
 /// A create call that is refused for want of room is tried again after twice the time, and so on.
 const MOST_DOUBLINGS: u32 = 10;
+
+/// A limit at which no batch has been created since the start is waited for so long, times the retry
+/// scale: no window of requests is longer than some minutes.
+const HOPELESS_AFTER: Duration = Duration::from_mins(15);
+
+/// The same of a full queue: what others have in it is processed, or expires, within a day.
+const FULL_FOR_EVER_AFTER: Duration = Duration::from_hours(24);
 
 impl Planner {
     pub(super) fn on_sent(
@@ -83,6 +95,46 @@ impl Planner {
             requests,
             expires_at: remote.expires_at,
         });
+    }
+
+    /// A create call was refused for what no batch can get past. What may be about the way of this one
+    /// alone is narrowed down to the entry at fault.
+    fn on_alarm_at_create(&mut self, batch: BatchId, failure: Box<Failure>, now: Timestamp) {
+        if self.alarms.is_calm() && failure.class == ErrorClass::WrongEndpoint {
+            return self.on_unnamed(batch, failure, now);
+        }
+        if self.alarms.raised() {
+            return self.halt(halt_for(failure.class, &failure.evidence, now), now);
+        }
+        self.create_due = add(now, CONFIRM_AFTER.mul_f64(self.view.scale));
+        self.tell_waiting(batch, &failure, self.create_due);
+    }
+
+    /// The reason to halt for a limit at which no batch has been created for too long. As long as
+    /// batches of ours are processed, they may be what fills it.
+    fn hopeless_limit(&mut self, failure: &Failure, now: Timestamp) -> Option<Halt> {
+        let class = failure.class;
+        let patience = match class {
+            ErrorClass::BatchQueueFull => FULL_FOR_EVER_AFTER,
+            _ => HOPELESS_AFTER,
+        };
+        let is_limit = class.budget() == Budget::RateLimits || class == ErrorClass::BatchQueueFull;
+        if !is_limit || self.gate.waits_when_halted() || self.remote_batches() > 0 {
+            self.limited_since = None;
+            return None;
+        }
+        let since = *self.limited_since.get_or_insert(now);
+        if add(since, patience.mul_f64(self.view.scale)) > now {
+            return None;
+        }
+        let said = failure.evidence.message.as_deref();
+        let said = said.unwrap_or(class.info().meaning);
+        let waited = now.duration_since(since).as_secs_f64();
+        let message = format!(
+            "no batch could be created for {waited:.0} s, because of a limit: {said}. `claude-run resume {} --lane live` sends the jobs live, at the full price",
+            self.run
+        );
+        Some(Halt::new(class, message, now))
     }
 
     /// There is no room for it, or no way to the API.

@@ -7,10 +7,11 @@ use fastrand::Rng;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use super::answers::Answer;
-use super::lane::{Mode, News, Orders, Status};
-use super::planner::{Effect, Planner};
-use super::tasks::{Context, Hands};
+use super::answer::Answer;
+use super::effect::Effect;
+use super::hands::{Context, Hands};
+use super::planner::Planner;
+use super::signals::{Mode, News, Orders, Status};
 use crate::provider::BatchApi;
 use crate::store::{BatchStore, StoreError};
 

@@ -10,12 +10,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::sync::{mpsc, watch};
 
-use super::answers::{HarvestEnd, Harvested, Told};
+use super::answer::{HarvestEnd, Harvested, Told};
+use super::hands::{Context, Hands};
 use super::items::{Surroundings, Taken, never_processed, refused, take, without_line};
-use super::lane::News;
 use super::short::{Lack, Missing, ResultDoubts, after_download, concerns_the_results, missing};
+use super::signals::News;
 use super::sorting::{Sorting, size};
-use super::tasks::{Context, Hands};
 use super::ways::Ways;
 use crate::clock;
 use crate::engine::batch_money::Recorded;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::narrowing::Narrowing;
-use super::planner::View;
+use super::view::View;
 use crate::clock::add;
 use crate::model::batch::MAX_BATCH_REQUESTS;
 use crate::model::{Lane, RunId};

@@ -176,9 +176,8 @@ fn decided(
     );
     finish.lane = match finish.next {
         Next::RetryAt(_) | Next::Requeue | Next::Hold => around.lane(item),
-        // A batch sends what the input line asks for.
-        Next::Amend { .. } => Lane::Live,
-        Next::End(_) | Next::EndPutAside => Lane::Live,
+        // A batch sends what the input line asks for, so an amended job goes live.
+        Next::Amend { .. } | Next::End(_) | Next::EndPutAside => Lane::Live,
     };
     Taken { finish, halt, hold }
 }

@@ -6,97 +6,26 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::driver::Driver;
+use super::hands::Hands;
 use super::intake::first_rule;
 use super::planner::Planner;
-use super::tasks::Hands;
+use super::signals::{LiveView, Mode, News, Orders, Status};
 use super::warm_up::WarmUp;
 use crate::clock::Clock;
-use crate::engine::batch_money::{Found, Item, Recorded, Wish};
+use crate::engine::batch_money::{Found, Item};
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
 use crate::engine::stop::{Stop, StopSignal};
-use crate::model::{BatchId, BatchState, Event, Halt, JobId, Run};
-use crate::policy::LiveSpeed;
+use crate::model::{BatchId, BatchState, Run};
 use crate::provider::BatchApi;
 use crate::store::{BatchRow, BatchStore, StoreError};
 
 /// News that wait for the dispatcher; each may hold the events of some hundred lines.
 const NEWS: usize = 16;
-
-/// How urgent it is. What was said once is never taken back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Mode {
-    /// Work.
-    #[default]
-    Run,
-    /// The user cancelled the run: cancel at the API, keep what was done.
-    Cancel,
-    /// Begin nothing new, end what is under way, leave the remote batches to the next start.
-    Leave,
-    /// Leave at once.
-    Abandon,
-}
-
-/// How the live lane does.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct LiveView {
-    /// How fast it is, once that is known.
-    pub(crate) speed: Option<LiveSpeed>,
-    /// Jobs that wait for it.
-    pub(crate) queued: u64,
-    /// It has been failing since.
-    pub(crate) down_since: Option<Timestamp>,
-    /// Nothing in flight, on either lane, holds any of the budget.
-    pub(crate) holds_nothing: bool,
-}
-
-/// What the dispatcher says.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Orders {
-    pub(crate) mode: Mode,
-    pub(crate) live: LiveView,
-}
-
-/// What the batch lane tells.
-#[derive(Debug)]
-pub(crate) enum News {
-    /// Something for those who watch.
-    Events(Vec<Event>),
-    /// Room in the budget is asked for.
-    Wish(Wish),
-    /// Results are recorded.
-    Recorded(Recorded),
-    /// These jobs did not go into the batch that room was asked for.
-    Unused(BatchId, Vec<JobId>),
-    /// A batch is over, or came to nothing: nothing is held for it any more.
-    Freed(BatchId),
-    /// Nothing more comes of a batch, but it may be billed: what is held for it is kept.
-    Kept(BatchId),
-    /// Jobs came to the live queue.
-    JobsForLive,
-    /// The jobs of some model wait for a repair.
-    Held(Halt),
-    /// No job can succeed.
-    Halted(Halt),
-    /// The store does not work.
-    Broken(StoreError),
-    /// The loop has ended.
-    Left,
-}
-
-/// How the batch lane stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Status {
-    /// It has work, or waits here for the API.
-    pub(crate) busy: bool,
-    /// Batches that the API works on, or may.
-    pub(crate) remote_batches: u64,
-}
 
 /// The dispatcher's end. The loop ends with it.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::answers::Told;
+use super::answer::Told;
 use super::planner::Planner;
 use super::track::Sight;
 use crate::model::{

@@ -12,134 +12,34 @@ use jiff::Timestamp;
 
 use super::absence::Absence;
 use super::alarms::Alarms;
+use super::effect::Effect;
 use super::intake::{Intake, Step, nonce};
-use super::lane::{LiveView, Mode};
-use super::refusal::EntryName;
-use super::search::Search;
-use super::short::{Missing, ResultDoubts};
+use super::signals::{LiveView, Mode};
 use super::track::{Need, Track};
+use super::view::View;
 use super::warm_up::WarmUp;
 use super::ways::Ways;
+use crate::engine::gate::RunGate;
 use crate::engine::settings::EngineSettings;
 use crate::model::batch::MAX_BATCH_BYTES;
-use crate::model::{
-    BatchId, BatchState, CancelReason, EventKind, Halt, JobId, Lane, OnHalt, RemoteBatch, Run,
-    RunId,
-};
-use crate::policy::{BatchSettings, Hours};
-use crate::provider::Failure;
-use crate::store::{BatchRow, Fill, NewBatch, RouteRule, Unroute};
+use crate::model::{BatchId, BatchState, CancelReason, Lane, Run, RunId};
+use crate::store::{BatchRow, Fill, NewBatch};
 
 /// Results fetched at the same time; each holds some hundred lines in memory.
 const MOST_HARVESTS: usize = 2;
-
-/// Something the driver is to do. Each but the last four ends with one answer.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Effect {
-    /// Count what waits for a batch.
-    Ask,
-    /// Send jobs of the live lane to the queue.
-    Spill(RouteRule),
-    /// Send jobs of the queue to the live lane.
-    Unroute(Unroute),
-    /// Begin a batch.
-    Begin(NewBatch),
-    /// See how the jobs stand that went first.
-    AskWarmers(Vec<JobId>),
-    /// Put a page of jobs into a batch.
-    Fill(Fill),
-    /// Write down that a batch stands there.
-    Move(BatchId, BatchState),
-    /// Create a batch at the API, with these beginnings marked for the cache. `bytes` are those of the
-    /// call without marks.
-    Send {
-        batch: BatchId,
-        bytes: u64,
-        marks: Vec<u64>,
-    },
-    /// Look at a batch.
-    Look { batch: BatchId, remote_id: String },
-    /// Look for a batch among the remote ones.
-    Find { batch: BatchId, search: Search },
-    /// See by its results whether a remote batch is this one.
-    Confirm {
-        batch: BatchId,
-        nonce: String,
-        remote: RemoteBatch,
-    },
-    /// Cancel a batch at the API.
-    Cancel {
-        batch: BatchId,
-        remote_id: String,
-        reason: CancelReason,
-    },
-    /// Fetch the results of a batch. After `downloads` whole ones a line that is missing stays so.
-    Harvest {
-        row: Box<BatchRow>,
-        cancel: Option<CancelReason>,
-        downloads: u32,
-        doubts: ResultDoubts,
-    },
-    /// End what is open of a batch whose results are gone, and for none of which anything was paid.
-    Expire {
-        row: Box<BatchRow>,
-        missing: Missing,
-    },
-    /// Fail the entry that the API refused a batch for.
-    FailEntry {
-        row: Box<BatchRow>,
-        entry: EntryName,
-        failure: Box<Failure>,
-    },
-    /// Take a batch apart.
-    Dissolve {
-        batch: BatchId,
-        lane: Lane,
-        keep_attempts: bool,
-    },
-    /// Nothing is held for a batch any more.
-    Freed(BatchId),
-    /// Nothing more comes of a batch, but it may be billed.
-    Kept(BatchId),
-    /// Tell those who watch.
-    Tell(EventKind),
-    /// The jobs of a model wait for a repair; what the run reports if nothing else is left.
-    Held(Halt),
-    /// No job can succeed: the run is left.
-    Halt(Halt),
-}
-
-/// What all decisions about batches go by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct View {
-    pub(super) settings: BatchSettings,
-    /// Multiplies our own waits.
-    pub(super) scale: f64,
-    pub(super) ways: Ways,
-    /// The user cancelled the run.
-    pub(super) canceling: bool,
-}
-
-/// Whether the API answers at all.
-#[derive(Debug)]
-pub(super) struct Reach {
-    pub(super) answered: bool,
-    pub(super) silent_since: Option<Timestamp>,
-    pub(super) patience: Duration,
-}
 
 /// The state of the lane.
 #[derive(Debug)]
 pub(super) struct Planner {
     pub(super) run: RunId,
     pub(super) view: View,
-    pub(super) on_halt: OnHalt,
     /// The API is a simulator inside this process, and its batches end with it.
     pub(super) simulated: bool,
     pub(super) tracks: BTreeMap<BatchId, Track>,
     pub(super) intake: Intake,
     pub(super) warm_up: WarmUp,
-    pub(super) reach: Reach,
+    /// What holds the whole lane back.
+    pub(super) gate: RunGate,
     pub(super) absence: Absence,
     pub(super) alarms: Alarms,
     /// A create call is under way.
@@ -150,12 +50,6 @@ pub(super) struct Planner {
     /// Since when a limit has been reached that lets no batch be created.
     pub(super) limited_since: Option<Timestamp>,
     pub(super) harvests: usize,
-    /// The hours in which requests may be sent.
-    hours: Option<Hours>,
-    /// They allow none before.
-    closed_until: Option<Timestamp>,
-    /// No job can succeed, and the user wants to wait.
-    pub(super) waiting: Option<Timestamp>,
     /// What answers led to, for the next plan.
     pub(super) ready: Vec<Effect>,
     mode: Mode,
@@ -180,15 +74,10 @@ impl Planner {
                 ways: Ways::new(settings),
                 canceling: false,
             },
-            on_halt: settings.on_halt,
             tracks: tracks.collect(),
             intake: Intake::new(settings.batch.settings.size),
             warm_up: WarmUp::default(),
-            reach: Reach {
-                answered: run.answered,
-                silent_since: None,
-                patience: settings.unreachable_after(),
-            },
+            gate: RunGate::new(settings, run.answered),
             absence,
             alarms: Alarms::default(),
             creating: false,
@@ -196,9 +85,6 @@ impl Planner {
             refusals: 0,
             limited_since: None,
             harvests: 0,
-            hours: settings.limits.only_between.clone(),
-            closed_until: None,
-            waiting: None,
             ready: Vec::new(),
             mode: Mode::Run,
             live: LiveView::default(),
@@ -229,15 +115,15 @@ impl Planner {
 
     /// What is to be done now. Called again after each input and at [`Planner::wakes_at`].
     pub(super) fn plan(&mut self, now: Timestamp, rng: &mut Rng) -> Vec<Effect> {
-        if !self.is_leaving() && self.waiting.is_none() {
+        if !self.is_leaving() && self.gate.waiting().is_none() {
             self.judge_suspects(now);
         }
         let mut effects = std::mem::take(&mut self.ready);
         if self.is_leaving() {
-            effects.retain(is_told);
-        } else if self.waiting.is_none_or(|until| until <= now) {
-            self.waiting = None;
-            self.look_at_the_hours(now);
+            effects.retain(Effect::is_told);
+        } else if self.gate.wait_is_over(now) {
+            // A create call buys work, so it keeps to the hours; looks and results do not.
+            self.gate.hours().look(now, Duration::ZERO);
             self.reckon(now);
             self.plan_warm_up(&mut effects);
             self.plan_intake(&mut effects, now, rng);
@@ -245,7 +131,7 @@ impl Planner {
             self.strand(now);
             effects.append(&mut self.ready);
         }
-        self.under_way += effects.iter().filter(|effect| !is_told(effect)).count();
+        self.under_way += effects.iter().filter(|effect| !effect.is_told()).count();
         effects
     }
 
@@ -257,7 +143,7 @@ impl Planner {
 
     fn plan_intake(&mut self, effects: &mut Vec<Effect>, now: Timestamp, rng: &mut Rng) {
         let has_money = !self.intake.short || self.live.holds_nothing;
-        let is_open = self.closed_until.is_none() && !self.warm_up.holds(now);
+        let is_open = self.gate.closed_until().is_none() && !self.warm_up.holds(now);
         let may_begin = has_money && is_open && !self.tracks.values().any(Track::is_pending);
         let (room, down_since) = (self.room(), self.live.down_since);
         let step = self
@@ -312,7 +198,7 @@ impl Planner {
             Need::Fill if track.filled => Some(Effect::Move(batch, BatchState::Ready)),
             Need::Fill => Some(self.fill(batch, now)),
             Need::Send if self.creating || self.create_due > now => None,
-            Need::Send if self.closed_until.is_some() => None,
+            Need::Send if self.gate.closed_until().is_some() => None,
             Need::Send if !self.has_room_for(track) => None,
             Need::Send => {
                 let bytes = track.row.bytes;
@@ -384,14 +270,14 @@ impl Planner {
         if self.is_leaving() {
             return None;
         }
-        if self.waiting.is_some() {
-            return self.waiting;
+        if self.gate.waiting().is_some() {
+            return self.gate.waiting();
         }
         let tracks = self.tracks.values();
         let of_tracks = tracks.filter_map(|track| track.wakes_at(&self.view, now));
         let of_intake = self.intake.wakes_at(&self.view, self.live.down_since, now);
         let create = Some(self.create_due).filter(|at| *at > now);
-        let others = [create, self.closed_until, self.warm_up.wakes_at(now)];
+        let others = [create, self.gate.closed_until(), self.warm_up.wakes_at(now)];
         let others = others.into_iter().flatten();
         of_tracks.chain(of_intake).chain(others).min()
     }
@@ -415,12 +301,6 @@ impl Planner {
     /// The rest finds room in the budget when batches are fetched, which nobody waits for.
     fn waits_for_money_elsewhere(&self) -> bool {
         self.no_wait && self.intake.short && self.remote_batches() > 0
-    }
-
-    /// A create call buys work, so it keeps to the hours; looks and results do not.
-    fn look_at_the_hours(&mut self, now: Timestamp) {
-        let opens = self.hours.as_ref().map(|hours| hours.next_open(now));
-        self.closed_until = opens.filter(|at| *at > now);
     }
 
     /// Nothing is under way.
@@ -458,14 +338,6 @@ impl Planner {
         let jobs = in_batches + self.intake.jobs().unwrap_or_default() + self.live.queued;
         self.view.ways.reckon(jobs, self.live.speed, now);
     }
-}
-
-/// Something to be told, which nobody waits for.
-fn is_told(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Tell(_) | Effect::Freed(_) | Effect::Kept(_) | Effect::Held(_) | Effect::Halt(_)
-    )
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{Effect, Planner, View};
 use crate::clock::add;
-use crate::engine::batches::answers::{Answer, HarvestEnd, Harvested};
-use crate::engine::batches::lane::{LiveView, Mode};
+use crate::engine::batches::answer::{Answer, HarvestEnd, Harvested};
+use crate::engine::batches::signals::{LiveView, Mode};
 use crate::engine::batches::testing;
 use crate::engine::batches::track::Sight;
 use crate::engine::settings::{BatchOptions, EngineSettings};

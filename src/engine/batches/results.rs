@@ -3,11 +3,12 @@
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::answers::{HarvestEnd, Harvested};
-use super::planner::{Effect, Planner};
+use super::answer::{HarvestEnd, Harvested};
+use super::effect::Effect;
+use super::planner::Planner;
 use super::short::{Lack, Missing, ResultDoubts, Seen, missing, next_download};
 use super::track::Track;
-use crate::model::{BatchId, ErrorClass, EventKind, Halt, Lane, OnHalt, ResultLines, ShortResults};
+use crate::model::{BatchId, ErrorClass, EventKind, Halt, Lane, ResultLines, ShortResults};
 use crate::provider::{Failure, is_missing};
 
 impl Planner {
@@ -83,7 +84,7 @@ impl Planner {
         (lack, unreadable): (&str, u64),
         now: Timestamp,
     ) {
-        let (view, waits) = (self.view, self.on_halt == OnHalt::Wait);
+        let (view, waits) = (self.view, self.gate.waits_when_halted());
         let Some((track, short)) = self.tracks.get_mut(&batch).zip(short) else {
             return;
         };

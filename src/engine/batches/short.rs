@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::planner::View;
+use super::view::View;
 use crate::clock::add;
 use crate::model::{AttemptOutcome, RequestCounts, ShortResults};
 use crate::provider::{Failure, is_missing};

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::planner::{Planner, View};
+use super::planner::Planner;
 use super::track::Track;
+use super::view::View;
 use crate::clock::add;
 use crate::model::{BatchId, BatchState, EventKind, StuckBatch};
 

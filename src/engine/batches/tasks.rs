@@ -2,58 +2,30 @@
 //! spoil. Nothing here decides or tries again.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use fastrand::Rng;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::answers::{Answer, Told};
+use super::answer::{Answer, Told};
+use super::effect::Effect;
+use super::hands::{Context, Hands};
 use super::harvest::{Harvester, confirm};
-use super::lane::News;
-use super::planner::Effect;
 use super::refusal::{EntryName, Refusal, refusal};
 use super::search::Search;
+use super::signals::News;
 use super::upload::{bytes_marked, feed, take_back_quotes, upload};
-use super::ways::Ways;
-use crate::clock::Clock;
 use crate::engine::batch_money::{Grant, Item, Wish};
-use crate::engine::events::EventMaker;
-use crate::engine::settings::EngineSettings;
 use crate::model::{
-    AttemptId, AttemptOutcome, BatchId, BatchState, CancelReason, ErrorClass, EventKind, Evidence,
-    Lane, RemoteBatch, Run, RunId,
+    AttemptId, BatchId, BatchState, CancelReason, ErrorClass, Evidence, Lane, RemoteBatch,
 };
 use crate::policy::Marker;
 use crate::provider::{BatchApi, Failure};
 use crate::store::{
-    BatchEntry, BatchRow, BatchStore, Fill, Filled, NewBatch, Result, RouteRule, StoreError,
-    Unroute,
+    BatchEntry, BatchRow, BatchStore, Fill, Filled, NewBatch, Result, RouteRule, Unroute,
 };
 
 /// Pages of the list of batches that one search reads, of 100 batches each; a list that is longer than
 /// this within some hours is none that we could choose from.
 const MOST_PAGES: usize = 100;
-
-/// What every task needs.
-pub(super) struct Hands<S, B> {
-    pub(super) store: Arc<S>,
-    pub(super) api: Arc<B>,
-    pub(super) clock: Clock,
-    pub(super) events: EventMaker,
-    pub(super) run: RunId,
-    pub(super) settings: EngineSettings,
-    news: mpsc::Sender<News>,
-    leaving: watch::Sender<bool>,
-    /// Some job of the run has succeeded, now or in an earlier dispatch.
-    goes_well: AtomicBool,
-}
-
-/// What one task needs to decide on jobs.
-pub(super) struct Context {
-    pub(super) ways: Ways,
-    pub(super) rng: Rng,
-}
 
 /// The list of batches cannot be read back to a time: nobody can tell by it what it lacks.
 fn endless(why: &str) -> Box<Failure> {
@@ -73,60 +45,6 @@ fn endless(why: &str) -> Box<Failure> {
 }
 
 impl<S: BatchStore, B: BatchApi> Hands<S, B> {
-    pub(super) fn new(
-        store: Arc<S>,
-        api: Arc<B>,
-        clock: Clock,
-        events: EventMaker,
-        run: &Run,
-        settings: EngineSettings,
-        news: mpsc::Sender<News>,
-    ) -> Self {
-        Self {
-            store,
-            api,
-            clock,
-            events,
-            run: run.id,
-            goes_well: (run.jobs.succeeded > 0).into(),
-            settings,
-            news,
-            leaving: watch::Sender::new(false),
-        }
-    }
-
-    /// Whether some job of the run has succeeded.
-    pub(super) fn goes_well(&self) -> bool {
-        self.goes_well.load(Ordering::Relaxed)
-    }
-
-    /// An attempt ended like that.
-    pub(super) fn note(&self, outcome: AttemptOutcome) {
-        if outcome == AttemptOutcome::Succeeded {
-            self.goes_well.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Tells the dispatcher; if it is gone, nobody wants to know.
-    pub(super) async fn tell(&self, news: News) {
-        let _ = self.news.send(news).await;
-    }
-
-    pub(super) async fn observe(&self, kind: EventKind) {
-        let event = self.events.make(self.clock.now(), kind);
-        self.tell(News::Events(vec![event])).await;
-    }
-
-    /// Long tasks that can be taken up again are to end.
-    pub(super) fn leave(&self) {
-        self.leaving
-            .send_if_modified(|leaving| !std::mem::replace(leaving, true));
-    }
-
-    pub(super) fn leaving(&self) -> watch::Receiver<bool> {
-        self.leaving.subscribe()
-    }
-
     /// Does it. Effects that are only told are none of its business.
     pub(super) async fn carry_out(&self, effect: Effect, context: Context) -> Result<Answer> {
         let now = self.clock.now();
@@ -192,14 +110,6 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
             | Effect::Held(_)
             | Effect::Halt(_) => Ok(Answer::Routed),
         }
-    }
-
-    pub(super) async fn row(&self, batch: BatchId) -> Result<BatchRow> {
-        let rows = self.store.batches(self.run).await?;
-        let row = rows.into_iter().find(|row| row.id == batch);
-        row.ok_or_else(|| {
-            StoreError::IllegalTransition(format!("batch {} is gone from the store", batch.0))
-        })
     }
 
     async fn spill(&self, rule: RouteRule) -> Result<Answer> {

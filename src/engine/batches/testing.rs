@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::settings::{BatchOptions, EngineSettings, Pace};
-use crate::engine::throttle::LimitSettings;
+use crate::engine::settings::{BatchOptions, EngineSettings, LimitSettings, Pace};
 use crate::model::{OnHalt, StreamMode};
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 

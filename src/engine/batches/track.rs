@@ -6,9 +6,9 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
-use super::planner::View;
 use super::search::Search;
 use super::short::ResultDoubts;
+use super::view::View;
 use crate::clock::add;
 use crate::model::{
     BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines, StuckBatch,

@@ -10,7 +10,7 @@ use super::{Answer, Dispatcher, EndedAttempt};
 use crate::engine::interrupted::{Lost, interrupted};
 use crate::engine::outcome::outcome;
 use crate::engine::scheduler::LaneChange;
-use crate::model::ClaimedJob;
+use crate::model::{ClaimedJob, Pico};
 use crate::policy::{max_tokens_of, streams};
 use crate::provider::{Provider, Reply, Request, Reserved};
 use crate::store::Store;
@@ -79,6 +79,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let around = self.scheduler.surroundings(&job, now);
                 let rng = &mut self.rng;
                 let outcome = outcome(&self.settings, &job, result, latency, around, now, rng);
+                let record = &outcome.finish.record;
+                let (cost, maybe_billed) = (record.cost.total, record.maybe_billed);
+                self.budget.ended(job.job(), cost, maybe_billed);
                 self.scheduler.on_limits(&job, &outcome, &limits, now, rng);
                 let change = self.scheduler.on_answer(&job, &outcome, now, rng);
                 self.tell_change(&job, change);
@@ -93,6 +96,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 let job = self.on_wire.remove(&lost.id())?;
                 let age = self.scheduler.surroundings(&job, now).standing.age;
                 let why = Lost::of(&lost);
+                self.budget.ended(job.job(), Pico::ZERO, true);
                 self.scheduler.on_abandoned(&job, now);
                 let finish = interrupted(&self.settings, &job, why, age, now, &mut self.rng);
                 Some(EndedAttempt {

@@ -1,6 +1,7 @@
 //! How the dispatcher and the batch lane keep each other, the store and those who watch informed.
 
 use super::{Called, Dispatcher};
+use crate::engine::batch_money::{Grant, Recorded, Wish};
 use crate::engine::batches::{LiveView, News};
 use crate::engine::beside::{lets_go, urgency};
 use crate::engine::scheduler::Leave;
@@ -20,7 +21,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             speed: self.live_rate.speed(),
             queued: self.scheduler.queued(),
             down_since: self.scheduler.down_since(self.clock.now()),
-            holds_nothing: self.scheduler.holds_nothing(),
+            holds_nothing: self.budget.holds_nothing(),
         };
         lane.tell(mode, live);
     }
@@ -37,11 +38,11 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     self.observer.observe(event);
                 }
             }
-            News::Wish(wish) => self.scheduler.on_wish(wish, self.clock.now()),
-            News::Recorded(recorded) => self.scheduler.on_batch_recorded(&recorded),
-            News::Unused(batch, jobs) => self.scheduler.on_unused(batch, &jobs),
-            News::Freed(batch) => self.scheduler.on_batch_freed(batch),
-            News::Kept(batch) => self.scheduler.on_batch_kept(batch),
+            News::Wish(wish) => self.on_wish(wish),
+            News::Recorded(recorded) => self.on_batch_recorded(&recorded),
+            News::Unused(batch, jobs) => self.budget.unused(batch, &jobs),
+            News::Freed(batch) => self.budget.freed(batch),
+            News::Kept(batch) => self.budget.keep_batch(batch),
             News::JobsForLive => self.ask_for_pulse(),
             News::Held(because) => self.scheduler.on_held(because),
             News::Halted(halt) => self.scheduler.on_halt(halt),
@@ -50,6 +51,27 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 self.trouble.get_or_insert(error);
             }
             News::Left => {}
+        }
+    }
+
+    /// The batch lane asks for room in the budget; while the run is being left there is none.
+    fn on_wish(&mut self, wish: Wish) {
+        if self.scheduler.leaving().is_some() {
+            return;
+        }
+        let now = self.clock.now();
+        let fits = self.budget.grant(wish.batch, &wish.items, now);
+        // Whoever does not wait for the answer any more fills no batch.
+        let _ = wish.answer.send(Grant { fits });
+    }
+
+    /// Results of a batch are recorded: they count against the budget, and later guesses are the
+    /// better for them.
+    fn on_batch_recorded(&mut self, recorded: &Recorded) {
+        for (model, spent) in &recorded.spent {
+            if let Some(tokens) = self.budget.settle(recorded.batch, model, spent) {
+                self.scheduler.learn(model, tokens, &spent.used);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Effect, Scheduler};
+use crate::engine::budget::RunBudget;
 use crate::model::Endpoint;
 use crate::store::Claim;
 
@@ -16,33 +17,14 @@ const VISITS: u32 = 64;
 /// for the disk.
 const LOOK_AHEAD_SECONDS: f64 = 0.25;
 
-/// How fast jobs start, from one pulse to the next.
-#[derive(Debug, Default)]
-pub(super) struct Pace {
-    last: u32,
-    current: u32,
-}
-
-impl Pace {
-    /// A request started.
-    pub(super) fn started(&mut self) {
-        self.current += 1;
-    }
-
-    /// A pulse came: the count begins anew.
-    pub(super) fn turn(&mut self) {
-        self.last = std::mem::take(&mut self.current);
-    }
-
-    /// Starts a pulse, the better of the last two counts.
-    fn rate(&self) -> f64 {
-        f64::from(self.last.max(self.current))
-    }
-}
-
 impl Scheduler {
     /// The lanes share what is wanted; the lane whose turn it is chooses first.
-    pub(super) fn plan_claims(&mut self, effects: &mut Vec<Effect>, now: Timestamp) {
+    pub(super) fn plan_claims(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        budget: &RunBudget,
+        now: Timestamp,
+    ) {
         let room = MAX_OPEN_BYTES.saturating_sub(self.open_bytes);
         let mut wanted = self.wanted();
         if self.leaving.is_some() || wanted == 0 || (room == 0 && self.open() > 0) {
@@ -64,7 +46,8 @@ impl Scheduler {
             found = self.queues.next_claimable(from, Some(at));
             let mut lane = self.queues.at(at);
             let ready = u32::try_from(lane.ready()).unwrap_or(u32::MAX);
-            let affordable = self.throttles.affordable(ready);
+            // How many more the budget has room for.
+            let affordable = budget.worth().saturating_sub(ready);
             let throttle = self.throttles.to(lane.roads.mostly_to(now));
             let max_jobs = share
                 .min(wanted)
@@ -85,7 +68,7 @@ impl Scheduler {
                 model: lane.model.clone(),
                 max_jobs,
                 max_bytes: room / u64::from(sharers),
-                new_first: self.probing || lane.roads.to(Endpoint::First).doubt.is_open(),
+                new_first: self.gate.is_probing() || lane.roads.to(Endpoint::First).doubt.is_open(),
                 now,
             }));
         }

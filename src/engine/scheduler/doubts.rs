@@ -7,11 +7,9 @@ use jiff::Timestamp;
 
 use super::{LaneChange, Leave, Scheduler};
 use crate::engine::lane::Lane;
-use crate::engine::outcome::{Outcome, Surroundings};
-use crate::model::{AttemptOutcome, ClaimedJob, Endpoint, Halt, OnHalt};
-use crate::policy::halt::next_try;
-use crate::policy::{Belief, Beliefs, CONFIRM_AFTER, Crowd, Doubt, Others, Standing};
-use crate::store::Next;
+use crate::engine::outcome::Surroundings;
+use crate::model::{ClaimedJob, Endpoint, Halt};
+use crate::policy::{Belief, Beliefs, CONFIRM_AFTER, Crowd, Others, Standing};
 
 impl Scheduler {
     /// What surrounds a job when an answer of it comes in: how it stands in its lane decides
@@ -27,7 +25,7 @@ impl Scheduler {
         Surroundings {
             lane: crate::model::Lane::Live,
             standing: lane.map_or(standing, |lane| lane.standing(job, now, elsewhere)),
-            ever_answered: self.reach.answered,
+            ever_answered: self.gate.ever_answered(),
             outage: lane.is_some_and(|lane| self.is_confirmed_outage(lane, now)),
             too_large: self.throttles.too_large(job),
             proven: self.queues.is_proven(),
@@ -46,7 +44,7 @@ impl Scheduler {
         if lane.blocked {
             return Beliefs::all(Belief::Model);
         }
-        let is_over = self.leaving.is_some() || self.waiting.is_some_and(|until| until > now);
+        let is_over = self.leaving.is_some() || self.gate.is_waiting(now);
         if is_over {
             return Beliefs::all(Belief::All);
         }
@@ -55,9 +53,9 @@ impl Scheduler {
         }
         let crowd = Crowd {
             left: lane.left(),
-            after_halt: self.probing,
+            after_halt: self.gate.is_probing(),
             ever_succeeded: self.ever_succeeded,
-            elsewhere: self.on_halt == OnHalt::Exit && self.queues.has_jobs_to_try_beside(lane),
+            elsewhere: !self.gate.waits_when_halted() && self.queues.has_jobs_to_try_beside(lane),
             elsewhere_succeeded_at: self.queues.success_beside(lane),
         };
         let road = lane.roads.to(Endpoint::First);
@@ -88,17 +86,14 @@ impl Scheduler {
             let road = queue.roads.to_mut(Endpoint::First);
             road.doubt.believed_at_last();
         });
-        if self.on_halt == OnHalt::Exit {
+        let Some(until) = self.gate.halted(&halt, now) else {
             self.leave(Leave::Halted(halt));
             return LaneChange::None;
-        }
-        let until = next_try(&halt.message, self.retry.scale, now);
-        self.probing = true;
-        self.reach.forgive();
-        if self.waiting.is_some_and(|at| at > now) {
+        };
+        if self.gate.is_waiting(now) {
             return LaneChange::None;
         }
-        self.waiting = Some(until);
+        self.gate.wait_until(until);
         LaneChange::Waiting { halt, until }
     }
 
@@ -110,27 +105,5 @@ impl Scheduler {
             let road = lane.roads.to_mut(Endpoint::First);
             road.doubt.believed_at_last();
         }
-    }
-}
-
-/// What an answer says to those who doubt another one.
-pub(super) fn note_doubt(
-    doubt: &mut Doubt,
-    job: &ClaimedJob,
-    outcome: &Outcome,
-    scale: f64,
-    now: Timestamp,
-) {
-    let finish = &outcome.finish;
-    if outcome.doubted {
-        doubt.doubted(job.job(), CONFIRM_AFTER.mul_f64(scale), now);
-    } else if finish.record.outcome == AttemptOutcome::Succeeded {
-        doubt.succeeded(job.job());
-    } else {
-        let leaves = match &finish.next {
-            Next::Amend { amended, .. } => amended.amendment.model() != job.model,
-            next => next.is_end(),
-        };
-        doubt.answered(job.job(), leaves);
     }
 }

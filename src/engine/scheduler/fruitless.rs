@@ -8,10 +8,8 @@ use jiff::Timestamp;
 use super::Scheduler;
 use crate::clock::add;
 use crate::engine::outcome::Outcome;
-use crate::model::{
-    AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt, OnHalt, Treatment,
-};
-use crate::policy::{Useless, acting_class};
+use crate::model::{AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt};
+use crate::policy::Useless;
 
 /// A limit that nothing has got past since the start is waited for so long, times the retry scale: no
 /// window of requests or tokens is longer than some minutes.
@@ -37,7 +35,7 @@ impl Scheduler {
             return None;
         }
         record.evidence.http_status?;
-        if !is_useless(outcome) {
+        if !outcome.is_useless() {
             self.unusable.broken();
             return None;
         }
@@ -45,7 +43,7 @@ impl Scheduler {
             class,
             is_its_own: outcome.finish.history.counted > job.history.counted,
             is_all: !self.ever_succeeded,
-            after_halt: self.probing,
+            after_halt: self.gate.is_probing(),
             ends: outcome.finish.next.is_end(),
         };
         let scale = self.retry.scale;
@@ -66,7 +64,7 @@ impl Scheduler {
         now: Timestamp,
     ) {
         let patience = HOPELESS_AFTER.mul_f64(self.retry.scale);
-        let waits = self.on_halt == OnHalt::Wait || job.endpoint == Endpoint::Second;
+        let waits = self.gate.waits_when_halted() || job.endpoint == Endpoint::Second;
         let Some(mut queue) = self.queues.of_mut(&job.model) else {
             return;
         };
@@ -88,18 +86,6 @@ impl Scheduler {
         let halt = Halt::new(class, message, now);
         self.hold(&job.model, &halt);
     }
-}
-
-/// Whether it was a whole answer that nobody can use: a success without a message, or a refusal of the
-/// request for which the server wants another try.
-pub(super) fn is_useless(outcome: &Outcome) -> bool {
-    let record = &outcome.finish.record;
-    let evidence = &record.evidence;
-    record.error_class.is_some_and(|class| {
-        let is_no_message = class == ErrorClass::BadResponse && evidence.http_status.is_some();
-        let is_refused = class.treatment() == Treatment::Fail;
-        is_no_message || (is_refused && acting_class(class, evidence.should_retry) != class)
-    })
 }
 
 fn said(outcome: &Outcome) -> String {

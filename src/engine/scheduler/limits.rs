@@ -8,10 +8,11 @@ use jiff::Timestamp;
 
 use super::{Effect, Leave, Scheduler};
 use crate::clock::add;
+use crate::engine::budget::RunBudget;
 use crate::engine::outcome::Outcome;
 use crate::model::{ClaimedJob, EventKind, RateLimits};
 use crate::policy::{Concerns, believed};
-use crate::store::{EstimateSums, MaybeBilled, Next};
+use crate::store::{EstimateSums, Next};
 
 /// A longer wait that a server asks for is told as a warning, and one request goes first after it.
 const WORTH_A_WARNING: Duration = Duration::from_mins(10);
@@ -108,33 +109,16 @@ impl Scheduler {
         }
     }
 
-    /// Tells when the hours in which requests may be sent end and begin.
-    pub(super) fn tell_hours(&mut self, effects: &mut Vec<Effect>, closed: Option<Timestamp>) {
-        if self.closed_until == closed {
-            return;
-        }
-        self.closed_until = closed;
-        effects.push(Effect::Tell(match closed {
-            Some(opens_at) => EventKind::HoursClosed { opens_at },
-            None => EventKind::HoursOpened {},
-        }));
-    }
-
-    /// What attempts of earlier dispatches may have cost beyond what is known of it is kept out of reach.
-    pub(in crate::engine) fn on_maybe_billed(&mut self, maybe: MaybeBilled) {
-        self.throttles.keep(maybe.at_most - maybe.counted);
-    }
-
     /// Tells that jobs wait for the budget although a slot is free.
-    pub(super) fn tell_tight_budget(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_tight_budget(&mut self, effects: &mut Vec<Effect>, budget: &mut RunBudget) {
         if self.free_slots() > 0 && !(self.nothing_is_left() && self.ready() == 0) {
-            effects.extend(self.throttles.budget_is_tight().map(Effect::Tell));
+            effects.extend(budget.tight().map(Effect::Tell));
         }
     }
 
     /// Leaves the run when its budget is used up. Waiting would not help: only a larger one does.
-    pub(super) fn check_budget(&mut self, now: Timestamp) {
-        if let Some(halt) = self.throttles.used_up(now) {
+    pub(super) fn check_budget(&mut self, budget: &RunBudget, now: Timestamp) {
+        if let Some(halt) = budget.used_up(now) {
             self.leave(Leave::Halted(halt));
         }
     }

@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 
 use super::{Leave, Scheduler};
-use crate::engine::batch_money::{Item, Recorded, Wish};
-use crate::model::{BatchId, Halt, JobId};
-use crate::store::AnswerCosts;
+use crate::model::{Halt, Tokens};
+use crate::policy::Estimator;
 
 impl Scheduler {
     /// Whether the batch lane has work.
@@ -13,51 +12,14 @@ impl Scheduler {
         self.beside = busy;
     }
 
-    /// The batch lane asks for room in the budget; while the run is being left there is none.
-    pub(in crate::engine) fn on_wish(&mut self, wish: Wish, now: Timestamp) {
-        if self.leaving.is_none() {
-            self.throttles.answer(wish, now);
-        }
+    /// What guesses rest on.
+    pub(in crate::engine) fn estimator(&self) -> &Estimator {
+        self.throttles.estimator()
     }
 
-    /// Jobs are in a remote batch since an earlier dispatch.
-    pub(in crate::engine) fn on_found_batch(
-        &mut self,
-        batch: BatchId,
-        items: &[Item],
-        now: Timestamp,
-    ) {
-        self.throttles.found_batch(batch, items, now);
-    }
-
-    /// What answers of the run have cost until now.
-    pub(in crate::engine) fn on_answer_costs(&mut self, costs: &[AnswerCosts]) {
-        self.throttles.answer_costs(costs);
-    }
-
-    /// Nothing more comes of a batch, but it may be billed.
-    pub(in crate::engine) fn on_batch_kept(&mut self, batch: BatchId) {
-        self.throttles.keep_batch(batch);
-    }
-
-    /// Attempts of the batch lane ended: what they cost counts against the budget.
-    pub(in crate::engine) fn on_batch_recorded(&mut self, recorded: &Recorded) {
-        self.throttles.batch_recorded(recorded);
-    }
-
-    /// These jobs did not go into the batch that room was asked for.
-    pub(in crate::engine) fn on_unused(&mut self, batch: BatchId, jobs: &[JobId]) {
-        self.throttles.unused(batch, jobs);
-    }
-
-    /// A batch is over, or came to nothing.
-    pub(in crate::engine) fn on_batch_freed(&mut self, batch: BatchId) {
-        self.throttles.freed(batch);
-    }
-
-    /// Nothing in flight, on either lane, could free any of the budget.
-    pub(in crate::engine) fn holds_nothing(&self) -> bool {
-        self.throttles.holds_nothing()
+    /// A request of a batch, whose prompt was counted so, used so much.
+    pub(in crate::engine) fn learn(&mut self, model: &str, tokens: f64, used: &Tokens) {
+        self.throttles.learn(model, tokens, used);
     }
 
     /// No job can succeed, as the batch lane found.

@@ -52,7 +52,6 @@ impl Scheduler {
             return None;
         }
         let second = self.second.as_ref().map(|second| second.after);
-        let patience = self.unreachable_after + second.unwrap_or_default();
-        self.reach.unreachable_at(patience)
+        self.gate.unreachable_at(second.unwrap_or_default())
     }
 }

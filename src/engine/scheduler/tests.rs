@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::engine::batches::testing;
+use crate::engine::budget::BudgetRule;
 use crate::engine::outcome::outcome;
 use crate::engine::settings::BatchOptions;
 use crate::model::{
@@ -153,9 +154,11 @@ fn visits(models: usize) -> u64 {
     let (mut scheduler, settings) = scheduler((0..models).map(|model| load(model, 1)).collect());
     let (mut now, mut rng, mut jobs, mut done) = (start(), Rng::with_seed(1), 0, 0);
     let mut inputs = VecDeque::new();
+    let prices = std::sync::Arc::clone(&settings.prices);
+    let mut budget = RunBudget::new(None, BudgetRule::default(), Pico::ZERO, prices);
     loop {
         now = add(now, Duration::from_millis(1));
-        for effect in scheduler.plan(now, &mut rng) {
+        for effect in scheduler.plan(&mut budget, now, &mut rng) {
             match effect {
                 Effect::Claim(claim) => inputs.push_back(Input::Claimed(claim.model)),
                 Effect::Start(job) => inputs.push_back(Input::Answered(job)),

@@ -1,25 +1,38 @@
 //! The budget of a run under dispatch: who may start, what is held for whom, and when it is used up.
 //!
 //! It keeps the account (`policy::spend`) and knows which request, and which job of which remote
-//! batch, holds how much. It starts and stops nothing itself: `throttle` asks it, and so does the
-//! batch lane (`batch_money`), and `scheduler` leaves the run when it is used up.
+//! batch, holds how much. It has one owner, the dispatcher, which lends it to the plan of the live
+//! lane and settles with it what either lane has spent. It starts and stops nothing itself: the
+//! scheduler leaves the run when it is used up.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::batch_money::{Item, Spent};
-use super::throttle::BudgetRule;
+use super::batch_money::{Found, Item, Spent};
 use crate::model::{BatchId, ClaimedJob, EventKind, Halt, JobId, Lane, Pico};
 use crate::policy::{
     BatchCosts, Estimator, Hold, PriceTable, Prompt, Room, SHORTER, Spend, Unbounded, at_most,
     batch_reservation,
 };
+use crate::store::AnswerCosts;
+
+/// How a budget is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BudgetRule {
+    /// A batch holds all that its requests can cost, as single requests do, and not what they are
+    /// likely to cost together.
+    pub strict: bool,
+    /// Searches that a request is taken to make where its search tool names no bound.
+    pub assume_searches: Option<u32>,
+}
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Purse {
+pub(super) struct RunBudget {
+    /// Without a bound everything fits, and nothing is held.
+    is_bounded: bool,
     spend: Spend,
     rule: BudgetRule,
     prices: Arc<PriceTable>,
@@ -33,17 +46,19 @@ pub(super) struct Purse {
     last: (Option<JobId>, Pico),
     /// Requests wait for money, and not for anything else; what there is to tell about it.
     tight: Option<Tight>,
+    /// How few requests it allowed to be open when that was told last.
+    told_tight: Option<u32>,
     /// Why nothing more can be started.
     used_up: Option<String>,
 }
 
 /// How few requests the budget allows to be open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tight {
+struct Tight {
     /// So many like the next one.
-    pub(super) open: u32,
+    open: u32,
     /// With so small a `max_tokens`, so many.
-    pub(super) shorter: Option<(u64, u32)>,
+    shorter: Option<(u64, u32)>,
 }
 
 /// What is held for a job of a batch.
@@ -55,14 +70,17 @@ struct Held {
     tokens: f64,
 }
 
-impl Purse {
+impl RunBudget {
+    /// For a run that has `spent` so much already. No `budget`: it may spend any amount.
     pub(super) fn new(
-        (budget, rule): (Pico, BudgetRule),
+        budget: Option<Pico>,
+        rule: BudgetRule,
         spent: Pico,
         prices: Arc<PriceTable>,
     ) -> Self {
         Self {
-            spend: Spend::new(budget, spent),
+            is_bounded: budget.is_some(),
+            spend: Spend::new(budget.unwrap_or_default(), spent),
             rule,
             prices,
             held: HashMap::new(),
@@ -70,6 +88,7 @@ impl Purse {
             costs: BatchCosts::default(),
             last: (None, Pico::ZERO),
             tight: None,
+            told_tight: None,
             used_up: None,
         }
     }
@@ -88,6 +107,9 @@ impl Purse {
         prompt: &Prompt,
         now: Timestamp,
     ) -> Room {
+        if !self.is_bounded {
+            return Room::Now;
+        }
         let price = match self.at_most(models, prompt, now) {
             Ok(price) => price,
             Err(unbounded) => {
@@ -160,6 +182,9 @@ impl Purse {
 
     /// The job that was asked about last starts.
     pub(super) fn started(&mut self, job: JobId) {
+        if !self.is_bounded {
+            return;
+        }
         let (_, price) = std::mem::take(&mut self.last);
         self.last = (None, price);
         self.spend.hold(Hold::exactly(price));
@@ -169,6 +194,9 @@ impl Purse {
     /// A request came to its end, and cost so much. If it may have been billed for more, what was held
     /// for it is kept until the run ends.
     pub(super) fn ended(&mut self, job: JobId, cost: Pico, maybe_billed: bool) {
+        if !self.is_bounded {
+            return;
+        }
         let held = self.held.remove(&job).unwrap_or_default();
         self.spend.settle(Hold::exactly(held), cost);
         if maybe_billed {
@@ -176,14 +204,31 @@ impl Purse {
         }
     }
 
-    /// That requests wait for money, if that is news.
-    pub(super) fn tight(&mut self) -> Option<Tight> {
-        self.tight.take()
+    /// That it alone keeps requests from being open, if that is news: told again once only half as many
+    /// may be.
+    pub(super) fn tight(&mut self) -> Option<EventKind> {
+        let tight = self.tight.take()?;
+        if self
+            .told_tight
+            .is_some_and(|told| tight.open >= told.div_ceil(2))
+        {
+            return None;
+        }
+        self.told_tight = Some(tight.open);
+        let shorter = tight.shorter.filter(|(_, open)| *open > tight.open);
+        Some(EventKind::BudgetTight {
+            open: tight.open,
+            shorter_max_tokens: shorter.map(|(max_tokens, _)| max_tokens),
+            shorter_open: shorter.map(|(_, open)| open),
+        })
     }
 
-    /// So many answers to requests for this model cost that much together.
-    pub(super) fn learn(&mut self, model: &str, answers: u64, cost: Pico) {
-        self.costs.observe(model, answers, cost);
+    /// What answers of the run have cost until now.
+    fn learn(&mut self, costs: &[AnswerCosts]) {
+        for of_model in costs {
+            let (answers, cost) = (of_model.answers, of_model.cost);
+            self.costs.observe(&of_model.model, answers, cost);
+        }
     }
 
     /// How many of these jobs, from the first one on, fit into a batch. They are held for `batch`,
@@ -194,6 +239,9 @@ impl Purse {
         items: &[Item],
         now: Timestamp,
     ) -> usize {
+        if !self.is_bounded {
+            return items.len();
+        }
         let fits = |item: &&Item| {
             let hold = match self.hold_in_batch(item, now) {
                 Ok(hold) => hold,
@@ -212,15 +260,18 @@ impl Purse {
         items.iter().take_while(fits).count()
     }
 
+    /// Takes up what an earlier dispatch left: what answers have cost until now, and what is in remote
+    /// batches.
+    pub(super) fn take_up(&mut self, found: &Found, estimator: &Estimator, now: Timestamp) {
+        self.learn(&found.costs);
+        for (batch, items) in &found.batches {
+            self.found(*batch, items, estimator, now);
+        }
+    }
+
     /// Jobs that were in a batch before this dispatch: they are held whether they fit or not. What
     /// has no bound is held at what it is likely to cost.
-    pub(super) fn found(
-        &mut self,
-        batch: BatchId,
-        items: &[Item],
-        estimator: &Estimator,
-        now: Timestamp,
-    ) {
+    fn found(&mut self, batch: BatchId, items: &[Item], estimator: &Estimator, now: Timestamp) {
         for (nth, item) in (1..).zip(items) {
             let hold = self.hold_in_batch(item, now).ok();
             let (prices, prompt) = (&self.prices, &item.prompt);
@@ -262,7 +313,7 @@ impl Purse {
             self.spend.keep(hold.most - spent.cost);
         }
         if spent.cost > Pico::ZERO {
-            self.learn(model, 1, spent.cost);
+            self.costs.observe(model, 1, spent.cost);
         }
         before.map(|held| held.tokens)
     }
@@ -303,6 +354,9 @@ impl Purse {
     /// tells. Not more, since what a crash leaves claimed is held until the run ends. While nothing is
     /// in flight at least the one that finds out that there is no room.
     pub(super) fn worth(&self) -> u32 {
+        if !self.is_bounded {
+            return u32::MAX;
+        }
         let left = self.spend.left().0.max(0);
         let worth = left.checked_div(self.last.1.0).unwrap_or(1);
         let least = u32::from(self.holds_nothing());
@@ -311,7 +365,7 @@ impl Purse {
 
     /// A warning that is due.
     pub(super) fn warning(&mut self) -> Option<EventKind> {
-        let percent = self.spend.warning()?;
+        let percent = self.spend.warning().filter(|_| self.is_bounded)?;
         Some(EventKind::BudgetWarning {
             percent,
             spent_usd: self.spend.spent(),
@@ -327,5 +381,5 @@ impl Purse {
 }
 
 #[cfg(test)]
-#[path = "purse_tests.rs"]
+#[path = "budget_tests.rs"]
 mod tests;

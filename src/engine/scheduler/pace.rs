@@ -1,0 +1,25 @@
+//! How fast jobs start.
+
+/// How fast jobs start, from one pulse to the next.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    last: u32,
+    current: u32,
+}
+
+impl Pace {
+    /// A request started.
+    pub(super) fn started(&mut self) {
+        self.current += 1;
+    }
+
+    /// A pulse came: the count begins anew.
+    pub(super) fn turn(&mut self) {
+        self.last = std::mem::take(&mut self.current);
+    }
+
+    /// Starts a pulse, the better of the last two counts.
+    pub(super) fn rate(&self) -> f64 {
+        f64::from(self.last.max(self.current))
+    }
+}
