@@ -55,6 +55,7 @@ const ENGINE: &[&str] = &[
     "provider::Polled",
     "provider::Provider",
     "provider::Reply",
+    "provider::Reserved",
     "provider::Request",
     "provider::ResultLine",
     "provider::StatusSource",

@@ -1,3 +1,5 @@
+//! Answers that are read side by side share one budget, and none waits for ever.
+
 use std::time::Duration;
 
 use futures_util::FutureExt;
