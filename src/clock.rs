@@ -256,10 +256,10 @@ mod tests {
 
     use super::{Clock, Elapsed, process_age, step, timeout};
 
-    #[test]
-    fn a_process_has_been_there_since_it_was_started() {
+    #[tokio::test]
+    async fn a_process_has_been_there_since_it_was_started() {
         let before = process_age();
-        std::thread::sleep(Duration::from_millis(30));
+        sleep(Duration::from_millis(30)).await;
         let aged = process_age().saturating_sub(before);
         let known = cfg!(target_os = "linux");
         assert_eq!(aged >= Duration::from_millis(30), known, "{aged:?}");

@@ -23,9 +23,12 @@ use serde_json::Value;
 /// Set (to anything), it makes this test write the schemas instead of comparing them.
 const UPDATE: &str = "UPDATE_SCHEMAS";
 
+/// Makes the schema of one shape.
+type Shape = fn() -> Value;
+
 /// Every documented shape: the name of its file, its version, and the shape. The version is raised when
 /// a change breaks what `docs/reference/exit-codes-and-json.md` promises, and not for what is added.
-const SHAPES: [(&str, u32, fn() -> Value); 14] = [
+const SHAPES: [(&str, u32, Shape); 14] = [
     ("input-line", 1, schema_of::<InputLine>),
     ("result-line", 1, schema_of::<ResultLine>),
     ("report", 1, schema_of::<Report>),

@@ -187,10 +187,13 @@ impl Roads {
     }
 
     /// Every time at which a road opens or the other one is taken.
-    pub(super) fn turns_at(&self) -> [Option<Timestamp>; 7] {
-        let [a, b, c] = self.first.turns_at();
-        let [d, e, f] = self.second.turns_at();
-        [a, b, c, d, e, f, self.second_from()]
+    pub(super) fn turns_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
+        let both = self
+            .first
+            .turns_at()
+            .into_iter()
+            .chain(self.second.turns_at());
+        both.chain([self.second_from()]).flatten()
     }
 
     /// A request of this job was sent.

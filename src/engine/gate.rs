@@ -158,10 +158,11 @@ impl OpenHours {
     pub(super) fn news(&mut self) -> Option<EventKind> {
         let closed = self.closed_until;
         let is_news = std::mem::replace(&mut self.told, closed) != closed;
-        is_news.then(|| match closed {
+        let news = match closed {
             Some(opens_at) => EventKind::HoursClosed { opens_at },
             None => EventKind::HoursOpened {},
-        })
+        };
+        is_news.then_some(news)
     }
 }
 

@@ -129,9 +129,8 @@ impl Lane {
 
     /// Times at which [`Lane::may_send`], [`Lane::is_claimable`] or its endpoint may come out differently
     /// although nothing has happened.
-    pub(super) fn turns_at(&self) -> [Option<Timestamp>; 8] {
-        let [a, b, c, d, e, f, g] = self.roads.turns_at();
-        [a, b, c, d, e, f, g, self.next_due]
+    pub(super) fn turns_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
+        self.roads.turns_at().chain(self.next_due)
     }
 
     pub(super) fn ready(&self) -> usize {

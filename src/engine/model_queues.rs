@@ -94,6 +94,7 @@ struct Sums {
 impl Facts {
     fn of(queue: &Lane) -> Self {
         let first = queue.roads.to(Endpoint::First);
+        let mut turns = queue.turns_at();
         Self {
             ready: u32::try_from(queue.ready()).unwrap_or(u32::MAX),
             claiming: queue.claiming(),
@@ -104,7 +105,7 @@ impl Facts {
             is_failing: first.circuit.open().is_some(),
             succeeded_at: first.last_success,
             wakes: queue.wakes_at(),
-            turns: queue.turns_at(),
+            turns: std::array::from_fn(|_| turns.next()),
         }
     }
 
@@ -204,7 +205,7 @@ impl ModelQueues {
     }
 
     /// The queue at that place, for what counts nowhere: what was told of it.
-    pub(super) fn to_tell(&mut self, at: usize) -> &mut Lane {
+    pub(super) fn noting(&mut self, at: usize) -> &mut Lane {
         self.visits += 1;
         &mut self.queues[at]
     }

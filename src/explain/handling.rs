@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::model::duration::format_duration;
 use crate::model::{Budget, ErrorClass, Treatment};
-use crate::policy::{MAX_CONTINUATIONS, RetrySettings};
+use crate::policy::{MAX_CONTINUATIONS, RetrySettings, WAITS_BY_EVIDENCE};
 
 /// Whether an attempt of a class costs money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -67,7 +67,8 @@ fn what_happens(class: ErrorClass, settings: &RetrySettings, waits: &[Duration])
             listed(waits)
         ),
         (Treatment::Retry, _) => format!(
-            "The job is tried again after {}; a `retry-after` of the server goes first. It fails after {} such attempts in all.",
+            "The job is tried again after {}{}; a `retry-after` of the server goes first. It fails after {} such attempts in all.",
+            while_others_succeed(class, settings),
             listed(waits),
             settings.max_attempts
         ),
@@ -88,6 +89,18 @@ fn what_happens(class: ErrorClass, settings: &RetrySettings, waits: &[Duration])
             "If other jobs get it too, the run halts with exit code 4: no further request starts, and no job fails. `claude-run resume` goes on, with one request first. A job that alone gets it, twice, fails alone.".to_owned()
         }
     }
+}
+
+/// The shorter waits of a job whose neighbours succeed, where they hold for that class.
+fn while_others_succeed(class: ErrorClass, settings: &RetrySettings) -> String {
+    if !settings.goes_by_evidence(class) {
+        return String::new();
+    }
+    let waits = WAITS_BY_EVIDENCE.map(|wait| format_duration(wait.mul_f64(settings.scale)));
+    format!(
+        "about {} while most others of its model succeed, else after ",
+        waits.join(", ")
+    )
 }
 
 /// The same with what may be asked differently then (`policy::amend`).

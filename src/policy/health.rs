@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 /// Answers are counted by the second, over as many seconds.
-const WINDOW_S: i64 = 30;
+const WINDOW_S: u8 = 30;
 /// Fewer answers say nothing.
 const LEAST_ANSWERS: u32 = 10;
 /// From this share of failures on the service is in trouble.
@@ -48,7 +48,7 @@ impl Health {
     /// At least 10 answers came in the last 30 seconds, and fewer than 20 % of them were failures.
     #[must_use]
     pub fn is_good(&self, now: Timestamp) -> bool {
-        let since = now.as_second() - WINDOW_S;
+        let since = now.as_second() - i64::from(WINDOW_S);
         // After a clock was set back, what lies ahead of it tells nothing.
         let lately = |second: &&Second| second.at > since && second.at <= now.as_second();
         let (answers, failures) = self.seconds.iter().filter(lately).fold(
@@ -66,7 +66,7 @@ impl Health {
 }
 
 fn place(at: i64) -> Option<usize> {
-    usize::try_from(at.rem_euclid(WINDOW_S)).ok()
+    usize::try_from(at.rem_euclid(i64::from(WINDOW_S))).ok()
 }
 
 #[cfg(test)]

@@ -53,8 +53,8 @@ pub use refusals::{
     Concerns, Refusal, Refusals, TOO_LARGE_TRIES, TooLarge, refused_though_full, surely_too_large,
 };
 pub use retry::{
-    LONGEST_HINT, Others, RetryBy, RetrySettings, Standing, Step, Verdict, acting_class, believed,
-    decide, decide_after_panic, no_more_retries, probe_wait, same_again,
+    LONGEST_HINT, Others, RetryBy, RetrySettings, Standing, Step, Verdict, WAITS_BY_EVIDENCE,
+    acting_class, believed, decide, decide_after_panic, no_more_retries, probe_wait, same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use spend::{Hold, Room, Spend, batch_reservation};

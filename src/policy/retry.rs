@@ -25,7 +25,7 @@ const HINT_TRUSTED_BELOW: u32 = 3;
 /// A hint is spread by up to this part of itself, upwards only.
 const HINT_JITTER: f64 = 0.1;
 /// The waits of a job whose neighbours succeed, while its row of failures is no longer than this list.
-const WAITS_BY_EVIDENCE: [Duration; 3] = [
+pub const WAITS_BY_EVIDENCE: [Duration; 3] = [
     Duration::from_millis(1_500),
     Duration::from_secs(3),
     Duration::from_secs(6),
@@ -57,7 +57,8 @@ pub struct RetrySettings {
 impl RetrySettings {
     /// Whether the neighbours have a say in the waits after failures of that class: not in limits, and
     /// not where the user has set the waits.
-    fn goes_by_evidence(&self, class: ErrorClass) -> bool {
+    #[must_use]
+    pub fn goes_by_evidence(&self, class: ErrorClass) -> bool {
         self.by == RetryBy::Evidence
             && class.budget() == Budget::Faults
             && !self.waits.are_set(class)

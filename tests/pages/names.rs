@@ -69,13 +69,13 @@ impl Code {
 
 /// The words between backticks, outside fences.
 fn quoted(text: &str) -> Vec<String> {
-    let mut in_fence = false;
+    let mut inside = false;
     let outside: Vec<_> = text
         .lines()
         .filter(|line| {
             let is_fence = line.trim_start().starts_with("```");
-            in_fence ^= is_fence;
-            !in_fence && !is_fence && !line.starts_with("    ")
+            inside ^= is_fence;
+            !inside && !is_fence && !line.starts_with("    ")
         })
         .collect();
     let text = outside.join("\n");

@@ -51,7 +51,10 @@ impl Page {
 
     pub(crate) fn text_of(&self, block: &Block) -> String {
         let lines = &self.lines[block.start..block.end];
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        lines
+            .iter()
+            .flat_map(|line| [line.as_str(), "\n"])
+            .collect()
     }
 
     /// The commands of a block, with their places in the page.

@@ -36,7 +36,10 @@ pub struct LoadedFile {
 impl LoadedFile {
     /// The dotted keys that it sets.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        let is_waits = |name: &str| name.starts_with("retry.") && name.ends_with(".waits");
+        let is_waits = |name: &str| {
+            let class = name.strip_prefix("retry.");
+            class.is_some_and(|rest| rest.strip_suffix(".waits").is_some())
+        };
         let is_key = move |name: &&str| keys::find(name).is_some() || is_waits(name);
         self.lines.keys().map(String::as_str).filter(is_key)
     }

@@ -68,7 +68,7 @@ pub(super) fn to_keep(flags: &Flags, in_force: &Options) -> DispatchOptions {
             Some(name) => (name.to_owned(), value),
             None => (key, value),
         });
-    DispatchOptions::from_iter(kept)
+    kept.collect()
 }
 
 /// The layer of what is kept with a run.
@@ -77,7 +77,7 @@ pub(super) fn to_keep(flags: &Flags, in_force: &Options) -> DispatchOptions {
 ///
 /// A value cannot be used (exit code 2).
 pub(super) fn flags_of(run: &DispatchOptions) -> Result<Flags, Failure> {
-    let given = run.kept().into_iter().filter_map(|(name, value)| {
+    let given = run.kept().filter_map(|(name, value)| {
         let known = OLD_NAMES.iter().find(|(old, _)| *old == name);
         let key = known.map_or(name.as_str(), |(_, key)| key);
         // A key of a newer version is left to that.

@@ -89,7 +89,7 @@ impl Scheduler {
         let notes = std::mem::take(&mut self.notes);
         let of_limits = self.throttles.take_notes();
         for at in looked_at {
-            let news = self.queues.to_tell(*at).news_of_probes();
+            let news = self.queues.noting(*at).news_of_probes();
             effects.extend(news.map(Effect::Tell));
         }
         effects.extend(notes.into_iter().chain(of_limits).map(Effect::Tell));

@@ -16,7 +16,7 @@ impl Scheduler {
         now: Timestamp,
     ) {
         for at in looked_at {
-            let lane = self.queues.to_tell(*at);
+            let lane = self.queues.noting(*at);
             let turned = lane.roads.turned(now);
             effects.extend(turned.map(|to| Effect::Divert(lane.model.clone(), to)));
         }

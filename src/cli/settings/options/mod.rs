@@ -89,8 +89,11 @@ pub struct Options {
     pub verbose: u8,
 }
 
+/// Adds the flags of one area to a command.
+pub(super) type AddFlags = fn(clap::Command) -> clap::Command;
+
 /// The areas that have flags, by the name of their table.
-pub(super) const AREAS: [(&str, fn(clap::Command) -> clap::Command); 6] = [
+pub(super) const AREAS: [(&str, AddFlags); 6] = [
     ("dispatch", Dispatch::augment_args),
     ("batch", Batch::augment_args),
     ("retry", Retry::augment_args),
