@@ -9,7 +9,7 @@ use crate::store::{Result, Store, Unbounded};
 
 /// Writes down how much each attempt of the run may have cost at most that may have been billed and
 /// of which that is not known. Called before [`Store::start_run`], it finds what a crash left open
-/// with all that the job asked differently. `given` are the beginnings that are marked for the cache,
+/// with all that the job asked differently. `given` are the prefixes that are marked for the cache,
 /// and how many searches the user said to expect. What has no bound stays without one.
 ///
 /// # Errors

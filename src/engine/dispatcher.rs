@@ -37,7 +37,7 @@ use crate::model::{ClaimedJob, EventKind, Halt, Observer, PageStatus, Run, RunEn
 use crate::policy::{Marker, Prompt};
 use crate::provider::{BatchApi, Provider, Reply, Reserved};
 use crate::store::{
-    BatchStore, Claimed, Finish, Pulse, Recovered, StatusChange, Store, StoreError, Waiting,
+    BatchStore, Claimed, Finish, Recovered, RunSnapshot, StatusChange, Store, StoreError, Waiting,
 };
 
 /// Why the dispatcher left a run that it did not break off.
@@ -106,8 +106,8 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     if let Some(waiting) = recovered.waiting {
         observer.observe(&events.make(clock.now(), still_waiting(waiting)));
     }
-    let pulse = store.pulse(run.id).await?;
-    let scheduler = Scheduler::new(run, &settings, pulse, clock.now());
+    let snapshot = store.snapshot(run.id).await?;
+    let scheduler = Scheduler::new(run, &settings, snapshot, clock.now());
     let mut budget = budget_of(&*store, run, &settings).await?;
     if let Some(found) = batches.as_mut().map(BatchLane::take_found) {
         budget.take_up(&found, scheduler.estimator(), clock.now());
@@ -253,7 +253,7 @@ enum Called {
     },
     /// Claims were given back, or a change of the status page was written down.
     Kept(Result<(), StoreError>),
-    Pulsed(Result<Pulse, StoreError>),
+    Snapshot(Result<RunSnapshot, StoreError>),
 }
 
 /// Ends of attempts that went into the store together.
@@ -275,7 +275,7 @@ enum Happening {
     Answer(Answer),
     Called(Result<Called, JoinError>),
     Status(PageStatus),
-    PulseIsDue,
+    SnapshotIsDue,
     /// The batch lane tells something.
     News(News),
     WakeUp,
@@ -285,7 +285,7 @@ enum Happening {
 impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     async fn run(mut self) -> Result<Ending, EngineError> {
         let pace = self.settings.pace;
-        let (mut pulse, mut tick) = (every(pace.pulse), every(pace.tick));
+        let (mut snapshot, mut tick) = (every(pace.snapshot), every(pace.tick));
         self.on_stop(self.stop.current());
         let mut heard = Instant::now();
         loop {
@@ -293,7 +293,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 return self.leave(leave).await;
             }
             self.note_stall_since(heard);
-            let happening = self.next(&mut pulse, &mut tick).await;
+            let happening = self.next(&mut snapshot, &mut tick).await;
             heard = Instant::now();
             match happening {
                 Happening::Answer(first) => self.on_answers(first),
@@ -306,9 +306,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 }
                 Happening::Status(status) => self.on_status(status),
                 Happening::News(news) => self.on_news(news),
-                Happening::PulseIsDue => {
+                Happening::SnapshotIsDue => {
                     self.follow_wall();
-                    self.pulse();
+                    self.snapshot();
                 }
                 Happening::WakeUp => self.abandon_if_due(),
                 Happening::Stop(Stop::Now) => {
@@ -321,7 +321,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     }
 
     /// What happens next that may change what is to be done.
-    async fn next(&mut self, pulse: &mut Interval, tick: &mut Interval) -> Happening {
+    async fn next(&mut self, snapshot: &mut Interval, tick: &mut Interval) -> Happening {
         let wake = match (self.scheduler.wakes_at(), self.abandon_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -330,13 +330,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             let since = self.clock.now();
             let happening = tokio::select! {
                 biased;
-                happening = self.happening(pulse, wake) => Some(happening),
+                happening = self.happening(snapshot, wake) => Some(happening),
                 due = tick.tick() => {
                     self.note_stall_since(due);
                     self.notice_silent_store();
                     self.observer.tick(self.clock.now());
                     // Nothing is to be done for a while: then there is nothing to plan either.
-                    let is_far = |at| at > add(self.clock.now(), self.settings.pace.pulse);
+                    let is_far = |at| at > add(self.clock.now(), self.settings.pace.snapshot);
                     (!wake.is_some_and(is_far)).then_some(Happening::WakeUp)
                 }
             };
@@ -347,7 +347,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
-    async fn happening(&mut self, pulse: &mut Interval, wake: Option<Timestamp>) -> Happening {
+    async fn happening(&mut self, snapshot: &mut Interval, wake: Option<Timestamp>) -> Happening {
         let clock = self.clock;
         let wake_up = async move {
             match wake {
@@ -365,7 +365,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             news = news_of(&mut self.batches) => Happening::News(news),
             status = self.lookout.told() => Happening::Status(status),
             () = wake_up => Happening::WakeUp,
-            _ = pulse.tick() => Happening::PulseIsDue,
+            _ = snapshot.tick() => Happening::SnapshotIsDue,
         }
     }
 
@@ -384,7 +384,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     });
                 }
                 Effect::Tell(kind) => self.tell(now, kind),
-                Effect::Pulse => self.ask_for_pulse(),
+                Effect::Snapshot => self.ask_for_snapshot(),
                 Effect::AskPage => self.lookout.ask(),
                 Effect::Divert(model, to) => self.tell(now, self.events.switched(model, to)),
                 Effect::Leave(leave) if self.calls.is_empty() && self.may_leave(&leave) => {
@@ -422,9 +422,9 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         self.observer.observe(&self.events.make(at, kind));
     }
 
-    fn ask_for_pulse(&mut self) {
+    fn ask_for_snapshot(&mut self) {
         let run = self.run.id;
-        self.call(move |store| async move { Called::Pulsed(store.pulse(run).await) });
+        self.call(move |store| async move { Called::Snapshot(store.snapshot(run).await) });
     }
 
     fn on_called(&mut self, called: Called) {
@@ -442,13 +442,13 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 self.scheduler.on_claim_failed(&model);
                 self.trouble.get_or_insert(error);
             }
-            Called::Pulsed(Ok(pulse)) => {
+            Called::Snapshot(Ok(snapshot)) => {
                 self.keep_in_step();
-                self.scheduler.on_pulse(pulse);
+                self.scheduler.on_snapshot(snapshot);
             }
             Called::Finished { group, result } => self.on_finished(&group, result),
             Called::Kept(Ok(())) => {}
-            Called::Pulsed(Err(error)) | Called::Kept(Err(error)) => {
+            Called::Snapshot(Err(error)) | Called::Kept(Err(error)) => {
                 self.scheduler.on_store_failed();
                 self.trouble.get_or_insert(error);
             }

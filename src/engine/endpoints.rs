@@ -1,6 +1,6 @@
 //! Where one model's requests go: to the first endpoint, or, while that does not work, to the second.
 //!
-//! Each endpoint is a road with a circuit and a pause of its own. When the first road's circuit has
+//! Each endpoint is a route with a circuit and a pause of its own. When the first route's circuit has
 //! been open for a set time, the second takes the requests, and one probe at a time still goes to
 //! the first: its first success turns everything back. Pure: time is an argument.
 
@@ -16,7 +16,7 @@ use crate::policy::{Circuit, Doubt, Health};
 
 /// One model's way to one endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Road {
+pub(super) struct EndpointRoute {
     /// Opens when everything fails.
     pub(super) circuit: Circuit,
     /// Holds back what an answer says that no job can get past, until that is confirmed.
@@ -31,7 +31,7 @@ pub(super) struct Road {
     pub(super) last_success: Option<Timestamp>,
 }
 
-impl Road {
+impl EndpointRoute {
     fn lets_through(&self, now: Timestamp) -> bool {
         self.circuit.lets_through(now)
             && self.paused_until.is_none_or(|until| until <= now)
@@ -62,21 +62,21 @@ impl Road {
     }
 }
 
-/// Both roads, and which of them is taken.
+/// Both routes, and which of them is taken.
 #[derive(Debug, Default)]
-pub(super) struct Roads {
-    first: Road,
-    second: Road,
+pub(super) struct EndpointRoutes {
+    first: EndpointRoute,
+    second: EndpointRoute,
     /// The second is taken when the first has failed for so long. None: there is no second, or it
     /// was switched off.
     after: Option<Duration>,
     /// Which one the requests went to when somebody looked last.
     taken: Endpoint,
-    /// The job that probed the first road last.
+    /// The job that probed the first route last.
     prober: Option<JobId>,
 }
 
-impl Roads {
+impl EndpointRoutes {
     pub(super) fn new(second: Option<&SecondEndpoint>) -> Self {
         Self {
             after: second.map(|second| second.after),
@@ -84,21 +84,21 @@ impl Roads {
         }
     }
 
-    pub(super) fn to(&self, endpoint: Endpoint) -> &Road {
+    pub(super) fn to(&self, endpoint: Endpoint) -> &EndpointRoute {
         match endpoint {
             Endpoint::First => &self.first,
             Endpoint::Second => &self.second,
         }
     }
 
-    pub(super) fn to_mut(&mut self, endpoint: Endpoint) -> &mut Road {
+    pub(super) fn to_mut(&mut self, endpoint: Endpoint) -> &mut EndpointRoute {
         match endpoint {
             Endpoint::First => &mut self.first,
             Endpoint::Second => &mut self.second,
         }
     }
 
-    /// Since when the second road may be taken, or from when on.
+    /// Since when the second route may be taken, or from when on.
     fn second_from(&self) -> Option<Timestamp> {
         let open = self.first.circuit.open()?;
         Some(add(open.since, self.after?))
@@ -177,7 +177,7 @@ impl Roads {
         }
     }
 
-    /// When each road opens, as far as that is a matter of time.
+    /// When each route opens, as far as that is a matter of time.
     pub(super) fn open_at(&self) -> [Option<Timestamp>; 2] {
         let second = self.second_from();
         [
@@ -186,7 +186,7 @@ impl Roads {
         ]
     }
 
-    /// Every time at which a road opens or the other one is taken.
+    /// Every time at which a route opens or the other one is taken.
     pub(super) fn turns_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
         let both = self
             .first
@@ -198,9 +198,9 @@ impl Roads {
 
     /// A request of this job was sent.
     pub(super) fn sent(&mut self, job: JobId, to: Endpoint, now: Timestamp) {
-        let road = self.to_mut(to);
-        road.circuit.sent(job);
-        road.doubt.sent(job, now);
+        let route = self.to_mut(to);
+        route.circuit.sent(job);
+        route.doubt.sent(job, now);
         if to == Endpoint::First {
             self.prober = self.first.circuit.open().map(|_| job);
         }
@@ -208,9 +208,9 @@ impl Roads {
 
     /// A request came to nothing that says anything.
     pub(super) fn forgotten(&mut self, job: JobId) {
-        for road in [&mut self.first, &mut self.second] {
-            road.circuit.forgotten(job);
-            road.doubt.answered(job, false);
+        for route in [&mut self.first, &mut self.second] {
+            route.circuit.forgotten(job);
+            route.doubt.answered(job, false);
         }
     }
 
@@ -239,120 +239,126 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    fn fail(road: &mut Road, job: i64, now: i64) {
+    fn fail(route: &mut EndpointRoute, job: i64, now: i64) {
         let (class, wait) = (ErrorClass::Unavailable, Duration::from_secs(20));
-        road.circuit.failed(JobId(job), class, wait, 1.0, at(now));
+        route.circuit.failed(JobId(job), class, wait, 1.0, at(now));
     }
 
-    fn break_road(road: &mut Road, now: i64) {
+    fn break_route(route: &mut EndpointRoute, now: i64) {
         for job in 0..20 {
-            fail(road, job, now);
+            fail(route, job, now);
         }
     }
 
-    /// A first road that broke at second 0, and a second that is taken after five minutes.
-    fn broken() -> Roads {
-        let mut roads = Roads {
+    /// A first route that broke at second 0, and a second that is taken after five minutes.
+    fn broken() -> EndpointRoutes {
+        let mut routes = EndpointRoutes {
             after: Some(Duration::from_mins(5)),
-            ..Roads::default()
+            ..EndpointRoutes::default()
         };
-        break_road(&mut roads.first, 0);
-        roads
+        break_route(&mut routes.first, 0);
+        routes
     }
 
     #[test]
     fn the_second_endpoint_is_taken_when_the_first_has_failed_for_its_time() {
-        let mut roads = broken();
-        roads.sent(JobId(50), Endpoint::First, at(0));
-        assert_eq!(roads.open_to(at(299)), None);
-        assert_eq!(roads.open_at()[1], Some(at(300)));
-        assert_eq!(roads.open_to(at(300)), Some(Endpoint::Second));
-        assert_eq!(roads.turned(at(300)), Some(Endpoint::Second));
-        assert_eq!(roads.turned(at(301)), None);
-        assert_eq!(roads.most_per_claim(at(300)), u32::MAX);
+        let mut routes = broken();
+        routes.sent(JobId(50), Endpoint::First, at(0));
+        assert_eq!(routes.open_to(at(299)), None);
+        assert_eq!(routes.open_at()[1], Some(at(300)));
+        assert_eq!(routes.open_to(at(300)), Some(Endpoint::Second));
+        assert_eq!(routes.turned(at(300)), Some(Endpoint::Second));
+        assert_eq!(routes.turned(at(301)), None);
+        assert_eq!(routes.most_per_claim(at(300)), u32::MAX);
     }
 
     #[test]
     fn without_a_second_endpoint_only_probes_go() {
-        let mut roads = broken();
-        assert!(roads.switch_second_off() && !roads.switch_second_off());
-        assert_eq!(roads.open_to(at(400)), Some(Endpoint::First));
-        roads.sent(JobId(50), Endpoint::First, at(0));
-        assert_eq!(roads.open_to(at(9_000)), None);
-        assert_eq!(roads.most_per_claim(at(9_000)), 1);
-        assert_eq!(roads.open_at()[1], None);
+        let mut routes = broken();
+        assert!(routes.switch_second_off() && !routes.switch_second_off());
+        assert_eq!(routes.open_to(at(400)), Some(Endpoint::First));
+        routes.sent(JobId(50), Endpoint::First, at(0));
+        assert_eq!(routes.open_to(at(9_000)), None);
+        assert_eq!(routes.most_per_claim(at(9_000)), 1);
+        assert_eq!(routes.open_at()[1], None);
     }
 
     #[test]
     fn one_probe_at_a_time_still_goes_to_the_first_and_its_success_turns_back() {
-        let mut roads = broken();
-        roads.turned(at(400));
+        let mut routes = broken();
+        routes.turned(at(400));
         assert_eq!(
-            roads.open_to(at(400)),
+            routes.open_to(at(400)),
             Some(Endpoint::First),
             "a probe is due"
         );
-        roads.sent(JobId(50), Endpoint::First, at(0));
-        assert_eq!(roads.open_to(at(400)), Some(Endpoint::Second));
-        fail(&mut roads.first, 50, 401);
-        assert_eq!(roads.open_to(at(402)), Some(Endpoint::Second));
-        assert_eq!(roads.open_to(at(421)), Some(Endpoint::First));
-        roads.sent(JobId(51), Endpoint::First, at(0));
-        roads.first.circuit.answered();
-        assert_eq!(roads.open_to(at(422)), Some(Endpoint::First));
-        assert_eq!(roads.turned(at(422)), Some(Endpoint::First));
+        routes.sent(JobId(50), Endpoint::First, at(0));
+        assert_eq!(routes.open_to(at(400)), Some(Endpoint::Second));
+        fail(&mut routes.first, 50, 401);
+        assert_eq!(routes.open_to(at(402)), Some(Endpoint::Second));
+        assert_eq!(routes.open_to(at(421)), Some(Endpoint::First));
+        routes.sent(JobId(51), Endpoint::First, at(0));
+        routes.first.circuit.answered();
+        assert_eq!(routes.open_to(at(422)), Some(Endpoint::First));
+        assert_eq!(routes.turned(at(422)), Some(Endpoint::First));
     }
 
     #[test]
     fn no_job_probes_twice_in_a_row_while_the_second_endpoint_works() {
-        let mut roads = broken();
-        roads.sent(JobId(50), Endpoint::First, at(0));
-        fail(&mut roads.first, 50, 401);
+        let mut routes = broken();
+        routes.sent(JobId(50), Endpoint::First, at(0));
+        fail(&mut routes.first, 50, 401);
         assert_eq!(
-            roads.open_to_job(JobId(50), at(500)),
+            routes.open_to_job(JobId(50), at(500)),
             Some(Endpoint::Second)
         );
-        assert_eq!(roads.open_to_job(JobId(51), at(500)), Some(Endpoint::First));
-        break_road(&mut roads.second, 450);
-        assert_eq!(roads.open_to_job(JobId(50), at(500)), Some(Endpoint::First));
+        assert_eq!(
+            routes.open_to_job(JobId(51), at(500)),
+            Some(Endpoint::First)
+        );
+        break_route(&mut routes.second, 450);
+        assert_eq!(
+            routes.open_to_job(JobId(50), at(500)),
+            Some(Endpoint::First)
+        );
     }
 
     #[test]
     fn when_both_fail_both_are_probed() {
-        let mut roads = broken();
-        break_road(&mut roads.second, 310);
-        assert_eq!(roads.most_per_claim(at(400)), 1);
-        assert_eq!(roads.open_to(at(400)), Some(Endpoint::First));
-        roads.sent(JobId(50), Endpoint::First, at(0));
-        assert_eq!(roads.open_to(at(400)), Some(Endpoint::Second));
-        roads.sent(JobId(51), Endpoint::Second, at(0));
-        assert_eq!(roads.open_to(at(9_000)), None, "both probes are out");
-        roads.forgotten(JobId(51));
-        assert_eq!(roads.open_to(at(9_000)), Some(Endpoint::Second));
+        let mut routes = broken();
+        break_route(&mut routes.second, 310);
+        assert_eq!(routes.most_per_claim(at(400)), 1);
+        assert_eq!(routes.open_to(at(400)), Some(Endpoint::First));
+        routes.sent(JobId(50), Endpoint::First, at(0));
+        assert_eq!(routes.open_to(at(400)), Some(Endpoint::Second));
+        routes.sent(JobId(51), Endpoint::Second, at(0));
+        assert_eq!(routes.open_to(at(9_000)), None, "both probes are out");
+        routes.forgotten(JobId(51));
+        assert_eq!(routes.open_to(at(9_000)), Some(Endpoint::Second));
     }
 
     #[test]
     fn a_limit_pauses_its_own_road_alone() {
-        let mut roads = broken();
-        roads.sent(JobId(50), Endpoint::First, at(0));
-        assert!(roads.to_mut(Endpoint::Second).pause(at(600), at(400)));
-        assert!(!roads.to_mut(Endpoint::Second).pause(at(500), at(401)));
-        assert_eq!(roads.open_to(at(599)), None);
-        assert_eq!(roads.open_at()[1], Some(at(600)));
-        assert_eq!(roads.open_to(at(600)), Some(Endpoint::Second));
+        let mut routes = broken();
+        routes.sent(JobId(50), Endpoint::First, at(0));
+        assert!(routes.to_mut(Endpoint::Second).pause(at(600), at(400)));
+        assert!(!routes.to_mut(Endpoint::Second).pause(at(500), at(401)));
+        assert_eq!(routes.open_to(at(599)), None);
+        assert_eq!(routes.open_at()[1], Some(at(600)));
+        assert_eq!(routes.open_to(at(600)), Some(Endpoint::Second));
     }
 
     #[test]
     fn a_probe_that_must_wait_holds_nothing_up_while_the_second_endpoint_works() {
-        let roads = broken();
+        let routes = broken();
         let first_waits = |to| match to {
             Endpoint::First => Verdict::Wait,
             Endpoint::Second => Verdict::Go,
         };
-        let judged = |now| roads.judge(JobId(50), at(now), first_waits);
+        let judged = |now| routes.judge(JobId(50), at(now), first_waits);
         assert_eq!(judged(299), (Endpoint::First, Verdict::Wait));
         assert_eq!(judged(400), (Endpoint::Second, Verdict::Go));
-        let go = roads.judge(JobId(50), at(400), |_| Verdict::Go);
+        let go = routes.judge(JobId(50), at(400), |_| Verdict::Go);
         assert_eq!(go, (Endpoint::First, Verdict::Go));
     }
 }

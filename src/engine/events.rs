@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::scheduler::LaneChange;
+use super::scheduler::QueueChange;
 use super::settings::SecondEndpoint;
 use crate::model::{
     Amendment, ClaimedJob, Endpoint, Event, EventKind, JobState, Lane, PageStatus, RunId,
@@ -115,12 +115,12 @@ impl EventMaker {
         &self,
         at: Timestamp,
         model: &str,
-        change: LaneChange,
+        change: QueueChange,
     ) -> Option<Event> {
         let model = model.to_owned();
         let kind = match change {
-            LaneChange::None => return None,
-            LaneChange::Opened {
+            QueueChange::None => return None,
+            QueueChange::Opened {
                 at,
                 class,
                 next_probe_at,
@@ -130,17 +130,17 @@ impl EventMaker {
                 next_probe_at,
                 endpoint: self.shown(at),
             },
-            LaneChange::Closed { at } => EventKind::CircuitClosed {
+            QueueChange::Closed { at } => EventKind::CircuitClosed {
                 model,
                 endpoint: self.shown(at),
             },
-            LaneChange::SecondOff(unfit) => EventKind::EndpointOff {
+            QueueChange::SecondOff(unfit) => EventKind::EndpointOff {
                 endpoint: self.shown(Endpoint::Second).unwrap_or_default(),
                 model: (!unfit.any_model).then_some(model),
                 error_class: unfit.because.class,
                 message: unfit.because.message,
             },
-            LaneChange::Waiting { halt, until } => EventKind::HaltWaiting {
+            QueueChange::Waiting { halt, until } => EventKind::HaltWaiting {
                 error_class: halt.class,
                 message: halt.message,
                 next_try_at: until,

@@ -10,7 +10,7 @@
 //! gate         what holds a whole lane back: the hours, a halt, an endpoint that never answers
 //! endpoints    which endpoint a model's requests go to
 //! model_queues which models' jobs may be claimed or sent now
-//! lane         the part of its state that belongs to one model
+//! model_queue  the part of its state that belongs to one model
 //! charge       pure: what an attempt cost, and what it may have cost at most
 //! terms        what the bound of a request's cost rests on
 //! bounds       the same of attempts that a crash left open
@@ -44,8 +44,8 @@ mod error_result;
 mod events;
 mod gate;
 mod interrupted;
-mod lane;
 mod live_rate;
+mod model_queue;
 mod model_queues;
 mod outcome;
 mod providers;

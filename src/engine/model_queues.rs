@@ -11,14 +11,14 @@ use std::ops::{Deref, DerefMut};
 
 use jiff::Timestamp;
 
-use super::lane::Lane;
+use super::model_queue::ModelQueue;
 use crate::model::Endpoint;
 use crate::policy::ModelClasses;
 
 /// See the module's documentation. A queue's place never changes.
 #[derive(Debug)]
 pub(super) struct ModelQueues {
-    queues: Vec<Lane>,
+    queues: Vec<ModelQueue>,
     by_model: HashMap<String, usize>,
     /// Queues whose models share limits, by the name of their class.
     by_class: HashMap<String, Vec<usize>>,
@@ -92,8 +92,8 @@ struct Sums {
 }
 
 impl Facts {
-    fn of(queue: &Lane) -> Self {
-        let first = queue.roads.to(Endpoint::First);
+    fn of(queue: &ModelQueue) -> Self {
+        let first = queue.routes.to(Endpoint::First);
         let mut turns = queue.turns_at();
         Self {
             ready: u32::try_from(queue.ready()).unwrap_or(u32::MAX),
@@ -179,7 +179,7 @@ impl ModelQueues {
     }
 
     /// Adds the queue of a model that has none.
-    pub(super) fn add(&mut self, queue: Lane) {
+    pub(super) fn add(&mut self, queue: ModelQueue) {
         let at = self.queues.len();
         self.by_model.insert(queue.model.clone(), at);
         let class = self.classes.class_of(&queue.model).to_owned();
@@ -189,7 +189,7 @@ impl ModelQueues {
         self.recount(at);
     }
 
-    pub(super) fn of(&self, model: &str) -> Option<&Lane> {
+    pub(super) fn of(&self, model: &str) -> Option<&ModelQueue> {
         self.by_model.get(model).map(|at| &self.queues[*at])
     }
 
@@ -205,7 +205,7 @@ impl ModelQueues {
     }
 
     /// The queue at that place, for what counts nowhere: what was told of it.
-    pub(super) fn noting(&mut self, at: usize) -> &mut Lane {
+    pub(super) fn noting(&mut self, at: usize) -> &mut ModelQueue {
         self.visits += 1;
         &mut self.queues[at]
     }
@@ -217,14 +217,14 @@ impl ModelQueues {
     }
 
     /// Changes every queue: for what concerns all of them, and is rare.
-    pub(super) fn each(&mut self, mut change: impl FnMut(&mut Lane)) {
+    pub(super) fn each(&mut self, mut change: impl FnMut(&mut ModelQueue)) {
         for at in 0..self.queues.len() {
             change(&mut self.at(at));
         }
     }
 
     /// Changes every queue whose first endpoint keeps failing.
-    pub(super) fn each_failing(&mut self, mut change: impl FnMut(&mut Lane)) {
+    pub(super) fn each_failing(&mut self, mut change: impl FnMut(&mut ModelQueue)) {
         for at in self.failing.iter().copied().collect::<Vec<_>>() {
             change(&mut self.at(at));
         }
@@ -261,7 +261,7 @@ impl ModelQueues {
             self.visits += 1;
             let queue = &self.queues[at];
             let may_send = queue.ready() > 0 && queue.may_send(now);
-            let (claimable, diverted) = (queue.is_claimable(now), queue.roads.is_diverted(now));
+            let (claimable, diverted) = (queue.is_claimable(now), queue.routes.is_diverted(now));
             keep(&mut self.standing.sendable, at, may_send);
             keep(&mut self.standing.claimable, at, claimable);
             keep(&mut self.standing.diverted, at, diverted);
@@ -342,18 +342,18 @@ impl ModelQueues {
     }
 
     /// Whether jobs of another model than this queue's have not ended.
-    pub(super) fn has_jobs_beside(&self, queue: &Lane) -> bool {
+    pub(super) fn has_jobs_beside(&self, queue: &ModelQueue) -> bool {
         self.sums.with_jobs_left > usize::from(queue.has_jobs_left())
     }
 
     /// The same, of models that are not blocked.
-    pub(super) fn has_jobs_to_try_beside(&self, queue: &Lane) -> bool {
+    pub(super) fn has_jobs_to_try_beside(&self, queue: &ModelQueue) -> bool {
         let own = queue.has_jobs_left() && !queue.blocked;
         self.sums.with_jobs_to_try > usize::from(own)
     }
 
     /// When a job of another model than this queue's succeeded last.
-    pub(super) fn success_beside(&self, queue: &Lane) -> Option<Timestamp> {
+    pub(super) fn success_beside(&self, queue: &ModelQueue) -> Option<Timestamp> {
         let own = self.by_model.get(&queue.model);
         let mut latest = self.successes.iter().rev();
         let (time, _) = latest.find(|(_, at)| Some(at) != own)?;
@@ -376,15 +376,15 @@ pub(super) struct QueueMut<'a> {
 }
 
 impl Deref for QueueMut<'_> {
-    type Target = Lane;
+    type Target = ModelQueue;
 
-    fn deref(&self) -> &Lane {
+    fn deref(&self) -> &ModelQueue {
         &self.queues.queues[self.at]
     }
 }
 
 impl DerefMut for QueueMut<'_> {
-    fn deref_mut(&mut self) -> &mut Lane {
+    fn deref_mut(&mut self) -> &mut ModelQueue {
         &mut self.queues.queues[self.at]
     }
 }

@@ -55,7 +55,7 @@ impl Outcome {
         })
     }
 
-    /// What it says to those who doubt another answer of the same road.
+    /// What it says to those who doubt another answer of the same route.
     pub(super) fn note_doubt(
         &self,
         doubt: &mut Doubt,

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::budget::RunBudget;
 use super::gate::RunGate;
-use super::lane::Lane;
+use super::model_queue::ModelQueue;
 use super::model_queues::ModelQueues;
 use super::outcome::{Outcome, Unfit, halt_for};
 use super::settings::EngineSettings;
@@ -33,9 +33,9 @@ use crate::model::{
     AttemptId, AttemptOutcome, ClaimedJob, Endpoint, ErrorClass, EventKind, Halt, Run, RunId,
 };
 use crate::policy::{
-    Changed, Prompt, RetrySettings, Unusable, acting_class, probe_wait, speaks_of_the_lane,
+    Changed, Prompt, RetrySettings, Unusable, acting_class, probe_wait, speaks_of_the_model,
 };
-use crate::store::{Claim, Claimed, LaneLoad, Next, Pulse};
+use crate::store::{Claim, Claimed, Next, QueueLoad, RunSnapshot};
 use pace::Pace;
 
 /// Up to this part of the stagger is added to it, so that several runs do not march in step.
@@ -55,7 +55,7 @@ pub(super) enum Effect {
     /// Tell those who watch.
     Tell(EventKind),
     /// Ask the store how the run stands.
-    Pulse,
+    Snapshot,
     /// Ask the status page.
     AskPage,
     /// Tell that this model's requests go to this endpoint now.
@@ -98,7 +98,7 @@ pub(super) struct Scheduler {
     next_start: Option<Timestamp>,
     planned_at: Timestamp,
     pace: Pace,
-    /// What holds the whole lane back.
+    /// What holds the whole queue back.
     gate: RunGate,
     page: PageWatch,
     /// Some job of the run has succeeded, now or in an earlier dispatch.
@@ -109,7 +109,7 @@ pub(super) struct Scheduler {
     throttles: Throttles,
     /// What is to be told at the next plan.
     notes: Vec<EventKind>,
-    pulse_asked: bool,
+    snapshot_asked: bool,
     /// A job of some model was held: what the run reports if nothing else is left.
     held_because: Option<Halt>,
     /// The batch lane has work: an empty live lane is not the end.
@@ -119,16 +119,16 @@ pub(super) struct Scheduler {
 
 /// What an answer changed for more than its job; for those who watch.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum LaneChange {
+pub(super) enum QueueChange {
     /// Nothing.
     None,
-    /// The lane keeps failing: one probe at a time goes out.
+    /// The queue keeps failing: one probe at a time goes out.
     Opened {
         at: Endpoint,
         class: ErrorClass,
         next_probe_at: Timestamp,
     },
-    /// The lane works again.
+    /// The queue works again.
     Closed { at: Endpoint },
     /// The second endpoint cannot serve this model, or none, and is left out of account.
     SecondOff(Unfit),
@@ -137,7 +137,12 @@ pub(super) enum LaneChange {
 }
 
 impl Scheduler {
-    pub(super) fn new(run: &Run, settings: &EngineSettings, pulse: Pulse, now: Timestamp) -> Self {
+    pub(super) fn new(
+        run: &Run,
+        settings: &EngineSettings,
+        snapshot: RunSnapshot,
+        now: Timestamp,
+    ) -> Self {
         let mut scheduler = Self {
             run: run.id,
             stagger: settings.stagger,
@@ -153,16 +158,16 @@ impl Scheduler {
             next_start: None,
             planned_at: Timestamp::MIN,
             pace: Pace::default(),
-            gate: RunGate::new(settings, pulse.answered),
+            gate: RunGate::new(settings, snapshot.answered),
             page: PageWatch::new(settings.status.is_some()),
             ever_succeeded: run.jobs.succeeded > 0,
             unusable: Unusable::default(),
-            pulse_asked: false,
+            snapshot_asked: false,
             held_because: None,
             beside: false,
             leaving: None,
         };
-        scheduler.on_pulse(pulse);
+        scheduler.on_snapshot(snapshot);
         scheduler
     }
 
@@ -171,10 +176,10 @@ impl Scheduler {
         self.throttles.on_wire()
     }
 
-    pub(super) fn on_pulse(&mut self, pulse: Pulse) {
-        let asked = std::mem::take(&mut self.pulse_asked);
+    pub(super) fn on_snapshot(&mut self, snapshot: RunSnapshot) {
+        let asked = std::mem::take(&mut self.snapshot_asked);
         self.pace.turn();
-        for load in pulse.lanes {
+        for load in snapshot.queues {
             match self.queues.of(&load.model) {
                 Some(queue) if !queue.is_news(&load) => {}
                 Some(_) => {
@@ -182,10 +187,10 @@ impl Scheduler {
                         queue.refresh(&load);
                     }
                 }
-                None => self.queues.add(Lane::new(load, self.second.as_ref())),
+                None => self.queues.add(ModelQueue::new(load, self.second.as_ref())),
             }
         }
-        if pulse.cancel_requested {
+        if snapshot.cancel_requested {
             self.leave(Leave::Canceled);
         } else if asked && self.is_quiet() && self.nothing_is_left() && !self.beside {
             self.leave_at_the_end();
@@ -207,19 +212,19 @@ impl Scheduler {
         self.leave(Leave::Broken);
     }
 
-    /// A request was answered, or broke. Tells what the lane made of it.
+    /// A request was answered, or broke. Tells what the queue made of it.
     pub(super) fn on_answer(
         &mut self,
         job: &ClaimedJob,
         outcome: &Outcome,
         now: Timestamp,
         rng: &mut Rng,
-    ) -> LaneChange {
+    ) -> QueueChange {
         self.off_the_wire(job);
         if job.endpoint == Endpoint::First {
             self.note_connectivity(outcome);
         }
-        let change = self.note_lane(job, outcome, now, rng);
+        let change = self.note_queue(job, outcome, now, rng);
         if let Some(halt) = &outcome.halt {
             return self.halt(halt.clone(), now);
         }
@@ -252,7 +257,7 @@ impl Scheduler {
         if let Next::Amend { amended, .. } = next
             && amended.amendment.model() != model
         {
-            return self.changed_lanes(model, amended.amendment.model(), next);
+            return self.changed_queues(model, amended.amendment.model(), next);
         }
         if let Some(mut queue) = self.queues.of_mut(model) {
             queue.recorded(next);
@@ -260,18 +265,18 @@ impl Scheduler {
     }
 
     /// A job goes on with another model, of which this run may have had no job before.
-    fn changed_lanes(&mut self, from: &str, to: &str, next: &Next) {
+    fn changed_queues(&mut self, from: &str, to: &str, next: &Next) {
         if let Some(mut queue) = self.queues.of_mut(from) {
-            queue.left_the_lane();
+            queue.left_the_queue();
         }
         if self.queues.of(to).is_none() {
-            let load = LaneLoad {
+            let load = QueueLoad {
                 model: to.to_owned(),
                 queued: 0,
                 in_flight: 0,
                 held: 0,
             };
-            self.queues.add(Lane::new(load, self.second.as_ref()));
+            self.queues.add(ModelQueue::new(load, self.second.as_ref()));
         }
         if let Some(mut queue) = self.queues.of_mut(to) {
             queue.joined(next);
@@ -290,55 +295,55 @@ impl Scheduler {
         self.open_bytes = self.open_bytes.saturating_sub(bytes(job));
     }
 
-    /// What an answer says of its lane: that it is alive, failing, or at its limit.
-    fn note_lane(
+    /// What an answer says of its queue: that it is alive, failing, or at its limit.
+    fn note_queue(
         &mut self,
         job: &ClaimedJob,
         outcome: &Outcome,
         now: Timestamp,
         rng: &mut Rng,
-    ) -> LaneChange {
+    ) -> QueueChange {
         let (retry, finish) = (&self.retry, &outcome.finish);
-        let Some(mut lane) = self.queues.of_mut(&job.model) else {
-            return LaneChange::None;
+        let Some(mut queue) = self.queues.of_mut(&job.model) else {
+            return QueueChange::None;
         };
-        lane.suspect(job.job(), finish);
-        let road = lane.roads.to_mut(job.endpoint);
+        queue.suspect(job.job(), finish);
+        let route = queue.routes.to_mut(job.endpoint);
         if finish.record.evidence.is_out_of_files() {
-            road.circuit.forgotten(job.job());
-            return LaneChange::None;
+            route.circuit.forgotten(job.job());
+            return QueueChange::None;
         }
         let should_retry = finish.record.evidence.should_retry;
         let class = finish.record.error_class;
         let acting = class.map(|class| acting_class(class, should_retry));
-        let speaks = acting.filter(|class| speaks_of_the_lane(*class));
-        road.health.note(speaks.is_some(), now);
+        let speaks = acting.filter(|class| speaks_of_the_model(*class));
+        route.health.note(speaks.is_some(), now);
         let changed = match speaks {
             Some(class) => {
-                let wait = probe_wait(retry, class, road.circuit.next_probe_failure(), rng);
-                let changed = road
+                let wait = probe_wait(retry, class, route.circuit.next_probe_failure(), rng);
+                let changed = route
                     .circuit
                     .failed(job.job(), class, wait, retry.scale, now);
                 if job.endpoint == Endpoint::First {
-                    self.page.slow_down(&mut road.circuit, retry.scale, now);
+                    self.page.slow_down(&mut route.circuit, retry.scale, now);
                 }
                 changed
             }
-            None => road.circuit.answered(),
+            None => route.circuit.answered(),
         };
         if finish.record.outcome == AttemptOutcome::Succeeded {
-            road.last_success = Some(now);
+            route.last_success = Some(now);
             self.ever_succeeded = true;
         }
-        outcome.note_doubt(&mut road.doubt, job, retry.scale, now);
-        match (changed, road.circuit.open()) {
-            (Changed::Opened, Some(open)) => LaneChange::Opened {
+        outcome.note_doubt(&mut route.doubt, job, retry.scale, now);
+        match (changed, route.circuit.open()) {
+            (Changed::Opened, Some(open)) => QueueChange::Opened {
                 at: job.endpoint,
                 class: open.class,
                 next_probe_at: open.next_probe_at,
             },
-            (Changed::Closed, _) => LaneChange::Closed { at: job.endpoint },
-            _ => LaneChange::None,
+            (Changed::Closed, _) => QueueChange::Closed { at: job.endpoint },
+            _ => QueueChange::None,
         }
     }
 
@@ -470,9 +475,9 @@ impl Scheduler {
 
     /// Nothing is open and nothing seems to be left: the store has the last word on that.
     fn plan_end(&mut self, effects: &mut Vec<Effect>) {
-        if self.nothing_is_left() && self.is_quiet() && !self.pulse_asked && !self.beside {
-            self.pulse_asked = true;
-            effects.push(Effect::Pulse);
+        if self.nothing_is_left() && self.is_quiet() && !self.snapshot_asked && !self.beside {
+            self.snapshot_asked = true;
+            effects.push(Effect::Snapshot);
         }
     }
 
@@ -509,7 +514,7 @@ impl Scheduler {
         self.open() == 0
     }
 
-    /// The lanes take turns, so that a large one does not starve a small one.
+    /// The queues take turns, so that a large one does not starve a small one.
     fn next_ready(&mut self, budget: &mut RunBudget, now: Timestamp) -> Option<ClaimedJob> {
         self.queues.look(now);
         let mut found = self.queues.next_sendable(self.turn, None);

@@ -58,7 +58,7 @@ pub struct Pace {
     /// Those who watch are told the time.
     pub tick: Duration,
     /// Control changes by other processes are looked for, and whether the store is still there.
-    pub pulse: Duration,
+    pub snapshot: Duration,
 }
 
 impl Default for Pace {
@@ -66,7 +66,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             tick: Duration::from_millis(200),
-            pulse: Duration::from_secs(1),
+            snapshot: Duration::from_secs(1),
         }
     }
 }
@@ -78,9 +78,9 @@ pub struct LimitSettings {
     pub ceilings: Ceilings,
     /// Requests are sent only in these hours.
     pub only_between: Option<Hours>,
-    /// Requests that share a cached beginning wait until one of them has warmed it.
+    /// Requests that share a cached prefix wait until one of them has warmed it.
     pub cache_warm: bool,
-    /// Beginnings that requests share and that are marked for the cache; chosen before.
+    /// Prefixes that requests share and that are marked for the cache; chosen before.
     pub cache_prefixes: Arc<[SharedPrefix]>,
     /// The run may cost so much, with what earlier dispatches spent.
     pub budget: Option<Pico>,

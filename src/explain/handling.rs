@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::model::duration::format_duration;
 use crate::model::{Budget, ErrorClass, Treatment};
-use crate::policy::{MAX_CONTINUATIONS, RetrySettings, WAITS_BY_EVIDENCE};
+use crate::policy::{MAX_CONTINUATIONS, RANGE_BY_EVIDENCE, RetrySettings};
 
 /// Whether an attempt of a class costs money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -96,11 +96,8 @@ fn while_others_succeed(class: ErrorClass, settings: &RetrySettings) -> String {
     if !settings.goes_by_evidence(class) {
         return String::new();
     }
-    let waits = WAITS_BY_EVIDENCE.map(|wait| format_duration(wait.mul_f64(settings.scale)));
-    format!(
-        "about {} while most others of its model succeed, else after ",
-        waits.join(", ")
-    )
+    let [from, to] = RANGE_BY_EVIDENCE.map(|wait| format_duration(wait.mul_f64(settings.scale)));
+    format!("{from} to {to} while most others of its model succeed, else after ")
 }
 
 /// The same with what may be asked differently then (`policy::amend`).

@@ -541,7 +541,7 @@ fn every_class_says_what_happens_as_its_treatment_is() {
     .collect();
     insta::assert_snapshot!(words.join("\n"), @r"
     rate_limited: The job is tried again when `retry-after` says so, else after about 1s, 2s, 4s, 8s, 16s, 32s, then 1m each time. It costs the job no attempt.
-    connect: The job is tried again after about 1.5s, 3s, 6s while most others of its model succeed, else after about 1s, 2s, 5s, 15s, 30s, then 1m each time; a `retry-after` of the server goes first. It fails after 8 such attempts in all.
+    connect: The job is tried again after 1s to 8s while most others of its model succeed, else after about 1s, 2s, 5s, 15s, 30s, then 1m each time; a `retry-after` of the server goes first. It fails after 8 such attempts in all.
     interrupted: The job is sent again at once. It fails after 20 interruptions in a row: it may be what kills the process.
     expired: The job is sent again at once. It costs the job no attempt.
     image: The job fails at once, and the others go on. `claude-run retry` puts it back.

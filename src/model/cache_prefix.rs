@@ -1,8 +1,8 @@
-//! Beginnings that requests share, and that are marked for the prompt cache.
+//! Prefixes that requests share, and that are marked for the prompt cache.
 
 use serde::{Deserialize, Serialize};
 
-/// A beginning that jobs of a run share and that is worth a mark. Chosen once and kept with the run,
+/// A prefix that jobs of a run share and that is worth a mark. Chosen once and kept with the run,
 /// so that every later dispatch sends the same requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedPrefix {

@@ -11,7 +11,7 @@ use super::endpoint::Endpoint;
 use super::error_class::ErrorClass;
 use super::ids::{AttemptId, JobId};
 
-/// The road a request takes.
+/// The lane that a request takes.
 #[derive(
     Clone,
     Copy,

@@ -12,7 +12,7 @@ use crate::model::{
     amendment::{container_of, content_of},
 };
 
-use super::circuit::speaks_of_the_lane;
+use super::circuit::speaks_of_the_model;
 use super::prices::PriceTable;
 use super::retry::Step;
 use super::stream::max_tokens_of;
@@ -119,7 +119,7 @@ pub fn wants_another_model(trouble: &Trouble) -> bool {
     match trouble.step {
         Step::Fail if trouble.class == ErrorClass::Refused => true,
         Step::RetryIn(_) | Step::Fail => {
-            let out_of_order = trouble.outage && speaks_of_the_lane(trouble.class);
+            let out_of_order = trouble.outage && speaks_of_the_model(trouble.class);
             (twice || out_of_order) && !trouble.no_more_retries
         }
         Step::Requeue | Step::Hold | Step::Halt | Step::Done => false,

@@ -1,4 +1,4 @@
-//! The order of requests that share a long cached beginning: one goes first, the rest after it.
+//! The order of requests that share a long cached prefix: one goes first, the rest after it.
 //!
 //! An entry of the prompt cache can be read only once the first answer has begun. If all went at
 //! once, each would pay for writing the same entry. So the first request of a cold group goes alone.
@@ -17,7 +17,7 @@ use crate::model::JobId;
 /// No request waits longer for another one to warm the cache. Pays for itself up to here: a prefix
 /// costs ten times as much to write as to read.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Shorter beginnings are cached by no model; the bound is lower than the API's, since it is set
+/// Shorter prefixes are cached by no model; the bound is lower than the API's, since it is set
 /// against an estimate.
 pub const LEAST_TOKENS: f64 = 400.0;
 /// An entry lives so long after its last use, less a little for the way.
@@ -51,7 +51,7 @@ enum Group {
 }
 
 impl CacheWarmer {
-    /// Whether a request with this beginning may go now.
+    /// Whether a request with this prefix may go now.
     #[must_use]
     pub fn gate(&self, prefix: &Prefix, now: Timestamp) -> Gate {
         match self.groups.get(&prefix.hash) {
@@ -60,13 +60,13 @@ impl CacheWarmer {
         }
     }
 
-    /// Whether this beginning can be read from the cache.
+    /// Whether this prefix can be read from the cache.
     #[must_use]
     pub fn is_warm(&self, prefix: &Prefix, now: Timestamp) -> bool {
         matches!(self.groups.get(&prefix.hash), Some(Group::Warm { until }) if *until > now)
     }
 
-    /// A request with this beginning leaves: if the entry is cold, it is the one that warms it.
+    /// A request with this prefix leaves: if the entry is cold, it is the one that warms it.
     pub fn started(&mut self, prefix: &Prefix, job: JobId, now: Timestamp) {
         if prefix.tokens < LEAST_TOKENS || self.is_warm(prefix, now) {
             return;
@@ -80,7 +80,7 @@ impl CacheWarmer {
             .insert(prefix.hash, Group::Warming { by: job, until });
     }
 
-    /// A request with this beginning was answered well, or came to nothing. True if what waited for
+    /// A request with this prefix was answered well, or came to nothing. True if what waited for
     /// it may go now.
     pub fn ended(&mut self, prefix: &Prefix, job: JobId, good: bool, now: Timestamp) -> bool {
         if prefix.tokens < LEAST_TOKENS {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_an_hour_and_a_short_beginning_is_no_group() {
+    fn an_hour_is_an_hour_and_a_short_prefix_is_no_group() {
         let mut warmer = CacheWarmer::default();
         let long = Prefix {
             for_an_hour: true,

@@ -154,7 +154,7 @@ impl Circuit {
 
 /// Whether a failure of this class speaks about the lane: server and network failures do.
 #[must_use]
-pub fn speaks_of_the_lane(class: ErrorClass) -> bool {
+pub fn speaks_of_the_model(class: ErrorClass) -> bool {
     class.budget() == Budget::Faults
 }
 

@@ -38,7 +38,7 @@ pub use batch::BatchSettings;
 pub use batch_costs::BatchCosts;
 pub use cache_prefix::{Census, Keep, Marker, savings, worth_warming};
 pub use cache_warm::{CacheWarmer, Gate};
-pub use circuit::{Changed, Circuit, DIFFERENT_JOBS, speaks_of_the_lane};
+pub use circuit::{Changed, Circuit, DIFFERENT_JOBS, speaks_of_the_model};
 pub use concurrency::{Concurrency, Signal};
 pub use doubt::{Belief, Beliefs, CONFIRM_AFTER, Crowd, Doubt};
 pub use estimate::{Estimator, Prefix, Prompt, estimate};
@@ -53,7 +53,7 @@ pub use refusals::{
     Concerns, Refusal, Refusals, TOO_LARGE_TRIES, TooLarge, refused_though_full, surely_too_large,
 };
 pub use retry::{
-    LONGEST_HINT, Others, RetryBy, RetrySettings, Standing, Step, Verdict, WAITS_BY_EVIDENCE,
+    LONGEST_HINT, Others, RANGE_BY_EVIDENCE, RetryBy, RetrySettings, Standing, Step, Verdict,
     acting_class, believed, decide, decide_after_panic, no_more_retries, probe_wait, same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};

@@ -25,11 +25,13 @@ const HINT_TRUSTED_BELOW: u32 = 3;
 /// A hint is spread by up to this part of itself, upwards only.
 const HINT_JITTER: f64 = 0.1;
 /// The waits of a job whose neighbours succeed, while its row of failures is no longer than this list.
-pub const WAITS_BY_EVIDENCE: [Duration; 3] = [
+const WAITS_BY_EVIDENCE: [Duration; 3] = [
     Duration::from_millis(1_500),
     Duration::from_secs(3),
     Duration::from_secs(6),
 ];
+/// The least and the most of them.
+pub const RANGE_BY_EVIDENCE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(8)];
 /// Each of them is drawn from two thirds of itself to four thirds: 1 to 2, 2 to 4, 4 to 8 seconds.
 const EVIDENCE_SPREAD: f64 = 1.0 / 3.0;
 /// No hint is believed for longer: the API's limits refill within a minute, and what does last for a

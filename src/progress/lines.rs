@@ -148,9 +148,9 @@ fn outages(tally: &Tally, now: Timestamp) -> Option<String> {
     let each = tally.outages.iter();
     let (diverted, waiting): (Vec<_>, Vec<_>) = each
         .map(|(model, class)| (format!("{model} ({class})"), tally.elsewhere.get(model)))
-        .partition(|(_, elsewhere)| elsewhere.is_some_and(|road| road.failing.is_none()));
+        .partition(|(_, elsewhere)| elsewhere.is_some_and(|route| route.failing.is_none()));
     let helper = diverted.iter().find_map(|(_, elsewhere)| *elsewhere);
-    let rest = helper.map(|road| format!("the rest goes to {}", road.endpoint));
+    let rest = helper.map(|route| format!("the rest goes to {}", route.endpoint));
     let lines = [
         (diverted, rest.unwrap_or_default()),
         (waiting, "the rest waits".to_owned()),

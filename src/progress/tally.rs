@@ -489,7 +489,7 @@ impl Tally {
     fn is_getting_on(&self, now: Timestamp) -> bool {
         let serves = |model: &String| {
             let elsewhere = self.elsewhere.get(model);
-            elsewhere.is_some_and(|road| road.failing.is_none())
+            elsewhere.is_some_and(|route| route.failing.is_none())
         };
         let is_recent = |at: Timestamp| now.duration_since(at) <= RECENT;
         let fails = self.failing >= SEVERAL && !self.last_success.is_some_and(is_recent);

@@ -10,6 +10,9 @@
 //! `batches` share, with `paced`, `patience`, `payload` and `read_budget`), `status_page` and `reach` are the only places that touch the network.
 //! `roots` reads files of certificates.
 
+mod assemble;
+mod assemble_block;
+mod assemble_content;
 mod base_url;
 mod batches;
 mod classify;
@@ -17,9 +20,6 @@ mod client_error;
 mod connect_limit;
 mod credentials;
 mod exchange;
-mod fold;
-mod fold_block;
-mod fold_content;
 mod headers;
 mod http;
 mod json_object;

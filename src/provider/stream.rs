@@ -5,8 +5,8 @@
 
 use jiff::Timestamp;
 
+use super::assemble::{Assembly, DONE, End};
 use super::classify::Answer;
-use super::fold::{DONE, End, Fold};
 use super::sse::{Frame, SseReader};
 use super::tidy::Altered;
 use super::{Failure, HeaderView, Message, Redactor};
@@ -39,7 +39,7 @@ pub fn classify_stream<'a>(
 #[derive(Debug, Default)]
 pub(super) struct EventStream {
     reader: SseReader,
-    fold: Fold,
+    fold: Assembly,
     /// Why the bytes could not be read on.
     fault: Option<String>,
 }

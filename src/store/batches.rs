@@ -292,7 +292,7 @@ pub trait BatchStore: Store {
     /// queue of `lane` (of the live lane, if a batch cannot take them); one page a call, true while
     /// there is more. The batch is `Lost` from the first page on; what a crash leaves of the rest
     /// is done by the next start of the run. A harvested batch stays as it is.
-    fn dissolve_batch(
+    fn disband_batch(
         &self,
         batch: BatchId,
         lane: Lane,

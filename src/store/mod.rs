@@ -28,8 +28,8 @@ pub use error::StoreError;
 pub use health::{MinuteGroup, Place, StoreHealth};
 pub use verbs::{
     AttemptGroup, AttemptRow, CancelFilter, CanceledJobs, Claim, Claimed, DayGroup, DuplicateId,
-    EstimateKind, EstimateSums, Finish, HourOfDay, JobEnd, LaneLoad, MaybeBilled, NewRun, Next,
-    Only, OpenRequest, Pulse, Recovered, Replayed, ResultBody, ResultRow, RetryFilter,
+    EstimateKind, EstimateSums, Finish, HourOfDay, JobEnd, MaybeBilled, NewRun, Next, Only,
+    OpenRequest, QueueLoad, Recovered, Replayed, ResultBody, ResultRow, RetryFilter, RunSnapshot,
     StatusChange, Unbounded, Waiting,
 };
 
@@ -154,7 +154,7 @@ pub trait Store: Send + Sync + 'static {
     fn name_run(&self, run: RunId, name: String) -> impl Future<Output = Result<()>> + Send;
 
     /// What the dispatcher must know of the run now: control changes by other processes included.
-    fn pulse(&self, run: RunId) -> impl Future<Output = Result<Pulse>> + Send;
+    fn snapshot(&self, run: RunId) -> impl Future<Output = Result<RunSnapshot>> + Send;
 
     /// Adds to the sums of how far the run's estimates of tokens were off. It is the one write that
     /// is not idempotent: after an error it is given up, since a statistic may miss a part.

@@ -50,7 +50,7 @@ pub struct Unbounded {
     pub attempt: AttemptId,
     /// The model that it asked.
     pub model: String,
-    /// The road it took.
+    /// The endpoint route it took.
     pub lane: Lane,
     /// When it was claimed.
     pub started_at: Timestamp,
@@ -250,20 +250,20 @@ pub enum ResultBody {
 
 /// What a dispatcher must know of its run now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pulse {
+pub struct RunSnapshot {
     /// Somebody asked to end what has not ended.
     pub cancel_requested: bool,
     /// The endpoint has answered at least once in this run.
     pub answered: bool,
     /// The models of the run, and what is left of each.
-    pub lanes: Vec<LaneLoad>,
-    /// Jobs that wait for a batch or are in one; the lanes do not count them.
+    pub queues: Vec<QueueLoad>,
+    /// Jobs that wait for a batch or are in one; the model queues do not count them.
     pub batch_jobs: u64,
 }
 
 /// What is left of one model's jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneLoad {
+pub struct QueueLoad {
     /// The model.
     pub model: String,
     /// Jobs that wait for the live lane, for a slot or for their time.
@@ -330,7 +330,7 @@ pub struct AttemptRow {
     pub line: u64,
     /// The user's id of the job.
     pub custom_id: String,
-    /// The road it took.
+    /// The endpoint route it took.
     pub lane: Lane,
     /// The model asked.
     pub model: String,
@@ -388,7 +388,7 @@ pub struct ResultRow {
     pub result: ResultBody,
     /// How many attempts it took.
     pub attempts: u32,
-    /// The road of the last attempt.
+    /// The endpoint route of the last attempt.
     pub lane: Lane,
     /// The model that answered, else the one asked.
     pub model: String,

@@ -126,6 +126,7 @@ fn check(rows: &[Row], flags: &[&str], code: i32) {
     desk.write("jobs.jsonl", file_of(rows));
     let scale = SCALE.to_string();
     let submit = ["submit", "jobs.jsonl", "--retry-scale", &scale];
+    desk.write("claude-run.toml", "[retry]\nby = \"table\"\n");
     let args = [&submit[..], &["--concurrency", "2"], flags].concat();
     desk.run(&args).expect(code);
 

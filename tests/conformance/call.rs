@@ -36,7 +36,7 @@ pub enum Call {
     MoveBatch(BatchId, BatchState, Timestamp),
     NoteRemote(BatchId, RemoteBatch, Timestamp),
     CancelBatch(BatchId, CancelReason),
-    DissolveBatch(BatchId, Lane, bool, Timestamp),
+    DisbandBatch(BatchId, Lane, bool, Timestamp),
 }
 
 /// What a call brought.
@@ -117,8 +117,8 @@ impl Call {
                 nothing(store.note_remote(batch, remote, now).await)
             }
             Self::CancelBatch(batch, reason) => nothing(store.cancel_batch(batch, reason).await),
-            Self::DissolveBatch(batch, lane, keep, now) => {
-                while store.dissolve_batch(batch, lane, keep, now).await? {}
+            Self::DisbandBatch(batch, lane, keep, now) => {
+                while store.disband_batch(batch, lane, keep, now).await? {}
                 Ok(Answer::Nothing)
             }
             other => unreachable!("{other:?} is no verb of batches"),

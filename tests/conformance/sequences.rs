@@ -75,7 +75,7 @@ pub enum Verb {
         id: usize,
     },
     CancelBatch(usize, CancelReason),
-    Dissolve {
+    Disband {
         batch: usize,
         lane: Lane,
         keep: bool,
@@ -195,7 +195,7 @@ fn on_batches() -> impl Strategy<Value = Verb> {
         5 => (batch(), status, batch()).prop_map(|(batch, status, id)| Verb::Note { batch, status, id }),
         1 => (batch(), reason).prop_map(|(batch, reason)| Verb::CancelBatch(batch, reason)),
         2 => (batch(), lane(), any::<bool>())
-            .prop_map(|(batch, lane, keep)| Verb::Dissolve { batch, lane, keep }),
+            .prop_map(|(batch, lane, keep)| Verb::Disband { batch, lane, keep }),
         4 => (batch(), prop::collection::vec((end(), lane()), 1..4))
             .prop_map(|(batch, ends)| Verb::EndBatch(batch, ends)),
     ]
@@ -458,7 +458,7 @@ impl<F: Fixture> Pair<F> {
             return Some((run, Call::BeginBatch(NewBatch { run, nonce, now })));
         }
         let number = match &verb {
-            Verb::Fill { batch, .. } | Verb::Note { batch, .. } | Verb::Dissolve { batch, .. } => {
+            Verb::Fill { batch, .. } | Verb::Note { batch, .. } | Verb::Disband { batch, .. } => {
                 batch
             }
             Verb::Move(batch, _)
@@ -481,7 +481,7 @@ impl<F: Fixture> Pair<F> {
                 Call::NoteRemote(batch, remote(&format!("msgbatch_{id}"), status, now), now)
             }
             Verb::CancelBatch(_, reason) => Call::CancelBatch(batch, reason),
-            Verb::Dissolve { lane, keep, .. } => Call::DissolveBatch(batch, lane, keep, now),
+            Verb::Disband { lane, keep, .. } => Call::DisbandBatch(batch, lane, keep, now),
             Verb::EndBatch(_, ends) => {
                 let missing = self.reference.missing_items(batch).await.unwrap();
                 let items = self.reference.open_items(batch, missing).await.unwrap();

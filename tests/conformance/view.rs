@@ -5,14 +5,14 @@ use std::fmt::Debug;
 use claude_run::model::{AttemptId, BatchId, RunId};
 use claude_run::store::{
     AttemptGroup, AttemptRow, BatchEntry, BatchQueue, BatchRow, BatchStore, DayGroup, EstimateSums,
-    HourOfDay, Only, OpenItem, Pulse, Reader, ResultRow, StatusChange, Store,
+    HourOfDay, Only, OpenItem, Reader, ResultRow, RunSnapshot, StatusChange, Store,
 };
 use jiff::Timestamp;
 
 /// What readers and dispatchers are told of a run.
 #[derive(Debug, PartialEq)]
 pub struct View {
-    pulse: Pulse,
+    snapshot: RunSnapshot,
     queue: BatchQueue,
     attempts: Vec<AttemptRow>,
     results: [Vec<ResultRow>; 3],
@@ -32,10 +32,10 @@ impl View {
         run: RunId,
         now: Timestamp,
     ) -> Self {
-        let mut pulse = store.pulse(run).await.unwrap();
+        let mut snapshot = store.snapshot(run).await.unwrap();
         // Models that nothing is left of may be named or not.
-        pulse
-            .lanes
+        snapshot
+            .queues
             .retain(|lane| lane.queued + lane.in_flight + lane.held > 0);
         let batches = Reader::batches(reader, run).await.unwrap();
         assert_eq!(BatchStore::batches(store, run).await.unwrap(), batches);
@@ -44,9 +44,9 @@ impl View {
             in_batches.push(inside(store, batch.id).await);
         }
         Self {
-            pulse: Pulse {
-                lanes: sorted(pulse.lanes),
-                ..pulse
+            snapshot: RunSnapshot {
+                queues: sorted(snapshot.queues),
+                ..snapshot
             },
             queue: store.batch_queue(run, now).await.unwrap(),
             attempts: attempts(reader, run).await,

@@ -178,7 +178,7 @@ fn a_refused_job_goes_to_the_next_model_at_once() {
         world.provider.poison_model(HAIKU, refusal);
         assert_eq!(world.dispatch().await, Ending::Completed);
         let took = world.elapsed();
-        // Two requests of at most 15 ms: nobody waited for the pulse of a second.
+        // Two requests of at most 15 ms: nobody waited for the snapshot of a second.
         assert!(took < Duration::from_millis(100), "{took:?}");
         assert_eq!(world.counts().await.succeeded, 3);
         let models = models(world).await;

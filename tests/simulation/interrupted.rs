@@ -106,6 +106,7 @@ fn when_every_answer_panics_nothing_is_bought_for_ever() {
 fn a_stop_of_the_process_takes_nothing_of_the_grace() {
     for (latency, kept) in [(20_000, true), (3_600_000, false)] {
         World::new(6)
+            .at_the_usual_pace()
             .jobs(5)
             .latency(latency)
             .block_on(async |world| {
@@ -133,6 +134,7 @@ fn a_stop_of_the_process_takes_nothing_of_the_grace() {
 #[test]
 fn after_a_sleep_nothing_is_sent_outside_of_the_hours() {
     World::new(7)
+        .at_the_usual_pace()
         .jobs(2_000)
         .concurrency(2)
         .latency(4_000)

@@ -9,7 +9,8 @@ use std::time::Duration;
 use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, Pico, RunId};
 use claude_run::store::{
     CancelFilter, CanceledJobs, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled,
-    NewRun, Pulse, Recovered, Result, RetryFilter, StatusChange, Store, StoreError, Unbounded,
+    NewRun, Recovered, Result, RetryFilter, RunSnapshot, StatusChange, Store, StoreError,
+    Unbounded,
 };
 use jiff::Timestamp;
 
@@ -261,8 +262,8 @@ impl<S: Store> Store for Flaky<S> {
         self.live(self.store.name_run(run, name)).await
     }
 
-    async fn pulse(&self, run: RunId) -> Result<Pulse> {
-        self.live(self.store.pulse(run)).await
+    async fn snapshot(&self, run: RunId) -> Result<RunSnapshot> {
+        self.live(self.store.snapshot(run)).await
     }
 
     async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {

@@ -82,14 +82,14 @@ impl<S: BatchStore> BatchStore for Flaky<S> {
         self.batch(self.store.note_short(batch, short)).await
     }
 
-    async fn dissolve_batch(
+    async fn disband_batch(
         &self,
         batch: BatchId,
         lane: Lane,
         keep_attempts: bool,
         now: Timestamp,
     ) -> Result<bool> {
-        self.batch(self.store.dissolve_batch(batch, lane, keep_attempts, now))
+        self.batch(self.store.disband_batch(batch, lane, keep_attempts, now))
             .await
     }
 

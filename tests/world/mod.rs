@@ -207,7 +207,7 @@ impl World {
             let (store, batch) = (&self.plain_store, row.id);
             while !row.state.is_over()
                 && store
-                    .dissolve_batch(batch, Lane::Batch, true, now)
+                    .disband_batch(batch, Lane::Batch, true, now)
                     .await
                     .unwrap()
             {}

@@ -82,7 +82,7 @@ pub struct Plan {
 /// Stories last for hours, and a quiet second of theirs takes as long as one in which much happens.
 const UNHURRIED: Pace = Pace {
     tick: Duration::from_secs(5),
-    pulse: Duration::from_secs(5),
+    snapshot: Duration::from_secs(5),
 };
 
 impl World {

@@ -198,7 +198,7 @@ async fn forget(ctx: &Context, session: &Session, args: &ForgetArgs) -> Result<E
     // Where the jobs go from there is decided anew when the run is taken up.
     while session
         .store
-        .dissolve_batch(batch.id, Lane::Batch, true, now)
+        .disband_batch(batch.id, Lane::Batch, true, now)
         .await?
     {}
     ctx.console.warn(format!(

@@ -213,6 +213,7 @@ mod tests {
         retry.max_attempts                       8                        default
         retry.scale                              1.0                      default
         retry.give_up_after                      -                        default
+        retry.by                                 evidence                 default
         retry.overloaded.waits                   2s, 1m                   file c.toml:4
         fallback.models                          -                        default
         fallback.endpoint.base_url               -                        default

@@ -74,7 +74,7 @@ pub struct LaneEstimate {
     pub limits_known: bool,
 }
 
-/// What marks at the end of shared beginnings are expected to save.
+/// What marks at the end of shared prefixes are expected to save.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CachePrefixEstimate {
     /// Jobs that would be marked.
@@ -159,7 +159,7 @@ impl Estimates {
         }
     }
 
-    /// With what marks at the end of these beginnings would save.
+    /// With what marks at the end of these prefixes would save.
     pub(super) fn with_prefixes(
         self,
         prefixes: &[SharedPrefix],
@@ -224,7 +224,7 @@ impl Estimates {
         }
         if let Some(found) = self.cache_prefix.as_ref().filter(|found| found.jobs > 0) {
             lines.push(format!(
-                "  --cache-prefix auto saves about ${} of that live, ${} in batches: {} share long beginnings",
+                "  --cache-prefix auto saves about ${} of that live, ${} in batches: {} share long prefixes",
                 found.live_usd.0.shown(all_digits),
                 found.batch_usd.0.shown(all_digits),
                 plural(found.jobs, "job")

@@ -1,4 +1,4 @@
-//! Which beginnings of a run's requests are marked for the cache: chosen when the run is first
+//! Which prefixes of a run's requests are marked for the cache: chosen when the run is first
 //! dispatched with `--cache-prefix auto`, and kept with it.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::policy::Census;
 use crate::progress::{plural, thousands};
 use crate::store::{Reader, Store};
 
-/// The beginnings that are marked; none if that is off, or if the user stops the run meanwhile.
+/// The prefixes that are marked; none if that is off, or if the user stops the run meanwhile.
 ///
 /// # Errors
 ///
@@ -61,13 +61,13 @@ pub(super) async fn prefixes(
 fn tell(console: &Console, chosen: &[SharedPrefix]) {
     let jobs = chosen.iter().map(|prefix| prefix.jobs).sum::<u64>();
     let Some(longest) = chosen.iter().map(|prefix| prefix.tokens).max() else {
-        console.note("no beginning that jobs share is worth a mark for the cache");
+        console.note("no prefix that jobs share is worth a mark for the cache");
         return;
     };
     console.note(format!(
         "marking for the cache what {} share: {} of up to about {} tokens",
         plural(jobs, "job"),
-        plural(chosen.len() as u64, "beginning"),
+        plural(chosen.len() as u64, "prefix"),
         thousands(longest)
     ));
 }

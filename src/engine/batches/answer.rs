@@ -27,7 +27,7 @@ pub(super) enum Answer {
     Moved(BatchId, BatchState, Box<BatchRow>),
     /// Created, or not; none if it was taken apart before.
     Sent(BatchId, Option<Told<RemoteBatch>>),
-    Looked(BatchId, Told<Polled>),
+    Polled(BatchId, Told<Polled>),
     /// Remote batches that may be it.
     Found(BatchId, Told<Vec<RemoteBatch>>),
     /// Whether its results are those of this batch; none if they say nothing.
@@ -38,7 +38,7 @@ pub(super) enum Answer {
     Expired(BatchId, Harvested),
     /// The entry at fault has failed; false if there is no such entry.
     EntryFailed(BatchId, Box<Failure>, bool),
-    Dissolved(BatchId),
+    Disbandd(BatchId),
 }
 
 /// What a download of results brought.

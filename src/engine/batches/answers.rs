@@ -37,7 +37,7 @@ impl Planner {
             }
             Answer::Moved(batch, state, row) => self.on_moved(batch, state, *row, now),
             Answer::Sent(batch, told) => self.on_sent(batch, told, now, rng),
-            Answer::Looked(batch, told) => self.on_looked(batch, told, now, rng),
+            Answer::Polled(batch, told) => self.on_polled(batch, told, now, rng),
             Answer::Found(batch, told) => self.on_found(batch, told, now, rng),
             Answer::Confirmed(batch, remote, told) => {
                 self.on_confirmed(batch, remote, told, now, rng);
@@ -50,7 +50,7 @@ impl Planner {
             Answer::EntryFailed(batch, failure, found) => {
                 self.on_entry_failed(batch, &failure, found, now);
             }
-            Answer::Dissolved(batch) => self.forget(batch),
+            Answer::Disbandd(batch) => self.forget(batch),
         }
     }
 

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::answer::Answer;
+use super::batch_io::{BatchIo, Context};
 use super::effect::Effect;
-use super::hands::{Context, Hands};
 use super::planner::Planner;
 use super::signals::{Mode, News, Orders, Status};
 use crate::provider::BatchApi;
@@ -17,7 +17,7 @@ use crate::store::{BatchStore, StoreError};
 
 /// The loop and all that it owns.
 pub(super) struct Driver<S, B> {
-    hands: Arc<Hands<S, B>>,
+    hands: Arc<BatchIo<S, B>>,
     planner: Planner,
     rng: Rng,
     orders: watch::Receiver<Orders>,
@@ -44,7 +44,7 @@ enum Happening {
 
 impl<S: BatchStore, B: BatchApi> Driver<S, B> {
     pub(super) fn new(
-        hands: Hands<S, B>,
+        hands: BatchIo<S, B>,
         planner: Planner,
         seed: Option<u64>,
         orders: watch::Receiver<Orders>,

@@ -24,7 +24,7 @@ pub(super) enum Effect {
     Fill(Fill),
     /// Write down that a batch stands there.
     Move(BatchId, BatchState),
-    /// Create a batch at the API, with these beginnings marked for the cache. `bytes` are those of the
+    /// Create a batch at the API, with these prefixes marked for the cache. `bytes` are those of the
     /// call without marks.
     Send {
         batch: BatchId,
@@ -32,7 +32,7 @@ pub(super) enum Effect {
         marks: Vec<u64>,
     },
     /// Look at a batch.
-    Look { batch: BatchId, remote_id: String },
+    Poll { batch: BatchId, remote_id: String },
     /// Look for a batch among the remote ones.
     Find { batch: BatchId, search: Search },
     /// See by its results whether a remote batch is this one.
@@ -66,7 +66,7 @@ pub(super) enum Effect {
         failure: Box<Failure>,
     },
     /// Take a batch apart.
-    Dissolve {
+    Disband {
         batch: BatchId,
         lane: Lane,
         keep_attempts: bool,

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{HarvestEnd, Harvested, Told};
-use super::hands::{Context, Hands};
+use super::batch_io::{BatchIo, Context};
 use super::items::{Surroundings, Taken, never_processed, refused, take, without_line};
 use super::short::{Lack, Missing, ResultDoubts, after_download, concerns_the_results, missing};
 use super::signals::News;
@@ -77,7 +77,7 @@ fn take_room(line: &mut ResultLine) -> Reserved {
 
 /// Records the ends of the attempts of one batch.
 pub(super) struct Harvester<'a, S, B> {
-    hands: &'a Hands<S, B>,
+    hands: &'a BatchIo<S, B>,
     row: &'a BatchRow,
     cancel: Option<CancelReason>,
     ways: Ways,
@@ -94,7 +94,7 @@ pub(super) struct Harvester<'a, S, B> {
 
 impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     pub(super) fn new(
-        hands: &'a Hands<S, B>,
+        hands: &'a BatchIo<S, B>,
         row: &'a BatchRow,
         cancel: Option<CancelReason>,
         context: Context,

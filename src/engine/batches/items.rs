@@ -1,4 +1,4 @@
-//! What a line of a batch's results means for its job: the end of the attempt, and the road of the
+//! What a line of a batch's results means for its job: the end of the attempt, and the route of the
 //! next one. Pure; the rules of retries and money are those of the live lane.
 
 use std::time::Duration;

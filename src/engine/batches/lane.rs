@@ -9,8 +9,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::batch_io::BatchIo;
 use super::driver::Driver;
-use super::hands::Hands;
 use super::intake::first_rule;
 use super::planner::Planner;
 use super::signals::{LiveView, Mode, News, Orders, Status};
@@ -96,7 +96,7 @@ impl BatchLane {
             remote_batches: planner.remote_batches(),
         };
         let (status_sender, status) = watch::channel(first);
-        let hands = Hands::new(
+        let hands = BatchIo::new(
             store,
             api,
             clock,
@@ -127,6 +127,13 @@ impl BatchLane {
     /// What an earlier dispatch left, if there is a budget; told once.
     pub(crate) fn take_found(&mut self) -> Found {
         std::mem::take(&mut self.found)
+    }
+
+    /// The news that lie here already.
+    pub(crate) fn told(&mut self) -> Vec<News> {
+        let told: Vec<_> = std::iter::from_fn(|| self.news.try_recv().ok()).collect();
+        self.has_left |= told.iter().any(|news| matches!(news, News::Left));
+        told
     }
 
     /// The next news; waits for ever when the loop has ended.

@@ -1,7 +1,7 @@
 //! The batch lane: jobs that have time are answered together, at half the price.
 //!
 //! ```text
-//! ways       pure: which road a job takes next, and when a batch must be given up for the live lane
+//! ways       pure: which route a job takes next, and when a batch must be given up for the live lane
 //! view       what all decisions about batches go by
 //! effect     what the driver is to do
 //! answer     how that ends
@@ -37,17 +37,17 @@ mod absence;
 mod alarms;
 mod answer;
 mod answers;
+mod batch_io;
 mod creation;
 mod driver;
 mod effect;
-mod hands;
 mod harvest;
 mod intake;
 mod items;
 mod lane;
-mod looks;
 mod narrowing;
 mod planner;
+mod poll;
 mod refusal;
 mod results;
 mod search;

@@ -215,9 +215,9 @@ impl Planner {
                 search.others.extend(self.remote_ids());
                 Effect::Find { batch, search }
             }),
-            Need::Look => {
+            Need::Poll => {
                 let remote_id = remote_id().filter(|_| is_due)?;
-                Some(Effect::Look { batch, remote_id })
+                Some(Effect::Poll { batch, remote_id })
             }
             Need::Cancel(reason) => Some(Effect::Cancel {
                 batch,
@@ -235,10 +235,10 @@ impl Planner {
                 self.harvests += 1;
                 Some(effect)
             }
-            Need::Dissolve {
+            Need::Disband {
                 lane,
                 keep_attempts,
-            } => Some(Effect::Dissolve {
+            } => Some(Effect::Disband {
                 batch,
                 lane,
                 keep_attempts,

@@ -136,8 +136,8 @@ fn whatever_state_a_batch_is_found_in_there_is_one_thing_to_do() {
         (BatchState::Ready, "Send"),
         (BatchState::Sending, "Move(BatchId(1), Uncertain)"),
         (BatchState::Uncertain, "Find"),
-        (BatchState::Open, "Look"),
-        (BatchState::Canceling, "Look"),
+        (BatchState::Open, "Poll"),
+        (BatchState::Canceling, "Poll"),
         (BatchState::Ended, "Harvest"),
     ] {
         let mut planner = found(state, None);
@@ -162,7 +162,7 @@ fn whatever_state_a_batch_is_found_in_there_is_one_thing_to_do() {
 
 #[test]
 fn a_user_s_cancel_takes_apart_what_was_not_sent_and_cancels_what_was() {
-    let dissolve = Effect::Dissolve {
+    let disband = Effect::Disband {
         batch: BatchId(1),
         lane: Lane::Live,
         keep_attempts: false,
@@ -172,7 +172,7 @@ fn a_user_s_cancel_takes_apart_what_was_not_sent_and_cancels_what_was() {
         remote_id: "msgbatch_1".to_owned(),
         reason: CancelReason::User,
     };
-    for (state, effect) in [(BatchState::Ready, dissolve), (BatchState::Open, cancel)] {
+    for (state, effect) in [(BatchState::Ready, disband), (BatchState::Open, cancel)] {
         let mut planner = found(state, None);
         planner.on_orders(Mode::Cancel, LiveView::default());
         assert_eq!(plan(&mut planner, start()), [effect], "{state}");
@@ -267,7 +267,7 @@ fn a_batch_that_was_not_sent_is_taken_apart_if_there_is_a_budget() {
         planner.intake.begins_with(BatchQueue::default(), start());
         let effects = plan(&mut planner, start());
         let lane = Lane::Batch;
-        let is_apart = matches!(effects[..], [Effect::Dissolve { lane: to, keep_attempts: false, .. }] if to == lane);
+        let is_apart = matches!(effects[..], [Effect::Disband { lane: to, keep_attempts: false, .. }] if to == lane);
         assert_eq!(is_apart, apart, "{state}: {effects:?}");
     }
 }
@@ -328,13 +328,13 @@ fn a_batch_is_given_up_when_only_the_margin_is_left() {
     let rng = &mut Rng::with_seed(1);
     assert!(matches!(
         plan(&mut planner, start())[..],
-        [Effect::Look { .. }]
+        [Effect::Poll { .. }]
     ));
     let polled = Polled {
         batch: remote(RemoteStatus::InProgress),
         retry_after: Some(Duration::from_mins(59)),
     };
-    planner.on_answer(Answer::Looked(BatchId(1), Ok(polled)), start(), rng);
+    planner.on_answer(Answer::Polled(BatchId(1), Ok(polled)), start(), rng);
     let told = plan(&mut planner, after(1));
     assert!(matches!(
         told[..],

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use tokio::sync::oneshot;
 
 use super::answer::{Answer, Told};
+use super::batch_io::{BatchIo, Context};
 use super::effect::Effect;
-use super::hands::{Context, Hands};
 use super::harvest::{Harvester, confirm};
 use super::refusal::{EntryName, Refusal, refusal};
 use super::search::Search;
@@ -44,7 +44,7 @@ fn endless(why: &str) -> Box<Failure> {
     })
 }
 
-impl<S: BatchStore, B: BatchApi> Hands<S, B> {
+impl<S: BatchStore, B: BatchApi> BatchIo<S, B> {
     /// Does it. Effects that are only told are none of its business.
     pub(super) async fn carry_out(&self, effect: Effect, context: Context) -> Result<Answer> {
         let now = self.clock.now();
@@ -68,7 +68,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 bytes,
                 marks,
             } => self.send(batch, bytes, &Marker::of(marks)).await,
-            Effect::Look { batch, remote_id } => self.look(batch, &remote_id).await,
+            Effect::Poll { batch, remote_id } => self.look(batch, &remote_id).await,
             Effect::Find { batch, search } => Ok(Answer::Found(batch, self.find(search).await)),
             Effect::Confirm {
                 batch,
@@ -99,11 +99,11 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 entry,
                 failure,
             } => self.fail_entry(&row, entry, failure, context).await,
-            Effect::Dissolve {
+            Effect::Disband {
                 batch,
                 lane,
                 keep_attempts,
-            } => self.dissolve(batch, lane, keep_attempts).await,
+            } => self.disband(batch, lane, keep_attempts).await,
             Effect::Tell(_)
             | Effect::Freed(_)
             | Effect::Kept(_)
@@ -229,7 +229,7 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
                 .note_remote(batch, polled.batch.clone(), now)
                 .await?;
         }
-        Ok(Answer::Looked(batch, told))
+        Ok(Answer::Polled(batch, told))
     }
 
     /// Reads the list of batches back to the time at which this one can have been created.
@@ -322,16 +322,16 @@ impl<S: BatchStore, B: BatchApi> Hands<S, B> {
         }
     }
 
-    async fn dissolve(&self, batch: BatchId, lane: Lane, keep_attempts: bool) -> Result<Answer> {
+    async fn disband(&self, batch: BatchId, lane: Lane, keep_attempts: bool) -> Result<Answer> {
         let now = self.clock.now();
         while self
             .store
-            .dissolve_batch(batch, lane, keep_attempts, now)
+            .disband_batch(batch, lane, keep_attempts, now)
             .await?
         {}
         if lane == Lane::Live {
             self.tell(News::JobsForLive).await;
         }
-        Ok(Answer::Dissolved(batch))
+        Ok(Answer::Disbandd(batch))
     }
 }

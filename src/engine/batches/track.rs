@@ -34,13 +34,13 @@ pub(super) enum Need {
     /// To be looked for among the remote batches.
     Find(Search),
     /// To be looked at.
-    Look,
+    Poll,
     /// To be cancelled.
     Cancel(CancelReason),
     /// To have its results fetched.
     Harvest,
     /// To be taken apart.
-    Dissolve { lane: Lane, keep_attempts: bool },
+    Disband { lane: Lane, keep_attempts: bool },
 }
 
 /// Whether the API has shown a batch since this dispatch began.
@@ -154,12 +154,12 @@ impl Track {
             return None;
         }
         if let Some((lane, keep_attempts)) = self.apart {
-            return Some(Need::Dissolve {
+            return Some(Need::Disband {
                 lane,
                 keep_attempts,
             });
         }
-        let apart = |lane| Need::Dissolve {
+        let apart = |lane| Need::Disband {
             lane,
             keep_attempts: false,
         };
@@ -178,7 +178,7 @@ impl Track {
             BatchState::Uncertain => Some(Need::Find(self.search(now))),
             BatchState::Open | BatchState::Canceling => Some(
                 self.wants_cancel(view, now)
-                    .map_or(Need::Look, Need::Cancel),
+                    .map_or(Need::Poll, Need::Cancel),
             ),
             BatchState::Ended => Some(Need::Harvest),
             BatchState::Harvested | BatchState::Lost => None,

@@ -1,8 +1,8 @@
-//! What goes before batches whose requests share a beginning: one request of each that writes it
+//! What goes before batches whose requests share a prefix: one request of each that writes it
 //! into the cache. Pure.
 //!
 //! Requests of one batch do not see what others of it write, so each would pay for writing the same.
-//! So a small batch goes first, with one request for each such beginning, and the rest is marked
+//! So a small batch goes first, with one request for each such prefix, and the rest is marked
 //! only once that has told that the cache holds it. Nothing is ever held back for good: a batch that
 //! takes too long, or fails, is not waited for, and then the rest goes without marks.
 //!
@@ -31,7 +31,7 @@ pub(super) struct WarmUp {
     stage: Stage,
 }
 
-/// A beginning.
+/// A prefix.
 #[derive(Debug)]
 struct OfPrefix {
     hash: u64,
@@ -50,7 +50,7 @@ enum Stage {
     /// A batch is to go first.
     Due,
     /// It is being begun.
-    Beginning,
+    Prefix,
     /// It is on its way, and not waited for longer than that.
     UnderWay(BatchId, Timestamp),
     /// It is over, and the store is asked what came of it.
@@ -58,7 +58,7 @@ enum Stage {
 }
 
 impl WarmUp {
-    /// For the beginnings that are worth it. Whoever does not wait for batches cannot wait for this, and
+    /// For the prefixes that are worth it. Whoever does not wait for batches cannot wait for this, and
     /// within a budget jobs go into batches in their order alone, at the plain price that is held for
     /// them.
     pub(super) fn new(settings: &EngineSettings, now: Timestamp) -> Self {
@@ -137,12 +137,12 @@ impl WarmUp {
 
     /// A batch of those jobs is begun.
     pub(super) fn begins(&mut self) {
-        self.stage = Stage::Beginning;
+        self.stage = Stage::Prefix;
     }
 
     /// A batch was begun. The jobs that it is to hold, if it is the one that goes first.
     pub(super) fn begun(&mut self, batch: BatchId, now: Timestamp) -> Option<Vec<JobId>> {
-        if self.stage != Stage::Beginning {
+        if self.stage != Stage::Prefix {
             return None;
         }
         self.stage = Stage::UnderWay(batch, add(now, WARM_FOR));
@@ -164,7 +164,7 @@ impl WarmUp {
     pub(super) fn holds(&self, now: Timestamp) -> bool {
         match self.stage {
             Stage::Over | Stage::Due => false,
-            Stage::Beginning | Stage::Asking => true,
+            Stage::Prefix | Stage::Asking => true,
             Stage::UnderWay(_, until) => now < until,
         }
     }
@@ -177,7 +177,7 @@ impl WarmUp {
         }
     }
 
-    /// The beginnings that are marked in that batch.
+    /// The prefixes that are marked in that batch.
     pub(super) fn marks(&self, batch: BatchId, now: Timestamp) -> Vec<u64> {
         let goes_first = matches!(self.stage, Stage::UnderWay(first, _) if first == batch);
         let is_marked = |prefix: &&OfPrefix| match prefix.warm_until {

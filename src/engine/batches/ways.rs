@@ -1,4 +1,4 @@
-//! Which road a job takes next, and when a batch is given up for the live lane. Pure; the rules are
+//! Which route a job takes next, and when a batch is given up for the live lane. Pure; the rules are
 //! `policy::routing`'s, and what is known of the run is kept here.
 
 use std::time::Duration;
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_line_outweighs_the_user_and_both_outweigh_the_deadline() {
         use Lane::{Batch, Live};
-        for (line, forced, deadline, rescued, road) in [
+        for (line, forced, deadline, rescued, route) in [
             (None, None, None, false, Live),
             (None, None, Some(6), false, Batch),
             (None, None, Some(6), true, Live),
@@ -141,7 +141,7 @@ mod tests {
             (Some(Batch), Some(Live), None, false, Batch),
         ] {
             let found = ways(forced, deadline).next(line, None, rescued, now());
-            assert_eq!(found, road, "{line:?} {forced:?} {deadline:?} {rescued}");
+            assert_eq!(found, route, "{line:?} {forced:?} {deadline:?} {rescued}");
         }
         let by_line = ways(None, Some(48)).next(None, Some(now()), false, now());
         assert_eq!(by_line, Live, "the line's own deadline holds");

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Answer, Dispatcher, EndedAttempt};
 use crate::engine::interrupted::{Lost, interrupted};
 use crate::engine::outcome::outcome;
-use crate::engine::scheduler::LaneChange;
+use crate::engine::scheduler::QueueChange;
 use crate::model::{ClaimedJob, Pico};
 use crate::policy::{max_tokens_of, streams};
 use crate::provider::{Provider, Reply, Request, Reserved};
@@ -108,7 +108,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
-    fn tell_change(&mut self, job: &ClaimedJob, change: LaneChange) {
+    fn tell_change(&mut self, job: &ClaimedJob, change: QueueChange) {
         let now = self.clock.now();
         if let Some(event) = self.events.lane_change(now, &job.model, change) {
             self.observer.observe(&event);

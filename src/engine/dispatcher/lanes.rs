@@ -11,10 +11,10 @@ use crate::store::Store;
 impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     /// Tells each lane how the other one stands.
     pub(super) fn keep_in_step(&mut self) {
+        self.hear_out_batches();
         let Some(lane) = &self.batches else {
             return;
         };
-        self.scheduler.on_beside(lane.is_busy());
         let leaving = self.scheduler.leaving();
         let mode = urgency(leaving, self.grace_is_over, self.stop.current());
         let live = LiveView {
@@ -24,6 +24,20 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             holds_nothing: self.budget.holds_nothing(),
         };
         lane.tell(mode, live);
+    }
+
+    /// Whether the batch lane has work. It tells its news before it rests, so these are heard before
+    /// its rest is believed: why jobs are left in it is one of them.
+    fn hear_out_batches(&mut self) {
+        let Some(lane) = &mut self.batches else {
+            return;
+        };
+        let is_busy = lane.is_busy();
+        let told = if is_busy { Vec::new() } else { lane.told() };
+        self.scheduler.on_beside(is_busy);
+        for news in told {
+            self.on_news(news);
+        }
     }
 
     pub(super) fn may_leave(&self, leave: &Leave) -> bool {
@@ -43,7 +57,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
             News::Unused(batch, jobs) => self.budget.unused(batch, &jobs),
             News::Freed(batch) => self.budget.freed(batch),
             News::Kept(batch) => self.budget.keep_batch(batch),
-            News::JobsForLive => self.ask_for_pulse(),
+            News::JobsForLive => self.ask_for_snapshot(),
             News::Held(because) => self.scheduler.on_held(because),
             News::Halted(halt) => self.scheduler.on_halt(halt),
             News::Broken(error) => {
@@ -76,7 +90,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     }
 
     /// A second has passed: what is known of the lanes is told, kept and looked up.
-    pub(super) fn pulse(&mut self) {
+    pub(super) fn snapshot(&mut self) {
         self.live_rate.look(self.scheduler.queued() > 0);
         let now = self.clock.now();
         for news in self.scheduler.news_of_pace() {
@@ -88,6 +102,6 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 move |store| async move { Called::Kept(store.note_estimates(run, sums).await) },
             );
         }
-        self.ask_for_pulse();
+        self.ask_for_snapshot();
     }
 }

@@ -1,4 +1,4 @@
-//! How much is claimed ahead, and of which lane.
+//! How much is claimed ahead, and of which queue.
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ const VISITS: u32 = 64;
 const LOOK_AHEAD_SECONDS: f64 = 0.25;
 
 impl Scheduler {
-    /// The lanes share what is wanted; the lane whose turn it is chooses first.
+    /// The queues share what is wanted; the queue whose turn it is chooses first.
     pub(super) fn plan_claims(
         &mut self,
         effects: &mut Vec<Effect>,
@@ -44,15 +44,15 @@ impl Scheduler {
             }
             visits -= 1;
             found = self.queues.next_claimable(from, Some(at));
-            let mut lane = self.queues.at(at);
-            let ready = u32::try_from(lane.ready()).unwrap_or(u32::MAX);
+            let mut queue = self.queues.at(at);
+            let ready = u32::try_from(queue.ready()).unwrap_or(u32::MAX);
             // How many more the budget has room for.
             let affordable = budget.worth().saturating_sub(ready);
-            let throttle = self.throttles.to(lane.roads.mostly_to(now));
+            let throttle = self.throttles.to(queue.routes.mostly_to(now));
             let max_jobs = share
                 .min(wanted)
-                .min(lane.roads.most_per_claim(now))
-                .min(throttle.claimable(&lane.model, ready, now))
+                .min(queue.routes.most_per_claim(now))
+                .min(throttle.claimable(&queue.model, ready, now))
                 .min(affordable);
             // A claim that brings less than what is about to leave can wait and bring more. What is
             // parked is not: it may wait for the very request that would be claimed.
@@ -62,13 +62,14 @@ impl Scheduler {
                 continue;
             }
             wanted -= max_jobs;
-            lane.claim_sent(max_jobs);
+            queue.claim_sent(max_jobs);
             effects.push(Effect::Claim(Claim {
                 run: self.run,
-                model: lane.model.clone(),
+                model: queue.model.clone(),
                 max_jobs,
                 max_bytes: room / u64::from(sharers),
-                new_first: self.gate.is_probing() || lane.roads.to(Endpoint::First).doubt.is_open(),
+                new_first: self.gate.is_probing()
+                    || queue.routes.to(Endpoint::First).doubt.is_open(),
                 now,
             }));
         }

@@ -68,11 +68,11 @@ impl Scheduler {
         let Some(mut queue) = self.queues.of_mut(&job.model) else {
             return;
         };
-        let road = queue.roads.to_mut(Endpoint::First);
-        if waits || road.last_success.is_some() {
+        let route = queue.routes.to_mut(Endpoint::First);
+        if waits || route.last_success.is_some() {
             return;
         }
-        let since = *road.limited_since.get_or_insert(now);
+        let since = *route.limited_since.get_or_insert(now);
         drop(queue);
         if add(since, patience) > now {
             return;

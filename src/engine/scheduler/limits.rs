@@ -29,9 +29,10 @@ impl Scheduler {
         now: Timestamp,
         rng: &mut Rng,
     ) {
-        let lane = self.queues.of(&job.model);
+        let queue = self.queues.of(&job.model);
         // In an outage one probe at a time goes out: it says nothing about how much is too much.
-        let outage = lane.is_some_and(|lane| lane.roads.to(job.endpoint).circuit.open().is_some());
+        let outage =
+            queue.is_some_and(|queue| queue.routes.to(job.endpoint).circuit.open().is_some());
         let concerns = self.throttles.answered(job, outcome, limits, outage, now);
         let finish = &outcome.finish;
         let Next::RetryAt(due) = finish.next else {
@@ -63,17 +64,17 @@ impl Scheduler {
     ) {
         let record = &outcome.finish.record;
         let of_model = self.queues.of_mut(&job.model);
-        let (Some(error_class), Some(mut lane)) = (record.error_class, of_model) else {
+        let (Some(error_class), Some(mut queue)) = (record.error_class, of_model) else {
             return;
         };
-        if lane
+        if queue
             .long_wait_told
             .is_some_and(|(until, of_all)| until > now && (of_all || !all))
         {
             return;
         }
-        lane.long_wait_told = Some((until, all));
-        drop(lane);
+        queue.long_wait_told = Some((until, all));
+        drop(queue);
         self.notes.push(EventKind::LongWait {
             model: job.model.clone(),
             custom_id: (!all).then(|| job.custom_id.clone()),
@@ -101,7 +102,7 @@ impl Scheduler {
         let mut is_new = false;
         for at in self.queues.sharing_limits(model) {
             let mut queue = self.queues.at(at);
-            is_new |= queue.roads.to_mut(job.endpoint).pause(until, now);
+            is_new |= queue.routes.to_mut(job.endpoint).pause(until, now);
         }
         let is_long = until > add(now, WORTH_A_WARNING);
         if is_new || is_long {

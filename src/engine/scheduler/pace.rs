@@ -1,6 +1,6 @@
 //! How fast jobs start.
 
-/// How fast jobs start, from one pulse to the next.
+/// How fast jobs start, from one snapshot to the next.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     last: u32,
@@ -13,12 +13,12 @@ impl Pace {
         self.current += 1;
     }
 
-    /// A pulse came: the count begins anew.
+    /// A snapshot came: the count begins anew.
     pub(super) fn turn(&mut self) {
         self.last = std::mem::take(&mut self.current);
     }
 
-    /// Starts a pulse, the better of the last two counts.
+    /// Starts a snapshot, the better of the last two counts.
     pub(super) fn rate(&self) -> f64 {
         f64::from(self.last.max(self.current))
     }

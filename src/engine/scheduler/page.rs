@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 
 use super::{Effect, Scheduler};
-use crate::engine::lane::Lane;
+use crate::engine::model_queue::ModelQueue;
 use crate::model::{Endpoint, PageStatus};
 
 impl Scheduler {
     /// Whether nothing works for this model, and the status page says so too: the first endpoint
     /// keeps failing, and no second serves in its place.
-    pub(super) fn is_confirmed_outage(&self, lane: &Lane, now: Timestamp) -> bool {
-        let circuit = &lane.roads.to(Endpoint::First).circuit;
-        self.page.confirms_outage_of(circuit, now) && !lane.roads.second_serves(now)
+    pub(super) fn is_confirmed_outage(&self, queue: &ModelQueue, now: Timestamp) -> bool {
+        let circuit = &queue.routes.to(Endpoint::First).circuit;
+        self.page.confirms_outage_of(circuit, now) && !queue.routes.second_serves(now)
     }
 
     /// A look at the status page came back; true if the page's indicator changed. A page that
@@ -20,7 +20,7 @@ impl Scheduler {
         let changed = self.page.hear(status, now);
         let (page, scale) = (&self.page, self.retry.scale);
         self.queues.each_failing(|queue| {
-            let first = queue.roads.to_mut(Endpoint::First);
+            let first = queue.routes.to_mut(Endpoint::First);
             page.slow_down(&mut first.circuit, scale, now);
         });
         changed

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Effect, LaneChange, Scheduler};
+use super::{Effect, QueueChange, Scheduler};
 use crate::engine::outcome::Unfit;
 
 impl Scheduler {
@@ -16,9 +16,9 @@ impl Scheduler {
         now: Timestamp,
     ) {
         for at in looked_at {
-            let lane = self.queues.noting(*at);
-            let turned = lane.roads.turned(now);
-            effects.extend(turned.map(|to| Effect::Divert(lane.model.clone(), to)));
+            let queue = self.queues.noting(*at);
+            let turned = queue.routes.turned(now);
+            effects.extend(turned.map(|to| Effect::Divert(queue.model.clone(), to)));
         }
     }
 
@@ -29,19 +29,19 @@ impl Scheduler {
 
     /// The second endpoint cannot serve this model, or none: the first is probed as if there were
     /// no second. Told once.
-    pub(super) fn switch_second_off(&mut self, model: &str, unfit: &Unfit) -> LaneChange {
+    pub(super) fn switch_second_off(&mut self, model: &str, unfit: &Unfit) -> QueueChange {
         let mut was_on = false;
         if unfit.any_model {
             self.queues
-                .each(|queue| was_on |= queue.roads.switch_second_off());
+                .each(|queue| was_on |= queue.routes.switch_second_off());
             self.second = None;
         } else if let Some(mut queue) = self.queues.of_mut(model) {
-            was_on = queue.roads.switch_second_off();
+            was_on = queue.routes.switch_second_off();
         }
         if was_on {
-            LaneChange::SecondOff(unfit.clone())
+            QueueChange::SecondOff(unfit.clone())
         } else {
-            LaneChange::None
+            QueueChange::None
         }
     }
 

@@ -37,17 +37,17 @@ fn run() -> Run {
     }
 }
 
-fn pulse(lanes: Vec<LaneLoad>) -> Pulse {
-    Pulse {
+fn snapshot(queues: Vec<QueueLoad>) -> RunSnapshot {
+    RunSnapshot {
         cancel_requested: false,
         answered: true,
-        lanes,
+        queues,
         batch_jobs: 0,
     }
 }
 
-fn load(model: usize, queued: u64) -> LaneLoad {
-    LaneLoad {
+fn load(model: usize, queued: u64) -> QueueLoad {
+    QueueLoad {
         model: format!("model-{model}"),
         queued,
         in_flight: 0,
@@ -55,9 +55,9 @@ fn load(model: usize, queued: u64) -> LaneLoad {
     }
 }
 
-fn scheduler(lanes: Vec<LaneLoad>) -> (Scheduler, EngineSettings) {
+fn scheduler(queues: Vec<QueueLoad>) -> (Scheduler, EngineSettings) {
     let settings = testing::settings(BatchOptions::default());
-    let scheduler = Scheduler::new(&run(), &settings, pulse(lanes), start());
+    let scheduler = Scheduler::new(&run(), &settings, snapshot(queues), start());
     (scheduler, settings)
 }
 
@@ -66,14 +66,14 @@ fn scheduler(lanes: Vec<LaneLoad>) -> (Scheduler, EngineSettings) {
 #[test]
 fn a_store_that_breaks_outweighs_every_other_reason_to_leave() {
     let halt = Halt::new(ErrorClass::Billing, "no credit".to_owned(), start());
-    let canceled = Pulse {
+    let canceled = RunSnapshot {
         cancel_requested: true,
-        ..pulse(Vec::new())
+        ..snapshot(Vec::new())
     };
     let reasons: [&dyn Fn(&mut Scheduler); 3] = [
         &|scheduler| scheduler.on_stop(Stop::Drain),
         &|scheduler| scheduler.on_halt(halt.clone()),
-        &|scheduler| scheduler.on_pulse(canceled.clone()),
+        &|scheduler| scheduler.on_snapshot(canceled.clone()),
     ];
     let breaks: [&dyn Fn(&mut Scheduler); 3] = [
         &|scheduler| scheduler.on_store_failed(),
@@ -162,9 +162,9 @@ fn visits(models: usize) -> u64 {
             match effect {
                 Effect::Claim(claim) => inputs.push_back(Input::Claimed(claim.model)),
                 Effect::Start(job) => inputs.push_back(Input::Answered(job)),
-                Effect::Pulse => {
+                Effect::Snapshot => {
                     let empty = (0..models).map(|model| load(model, 0));
-                    scheduler.on_pulse(pulse(empty.collect()));
+                    scheduler.on_snapshot(snapshot(empty.collect()));
                 }
                 Effect::Leave(leave) => {
                     assert_eq!((leave, done), (Leave::Completed, models));

@@ -1,8 +1,8 @@
-//! Counts requests by the beginnings that they share, and chooses the ones that pay.
+//! Counts requests by the prefixes that they share, and chooses the ones that pay.
 //!
-//! Beginnings form a tree: a longer one begins with a shorter one. A request gets one mark, so for
+//! Prefixes form a tree: a longer one begins with a shorter one. A request gets one mark, so for
 //! every branch the better of two is taken: all its requests marked where it begins, or each at the
-//! best of its longer beginnings. What is counted is money: a beginning of `n` requests is written
+//! best of its longer prefixes. What is counted is money: a prefix of `n` requests is written
 //! once and read `n - 1` times.
 
 use std::collections::HashMap;
@@ -14,16 +14,16 @@ use crate::model::{JobId, Pico, RequestBody, SharedPrefix};
 use crate::policy::estimate::{Estimator, Prompt};
 use crate::policy::prices::{PriceTable, TokenPrices};
 
-/// Two requests that share a beginning may be far apart, and the second find nothing in the cache;
+/// Two requests that share a prefix may be far apart, and the second find nothing in the cache;
 /// from three on it hardly costs more than it saves.
 const LEAST_JOBS: u64 = 3;
 /// The least tokens that are cached of a model whose own minimum is not published: the largest of
 /// those that are.
 const LEAST_TOKENS: u64 = 4_096;
-/// Beginnings that are remembered while they are counted, some 30 MB. Beyond it those that hardly
+/// Prefixes that are remembered while they are counted, some 30 MB. Beyond it those that hardly
 /// any request has are forgotten, and what comes late of them is missed.
 const MAX_NODES: usize = 200_000;
-/// Beginnings that are chosen, the best ones: they are kept with the run.
+/// Prefixes that are chosen, the best ones: they are kept with the run.
 const MAX_CHOSEN: usize = 1_000;
 /// Rows that are kept of each.
 const FIRST: usize = 3;
@@ -100,7 +100,7 @@ impl Census {
         })
     }
 
-    /// A longer beginning has no more requests than a shorter one, so no branch is cut in the middle.
+    /// A longer prefix has no more requests than a shorter one, so no branch is cut in the middle.
     /// Half of the room is made at once, so that it is seldom done.
     fn make_room(&mut self) {
         if self.nodes.len() <= MAX_NODES {
@@ -113,7 +113,7 @@ impl Census {
         }
     }
 
-    /// The beginnings that pay, those that save most first.
+    /// The prefixes that pay, those that save most first.
     #[must_use]
     pub fn choose(mut self) -> Vec<SharedPrefix> {
         self.nodes.retain(|_, node| node.jobs >= LEAST_JOBS);
@@ -131,7 +131,7 @@ impl Census {
         chosen.into_iter().map(|(_, prefix)| prefix).collect()
     }
 
-    /// From the longest beginnings to the shortest.
+    /// From the longest prefixes to the shortest.
     fn worth(&self, children: &HashMap<Option<u64>, Vec<u64>>) -> HashMap<u64, Worth> {
         let mut order: Vec<_> = self.nodes.iter().collect();
         order.sort_by_key(|(_, node)| std::cmp::Reverse(node.depth));
@@ -169,7 +169,7 @@ impl Census {
         worth
     }
 
-    /// Picks what is chosen at this beginning and below it, where each request would save `above`
+    /// Picks what is chosen at this prefix and below it, where each request would save `above`
     /// by a shorter one. Tells how many requests are marked here or below.
     fn pick(
         &self,
@@ -222,7 +222,7 @@ impl Census {
         Estimator::default().estimate(model, &prompt).input
     }
 
-    /// What one request saves that reads this beginning, and what the one that writes it pays more
+    /// What one request saves that reads this prefix, and what the one that writes it pays more
     /// than if it read it; none if the API would not cache it, or its price is not known.
     fn saved_by(&self, node: &Node) -> Option<(i128, i128)> {
         let model = self.prices.model(&self.models[node.model])?;

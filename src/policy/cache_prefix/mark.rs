@@ -25,7 +25,7 @@ impl Keep {
     }
 }
 
-/// Marks requests at the end of the beginnings that it knows. Cheap to clone.
+/// Marks requests at the end of the prefixes that it knows. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Marker {
     known: Arc<HashSet<u64>>,
@@ -52,7 +52,7 @@ impl Marker {
         self.known.is_empty()
     }
 
-    /// The request with one mark, at the end of its longest beginning that is known; the same
+    /// The request with one mark, at the end of its longest prefix that is known; the same
     /// request if there is none, or if it has a mark of its own. Everything else stays byte for
     /// byte, but that a string that is marked becomes a block of text.
     #[must_use]

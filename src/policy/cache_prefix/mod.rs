@@ -1,4 +1,4 @@
-//! Long beginnings that many requests share, and the one mark that lets the API cache them.
+//! Long prefixes that many requests share, and the one mark that lets the API cache them.
 //!
 //! ```text
 //! own_mark   whether a request has a `cache_control` of its own anywhere: then it is left alone

@@ -9,7 +9,7 @@ use crate::policy::estimate::{REQUEST, TOOLS, TURN, tokens_of_content, tokens_of
 
 /// Parts these hashes from all other uses of blake3; the number goes up when the recipe changes.
 const CONTEXT: &str = "claude-run 2026-11-22 shared prefix 1";
-/// Places of one request that are looked at, from the beginning. What many requests share stands
+/// Places of one request that are looked at, from the prefix. What many requests share stands
 /// there, and the rest of a long conversation is its own.
 const MAX_PLACES: usize = 64;
 /// Members of a request that do not change what the cache holds; any other may.
@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
                 self.take(member.value);
             }
             self.add(|| TURN);
-            // The beginning of an answer, which the API goes on with, is left as it is.
+            // The prefix of an answer, which the API goes on with, is left as it is.
             let begins_answer = index == last && role == "\"assistant\"";
             let is_known = matches!(role, "\"user\"" | "\"assistant\"");
             self.content(value(&turn, "content")?, is_known && !begins_answer)?;

@@ -6,7 +6,7 @@ use super::census::worth_warming;
 use crate::model::{Lane, Pico, SharedPrefix, Tokens, Usage};
 use crate::policy::prices::PriceTable;
 
-/// What the requests of this beginning save together on that lane if one of them writes it and all
+/// What the requests of this prefix save together on that lane if one of them writes it and all
 /// others read it: for five minutes live, for an hour in batches, where it is not done unless it
 /// pays.
 #[must_use]

@@ -27,7 +27,7 @@ const PAGES_UNSEEN: f64 = 5.0;
 /// Blocks in blocks are counted so deep, which is deeper than the API allows.
 const MAX_DEPTH: u32 = 4;
 
-/// A part of the prompt from its beginning that is to be cached.
+/// A part of the prompt from its prefix that is to be cached.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prefix {
     /// Tells it from others.
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_share_their_marked_beginning_share_a_prefix() {
+    fn requests_that_share_their_marked_prefix_share_a_prefix() {
         let request = |system: &str, question: &str| {
             read(&json!({
                 "model": "m",

@@ -4,7 +4,7 @@ use zstd::bulk::{Compressor, decompress};
 
 /// Bytes after which a block is closed: small enough to be unpacked for the sake of one request.
 const BLOCK: usize = 64 * 1024;
-/// The fastest level: prompts that share their beginnings pack well all the same.
+/// The fastest level: prompts that share their prefixes pack well all the same.
 const LEVEL: i32 = 1;
 
 /// The parameters of all requests, in order.

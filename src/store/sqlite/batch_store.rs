@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::tx::line_of;
-use super::{SqliteStore, batches, blob, dissolve, fill, harvest, queue, requests};
+use super::{SqliteStore, batches, blob, disband, fill, harvest, queue, requests};
 use crate::model::{
     AttemptId, BatchId, BatchState, CancelReason, JobId, Lane, RemoteBatch, RequestBody, RunId,
     ShortResults,
@@ -105,7 +105,7 @@ impl BatchStore for SqliteStore {
             .await
     }
 
-    async fn dissolve_batch(
+    async fn disband_batch(
         &self,
         batch: BatchId,
         lane: Lane,
@@ -113,7 +113,7 @@ impl BatchStore for SqliteStore {
         now: Timestamp,
     ) -> Result<bool> {
         self.writer
-            .call(move |tx| dissolve::dissolve(tx, batch, lane, keep_attempts, now))
+            .call(move |tx| disband::disband(tx, batch, lane, keep_attempts, now))
             .await
     }
 

@@ -5,7 +5,7 @@ use rusqlite::{params, params_from_iter, types::Value};
 
 use super::amend;
 use super::control::{PAGE, one_of};
-use super::dissolve;
+use super::disband;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
 use crate::model::{ErrorClass, JobState, RunId};
@@ -36,7 +36,7 @@ pub(super) fn cancel_jobs(
     };
     // A batch that has not been sent is taken apart first, page by page: its other jobs wait again.
     for found in page.iter().filter(|found| found.state == JobState::InBatch) {
-        if dissolve::out_of_unsent(tx, found.job, now)? {
+        if disband::out_of_unsent(tx, found.job, now)? {
             return Ok(CanceledJobs {
                 next: Some(after_line),
                 ..CanceledJobs::default()

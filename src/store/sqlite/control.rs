@@ -7,13 +7,13 @@ use rusqlite::{params, params_from_iter, types::Value};
 
 use super::amend;
 use super::blob::pack;
-use super::dissolve;
+use super::disband;
 use super::load::json;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
 use super::waits;
 use crate::model::{DispatchOptions, ErrorClass, Halt, JobId, JobState, RunId, error_object};
-use crate::store::{LaneLoad, Pulse, Recovered, Result, RetryFilter, StatusChange};
+use crate::store::{QueueLoad, Recovered, Result, RetryFilter, RunSnapshot, StatusChange};
 
 /// Rows that one call changes, so that a running dispatcher never waits long for the lock.
 pub(super) const PAGE: u32 = 1_000;
@@ -65,7 +65,7 @@ pub(super) fn start(
     )?;
     requeue_held(tx, row, now)?;
     follow_the_clock_back(tx, row, now)?;
-    dissolve::recover(tx, row, now)?;
+    disband::recover(tx, row, now)?;
     let mut recovered = Recovered::default();
     for job in open {
         interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
@@ -202,7 +202,7 @@ pub(super) fn name_run(tx: &mut Tx, run: RunId, name: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn pulse(tx: &mut Tx, run: RunId) -> Result<Pulse> {
+pub(super) fn snapshot(tx: &mut Tx, run: RunId) -> Result<RunSnapshot> {
     let row = tx.run_row(run)?;
     let flags = tx.query(
         "SELECT cancel_requested, answered FROM runs WHERE id = ?1",
@@ -219,7 +219,7 @@ pub(super) fn pulse(tx: &mut Tx, run: RunId) -> Result<Pulse> {
          WHERE run_id = ?1 GROUP BY model_id ORDER BY model_id",
         [row],
         |row| {
-            Ok(LaneLoad {
+            Ok(QueueLoad {
                 model: row.get(0)?,
                 queued: row.get(1)?,
                 in_flight: row.get(2)?,
@@ -232,10 +232,10 @@ pub(super) fn pulse(tx: &mut Tx, run: RunId) -> Result<Pulse> {
         [row],
         |row| row.get(0),
     )?;
-    Ok(Pulse {
+    Ok(RunSnapshot {
         cancel_requested,
         answered,
-        lanes,
+        queues: lanes,
         batch_jobs: batch_jobs.unwrap_or_default(),
     })
 }
@@ -295,7 +295,7 @@ pub(super) fn cancel(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<bool> {
     let row = tx.run_row(run)?;
     tx.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?1", [row])?;
     let mut canceled = 0;
-    let more_in_batches = dissolve::cancel_unsent(tx, row, now)?;
+    let more_in_batches = disband::cancel_unsent(tx, row, now)?;
     for (from, waiting) in [
         (
             Tally::of(JobState::Queued, Route::Live),

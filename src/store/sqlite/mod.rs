@@ -20,7 +20,7 @@
 //! claim, finish   the life of an attempt; finish serves both lanes
 //! ended           what an ended attempt says, and the sum over it
 //! amend           what its next attempt asks differently
-//! control         start, pulse, leave, cancel, retry
+//! control         start, snapshot, leave, cancel, retry
 //! record          ends of attempts, and what becomes of one that the store cannot hold
 //! bounds          what attempts may have cost that may have been billed
 //! spool, replay   where answers go that the store does not take, and how they come back
@@ -34,7 +34,7 @@
 //! batches         ... where batches stand
 //! harvest         ... what must be known of a result's job
 //! requests        what requests share, and who warms the cache for it
-//! dissolve        ... batches that are taken apart
+//! disband        ... batches that are taken apart
 //! reader, rows    pages for exports
 //! groups, slices  sums for reports, in parts of bounded size
 //! health          what doctor asks
@@ -48,17 +48,17 @@ mod batches;
 mod blob;
 mod bounds;
 mod cancel_jobs;
+mod checkpoint;
 mod claim;
 mod companion;
 mod control;
-mod dissolve;
+mod disband;
 mod ended;
 mod errors;
 mod estimates;
 mod file_system;
 mod fill;
 mod finish;
-mod fold;
 mod groups;
 mod harvest;
 mod health;
@@ -98,7 +98,7 @@ use crate::model::{
 };
 use crate::store::{
     CancelFilter, CanceledJobs, Claim, Claimed, DuplicateId, EstimateSums, Finish, MaybeBilled,
-    NewRun, Pulse, Recovered, Result, RetryFilter, StatusChange, Store, Unbounded,
+    NewRun, Recovered, Result, RetryFilter, RunSnapshot, StatusChange, Store, Unbounded,
 };
 
 pub use health::place_of;
@@ -305,10 +305,13 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn pulse(&self, run: RunId) -> Result<Pulse> {
-        let pulse = self.writer.call(move |tx| control::pulse(tx, run)).await?;
+    async fn snapshot(&self, run: RunId) -> Result<RunSnapshot> {
+        let snapshot = self
+            .writer
+            .call(move |tx| control::snapshot(tx, run))
+            .await?;
         lock::renew(&self.file)?;
-        Ok(pulse)
+        Ok(snapshot)
     }
 
     async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {

@@ -311,9 +311,12 @@ async fn cancelling_ends_what_waits_and_tells_the_dispatcher() {
         (counts.canceled, counts.in_flight, counts.pending),
         (1_498, 2, 0)
     );
-    let pulse = bench.store.pulse(bench.run).await.unwrap();
-    assert!(pulse.cancel_requested);
-    assert_eq!((pulse.lanes[0].queued, pulse.lanes[0].in_flight), (0, 2));
+    let snapshot = bench.store.snapshot(bench.run).await.unwrap();
+    assert!(snapshot.cancel_requested);
+    assert_eq!(
+        (snapshot.queues[0].queued, snapshot.queues[0].in_flight),
+        (0, 2)
+    );
 }
 
 #[tokio::test]
@@ -332,7 +335,14 @@ async fn retry_goes_page_by_page() {
         after = next;
     }
     assert_eq!(total, 2_300);
-    assert!(!bench.store.pulse(bench.run).await.unwrap().cancel_requested);
+    assert!(
+        !bench
+            .store
+            .snapshot(bench.run)
+            .await
+            .unwrap()
+            .cancel_requested
+    );
 }
 
 #[tokio::test]
@@ -357,7 +367,7 @@ async fn a_closed_store_is_one_file_and_takes_no_more_calls() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(files, ["store.db"]);
-    let refused = bench.store.pulse(bench.run).await.unwrap_err();
+    let refused = bench.store.snapshot(bench.run).await.unwrap_err();
     assert!(matches!(refused, StoreError::Closed), "{refused}");
     assert_eq!(bench.counts().await.pending, 3);
 }

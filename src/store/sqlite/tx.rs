@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::checkpoint::WriteAheadLog;
 use super::errors::explain;
-use super::fold::WriteAheadLog;
 use super::identity::Watch;
 use super::open::Opened;
 use super::tally::Tally;

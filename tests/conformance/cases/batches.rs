@@ -379,7 +379,7 @@ async fn taken_apart<F: Fixture>(bench: Bench<F>) {
     let batch = bench.in_batch(jobs(2)).await;
     while bench
         .store
-        .dissolve_batch(batch, Lane::Live, false, at(9))
+        .disband_batch(batch, Lane::Live, false, at(9))
         .await
         .unwrap()
     {}
@@ -398,7 +398,7 @@ async fn taken_apart_in_doubt<F: Fixture>(bench: Bench<F>) {
     bench.opened(batch).await;
     while bench
         .store
-        .dissolve_batch(batch, Lane::Batch, true, at(9))
+        .disband_batch(batch, Lane::Batch, true, at(9))
         .await
         .unwrap()
     {}
@@ -423,7 +423,7 @@ async fn no_first_attempt<F: Fixture>(bench: Bench<F>) {
     bench.fill(batch, 100, 100_000).await;
     while bench
         .store
-        .dissolve_batch(batch, Lane::Live, false, at(9))
+        .disband_batch(batch, Lane::Live, false, at(9))
         .await
         .unwrap()
     {}

@@ -129,11 +129,11 @@ async fn counted<F: Fixture>(bench: Bench<F>) {
     assert_eq!((waiting.jobs, waiting.next_try_at), (1, at(102)));
     let later = bench.store.batch_queue(bench.run, at(102)).await.unwrap();
     assert_eq!((later.due, later.waiting, later.next_due), (3, 0, None));
-    let pulse = bench.store.pulse(bench.run).await.unwrap();
+    let snapshot = bench.store.snapshot(bench.run).await.unwrap();
     assert_eq!(
         (
-            pulse.batch_jobs,
-            pulse.lanes.iter().map(|it| it.queued).sum()
+            snapshot.batch_jobs,
+            snapshot.queues.iter().map(|it| it.queued).sum()
         ),
         (3, 0_u64)
     );

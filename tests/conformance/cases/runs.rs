@@ -43,8 +43,8 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
             Box::pin(chosen(bench))
         }),
         (
-            "the pulse tells what is left of each model, and of cancels",
-            |bench| Box::pin(pulse(bench)),
+            "the snapshot tells what is left of each model, and of cancels",
+            |bench| Box::pin(snapshot(bench)),
         ),
         ("options, estimates and the status page are kept", |bench| {
             Box::pin(noted(bench))
@@ -114,7 +114,10 @@ async fn held<F: Fixture>(bench: Bench<F>) {
     let job = bench.claim_one(at(1)).await;
     bench.end(End::Hold, &job, at(2)).await;
     assert_eq!(bench.claim(1, at(3)).await.jobs, []);
-    assert_eq!(bench.store.pulse(bench.run).await.unwrap().lanes[0].held, 1);
+    assert_eq!(
+        bench.store.snapshot(bench.run).await.unwrap().queues[0].held,
+        1
+    );
     bench.start(at(4)).await;
     assert_eq!(bench.claim_one(at(5)).await.attempt.n, 2);
 }
@@ -127,7 +130,14 @@ async fn canceled<F: Fixture>(bench: Bench<F>) {
     while bench.store.cancel(bench.run, at(3)).await.unwrap() {}
     let jobs = bench.run().await.jobs;
     assert_eq!((jobs.canceled, jobs.in_flight, jobs.pending), (3, 1, 0));
-    assert!(bench.store.pulse(bench.run).await.unwrap().cancel_requested);
+    assert!(
+        bench
+            .store
+            .snapshot(bench.run)
+            .await
+            .unwrap()
+            .cancel_requested
+    );
     bench.sound();
 }
 
@@ -186,7 +196,14 @@ async fn put_back_after_a_cancel<F: Fixture>(bench: Bench<F>) {
     assert_eq!(classes, [Some(ErrorClass::Overloaded), None]);
     // It went before the time that was set for it before the cancel.
     bench.sound();
-    assert!(!bench.store.pulse(bench.run).await.unwrap().cancel_requested);
+    assert!(
+        !bench
+            .store
+            .snapshot(bench.run)
+            .await
+            .unwrap()
+            .cancel_requested
+    );
 }
 
 async fn amendment_taken_back<F: Fixture>(bench: Bench<F>) {
@@ -227,21 +244,21 @@ async fn chosen<F: Fixture>(bench: Bench<F>) {
     );
 }
 
-async fn pulse<F: Fixture>(bench: Bench<F>) {
+async fn snapshot<F: Fixture>(bench: Bench<F>) {
     let mut other = plain(3);
     OPUS.clone_into(&mut other.model);
     bench.loaded(vec![plain(1), plain(2), other]).await;
-    let before = bench.store.pulse(bench.run).await.unwrap();
+    let before = bench.store.snapshot(bench.run).await.unwrap();
     assert!(!before.cancel_requested && !before.answered);
     let job = bench.claim_one(at(1)).await;
-    let lanes = bench.store.pulse(bench.run).await.unwrap().lanes;
+    let lanes = bench.store.snapshot(bench.run).await.unwrap().queues;
     let told = |model: &str| {
         let lane = lanes.iter().find(|lane| lane.model == model).unwrap();
         (lane.queued, lane.in_flight, lane.held)
     };
     assert_eq!((told(HAIKU), told(OPUS)), ((1, 1, 0), (1, 0, 0)));
     bench.end(End::Retry(5), &job, at(2)).await;
-    assert!(bench.store.pulse(bench.run).await.unwrap().answered);
+    assert!(bench.store.snapshot(bench.run).await.unwrap().answered);
 }
 
 async fn noted<F: Fixture>(bench: Bench<F>) {

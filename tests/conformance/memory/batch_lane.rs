@@ -201,7 +201,7 @@ impl BatchStore for Memory {
         })
     }
 
-    async fn dissolve_batch(
+    async fn disband_batch(
         &self,
         batch: BatchId,
         lane: Lane,

@@ -6,7 +6,8 @@ use claude_run::model::{
 };
 use claude_run::store::{
     AttemptRow, CancelFilter, CanceledJobs, Claim, Claimed, DuplicateId, EstimateSums, Finish,
-    MaybeBilled, NewRun, Pulse, Recovered, Result, RetryFilter, StatusChange, Store, Unbounded,
+    MaybeBilled, NewRun, Recovered, Result, RetryFilter, RunSnapshot, StatusChange, Store,
+    Unbounded,
 };
 use jiff::Timestamp;
 
@@ -246,8 +247,8 @@ impl Store for Memory {
         })
     }
 
-    async fn pulse(&self, run: RunId) -> Result<Pulse> {
-        self.read(|state| state.pulse(run))
+    async fn snapshot(&self, run: RunId) -> Result<RunSnapshot> {
+        self.read(|state| state.snapshot(run))
     }
 
     async fn note_estimates(&self, run: RunId, sums: Vec<EstimateSums>) -> Result<()> {
@@ -520,14 +521,14 @@ pub fn as_claimed(job: &Job) -> ClaimedJob {
 }
 
 impl State {
-    fn pulse(&self, run: RunId) -> Result<Pulse> {
+    fn snapshot(&self, run: RunId) -> Result<RunSnapshot> {
         let stored = self.run(run)?;
-        let mut lanes: Vec<claude_run::store::LaneLoad> = Vec::new();
+        let mut lanes: Vec<claude_run::store::QueueLoad> = Vec::new();
         let mut batch_jobs = 0;
         for job in stored.jobs.values() {
             let at = lanes.iter().position(|lane| lane.model == job.model);
             let at = at.unwrap_or_else(|| {
-                lanes.push(claude_run::store::LaneLoad {
+                lanes.push(claude_run::store::QueueLoad {
                     model: job.model.clone(),
                     queued: 0,
                     in_flight: 0,
@@ -543,10 +544,10 @@ impl State {
                 _ => {}
             }
         }
-        Ok(Pulse {
+        Ok(RunSnapshot {
             cancel_requested: stored.run.cancel_requested,
             answered: stored.run.answered,
-            lanes,
+            queues: lanes,
             batch_jobs,
         })
     }

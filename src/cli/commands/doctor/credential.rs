@@ -169,7 +169,7 @@ mod tests {
                 Ok,
                 "ANTHROPIC_AUTH_TOKEN holds an API key",
             ),
-            (API_KEY, format!("\"{api}\"\n"), Ok, "taken off"),
+            (API_KEY, format!("\"{api}\"\n"), Ok, "are removed"),
             (
                 API_KEY,
                 "sk-ant-api03-hidden".to_owned(),

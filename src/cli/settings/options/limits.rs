@@ -91,7 +91,7 @@ pub struct Limits {
         hide_short_help = true
     )]
     pub cache_warm: AutoOrOff,
-    /// Cache long beginnings that requests share.
+    /// Cache long prefixes that requests share.
     ///
     /// `auto`: long prefixes that requests share are marked with one `cache_control` where that pays.
     /// `off`: requests are sent as they were written.

@@ -38,7 +38,7 @@ fn waits(job: i64) -> Warmer {
 }
 
 #[test]
-fn one_job_of_each_beginning_goes_first_and_the_rest_is_marked_once_it_is_warm() {
+fn one_job_of_each_prefix_goes_first_and_the_rest_is_marked_once_it_is_warm() {
     let mut warm_up = warm_up(vec![prefix(1, 50, &[11, 12]), prefix(2, 9, &[21])]);
     let ended = Warmer {
         waits: false,

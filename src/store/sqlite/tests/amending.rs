@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{Amended, Amendment};
-use crate::store::LaneLoad;
+use crate::store::QueueLoad;
 
 const OTHER: &str = "claude-sonnet-5-5";
 const TRUNCATED: &str = r#"{"id":"msg_1","stop_reason":"max_tokens"}"#;
@@ -65,9 +65,9 @@ impl Bench {
     }
 
     async fn lanes(&self) -> Vec<(String, u64, u64)> {
-        let lanes = self.store.pulse(self.run).await.unwrap().lanes;
+        let lanes = self.store.snapshot(self.run).await.unwrap().queues;
         let open = lanes.into_iter().map(|lane| {
-            let LaneLoad {
+            let QueueLoad {
                 model,
                 queued,
                 in_flight,

@@ -153,7 +153,7 @@ async fn a_batch_that_is_taken_apart_gives_its_jobs_back() {
         let bench = Bench::for_batch(2).await;
         let batch = bench.standing(state).await;
         for _ in 0..2 {
-            assert_eq!(bench.dissolve(batch, lane, keep).await, 1, "{state}");
+            assert_eq!(bench.disband(batch, lane, keep).await, 1, "{state}");
         }
         let row = bench.row(batch).await;
         assert_eq!((row.state, row.open_requests), (Lost, 0), "{state}");
@@ -185,14 +185,14 @@ async fn a_large_batch_is_taken_apart_page_by_page_and_never_sent_meanwhile() {
     let bench = Bench::for_batch(2_500).await;
     let batch = bench.filled("n", 2_500).await;
     bench.go(batch, Ready).await;
-    let dissolve = || (bench.store).dissolve_batch(batch, Lane::Live, false, at(40));
-    assert!(dissolve().await.unwrap());
+    let disband = || (bench.store).disband_batch(batch, Lane::Live, false, at(40));
+    assert!(disband().await.unwrap());
     assert_eq!(bench.go(batch, Sending).await, Lost);
     bench.recount();
     bench.store.start_run(bench.run, at(41), 20).await.unwrap();
     let counts = bench.counts().await;
     assert_eq!((counts.in_batch, counts.pending), (0, 2_500));
-    assert!(!dissolve().await.unwrap());
+    assert!(!disband().await.unwrap());
     bench.recount();
 }
 
@@ -200,7 +200,7 @@ async fn a_large_batch_is_taken_apart_page_by_page_and_never_sent_meanwhile() {
 async fn a_harvested_batch_is_not_taken_apart() {
     let bench = Bench::for_batch(2).await;
     let batch = bench.standing(Harvested).await;
-    bench.dissolve(batch, Lane::Live, true).await;
+    bench.disband(batch, Lane::Live, true).await;
     assert_eq!(bench.row(batch).await.state, Harvested);
     assert_eq!(bench.counts().await.succeeded, 2);
 }
@@ -254,8 +254,8 @@ async fn cancelling_takes_what_has_not_been_sent_and_leaves_the_rest() {
             (canceled, 3 - canceled),
             "{state}"
         );
-        let pulse = bench.store.pulse(bench.run).await.unwrap();
-        assert_eq!(pulse.batch_jobs, 3 - canceled, "{state}");
+        let snapshot = bench.store.snapshot(bench.run).await.unwrap();
+        assert_eq!(snapshot.batch_jobs, 3 - canceled, "{state}");
         bench.recount();
         bench
             .store

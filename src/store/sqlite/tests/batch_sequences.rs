@@ -23,7 +23,7 @@ enum Verb {
     Send(usize),
     Note(usize, RemoteStatus),
     CancelBatch(usize),
-    Dissolve(usize, Lane, bool),
+    Disband(usize, Lane, bool),
     EndBatch(usize, Vec<End>, Lane),
     Live(u32, Option<End>),
     Cancel,
@@ -53,7 +53,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         4 => (0..4_usize, state).prop_map(|(batch, to)| Verb::Move(batch, to)),
         4 => (0..4_usize, status).prop_map(|(batch, status)| Verb::Note(batch, status)),
         1 => (0..4_usize).prop_map(Verb::CancelBatch),
-        1 => (0..4_usize, lane(), any::<bool>()).prop_map(|(b, lane, keep)| Verb::Dissolve(b, lane, keep)),
+        1 => (0..4_usize, lane(), any::<bool>()).prop_map(|(b, lane, keep)| Verb::Disband(b, lane, keep)),
         5 => (0..4_usize, prop::collection::vec(end(), 1..4), lane())
             .prop_map(|(batch, ends, lane)| Verb::EndBatch(batch, ends, lane)),
         2 => (1..3_u32, prop::option::of(end())).prop_map(|(most, end)| Verb::Live(most, end)),
@@ -123,9 +123,9 @@ impl Bench {
                 let Some(batch) = chosen(n) else { return };
                 or_refused(store.cancel_batch(batch, CancelReason::User).await);
             }
-            Verb::Dissolve(n, lane, keep) => {
+            Verb::Disband(n, lane, keep) => {
                 let Some(batch) = chosen(n) else { return };
-                self.dissolve(batch, lane, keep).await;
+                self.disband(batch, lane, keep).await;
             }
             Verb::EndBatch(n, ends, lane) => {
                 let Some(batch) = chosen(n) else { return };

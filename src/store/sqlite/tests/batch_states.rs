@@ -64,7 +64,7 @@ impl Bench {
                 self.go(batch, Sending).await;
                 self.go(batch, state).await;
             }
-            Lost => drop(self.dissolve(batch, Lane::Batch, false).await),
+            Lost => drop(self.disband(batch, Lane::Batch, false).await),
             Canceling => {
                 let reason = CancelReason::Deadline;
                 self.store.cancel_batch(batch, reason).await.unwrap();

@@ -145,9 +145,9 @@ impl Bench {
         }
     }
 
-    pub(super) async fn dissolve(&self, batch: BatchId, lane: Lane, keep: bool) -> u32 {
+    pub(super) async fn disband(&self, batch: BatchId, lane: Lane, keep: bool) -> u32 {
         let mut pages = 1;
-        while (self.store.dissolve_batch(batch, lane, keep, at(40)).await).unwrap() {
+        while (self.store.disband_batch(batch, lane, keep, at(40)).await).unwrap() {
             pages += 1;
         }
         pages
@@ -213,9 +213,9 @@ async fn the_rule_sends_each_job_to_its_queue() {
         );
         assert_eq!(bench.route(rule).await, Routed::default(), "again: {case}");
         assert_eq!(bench.queue().await.due, u64::from(for_batch), "{case}");
-        let pulse = bench.store.pulse(bench.run).await.unwrap();
-        assert_eq!(pulse.batch_jobs, u64::from(for_batch), "{case}");
-        assert_eq!(pulse.lanes[0].queued, u64::from(!for_batch), "{case}");
+        let snapshot = bench.store.snapshot(bench.run).await.unwrap();
+        assert_eq!(snapshot.batch_jobs, u64::from(for_batch), "{case}");
+        assert_eq!(snapshot.queues[0].queued, u64::from(!for_batch), "{case}");
         assert_eq!(
             bench.claim(9, at(1)).await.jobs.is_empty(),
             for_batch,

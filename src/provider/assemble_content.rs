@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fold_block::Block;
+use super::assemble_block::Block;
 use super::json_object::JsonObject;
 
 /// The blocks of a message.

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{End, Fold};
+use super::{Assembly, End};
 use crate::provider::sse::Frame;
 use crate::provider::tidy::tidy;
 
@@ -24,7 +24,7 @@ fn streams() -> impl Iterator<Item = Stream> {
 }
 
 fn folded(stream: &Stream) -> Map<String, Value> {
-    let mut fold = Fold::default();
+    let mut fold = Assembly::default();
     for event in &stream.events {
         fold.take(Frame::Event {
             name: String::new(),

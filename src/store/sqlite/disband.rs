@@ -35,7 +35,7 @@ enum Jobs {
 }
 
 /// Takes a page out of a batch; true while there is more.
-pub(super) fn dissolve(
+pub(super) fn disband(
     tx: &mut Tx,
     batch: BatchId,
     lane: Lane,

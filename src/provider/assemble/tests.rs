@@ -1,6 +1,6 @@
 //! Sequences of events, and the messages that they make.
 
-use super::{End, Fold};
+use super::{Assembly, End};
 use crate::model::Tokens;
 use crate::provider::sse::Frame;
 
@@ -10,8 +10,8 @@ const DELTA: &str = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"
 const STOP: &str = r#"{"type":"message_stop"}"#;
 
 /// Data of events; each event is named after the type in its data.
-fn fold(events: &[&str]) -> Fold {
-    let mut fold = Fold::default();
+fn fold(events: &[&str]) -> Assembly {
+    let mut fold = Assembly::default();
     for data in events {
         let value: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
         fold.take(Frame::Event {

@@ -12,7 +12,7 @@ use crate::model::{
 use crate::provider::{Failure, Polled, is_missing};
 
 impl Planner {
-    pub(super) fn on_looked(
+    pub(super) fn on_polled(
         &mut self,
         batch: BatchId,
         told: Told<Polled>,

@@ -4,29 +4,29 @@ use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::endpoints::Roads;
+use super::endpoints::EndpointRoutes;
 use super::settings::SecondEndpoint;
 use super::throttle::Verdict;
 use crate::model::{ClaimedJob, Endpoint, EventKind, JobId};
 use crate::policy::{DIFFERENT_JOBS, Others, Standing};
-use crate::store::{Claimed, Finish, LaneLoad, Next};
+use crate::store::{Claimed, Finish, Next, QueueLoad};
 
 /// One model's jobs: what is believed to wait in the store, and what is claimed.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct ModelQueue {
     pub(super) model: String,
-    /// Jobs that wait in the store, as far as we know; corrected by every pulse.
+    /// Jobs that wait in the store, as far as we know; corrected by every snapshot.
     pub(super) queued: u64,
     /// No job of this model can succeed now: nothing of it is started.
     pub(super) blocked: bool,
     /// Where its requests go.
-    pub(super) roads: Roads,
+    pub(super) routes: EndpointRoutes,
     /// Claimed and not yet sent.
     ready: VecDeque<ClaimedJob>,
-    /// Jobs that have not ended. Unlike `queued` a claim does not change it, so a pulse that is
+    /// Jobs that have not ended. Unlike `queued` a claim does not change it, so a snapshot that is
     /// a moment old does not make it wrong.
     left: u64,
-    /// Jobs that wait although the lane worked when they failed: what is wrong may be their own.
+    /// Jobs that wait although the queue worked when they failed: what is wrong may be their own.
     suspects: HashSet<JobId>,
     /// Jobs of other models go on in it, a few at a time.
     takes_over: bool,
@@ -45,14 +45,14 @@ pub(super) struct Lane {
     probe_told: Option<Timestamp>,
 }
 
-impl Lane {
-    pub(super) fn new(load: LaneLoad, second: Option<&SecondEndpoint>) -> Self {
+impl ModelQueue {
+    pub(super) fn new(load: QueueLoad, second: Option<&SecondEndpoint>) -> Self {
         Self {
             model: load.model,
             queued: load.queued,
             left: load.queued + load.in_flight,
             blocked: false,
-            roads: Roads::new(second),
+            routes: EndpointRoutes::new(second),
             ready: VecDeque::new(),
             suspects: HashSet::new(),
             takes_over: false,
@@ -65,23 +65,23 @@ impl Lane {
         }
     }
 
-    /// Whether a pulse tells anything new of it: most queues of a run with many models are empty.
-    pub(super) fn is_news(&self, load: &LaneLoad) -> bool {
+    /// Whether a snapshot tells anything new of it: most queues of a run with many models are empty.
+    pub(super) fn is_news(&self, load: &QueueLoad) -> bool {
         let left = load.queued + load.in_flight;
         (self.queued, self.left) != (load.queued, left) || (self.dry && self.queued > 0)
     }
 
-    /// Takes over what a pulse tells. A lane that was dry is asked again: another process may have
+    /// Takes over what a snapshot tells. A queue that was dry is asked again: another process may have
     /// put jobs back.
-    pub(super) fn refresh(&mut self, load: &LaneLoad) {
+    pub(super) fn refresh(&mut self, load: &QueueLoad) {
         self.queued = load.queued;
         self.left = load.queued + load.in_flight;
         self.dry = false;
     }
 
-    /// Whether a request of this lane may be sent now.
+    /// Whether a request of this queue may be sent now.
     pub(super) fn may_send(&self, now: Timestamp) -> bool {
-        !self.blocked && self.roads.open_to(now).is_some()
+        !self.blocked && self.routes.open_to(now).is_some()
     }
 
     /// Whether a claim would bring something that may be sent.
@@ -93,7 +93,7 @@ impl Lane {
     /// When the first endpoint is probed next, if that has changed since the circuit opened or since
     /// this was asked last.
     pub(super) fn news_of_probes(&mut self) -> Option<EventKind> {
-        let open = self.roads.to(Endpoint::First).circuit.open();
+        let open = self.routes.to(Endpoint::First).circuit.open();
         let next = open.map(|open| open.next_probe_at);
         let before = std::mem::replace(&mut self.probe_told, next);
         let open = open.filter(|_| before.is_some() && before != next)?;
@@ -106,19 +106,19 @@ impl Lane {
 
     /// Since when it has been failing, with nothing to take its place.
     pub(super) fn down_since(&self, now: Timestamp) -> Option<Timestamp> {
-        let open = self.roads.to(Endpoint::First).circuit.open();
-        open.filter(|_| !self.roads.second_serves(now))
+        let open = self.routes.to(Endpoint::First).circuit.open();
+        open.filter(|_| !self.routes.second_serves(now))
             .map(|open| open.since)
     }
 
-    /// When a lane that has nothing to send now may have something without any input: each time at
-    /// which one of its roads opens.
+    /// When a queue that has nothing to send now may have something without any input: each time at
+    /// which one of its routes opens.
     pub(super) fn wakes_at(&self) -> [Option<Timestamp>; 2] {
         let idle = self.queued == 0 && self.ready.is_empty();
         let waits = !self.blocked && self.claiming == 0 && !idle;
         let due = self.next_due.filter(|_| self.dry && self.ready.is_empty());
-        let [first, second] = self.roads.open_at();
-        // The second road is closed for good where no time is known.
+        let [first, second] = self.routes.open_at();
+        // The second route is closed for good where no time is known.
         let second = second.map(|at| at.max(due.unwrap_or(at)));
         if waits {
             [first.max(due), second]
@@ -127,10 +127,10 @@ impl Lane {
         }
     }
 
-    /// Times at which [`Lane::may_send`], [`Lane::is_claimable`] or its endpoint may come out differently
+    /// Times at which [`ModelQueue::may_send`], [`ModelQueue::is_claimable`] or its endpoint may come out differently
     /// although nothing has happened.
     pub(super) fn turns_at(&self) -> impl Iterator<Item = Timestamp> + use<> {
-        self.roads.turns_at().chain(self.next_due)
+        self.routes.turns_at().chain(self.next_due)
     }
 
     pub(super) fn ready(&self) -> usize {
@@ -146,9 +146,9 @@ impl Lane {
         if !self.may_send(now) {
             return None;
         }
-        let roads = &self.roads;
+        let routes = &self.routes;
         let judged = self.ready.iter().enumerate().map(|(at, job)| {
-            let (to, verdict) = roads.judge(job.job(), now, |to| verdict(job, to));
+            let (to, verdict) = routes.judge(job.job(), now, |to| verdict(job, to));
             (at, to, verdict)
         });
         let (at, to, found) = { judged }.find(|(.., verdict)| *verdict != Verdict::Pass)?;
@@ -157,7 +157,7 @@ impl Lane {
         }
         let mut job = self.ready.remove(at)?;
         job.endpoint = to;
-        self.roads.sent(job.job(), to, now);
+        self.routes.sent(job.job(), to, now);
         Some(job)
     }
 
@@ -190,23 +190,23 @@ impl Lane {
         self.claiming = 0;
     }
 
-    /// How this job stands: whether the lane works is told by the others. `elsewhere`: jobs of other
+    /// How this job stands: whether the queue works is told by the others. `elsewhere`: jobs of other
     /// models are left.
     pub(super) fn standing(&self, job: &ClaimedJob, now: Timestamp, elsewhere: bool) -> Standing {
         let since = job.previous_ended_at.unwrap_or(job.started_at);
-        let last_success = self.roads.to(job.endpoint).last_success;
+        let last_success = self.routes.to(job.endpoint).last_success;
         let another_succeeded = last_success.is_some_and(|at| at >= since);
         let age = now.duration_since(job.first_started_at);
         Standing {
             others: match another_succeeded {
                 true => Others::Succeed,
-                false if !self.can_tell(elsewhere) && !self.roads.is_spared(job, now) => {
+                false if !self.can_tell(elsewhere) && !self.routes.is_spared(job, now) => {
                     Others::CannotTell
                 }
                 false => Others::Fail,
             },
             age: age.try_into().unwrap_or_default(),
-            is_well: self.roads.to(job.endpoint).health.is_good(now),
+            is_well: self.routes.to(job.endpoint).health.is_good(now),
         }
     }
 
@@ -240,7 +240,7 @@ impl Lane {
 
     /// A request was abandoned.
     pub(super) fn abandoned(&mut self, job: JobId) {
-        self.roads.forgotten(job);
+        self.routes.forgotten(job);
     }
 
     /// The end of an attempt is stored.
@@ -255,16 +255,16 @@ impl Lane {
                 self.queued += 1;
                 self.dry = false;
             }
-            Next::Hold | Next::End(_) | Next::EndPutAside => self.left_the_lane(),
+            Next::Hold | Next::End(_) | Next::EndPutAside => self.left_the_queue(),
         }
     }
 
-    /// One job fewer is left: it ended, or goes on in another lane.
-    pub(super) fn left_the_lane(&mut self) {
+    /// One job fewer is left: it ended, or goes on in another queue.
+    pub(super) fn left_the_queue(&mut self) {
         self.left = self.left.saturating_sub(1);
     }
 
-    /// A job of another lane goes on in this one.
+    /// A job of another queue goes on in this one.
     pub(super) fn joined(&mut self, next: &Next) {
         self.left += 1;
         self.takes_over = true;

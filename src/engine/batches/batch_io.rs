@@ -16,7 +16,7 @@ use crate::provider::BatchApi;
 use crate::store::{BatchRow, BatchStore, Result, StoreError};
 
 /// What every task needs.
-pub(super) struct Hands<S, B> {
+pub(super) struct BatchIo<S, B> {
     pub(super) store: Arc<S>,
     pub(super) api: Arc<B>,
     pub(super) clock: Clock,
@@ -35,7 +35,7 @@ pub(super) struct Context {
     pub(super) rng: Rng,
 }
 
-impl<S: BatchStore, B: BatchApi> Hands<S, B> {
+impl<S: BatchStore, B: BatchApi> BatchIo<S, B> {
     pub(super) fn new(
         store: Arc<S>,
         api: Arc<B>,

@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 
 use super::Partial;
-use super::fold_block::{Block, raw, text_of};
-use super::fold_content::Content;
+use super::assemble_block::{Block, raw, text_of};
+use super::assemble_content::Content;
 use super::json_object::JsonObject;
 use super::json_text::compact;
 use super::model_output::ModelOutput;
@@ -42,7 +42,7 @@ pub(super) enum End {
 
 /// A message in the making.
 #[derive(Debug, Default)]
-pub(super) struct Fold {
+pub(super) struct Assembly {
     /// The message as `message_start` told it and `message_delta` completed it, without content.
     head: Option<JsonObject>,
     usage: JsonObject,
@@ -61,7 +61,7 @@ pub(super) struct Fold {
     unknown: BTreeSet<String>,
 }
 
-impl Fold {
+impl Assembly {
     /// Takes the next frame; what comes after the end is passed over. Nor can anything make void a
     /// message that is whole but for its last event.
     pub(super) fn take(&mut self, frame: Frame) {
