@@ -55,7 +55,7 @@ pub enum EventKind {
         n: u32,
         /// The model asked.
         model: String,
-        /// The endpoint route it took.
+        /// The lane that it took.
         lane: Lane,
     },
     /// An attempt ended and is recorded.
@@ -64,7 +64,7 @@ pub enum EventKind {
         custom_id: String,
         /// The count of the attempt, from 1.
         n: u32,
-        /// The endpoint route it took.
+        /// The lane that it took.
         lane: Lane,
         /// How it ended.
         outcome: AttemptOutcome,

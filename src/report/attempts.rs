@@ -26,7 +26,7 @@ pub struct AttemptLine {
     pub line: u64,
     /// Which try of the job this is, from 1.
     pub n: u32,
-    /// The endpoint route it took.
+    /// The lane that it took.
     pub lane: Lane,
     /// The model asked.
     pub model: String,

@@ -50,7 +50,7 @@ pub struct Unbounded {
     pub attempt: AttemptId,
     /// The model that it asked.
     pub model: String,
-    /// The endpoint route it took.
+    /// The lane that it took.
     pub lane: Lane,
     /// When it was claimed.
     pub started_at: Timestamp,
@@ -330,7 +330,7 @@ pub struct AttemptRow {
     pub line: u64,
     /// The user's id of the job.
     pub custom_id: String,
-    /// The endpoint route it took.
+    /// The lane that it took.
     pub lane: Lane,
     /// The model asked.
     pub model: String,
@@ -388,7 +388,7 @@ pub struct ResultRow {
     pub result: ResultBody,
     /// How many attempts it took.
     pub attempts: u32,
-    /// The endpoint route of the last attempt.
+    /// The lane of the last attempt.
     pub lane: Lane,
     /// The model that answered, else the one asked.
     pub model: String,

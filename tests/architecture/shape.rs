@@ -14,7 +14,7 @@ const CIRCLES: &[(&str, usize)] = &[("cli", 3), ("simulator", 1)];
 /// Names of public types that another type has too.
 const MAX_SHARED_NAMES: usize = 38;
 /// Lines that say why, of 1,000 lines of code.
-const MIN_REASONS: usize = 0;
+const MIN_REASONS: usize = 6;
 
 /// Lines of one room by what they are.
 #[derive(Clone, Copy, Default)]

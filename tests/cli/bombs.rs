@@ -20,9 +20,9 @@ const MOST: u64 = 400 << 20;
 
 /// A server that waits until all requests have come, and then answers each with this, packed.
 fn serve(status: &'static str, kind: &'static str, body: &str) -> String {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
-    packer.write_all(body.as_bytes()).unwrap();
-    let packed: Arc<[u8]> = packer.finish().unwrap().into();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body.as_bytes()).unwrap();
+    let packed: Arc<[u8]> = encoder.finish().unwrap().into();
     assert!(packed.len() < 100_000, "{} bytes", packed.len());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -132,7 +132,8 @@ fn streams_that_unpack_to_half_a_gigabyte_are_all_recorded_in_bounded_memory() {
     ];
     let deltas = std::iter::repeat_n(&delta, UNPACKED >> 20);
     let events = [&start, &block].into_iter().chain(deltas).chain(&end);
-    let events: String = events.map(|event| format!("data: {event}\n\n")).collect();
+    let events: Vec<_> = events.map(|event| format!("data: {event}\n\n")).collect();
+    let events = events.concat();
     let desk = bombed("200 OK", "text/event-stream", &events);
     assert_eq!(desk.only_run()["jobs"]["succeeded"], OPEN);
 }
