@@ -98,7 +98,7 @@ pub(super) struct Scheduler {
     next_start: Option<Timestamp>,
     planned_at: Timestamp,
     pace: Pace,
-    /// What holds the whole queue back.
+    /// What holds the whole live lane back.
     gate: RunGate,
     page: PageWatch,
     /// Some job of the run has succeeded, now or in an earlier dispatch.
