@@ -113,7 +113,7 @@ async fn run_to_its_end(
     let _lock = DispatchLock::acquire(path)?;
     let run = find(&SqliteReader::open(path)?, run).await?;
     let settings = EngineSettings {
-        pace: claude_run::engine::Pace::default(),
+        heartbeat: claude_run::engine::Heartbeat::default(),
         concurrency: 2,
         stagger: Duration::ZERO,
         limits: claude_run::engine::LimitSettings::default(),

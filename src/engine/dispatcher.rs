@@ -284,8 +284,8 @@ enum Happening {
 
 impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     async fn run(mut self) -> Result<Ending, EngineError> {
-        let pace = self.settings.pace;
-        let (mut snapshot, mut tick) = (every(pace.snapshot), every(pace.tick));
+        let heartbeat = self.settings.heartbeat;
+        let (mut snapshot, mut tick) = (every(heartbeat.snapshot), every(heartbeat.tick));
         self.on_stop(self.stop.current());
         let mut heard = Instant::now();
         loop {
@@ -336,7 +336,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                     self.notice_silent_store();
                     self.observer.tick(self.clock.now());
                     // Nothing is to be done for a while: then there is nothing to plan either.
-                    let is_far = |at| at > add(self.clock.now(), self.settings.pace.snapshot);
+                    let is_far = |at| at > add(self.clock.now(), self.settings.heartbeat.snapshot);
                     (!wake.is_some_and(is_far)).then_some(Happening::WakeUp)
                 }
             };

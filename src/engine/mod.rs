@@ -61,7 +61,7 @@ pub use bounds::keep_bounds;
 pub use budget::BudgetRule;
 pub use dispatcher::{Ending, EngineError, dispatch};
 pub use providers::{NoBatches, Providers};
-pub use settings::{BatchOptions, EngineSettings, LimitSettings, Pace, SecondEndpoint};
+pub use settings::{BatchOptions, EngineSettings, Heartbeat, LimitSettings, SecondEndpoint};
 pub use status::StatusProbe;
 pub use stop::{Stop, StopSignal, Stopper};
 pub use terms::Terms;

@@ -9,9 +9,9 @@ mod doubts;
 mod fruitless;
 mod limits;
 mod neighbour;
-mod pace;
 mod page;
 mod second;
+mod start_rate;
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ use crate::policy::{
     Changed, Prompt, RetrySettings, Unusable, acting_class, probe_wait, speaks_of_the_model,
 };
 use crate::store::{Claim, Claimed, Next, QueueLoad, RunSnapshot};
-use pace::Pace;
+use start_rate::StartRate;
 
 /// Up to this part of the stagger is added to it, so that several runs do not march in step.
 const STAGGER_JITTER: f64 = 0.2;
@@ -97,7 +97,7 @@ pub(super) struct Scheduler {
     open_bytes: u64,
     next_start: Option<Timestamp>,
     planned_at: Timestamp,
-    pace: Pace,
+    start_rate: StartRate,
     /// What holds the whole live lane back.
     gate: RunGate,
     page: PageWatch,
@@ -157,7 +157,7 @@ impl Scheduler {
             open_bytes: 0,
             next_start: None,
             planned_at: Timestamp::MIN,
-            pace: Pace::default(),
+            start_rate: StartRate::default(),
             gate: RunGate::new(settings, snapshot.answered),
             page: PageWatch::new(settings.status.is_some()),
             ever_succeeded: run.jobs.succeeded > 0,
@@ -178,7 +178,7 @@ impl Scheduler {
 
     pub(super) fn on_snapshot(&mut self, snapshot: RunSnapshot) {
         let asked = std::mem::take(&mut self.snapshot_asked);
-        self.pace.turn();
+        self.start_rate.turn();
         for load in snapshot.queues {
             match self.queues.of(&load.model) {
                 Some(queue) if !queue.is_news(&load) => {}
@@ -463,7 +463,7 @@ impl Scheduler {
             };
             self.throttles.started(&job, now, rng);
             budget.started(job.job());
-            self.pace.started();
+            self.start_rate.started();
             self.gate.connectivity().waits_from(now);
             if !self.stagger.is_zero() {
                 let wait = self.stagger.mul_f64(1.0 + STAGGER_JITTER * rng.f64());

@@ -49,19 +49,19 @@ pub struct EngineSettings {
     /// How jobs take the batch lane.
     pub batch: BatchOptions,
     /// How often the dispatcher looks up of its own accord.
-    pub pace: Pace,
+    pub heartbeat: Heartbeat,
 }
 
 /// How often the dispatcher looks up of its own accord, whatever else happens.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Heartbeat {
     /// Those who watch are told the time.
     pub tick: Duration,
     /// Control changes by other processes are looked for, and whether the store is still there.
     pub snapshot: Duration,
 }
 
-impl Default for Pace {
+impl Default for Heartbeat {
     /// 200 ms, which the eye takes for steady; a second, within which another process is obeyed.
     fn default() -> Self {
         Self {

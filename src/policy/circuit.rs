@@ -1,6 +1,6 @@
 //! When to stop sending to a model that keeps failing, and when to try again.
 //!
-//! A lane whose requests all fail opens its circuit: one probe at a time goes out, everything else
+//! A model whose requests all fail opens its circuit: one probe at a time goes out, everything else
 //! waits without using up attempts, and the first success closes it. So an outage of hours costs
 //! about as many requests as there were probes, and no job its life. A sprinkle of failures, and
 //! jobs that alone keep failing, open nothing. Pure: time is an argument.
@@ -15,14 +15,14 @@ use crate::model::{Budget, ErrorClass, JobId};
 /// So many failures in a row open a circuit: at one failure in two this happens once in a million
 /// answers, in an outage within one round of requests.
 const OPENS_AFTER: u32 = 20;
-/// They must be of so many different jobs: a few jobs that cannot work say nothing of the lane.
+/// They must be of so many different jobs: a few jobs that cannot work say nothing of the model.
 pub const DIFFERENT_JOBS: usize = 5;
 /// Probes are at least so far apart after the first: three a minute.
 const LEAST_PROBE_WAIT: Duration = Duration::from_secs(20);
-/// And at most so far: a lane that is well again is noticed within two minutes.
+/// And at most so far: a model that is well again is noticed within two minutes.
 const MOST_PROBE_WAIT: Duration = Duration::from_secs(90);
 
-/// Whether a lane is sent to, and when it is probed.
+/// Whether a model is sent to, and when it is probed.
 #[derive(Clone, Debug, Default)]
 pub struct Circuit {
     failures_in_row: u32,
@@ -43,7 +43,7 @@ pub struct OpenCircuit {
     /// The job that is the probe on the wire.
     probe: Option<JobId>,
     probes: u32,
-    /// When the lane failed last that counted: the waits run from here.
+    /// When the model failed last that counted: the waits run from here.
     failed_at: Timestamp,
 }
 
@@ -94,7 +94,7 @@ impl Circuit {
         }
     }
 
-    /// The lane answered, whatever it said: it is alive.
+    /// The model answered, whatever it said: it is alive.
     pub fn answered(&mut self) -> Changed {
         self.failures_in_row = 0;
         self.failed_jobs.clear();
@@ -104,7 +104,7 @@ impl Circuit {
         }
     }
 
-    /// A request failed for the lane's or the network's sake. `wait` is the drawn wait of its class
+    /// A request failed for the model's or the network's sake. `wait` is the drawn wait of its class
     /// at [`Circuit::next_probe_failure`], scaled; `scale` scales the bounds likewise.
     pub fn failed(
         &mut self,
@@ -152,7 +152,7 @@ impl Circuit {
     }
 }
 
-/// Whether a failure of this class speaks about the lane: server and network failures do.
+/// Whether a failure of this class speaks about the model: server and network failures do.
 #[must_use]
 pub fn speaks_of_the_model(class: ErrorClass) -> bool {
     class.budget() == Budget::Faults

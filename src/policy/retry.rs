@@ -24,16 +24,18 @@ use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
 const HINT_TRUSTED_BELOW: u32 = 3;
 /// A hint is spread by up to this part of itself, upwards only.
 const HINT_JITTER: f64 = 0.1;
-/// The waits of a job whose neighbours succeed, while its row of failures is no longer than this list.
-const WAITS_BY_EVIDENCE: [Duration; 3] = [
-    Duration::from_millis(1_500),
-    Duration::from_secs(3),
-    Duration::from_secs(6),
+/// The waits of a job whose neighbours succeed, each drawn between the two; a longer row of failures
+/// waits by the table.
+const WAITS_BY_EVIDENCE: [[Duration; 2]; 3] = [
+    [Duration::from_secs(1), Duration::from_secs(2)],
+    [Duration::from_secs(2), Duration::from_secs(4)],
+    [Duration::from_secs(4), Duration::from_secs(8)],
 ];
 /// The least and the most of them.
-pub const RANGE_BY_EVIDENCE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(8)];
-/// Each of them is drawn from two thirds of itself to four thirds: 1 to 2, 2 to 4, 4 to 8 seconds.
-const EVIDENCE_SPREAD: f64 = 1.0 / 3.0;
+pub const RANGE_BY_EVIDENCE: [Duration; 2] = {
+    let [[least, _], _, [_, most]] = WAITS_BY_EVIDENCE;
+    [least, most]
+};
 /// No hint is believed for longer: the API's limits refill within a minute, and what does last for a
 /// day shows itself at the next try. A mistake of something in between would park the run.
 pub const LONGEST_HINT: Duration = Duration::from_hours(1);
@@ -342,9 +344,9 @@ fn wait_by_evidence(
     rng: &mut Rng,
 ) -> Option<Duration> {
     let place = usize::try_from(history.faults_in_row.saturating_sub(1)).ok()?;
-    let short = WAITS_BY_EVIDENCE.get(place).filter(|_| standing.is_well)?;
-    let spread = 1.0 + EVIDENCE_SPREAD * (2.0 * rng.f64() - 1.0);
-    Some(scaled(*short, settings.scale * spread))
+    let [least, most] = WAITS_BY_EVIDENCE.get(place).filter(|_| standing.is_well)?;
+    let drawn = *least + scaled(most.saturating_sub(*least), rng.f64());
+    Some(scaled(drawn, settings.scale))
 }
 
 /// The last try comes no sooner than the waits of the class would let it: quick tries before it cost

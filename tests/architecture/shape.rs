@@ -12,7 +12,7 @@ use super::tokens::{lines_for_tests, tokens};
 /// Circles of files in the rooms that still have some; every other room has none.
 const CIRCLES: &[(&str, usize)] = &[("cli", 3), ("simulator", 1)];
 /// Names of public types that another type has too.
-const MAX_SHARED_NAMES: usize = 38;
+const MAX_SHARED_NAMES: usize = 37;
 /// Lines that say why, of 1,000 lines of code.
 const MIN_REASONS: usize = 6;
 

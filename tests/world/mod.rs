@@ -269,7 +269,7 @@ impl World {
 
     fn settings(&self, run: &Run) -> EngineSettings {
         EngineSettings {
-            pace: self.plan.pace,
+            heartbeat: self.plan.heartbeat,
             concurrency: self.plan.concurrency,
             stagger: self.plan.stagger,
             limits: LimitSettings {

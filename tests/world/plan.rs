@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claude_run::clock::Clock;
-use claude_run::engine::{LimitSettings, Pace};
+use claude_run::engine::{Heartbeat, LimitSettings};
 use claude_run::model::{
     DispatchOptions, JobId, Lane, NewJob, OnHalt, OnTruncated, Pico, RequestBody, RunId, Shaping,
     SharedPrefix,
@@ -76,11 +76,11 @@ pub struct Plan {
     pub(super) marks: bool,
     /// Crashes may fall between a verb of the store and what follows.
     pub(super) moments: bool,
-    pub(super) pace: Pace,
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// Stories last for hours, and a quiet second of theirs takes as long as one in which much happens.
-const UNHURRIED: Pace = Pace {
+const UNHURRIED: Heartbeat = Heartbeat {
     tick: Duration::from_secs(5),
     snapshot: Duration::from_secs(5),
 };
@@ -119,7 +119,7 @@ impl World {
             results: Results::default(),
             marks: false,
             moments: false,
-            pace: UNHURRIED,
+            heartbeat: UNHURRIED,
         }
     }
 
@@ -164,7 +164,7 @@ impl Plan {
 
     /// The dispatcher looks up as often as it does for users.
     pub fn at_the_usual_pace(mut self) -> Self {
-        self.pace = Pace::default();
+        self.heartbeat = Heartbeat::default();
         self
     }
 

@@ -11,7 +11,7 @@ use crate::cli::settings::{Origin, Settings};
 use crate::cli::trust::{Passage, gate};
 use crate::clock::Clock;
 use crate::engine::{
-    BatchOptions, BudgetRule, EngineSettings, LimitSettings, Pace, SecondEndpoint, StatusProbe,
+    BatchOptions, BudgetRule, EngineSettings, Heartbeat, LimitSettings, SecondEndpoint, StatusProbe,
 };
 use crate::model::{AutoOrOff, Run, RunState};
 use crate::policy::{AmendSettings, Ceilings, PriceTable, RetrySettings, Waits};
@@ -269,7 +269,7 @@ pub(super) fn engine_settings(
     endpoint: &Endpoint,
 ) -> Result<EngineSettings, Failure> {
     Ok(EngineSettings {
-        pace: Pace::default(),
+        heartbeat: Heartbeat::default(),
         concurrency: settings.dispatch.concurrency.0,
         stagger: settings.dispatch.stagger.0,
         limits: LimitSettings {

@@ -5,6 +5,19 @@
 //! repeats a value that could hold a credential. `Serialize` is how `claude-run config` shows it:
 //! never with anything secret.
 
+/// Lets serde read these types by the rule by which text is read: `#[serde(try_from = "String")]`.
+macro_rules! from_text {
+    ($($of:ty),+) => {$(
+        impl TryFrom<String> for $of {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+    )+};
+}
+
 mod headers;
 mod numbers;
 mod text;

@@ -63,26 +63,7 @@ impl FromStr for KeyVariable {
     }
 }
 
-impl TryFrom<String> for HeaderText {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for ModelId {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for KeyVariable {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+from_text!(HeaderText, ModelId, KeyVariable);
 
 #[cfg(test)]
 mod tests {

@@ -76,26 +76,7 @@ impl FromStr for Window {
     }
 }
 
-impl TryFrom<String> for Wait {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for PositiveWait {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for Window {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+from_text!(Wait, PositiveWait, Window);
 
 impl TryFrom<Vec<Wait>> for Waits {
     type Error = String;

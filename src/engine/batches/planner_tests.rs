@@ -9,42 +9,18 @@ use super::{Effect, Planner, View};
 use crate::clock::add;
 use crate::engine::batches::answer::{Answer, HarvestEnd, Harvested};
 use crate::engine::batches::signals::{LiveView, Mode};
-use crate::engine::batches::testing;
+use crate::engine::batches::testing::{self, run, start};
 use crate::engine::batches::track::Sight;
 use crate::engine::settings::{BatchOptions, EngineSettings};
 use crate::model::{
-    BatchId, BatchState, CancelReason, DispatchOptions, ErrorClass, EventKind, Evidence, JobCounts,
-    Lane, Pico, RemoteBatch, RemoteStatus, RequestCounts, Run, RunId, RunState, Shaping,
+    BatchId, BatchState, CancelReason, ErrorClass, EventKind, Evidence, Lane, Pico, RemoteBatch,
+    RemoteStatus, RequestCounts, RunId,
 };
 use crate::provider::{Failure, Polled};
 use crate::store::{BatchQueue, BatchRow};
 
-pub(in crate::engine::batches) fn start() -> Timestamp {
-    "2026-11-22T00:00:00Z".parse().unwrap()
-}
-
 fn after(minutes: u64) -> Timestamp {
     add(start(), Duration::from_mins(minutes))
-}
-
-fn run() -> Run {
-    Run {
-        id: RunId::generate(),
-        name: None,
-        file: "a.jsonl".to_owned(),
-        state: RunState::Running,
-        simulated: false,
-        created_at: start(),
-        started_at: None,
-        ended_at: None,
-        shaping: Shaping::default(),
-        options: DispatchOptions::default(),
-        halt: None,
-        cancel_requested: false,
-        answered: false,
-        jobs: JobCounts::default(),
-        cost: Pico::ZERO,
-    }
 }
 
 pub(in crate::engine::batches) fn settings(

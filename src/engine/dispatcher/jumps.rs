@@ -21,7 +21,7 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     pub(super) fn notice_standstill(&mut self, since: Timestamp) {
         let now = self.clock.now();
         let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-        if waited < self.settings.pace.tick * LATE_TICKS {
+        if waited < self.settings.heartbeat.tick * LATE_TICKS {
             return;
         }
         if let Some(at) = &mut self.abandon_at {

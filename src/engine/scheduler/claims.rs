@@ -77,7 +77,7 @@ impl Scheduler {
 
     /// Free slots, and a look ahead at the present rate; at most twice the concurrency is open.
     fn wanted(&self) -> u32 {
-        let rate = self.pace.rate();
+        let rate = self.start_rate.rate();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -3,39 +3,12 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::engine::batches::testing;
+use crate::engine::batches::testing::{self, run, start};
 use crate::engine::budget::BudgetRule;
 use crate::engine::outcome::outcome;
 use crate::engine::settings::BatchOptions;
-use crate::model::{
-    AttemptId, DispatchOptions, JobCounts, JobHistory, JobId, Pico, RateLimits, RequestBody,
-    RunState, Shaping, Usage,
-};
+use crate::model::{AttemptId, JobHistory, JobId, Pico, RateLimits, RequestBody, Usage};
 use crate::provider::{Message, Reply, Reserved};
-
-fn start() -> Timestamp {
-    "2026-11-22T00:00:00Z".parse().unwrap()
-}
-
-fn run() -> Run {
-    Run {
-        id: RunId::generate(),
-        name: None,
-        file: "a.jsonl".to_owned(),
-        state: RunState::Running,
-        simulated: false,
-        created_at: start(),
-        started_at: None,
-        ended_at: None,
-        shaping: Shaping::default(),
-        options: DispatchOptions::default(),
-        halt: None,
-        cancel_requested: false,
-        answered: false,
-        jobs: JobCounts::default(),
-        cost: Pico::ZERO,
-    }
-}
 
 fn snapshot(queues: Vec<QueueLoad>) -> RunSnapshot {
     RunSnapshot {

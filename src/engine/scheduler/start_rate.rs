@@ -2,12 +2,12 @@
 
 /// How fast jobs start, from one snapshot to the next.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct StartRate {
     last: u32,
     current: u32,
 }
 
-impl Pace {
+impl StartRate {
     /// A request started.
     pub(super) fn started(&mut self) {
         self.current += 1;
