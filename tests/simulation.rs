@@ -40,8 +40,12 @@ mod metered;
 mod outages;
 #[path = "simulation/refusals.rs"]
 mod refusals;
+#[path = "simulation/rival.rs"]
+mod rival;
 #[path = "simulation/second.rs"]
 mod second;
+#[path = "simulation/tail.rs"]
+mod tail;
 #[path = "simulation/whole.rs"]
 mod whole;
 #[path = "world/mod.rs"]

@@ -199,7 +199,7 @@ impl EndpointRoutes {
     /// A request of this job was sent.
     pub(super) fn sent(&mut self, job: JobId, to: Endpoint, now: Timestamp) {
         let route = self.to_mut(to);
-        route.circuit.sent(job);
+        route.circuit.sent(job, now);
         route.doubt.sent(job, now);
         if to == Endpoint::First {
             self.prober = self.first.circuit.open().map(|_| job);
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(routes.open_to(at(402)), Some(Endpoint::Second));
         assert_eq!(routes.open_to(at(421)), Some(Endpoint::First));
         routes.sent(JobId(51), Endpoint::First, at(0));
-        routes.first.circuit.answered();
+        routes.first.circuit.answered(JobId(51));
         assert_eq!(routes.open_to(at(422)), Some(Endpoint::First));
         assert_eq!(routes.turned(at(422)), Some(Endpoint::First));
     }

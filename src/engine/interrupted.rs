@@ -70,6 +70,7 @@ pub(super) fn interrupted(
                 others: Others::CannotTell,
                 age,
                 is_well: false,
+                others_pass: false,
             };
             decide(
                 &settings.retry,

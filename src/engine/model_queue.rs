@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::endpoints::EndpointRoutes;
 use super::settings::SecondEndpoint;
@@ -10,6 +10,9 @@ use super::throttle::Verdict;
 use crate::model::{ClaimedJob, Endpoint, EventKind, JobId};
 use crate::policy::{DIFFERENT_JOBS, Others, Standing};
 use crate::store::{Claimed, Finish, Next, QueueLoad};
+
+/// What succeeded this long ago still shows that a limit lets jobs pass.
+const LATELY: SignedDuration = SignedDuration::from_secs(30);
 
 /// One model's jobs: what is believed to wait in the store, and what is claimed.
 #[derive(Debug)]
@@ -196,6 +199,7 @@ impl ModelQueue {
         let since = job.previous_ended_at.unwrap_or(job.started_at);
         let last_success = self.routes.to(job.endpoint).last_success;
         let another_succeeded = last_success.is_some_and(|at| at >= since);
+        let lately = |at| now.duration_since(at) <= LATELY;
         let age = now.duration_since(job.first_started_at);
         Standing {
             others: match another_succeeded {
@@ -207,6 +211,7 @@ impl ModelQueue {
             },
             age: age.try_into().unwrap_or_default(),
             is_well: self.routes.to(job.endpoint).health.is_good(now),
+            others_pass: another_succeeded || last_success.is_some_and(lately),
         }
     }
 

@@ -329,7 +329,7 @@ impl Scheduler {
                 }
                 changed
             }
-            None => route.circuit.answered(),
+            None => route.circuit.answered(job.job()),
         };
         if finish.record.outcome == AttemptOutcome::Succeeded {
             route.last_success = Some(now);
@@ -376,7 +376,9 @@ impl Scheduler {
         if self.leaving.is_some() {
             self.plan_leave(&mut effects);
         } else {
-            self.throttles.begin_plan();
+            let unsent = self.queues.queued() + u64::from(self.ready());
+            let fits = unsent <= u64::from(self.free_slots());
+            self.throttles.begin_plan(fits.then_some(unsent));
             let closed = self.gate.hours().look(now, HOURS_EVERY);
             effects.extend(self.gate.hours().news().map(Effect::Tell));
             let held_back = closed.is_some() || self.gate.is_waiting(now);

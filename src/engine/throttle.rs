@@ -30,8 +30,6 @@ use crate::store::{EstimateKind, EstimateSums};
 const LOOK_AHEAD: Duration = Duration::from_millis(250);
 /// How much a new request counts in what is taken for typical.
 const TYPICAL_WEIGHT: u64 = 16;
-/// How much is lost is judged by the mean of about so many answers.
-const LOST_OVER: f64 = 32.0;
 /// So much of a limit seems to be missing when nobody else is there: estimates and counts are a
 /// little off.
 const NOISE_PERCENT: u8 = 9;
@@ -74,8 +72,6 @@ pub(super) struct Throttle {
 struct OfClass {
     ramp: Ramp,
     refusals: Refusals,
-    /// The part of its requests that lately came to nothing, and was no refusal.
-    lost: f64,
     open: u32,
     typical: Demand,
 }
@@ -83,6 +79,8 @@ struct OfClass {
 /// A request on the wire.
 #[derive(Debug)]
 struct Sent {
+    /// How many were open when it left, itself included.
+    level: u32,
     class: ClassId,
     ticket: Option<Ticket>,
     prompt: Prompt,
@@ -126,8 +124,9 @@ impl Throttle {
         self.wakes.into_iter()
     }
 
-    /// A plan begins.
-    pub(super) fn begin_plan(&mut self) {
+    /// A plan begins; `last_jobs`: how many have not been sent, if all fit into the free slots.
+    pub(super) fn begin_plan(&mut self, last_jobs: Option<u64>) {
+        self.budget.set_last_jobs(last_jobs);
         self.wakes = None;
         self.parked = 0;
     }
@@ -150,8 +149,12 @@ impl Throttle {
     pub(super) fn claimable(&mut self, model: &str, ready: u32, now: Timestamp) -> u32 {
         let class = self.budget.class_of(model);
         let of_class = self.classes.entry(class).or_default();
-        let ramp_room = of_class.ramp.allowed().saturating_sub(of_class.open);
+        let ramp_room = of_class.ramp.allowed(now).saturating_sub(of_class.open);
+        let opens = of_class.ramp.opens_at(now);
         let worth = self.budget.worth(class, of_class.typical, LOOK_AHEAD, now);
+        if let Some(opens) = opens {
+            self.wake(opens);
+        }
         let waiting = ready.saturating_sub(self.parked);
         worth.max(1).min(ramp_room).saturating_sub(waiting)
     }
@@ -167,7 +170,10 @@ impl Throttle {
     ) -> Verdict {
         let (id, class) = (job.job(), self.budget.class_of(&job.model));
         let of_class = self.classes.entry(class).or_default();
-        if of_class.open >= of_class.ramp.allowed() {
+        if of_class.open >= of_class.ramp.allowed(now) {
+            if let Some(opens) = of_class.ramp.opens_at(now) {
+                self.wake(opens);
+            }
             return Verdict::Wait;
         }
         // Passed over, not waited for: the first in line may stand behind this one, which was parked
@@ -254,13 +260,17 @@ impl Throttle {
         let ticket = self.budget.reserve(class, want, now, rng);
         let of_class = self.classes.entry(class).or_default();
         of_class.open += 1;
+        of_class.ramp.started(now);
         of_class.typical = typical(of_class.typical, want);
         self.first_in_line.retain(|_, first| *first != id);
         let prompt = self.claimed.remove(&id).unwrap_or_default();
         if let (Some(warmer), Some(prefix)) = (&mut self.warmer, prompt.shared_prefix()) {
             warmer.started(prefix, id, now);
         }
+        let level = self.open() + 1;
+        self.concurrency.started(level);
         let sent = Sent {
+            level,
             class,
             ticket,
             estimate: self.estimator.estimate(&job.model, &prompt),
@@ -272,7 +282,11 @@ impl Throttle {
 
     /// A request was abandoned: nobody knows what it used.
     pub(super) fn abandoned(&mut self, job: &ClaimedJob, now: Timestamp) {
-        self.end(job, None, &RateLimits::default(), false, now);
+        let ended = Ended {
+            admitted: true,
+            ..Ended::default()
+        };
+        self.end(job, None, ended, now);
     }
 
     /// A request was answered, or broke. Tells whom it concerns if it was refused for a limit.
@@ -294,9 +308,17 @@ impl Throttle {
             .is_some_and(|class| class.budget() == Budget::RateLimits);
         let too_large = refused && self.is_found_too_large(job, limits);
         let at_limit = refused && !too_large;
-        let Some((class, open)) = self.end(job, used.as_ref(), limits, at_limit, now) else {
+        let is_from_the_api = record.evidence.http_status.is_some_and(|status| status >= 500);
+        let ended = Ended {
+            used: used.as_ref().map(counted),
+            admitted: is_from_the_api || record.maybe_billed,
+            limits: Some(limits),
+            refused: at_limit,
+        };
+        let Some((class, level)) = self.end(job, used.as_ref(), ended, now) else {
             return refused.then_some(Concerns::All);
         };
+        let open = self.open();
         let concerns = record
             .error_class
             .filter(|_| refused)
@@ -322,21 +344,19 @@ impl Throttle {
             Some(ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited) => {
                 Signal::TooMuch
             }
-            _ if concerns == Some(Concerns::All) => Signal::Refused,
+            _ if at_limit => Signal::Refused,
             _ => Signal::Nothing,
         };
         let limits_are_told = self.budget.known(class) != Known::default();
-        let is_lost = !refused && used.is_none();
-        if let Some(of_class) = self.classes.get_mut(&class) {
-            of_class.lost += (f64::from(u8::from(is_lost)) - of_class.lost) / LOST_OVER;
-        }
-        self.concurrency.answered(signal, open, limits_are_told);
+        self.concurrency.answered(signal, level, limits_are_told);
         if record.evidence.is_out_of_files() {
             self.note_files(job, record.evidence.message.clone());
         }
         if good && let Some(of_class) = self.classes.get_mut(&class) {
-            of_class.ramp.good();
+            of_class.ramp.good(limits_are_told, now);
             of_class.refusals.passed();
+        } else if at_limit && let Some(of_class) = self.classes.get_mut(&class) {
+            of_class.ramp.refused(now);
         }
         if !refused {
             self.too_large.remove(&job.job());
@@ -344,13 +364,17 @@ impl Throttle {
         concerns
     }
 
-    /// Takes a request off the wire and learns from its end. Tells its class, and how many are left.
+    fn open(&self) -> u32 {
+        u32::try_from(self.sent.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a request off the wire and learns from its end. Tells its class, and how many were open
+    /// when it left.
     fn end(
         &mut self,
         job: &ClaimedJob,
         used: Option<&Tokens>,
-        limits: &RateLimits,
-        refused: bool,
+        ended: Ended<'_>,
         now: Timestamp,
     ) -> Option<(ClassId, u32)> {
         let sent = self.sent.remove(&job.job())?;
@@ -361,21 +385,13 @@ impl Throttle {
             warmer.ended(prefix, job.job(), used.is_some(), now);
         }
         if let Some(ticket) = sent.ticket {
-            let ended = Ended {
-                used: used.map(counted),
-                limits: Some(limits),
-                refused,
-            };
             self.budget.ended(ticket, ended, now);
         }
         if let Some(used) = used.filter(|used| used.prompt() > 0) {
             self.estimator.observe(&job.model, &sent.prompt, used);
             self.compare(&job.model, sent.estimate, used);
         }
-        Some((
-            sent.class,
-            u32::try_from(self.sent.len()).unwrap_or(u32::MAX),
-        ))
+        Some((sent.class, sent.level))
     }
 
     /// What guesses rest on.
@@ -444,19 +460,6 @@ impl Throttle {
         news
     }
 
-    /// What is missing of a limit beyond what our own requests explain that came to nothing: whether
-    /// the server counted those, nobody tells.
-    fn taken_by_others(&self, class: ClassId, known: Known) -> u8 {
-        let lost = self.classes.get(&class).map_or(0.0, |of| of.lost);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a part of a hundred"
-        )]
-        let explained = (lost * 100.0) as u8 + NOISE_PERCENT;
-        known.foreign_percent.saturating_sub(explained)
-    }
-
     fn pace_of(&self, class: ClassId) -> EventKind {
         let known = self.budget.known(class);
         EventKind::Pace {
@@ -466,7 +469,7 @@ impl Throttle {
             input_tokens_per_minute: known.itpm,
             output_tokens_per_minute: known.otpm,
             // In steps, so that noise is no news.
-            others_percent: self.taken_by_others(class, known) / 10 * 10,
+            others_percent: known.foreign_percent.saturating_sub(NOISE_PERCENT) / 10 * 10,
         }
     }
 }

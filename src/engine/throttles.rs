@@ -82,10 +82,10 @@ impl Throttles {
         second.map_or(first, |gate| first.max(gate.throttle.ceiling()))
     }
 
-    /// A plan begins.
-    pub(super) fn begin_plan(&mut self) {
+    /// A plan begins; `last_jobs`: how many have not been sent, if all fit into the free slots.
+    pub(super) fn begin_plan(&mut self, last_jobs: Option<u64>) {
         for gate in self.gates() {
-            gate.begin_plan();
+            gate.begin_plan(last_jobs);
         }
     }
 

@@ -5,6 +5,7 @@
 //! about as many requests as there were probes, and no job its life. A sprinkle of failures, and
 //! jobs that alone keep failing, open nothing. Pure: time is an argument.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,6 +16,17 @@ use crate::model::{Budget, ErrorClass, JobId};
 /// So many failures in a row open a circuit: at one failure in two this happens once in a million
 /// answers, in an outage within one round of requests.
 const OPENS_AFTER: u32 = 20;
+/// And as many times more of them than of requests that left meanwhile and are still open although the
+/// failures came back long ago: a service that refuses half of all at once takes its time for the other half.
+const FAILURES_PER_SURVIVOR: u32 = 4;
+/// Until that can be told, there are as many more of them for each request that may still survive.
+const FAILURES_PER_CANDIDATE: u32 = 2;
+/// A request survives when it has been open as many times as long as the slowest failure took,
+const SURVIVAL: u32 = 2;
+/// and this much longer,
+const LEAST_SURVIVAL: Duration = Duration::from_millis(100);
+/// and not so long that it seems to hang.
+const SEEMS_TO_HANG: Duration = Duration::from_mins(1);
 /// They must be of so many different jobs: a few jobs that cannot work say nothing of the model.
 pub const DIFFERENT_JOBS: usize = 5;
 /// Probes are at least so far apart after the first: three a minute.
@@ -28,6 +40,10 @@ pub struct Circuit {
     failures_in_row: u32,
     /// The first few different jobs of this row of failures.
     failed_jobs: Vec<JobId>,
+    /// When the first of this row of failures had left, and how long the slowest of them took.
+    row: Option<(Timestamp, Duration)>,
+    /// When the requests on the wire left.
+    on_wire: HashMap<JobId, Timestamp>,
     open: Option<OpenCircuit>,
 }
 
@@ -79,7 +95,8 @@ impl Circuit {
     }
 
     /// A request of this job was sent.
-    pub fn sent(&mut self, job: JobId) {
+    pub fn sent(&mut self, job: JobId, now: Timestamp) {
+        self.on_wire.insert(job, now);
         if let Some(open) = &mut self.open {
             open.probe.get_or_insert(job);
         }
@@ -87,6 +104,7 @@ impl Circuit {
 
     /// A request that had been sent came to nothing that says anything (it was abandoned).
     pub fn forgotten(&mut self, job: JobId) {
+        self.on_wire.remove(&job);
         if let Some(open) = &mut self.open
             && open.probe == Some(job)
         {
@@ -94,10 +112,12 @@ impl Circuit {
         }
     }
 
-    /// The model answered, whatever it said: it is alive.
-    pub fn answered(&mut self) -> Changed {
+    /// The model answered this job, whatever it said: it is alive.
+    pub fn answered(&mut self, job: JobId) -> Changed {
+        self.on_wire.remove(&job);
         self.failures_in_row = 0;
         self.failed_jobs.clear();
+        self.row = None;
         match self.open.take() {
             Some(_) => Changed::Closed,
             None => Changed::No,
@@ -118,6 +138,7 @@ impl Circuit {
         if self.failed_jobs.len() < DIFFERENT_JOBS && !self.failed_jobs.contains(&job) {
             self.failed_jobs.push(job);
         }
+        self.note_in_row(job, now);
         if let Some(open) = &mut self.open {
             // What was on its way when the circuit opened is no probe.
             if open.probe == Some(job) {
@@ -129,7 +150,9 @@ impl Circuit {
             }
             return Changed::No;
         }
-        if self.failures_in_row < OPENS_AFTER || self.failed_jobs.len() < DIFFERENT_JOBS {
+        let are_few =
+            self.failures_in_row < OPENS_AFTER || self.failed_jobs.len() < DIFFERENT_JOBS;
+        if are_few || self.others_may_succeed(now) {
             return Changed::No;
         }
         self.open = Some(OpenCircuit {
@@ -141,6 +164,35 @@ impl Circuit {
             failed_at: now,
         });
         Changed::Opened
+    }
+
+    fn note_in_row(&mut self, job: JobId, now: Timestamp) {
+        let left = self.on_wire.remove(&job).unwrap_or(now);
+        let took = now.duration_since(left).try_into().unwrap_or_default();
+        let (first_left, slowest) = self.row.unwrap_or((left, took));
+        self.row = Some((first_left, slowest.max(took)));
+    }
+
+    /// Whether requests that left since this row of failures began outlast it.
+    fn others_may_succeed(&self, now: Timestamp) -> bool {
+        let Some((first_left, slowest)) = self.row else {
+            return false;
+        };
+        let open_for = |left| Duration::try_from(now.duration_since(left)).unwrap_or_default();
+        let survival = slowest * SURVIVAL + LEAST_SURVIVAL;
+        let is_early = open_for(first_left) < survival;
+        let least = if is_early { Duration::ZERO } else { survival };
+        let survives = |left: &&Timestamp| {
+            **left >= first_left && (least..SEEMS_TO_HANG).contains(&open_for(**left))
+        };
+        let survivors = self.on_wire.values().filter(survives).count();
+        let survivors = u32::try_from(survivors).unwrap_or(u32::MAX);
+        if is_early {
+            let candidates = survivors.saturating_mul(FAILURES_PER_CANDIDATE);
+            self.failures_in_row < candidates.saturating_add(OPENS_AFTER)
+        } else {
+            survivors.saturating_mul(FAILURES_PER_SURVIVOR) > self.failures_in_row
+        }
     }
 
     /// Somebody who should know says that it will last: the next probe waits at least so long after
@@ -195,9 +247,45 @@ mod tests {
             for job in 0..19 {
                 assert_eq!(fail(&mut circuit, job, round), Changed::No);
             }
-            assert_eq!(circuit.answered(), Changed::No);
+            assert_eq!(circuit.answered(JobId(0)), Changed::No);
         }
         opened();
+    }
+
+    /// Half of all is refused at once, and the other half is worked at for seconds.
+    #[test]
+    fn failures_beside_requests_that_outlast_them_open_nothing() {
+        let mut circuit = Circuit::default();
+        for job in 0..60 {
+            circuit.sent(JobId(job), at(0));
+        }
+        for job in 0..30 {
+            assert_eq!(fail(&mut circuit, job, 1), Changed::No, "too early to tell");
+        }
+        for job in 100..130 {
+            circuit.sent(JobId(job), at(4));
+            assert_eq!(fail(&mut circuit, job, 5), Changed::No);
+        }
+        // What is open for a minute hangs, as the service does.
+        circuit.sent(JobId(200), at(65));
+        assert_eq!(fail(&mut circuit, 200, 66), Changed::Opened);
+    }
+
+    #[test]
+    fn what_had_left_before_an_outage_does_not_hide_it() {
+        let mut circuit = Circuit::default();
+        for job in 0..60 {
+            circuit.sent(JobId(job), at(0));
+        }
+        circuit.answered(JobId(0));
+        for job in 100..120 {
+            circuit.sent(JobId(job), at(20));
+        }
+        for job in 100..119 {
+            assert_eq!(fail(&mut circuit, job, 21), Changed::No);
+        }
+        circuit.sent(JobId(120), at(29));
+        assert_eq!(fail(&mut circuit, 120, 30), Changed::Opened);
     }
 
     #[test]
@@ -213,7 +301,7 @@ mod tests {
         let mut circuit = opened();
         assert!(!circuit.lets_through(at(9)));
         assert!(circuit.lets_through(at(10)));
-        circuit.sent(JobId(50));
+        circuit.sent(JobId(50), at(10));
         assert!(!circuit.lets_through(at(11)), "a probe is on the wire");
         fail(&mut circuit, 50, 12);
         assert!(
@@ -221,8 +309,8 @@ mod tests {
             "probes are twenty seconds apart"
         );
         assert!(circuit.lets_through(at(32)));
-        circuit.sent(JobId(51));
-        assert_eq!(circuit.answered(), Changed::Closed);
+        circuit.sent(JobId(51), at(30));
+        assert_eq!(circuit.answered(JobId(0)), Changed::Closed);
         assert!(circuit.lets_through(at(33)));
     }
 
@@ -232,7 +320,7 @@ mod tests {
         let before = circuit.open().unwrap().next_probe_at;
         fail(&mut circuit, 30, 8);
         assert_eq!(circuit.open().unwrap().next_probe_at, before);
-        circuit.sent(JobId(50));
+        circuit.sent(JobId(50), at(10));
         fail(&mut circuit, 31, 11);
         assert!(!circuit.lets_through(at(100)), "the probe is still out");
         circuit.forgotten(JobId(50));
@@ -243,7 +331,7 @@ mod tests {
     fn probes_are_neither_too_dense_nor_too_rare() {
         for (wait, expected) in [(1, 20), (60, 60), (450, 90)] {
             let mut circuit = opened();
-            circuit.sent(JobId(50));
+            circuit.sent(JobId(50), at(10));
             circuit.failed(JobId(50), CLASS, Duration::from_secs(wait), 1.0, at(100));
             assert_eq!(circuit.open().unwrap().next_probe_at, at(100 + expected));
         }
@@ -257,7 +345,7 @@ mod tests {
         }
         assert!(!circuit.lets_through(at(179)));
         assert!(circuit.lets_through(at(180)));
-        circuit.sent(JobId(50));
+        circuit.sent(JobId(50), at(10));
         fail(&mut circuit, 50, 200);
         circuit.hold_off(Duration::from_mins(3));
         assert!(!circuit.lets_through(at(379)), "from the probe's failure");

@@ -10,9 +10,17 @@ use std::collections::HashSet;
 use super::rate_budget::Demand;
 use crate::model::{ErrorClass, JobId, Limit, RateLimits, thousands};
 
-/// So many different jobs refused in a row are several,
+/// At least as many different jobs refused in a row are several,
 const SEVERAL: u32 = 4;
-/// where they are at least this part of what is open: refusals are quick, so some of them come before
+/// and so many that chance makes such a row less often than this, where a share of all is refused anyway,
+const ROW_BY_CHANCE: f64 = 1e-4;
+/// which is at least taken to be this much,
+const LEAST_SHARE: f64 = 0.1;
+/// and at most this much: a longer row is never waited for.
+const MOST_SHARE: f64 = 0.5;
+/// The share is the mean of about as many answers.
+const SHARE_OVER: f64 = 50.0;
+/// They are also at least this part of what is open: refusals are quick, so some of them come before
 /// the answers of many that passed.
 const PART_OF_OPEN: u32 = 3;
 /// A request that is so many times the limit in our estimate is larger than it in truth.
@@ -50,6 +58,8 @@ pub struct Refusal<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Refusals {
     in_row: HashSet<JobId>,
+    /// The part of all answers that is refused by chance.
+    share: f64,
     /// Something passed since all were paused last.
     passed: bool,
 }
@@ -57,8 +67,26 @@ pub struct Refusals {
 impl Refusals {
     /// A request passed.
     pub fn passed(&mut self) {
+        // What paused all was no chance, so it is no part of what is refused by chance.
+        let by_chance = if self.passed { self.in_row.len() } else { 0 };
+        for _ in 0..by_chance {
+            self.share += (1.0 - self.share) / SHARE_OVER;
+        }
         self.in_row.clear();
+        self.share -= self.share / SHARE_OVER;
         self.passed = true;
+    }
+
+    /// How many refusals in a row say something of all.
+    fn several(&self, open: u32) -> u32 {
+        let share = self.share.clamp(LEAST_SHARE, MOST_SHARE);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 4 and 14"
+        )]
+        let by_chance = (ROW_BY_CHANCE.ln() / share.ln()).ceil() as u32;
+        SEVERAL.max(by_chance).max(open / PART_OF_OPEN)
     }
 
     /// A request was refused. Tells whom that concerns.
@@ -84,7 +112,7 @@ impl Refusals {
         );
         let alone = refusal.open == 0 && !self.passed;
         let in_row = u32::try_from(self.in_row.len()).unwrap_or(u32::MAX);
-        let several = in_row >= SEVERAL.max(refusal.open / PART_OF_OPEN);
+        let several = in_row >= self.several(refusal.open);
         if nothing_left || in_the_apis_own_shape || too_much_is_open || alone || several {
             Concerns::All
         } else {

@@ -4,8 +4,9 @@
 //! the schedule of their class; limits are waited for and cost the job nothing; our own crashes
 //! have a limit of their own. A server's hint how long to wait replaces our wait and is not
 //! shortened, up to an hour. While the others of its model succeed, a job that drew a failure of the
-//! server or the network goes again after a moment instead; but it is not given up sooner for that. Every wait is spread at random, so that jobs which failed together do not come back
-//! together. The function is pure: the place in every schedule is in the job's stored history, so
+//! server or the network goes again after a moment instead; but it is not given up sooner for that. Nor do
+//! the waits of one that is refused for a limit at which the others pass grow for long. Every wait is
+//! spread at random, so that jobs which failed together do not come back together. The function is pure: the place in every schedule is in the job's stored history, so
 //! it survives a crash.
 //!
 //! What this does not do: sort an answer into a class (`provider`), pace the requests of a model,
@@ -22,6 +23,10 @@ use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
 /// From this failure in a row on, a hint no longer shortens our own wait: a server that keeps
 /// failing right after the time it named does not know when it will be well.
 const HINT_TRUSTED_BELOW: u32 = 3;
+/// While other jobs of its model pass, as many refusals in a row are a job's bad luck: hints are believed,
+/// and waits of our own grow no longer than after the third.
+const UNLUCKY_REFUSALS: u32 = 8;
+const LONGEST_OF_THE_UNLUCKY: u32 = 3;
 /// A hint is spread by up to this part of itself, upwards only.
 const HINT_JITTER: f64 = 0.1;
 /// The waits of a job whose neighbours succeed, each drawn between the two; a longer row of failures
@@ -115,6 +120,8 @@ pub struct Standing {
     pub age: Duration,
     /// Its model is well at its endpoint, by the answers of the last seconds.
     pub is_well: bool,
+    /// A job of its model has succeeded at its endpoint in the last seconds, or since this one was tried.
+    pub others_pass: bool,
 }
 
 impl Default for RetrySettings {
@@ -319,10 +326,10 @@ fn wait(
 ) -> Duration {
     let Some(hint) = evidence.retry_after else {
         if !settings.goes_by_evidence(class) {
-            return own_wait(settings, class, history, rng);
+            return own_wait(settings, class, history, standing, rng);
         }
         let short = wait_by_evidence(settings, history, standing, rng);
-        let wait = short.unwrap_or_else(|| own_wait(settings, class, history, rng));
+        let wait = short.unwrap_or_else(|| own_wait(settings, class, history, standing, rng));
         return wait.max(least_before_the_last(settings, class, history, standing));
     };
     let hinted = believed(hint, rng);
@@ -330,10 +337,29 @@ fn wait(
         .faults_in_row
         .saturating_add(history.rate_limits_in_row);
     if failures < HINT_TRUSTED_BELOW {
-        hinted
-    } else {
-        hinted.max(own_wait(settings, class, history, rng))
+        return hinted;
     }
+    let own = if is_unlucky(settings, class, history, standing) {
+        // A hint of nothing at all hurries it no more than the first wait does.
+        probe_wait(settings, class, 1, rng)
+    } else {
+        own_wait(settings, class, history, standing, rng)
+    };
+    hinted.max(own)
+}
+
+/// Whether a job was refused for a limit at which others of its model pass.
+fn is_unlucky(
+    settings: &RetrySettings,
+    class: ErrorClass,
+    history: &JobHistory,
+    standing: Standing,
+) -> bool {
+    settings.by == RetryBy::Evidence
+        && class == ErrorClass::RateLimited
+        && !settings.waits.are_set(class)
+        && standing.others_pass
+        && history.rate_limits_in_row <= UNLUCKY_REFUSALS
 }
 
 /// How long a job waits that failed while its neighbours succeed; none if the waits of its class hold.
@@ -369,12 +395,16 @@ fn own_wait(
     settings: &RetrySettings,
     class: ErrorClass,
     history: &JobHistory,
+    standing: Standing,
     rng: &mut Rng,
 ) -> Duration {
-    let failures = if class.budget() == Budget::RateLimits {
-        history.rate_limits_in_row
-    } else {
-        history.faults_in_row
+    let refusals = history.rate_limits_in_row;
+    let failures = match class.budget() {
+        Budget::RateLimits if is_unlucky(settings, class, history, standing) => {
+            refusals.min(LONGEST_OF_THE_UNLUCKY)
+        }
+        Budget::RateLimits => refusals,
+        _ => history.faults_in_row,
     };
     probe_wait(settings, class, failures, rng)
 }

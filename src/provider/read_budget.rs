@@ -14,9 +14,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Bytes of large answers that are in memory at the same time. Twice the largest answer; hundreds of
-/// ordinary ones need none of it.
-const LIMIT: usize = 128 * 1024 * 1024;
+/// Bytes of large answers that are in memory at the same time, each of which takes up to four times as
+/// much while it is unpacked, read and stored. As much as the largest answer; hundreds of ordinary ones
+/// need none of it.
+const LIMIT: usize = 64 * 1024 * 1024;
 
 /// So much of each answer is never counted: ordinary answers must not wait behind monstrous ones. Their
 /// number is bounded by the concurrency.

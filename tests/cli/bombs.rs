@@ -13,9 +13,9 @@ use crate::harness::{Desk, peak_memory, plain_jobs};
 
 /// Answers that are read at the same time.
 const OPEN: usize = 64;
-/// What each unpacks to: 64 of them are half a gigabyte, and more once they are copied.
+/// What each unpacks to: 64 of them are half a gigabyte, and up to two once they are copied.
 const UNPACKED: usize = 8 << 20;
-/// The budget for all answers and one answer beyond it, a copy of each for the store, and the program.
+/// Four copies of what the budget allows for all answers and of one answer beyond it, and the program.
 const MOST: u64 = 400 << 20;
 
 /// A server that waits until all requests have come, and then answers each with this, packed.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_claude-run");
 /// Most that anything here is waited for: a program that takes longer hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(10);
 /// The model of the jobs that [`jobs`] makes.
 pub(crate) const MODEL: &str = "claude-haiku-4-5";

@@ -11,6 +11,9 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+/// What is refused without work comes back after this time.
+const AT_ONCE: Duration = Duration::from_millis(30);
+
 /// How the service behaves.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -23,8 +26,16 @@ pub struct Service {
     pub tells: bool,
     /// Share of the jobs whose first request gets a 429 that tells neither limits nor a wait.
     pub sprinkled: f64,
+    /// Share of all requests that get a 429 with `retry-after: 1` and no word of limits.
+    pub noise: f64,
     /// Share of the admitted requests that get a 529.
     pub overloaded: f64,
+    /// Share of the jobs whose first request gets a 529.
+    pub overloaded_first: f64,
+    /// Refuses what comes while so many are open, without a word of limits.
+    pub most_open: Option<usize>,
+    /// Headers say that nothing is left, whatever is.
+    pub says_nothing_is_left: bool,
     /// What another client takes of each bucket, as a part of the rate.
     pub foreign: f64,
     pub latency_ms: std::ops::Range<u64>,
@@ -40,7 +51,11 @@ impl Default for Service {
             burst_s: 60.0,
             tells: true,
             sprinkled: 0.0,
+            noise: 0.0,
             overloaded: 0.0,
+            overloaded_first: 0.0,
+            most_open: None,
+            says_nothing_is_left: false,
             foreign: 0.0,
             latency_ms: 500..2_000,
             seed: 0,
@@ -109,6 +124,8 @@ struct State {
     seen: Vec<Seen>,
     tokens: [f64; 2],
     failing: HashMap<String, ErrorClass>,
+    open: usize,
+    most_open: usize,
 }
 
 pub struct Metered {
@@ -132,6 +149,8 @@ impl Metered {
             seen: Vec::new(),
             tokens: [0.0; 2],
             failing: HashMap::new(),
+            open: 0,
+            most_open: 0,
         };
         Self {
             wall: "2026-11-22T00:00:00Z".parse().unwrap(),
@@ -164,6 +183,26 @@ impl Metered {
             .max(input / f64::from(self.service.itpm))
             .max(output / f64::from(self.service.otpm));
         minutes * 60.0 / (1.0 - self.service.foreign)
+    }
+
+    /// The least time in which these answers can be had with that many slots: the buckets are full
+    /// when a run begins, output is paid off later, and the last answer takes its time.
+    pub fn least_s(&self, slots: u32) -> f64 {
+        let state = self.state();
+        let count = |number: usize| f64::from(u32::try_from(number).unwrap());
+        let admitted = count(state.seen.iter().filter(|seen| !seen.refused).count());
+        let [input, output] = state.tokens;
+        let debt = count(state.most_open) * output / admitted;
+        let time = |amount: f64, per_minute: u32| {
+            amount / f64::from(per_minute) * 60.0 - self.service.burst_s
+        };
+        let seconds = |ms: u64| f64::from(u32::try_from(ms).unwrap()) / 1_000.0;
+        let range = &self.service.latency_ms;
+        let (shortest, mean) = (seconds(range.start), seconds(range.start + range.end) / 2.0);
+        let limits = time(admitted, self.service.rpm)
+            .max(time(input, self.service.itpm))
+            .max(time(output - debt, self.service.otpm));
+        (admitted * mean / f64::from(slots)).max(limits + shortest)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -213,15 +252,29 @@ impl Metered {
         (verdict, limits, Duration::from_millis(latency))
     }
 
-    /// Whether this request is the first of a job that is refused once without a reason.
-    fn is_sprinkled(&self, id: &str) -> bool {
-        let mut rng = Rng::with_seed(
-            self.service.seed ^ id.bytes().fold(7, |sum, byte| sum * 31 + u64::from(byte)),
-        );
-        rng.f64() < self.service.sprinkled && !self.state().seen.iter().any(|seen| seen.id == id)
+    /// Whether this is the first request of one of that share of the jobs.
+    fn is_first_of(&self, share: f64, id: &str) -> bool {
+        let seed = id.bytes().fold(7_u64, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        let mut rng = Rng::with_seed(self.service.seed ^ seed);
+        rng.f64() < share && !self.state().seen.iter().any(|seen| seen.id == id)
     }
 
-    async fn sprinkle(&self, id: &str, model: &str) -> Reply {
+    /// A refusal that has nothing to do with the buckets: the seconds that it names, if any.
+    fn whim(&self, id: &str) -> Option<Option<f64>> {
+        if self.is_first_of(self.service.sprinkled, id) {
+            return Some(None);
+        }
+        let mut state = self.state();
+        if self.service.noise > 0.0 && state.rng.f64() < self.service.noise {
+            return Some(Some(1.0));
+        }
+        let most = self.service.most_open;
+        most.is_some_and(|most| state.open >= most).then_some(None)
+    }
+
+    async fn refuse(&self, id: &str, model: &str, wait_s: Option<f64>) -> Reply {
         self.state().seen.push(Seen {
             at: Instant::now(),
             id: id.to_owned(),
@@ -229,10 +282,10 @@ impl Metered {
             refused: true,
             answered_at: None,
         });
-        let latency = Duration::from_millis(30);
+        let latency = AT_ONCE;
         tokio::time::sleep(latency).await;
         Reply {
-            result: Err(failure(ErrorClass::RateLimited, 429, None)),
+            result: Err(failure(ErrorClass::RateLimited, 429, wait_s)),
             limits: RateLimits::default(),
             latency,
             reserved: Reserved::default(),
@@ -252,7 +305,11 @@ impl Metered {
             let whole = |number: f64| number.round() as u64;
             Some(Limit {
                 limit: whole(bucket.per_second * 60.0),
-                remaining: whole((level.max(0.0) / rounding).round() * rounding),
+                remaining: if self.service.says_nothing_is_left {
+                    0
+                } else {
+                    whole((level.max(0.0) / rounding).round() * rounding)
+                },
                 full_at: Some(wall + Duration::from_secs_f64(full_in.max(0.0).floor())),
             })
         };
@@ -275,6 +332,11 @@ impl Metered {
 }
 
 impl State {
+    fn opened(&mut self, by: isize) {
+        self.open = self.open.saturating_add_signed(by);
+        self.most_open = self.most_open.max(self.open);
+    }
+
     /// Another client takes lumps of a random size.
     fn foreign(&mut self, part: f64, now: Instant) {
         while part > 0.0 && self.next_foreign <= now {
@@ -301,17 +363,23 @@ impl Provider for Metered {
         let text = body["messages"][0]["content"].as_str().unwrap_or_default();
         let cached = body["system"][0]["text"].as_str().unwrap_or_default();
         let input = u32::try_from((text.len() + cached.len()) / 4 + 12).unwrap();
-        if self.is_sprinkled(id) {
-            return self.sprinkle(id, model).await;
+        if let Some(wait_s) = self.whim(id) {
+            return self.refuse(id, model, wait_s).await;
         }
-        let (verdict, limits, latency) = self.arrive(id, model, f64::from(input));
+        let overloaded = self.is_first_of(self.service.overloaded_first, id);
+        let (verdict, limits, mut latency) = self.arrive(id, model, f64::from(input));
+        if overloaded {
+            latency = AT_ONCE;
+        }
         let draw = self.state().rng.f64();
         let failing = self.state().failing.remove(id);
+        self.state().opened(1);
         tokio::time::sleep(latency).await;
+        self.state().opened(-1);
         let result = match (verdict, failing) {
             (Err(wait_s), _) => Err(failure(ErrorClass::RateLimited, 429, Some(wait_s))),
             (_, Some(class)) => Err(failure(class, 500, None)),
-            _ if draw < self.service.overloaded => Err(failure(ErrorClass::Overloaded, 529, None)),
+            _ if overloaded || draw < self.service.overloaded => Err(failure(ErrorClass::Overloaded, 529, None)),
             _ => {
                 let output = u32::try_from(body["output"].as_u64().unwrap_or(50)).unwrap();
                 self.depart(id, output);

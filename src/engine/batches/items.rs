@@ -150,6 +150,7 @@ fn decided(
         age: age.try_into().unwrap_or_default(),
         // The next batch may be hours away; the waits of the class are none beside that.
         is_well: false,
+        others_pass: false,
     };
     let Outcome {
         mut finish,

@@ -21,6 +21,7 @@ impl Scheduler {
             others: Others::Succeed,
             age: Duration::ZERO,
             is_well: false,
+            others_pass: false,
         };
         Surroundings {
             lane: crate::model::Lane::Live,

@@ -48,6 +48,16 @@ impl Marks {
     }
 }
 
+/// In which circumstances a start is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct When {
+    pub(super) now: Timestamp,
+    /// How long a request takes, on the mean.
+    pub(super) flight: Duration,
+    /// Nothing comes after what can leave at once.
+    pub(super) last: bool,
+}
+
 /// The three kinds together.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
@@ -100,17 +110,28 @@ impl Meter {
         (self.held - bucket.refill_in(beyond)).max(0.0)
     }
 
-    fn wait_for(&self, amount: f64, flight: Duration, now: Timestamp) -> Option<Duration> {
-        self.bucket.as_ref().map_or(Some(Duration::ZERO), |bucket| {
-            bucket.wait_for(amount, self.held(bucket, flight), now)
-        })
+    fn wait_for(&self, amount: f64, when: When) -> Option<Duration> {
+        let Some(bucket) = &self.bucket else {
+            return Some(Duration::ZERO);
+        };
+        if self.is_let_in(when) {
+            // A request is let in while anything is left, and nobody comes after it.
+            return bucket.wait_for(1.0, 0.0, when.now);
+        }
+        bucket.wait_for(amount, self.held(bucket, when.flight), when.now)
+    }
+
+    /// What counts at the end needs no room while the last jobs of a run leave together.
+    fn is_let_in(&self, when: When) -> bool {
+        when.last && self.counted == Counted::AtEnd
     }
 
     /// How many times `amount` fits within so many seconds.
-    fn times(&self, amount: f64, flight: Duration, within_s: f64, now: Timestamp) -> f64 {
-        let Some(bucket) = &self.bucket else {
+    fn times(&self, amount: f64, within_s: f64, when: When) -> f64 {
+        let Some(bucket) = self.bucket.as_ref().filter(|_| !self.is_let_in(when)) else {
             return f64::INFINITY;
         };
+        let When { flight, now, .. } = when;
         let there = bucket.free(now) - self.held(bucket, flight) + bucket.refill_in(within_s);
         there.max(0.0) / amount.max(1.0)
     }
@@ -171,6 +192,12 @@ impl Account {
         [&mut self.requests, &mut self.input, &mut self.output]
     }
 
+    /// Whether as many requests may leave at once, whatever their tokens are.
+    pub(super) fn has_room_for(&self, requests: u64, now: Timestamp) -> bool {
+        let bucket = self.requests.bucket.as_ref();
+        bucket.is_none_or(|bucket| bucket.free(now) >= count(requests))
+    }
+
     pub(super) fn buckets(&self) -> [Option<&Bucket>; 3] {
         self.all().map(|meter| meter.bucket.as_ref())
     }
@@ -180,24 +207,18 @@ impl Account {
     }
 
     /// When all of it fits together.
-    pub(super) fn free(&self, want: Demand, flight: Duration, now: Timestamp) -> Free {
+    pub(super) fn free(&self, want: Demand, when: When) -> Free {
         let meters = self.all().into_iter().zip(amounts(want));
-        let waits = meters.map(|(meter, amount)| meter.wait_for(amount, flight, now));
+        let waits = meters.map(|(meter, amount)| meter.wait_for(amount, when));
         let longest = waits.reduce(|a, b| Some(a?.max(b?))).flatten();
-        longest.map_or(Free::AfterAnAnswer, |wait| Free::after(wait, now))
+        longest.map_or(Free::AfterAnAnswer, |wait| Free::after(wait, when.now))
     }
 
     /// How many such requests fit within so many seconds.
-    pub(super) fn times(
-        &self,
-        want: Demand,
-        flight: Duration,
-        within_s: f64,
-        now: Timestamp,
-    ) -> f64 {
+    pub(super) fn times(&self, want: Demand, within_s: f64, when: When) -> f64 {
         let meters = self.all().into_iter().zip(amounts(want));
         meters
-            .map(|(meter, amount)| meter.times(amount, flight, within_s, now))
+            .map(|(meter, amount)| meter.times(amount, within_s, when))
             .fold(f64::INFINITY, f64::min)
     }
 

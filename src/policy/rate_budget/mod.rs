@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use super::model_classes::ModelClasses;
 use crate::clock::add;
 use crate::model::RateLimits;
-use account::{Account, Marks};
+use account::{Account, Marks, When};
 use bucket::{Bucket, count};
 use pacer::Pacer;
 
@@ -102,6 +102,8 @@ pub struct Ticket {
 pub struct Ended<'a> {
     /// What it used; none if it came to nothing.
     pub used: Option<Demand>,
+    /// The server let it in, and so has counted its start, whatever came of it.
+    pub admitted: bool,
     /// What the answer told of the limits.
     pub limits: Option<&'a RateLimits>,
     /// It was refused for a limit.
@@ -139,6 +141,8 @@ pub struct RateBudget {
     /// Classes by their names, and by those of their models.
     by_name: HashMap<String, ClassId>,
     ours: Account,
+    /// Jobs that have not been sent, if all of them fit into the free slots of the run.
+    last_jobs: Option<u64>,
 }
 
 impl RateBudget {
@@ -160,7 +164,15 @@ impl RateBudget {
                 bucket(ceilings.itpm, of_tokens),
                 bucket(ceilings.otpm, of_tokens),
             ]),
+            last_jobs: None,
         }
+    }
+
+    /// Tells how many jobs have not been sent, if all of them fit into the free slots of the run. Where
+    /// they may all leave at once, none waits for output that is on its way: no job comes after them that
+    /// would need the room.
+    pub fn set_last_jobs(&mut self, jobs: Option<u64>) {
+        self.last_jobs = jobs;
     }
 
     /// The class of that model; made when it is asked for first.
@@ -220,8 +232,8 @@ impl RateBudget {
     #[must_use]
     pub fn next_free(&self, class: ClassId, want: Demand, now: Timestamp) -> Free {
         let of_class = &self.classes[class.0];
-        let told = of_class.told.free(want, of_class.flight, now);
-        let ours = self.ours.free(want, of_class.flight, now);
+        let told = of_class.told.free(want, self.when(class, now));
+        let ours = self.ours.free(want, self.by_our_own(class, now));
         let paced = match of_class.pacer.next(now) {
             next if next <= now => Free::Now,
             next => Free::At(next),
@@ -232,17 +244,34 @@ impl RateBudget {
     /// Whether it is the user's own ceiling, which all classes share, that such a start must wait for.
     #[must_use]
     pub fn is_over_ceiling(&self, class: ClassId, want: Demand, now: Timestamp) -> bool {
-        let flight = self.classes[class.0].flight;
-        self.ours.free(want, flight, now) != Free::Now
+        self.ours.free(want, self.by_our_own(class, now)) != Free::Now
+    }
+
+    fn when(&self, class: ClassId, now: Timestamp) -> When {
+        let of_class = &self.classes[class.0];
+        let leave_at_once = |jobs| of_class.told.has_room_for(jobs, now);
+        When {
+            now,
+            flight: of_class.flight,
+            last: self.last_jobs.is_some_and(leave_at_once),
+        }
+    }
+
+    /// The user's ceilings hold to the end.
+    fn by_our_own(&self, class: ClassId, now: Timestamp) -> When {
+        When {
+            last: false,
+            ..self.when(class, now)
+        }
     }
 
     /// How many such requests could start within that time; what is claimed ahead is bounded by it.
     #[must_use]
     pub fn worth(&self, class: ClassId, want: Demand, within: Duration, now: Timestamp) -> u32 {
         let of_class = &self.classes[class.0];
-        let (flight, within_s) = (of_class.flight, within.as_secs_f64());
-        let told = of_class.told.times(want, flight, within_s, now);
-        let ours = self.ours.times(want, flight, within_s, now);
+        let within_s = within.as_secs_f64();
+        let told = of_class.told.times(want, within_s, self.when(class, now));
+        let ours = (self.ours).times(want, within_s, self.by_our_own(class, now));
         let paced = match of_class.told.buckets() {
             [Some(requests), ..] => of_class.pacer.times(requests.per_minute(), within_s, now),
             _ => f64::INFINITY,
@@ -258,8 +287,14 @@ impl RateBudget {
     )]
     pub fn ended(&mut self, ticket: Ticket, ended: Ended<'_>, now: Timestamp) {
         let class = &mut self.classes[ticket.class.0];
-        class.told.end(ticket.want, ended.used, now);
-        self.ours.end(ticket.want, ended.used, now);
+        let let_in = ended.admitted.then_some(Demand {
+            output: 0,
+            ..ticket.want
+        });
+        // Where the server has not counted it after all, its next count is higher than ours, and believed.
+        let counted = ended.used.or(let_in);
+        class.told.end(ticket.want, counted, now);
+        self.ours.end(ticket.want, counted, now);
         if ended.used.is_some() {
             class.flew(now.duration_since(ticket.at).try_into().unwrap_or_default());
         }
@@ -267,9 +302,9 @@ impl RateBudget {
             return;
         };
         let produced = ended.used.map_or(0, |used| used.output);
-        let marks = match ended.used {
+        let marks = match counted {
             Some(_) => ticket.marks,
-            // What came to nothing is not in the server's count.
+            // What was not let in is not in the server's count.
             None => ticket.marks.without(ticket.want),
         };
         let since = ticket.at;

@@ -243,6 +243,7 @@ fn what_is_in_flight_is_not_subtracted_twice() {
         let ended = Ended {
             used: Some(want),
             limits: Some(&limits),
+            admitted: false,
             refused: false,
         };
         budget.ended(ticket, ended, later(6));
@@ -269,6 +270,7 @@ fn limits_that_change_in_mid_run_are_taken_over() {
             Ended {
                 used,
                 limits: Some(&limits),
+                admitted: false,
                 refused: false,
             },
             later(at),
@@ -296,6 +298,7 @@ fn a_refusal_with_plenty_left_means_shorter_spans() {
             Ended {
                 used,
                 limits: Some(&limits),
+                admitted: false,
                 refused,
             },
             at,

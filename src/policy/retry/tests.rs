@@ -16,6 +16,7 @@ const WORKING: Standing = Standing {
     others: Others::Succeed,
     age: Duration::ZERO,
     is_well: false,
+    others_pass: false,
 };
 
 fn judge(class: ErrorClass, evidence: &Evidence, history: JobHistory, seed: u64) -> Verdict {
@@ -534,6 +535,7 @@ fn a_job_is_given_up_when_its_time_is_over_and_not_before() {
             others: Others::Fail,
             age: Duration::from_secs(seconds),
             is_well: false,
+            others_pass: false,
         };
         let (evidence, rng) = (Evidence::default(), &mut Rng::with_seed(1));
         let verdict = decide(

@@ -321,6 +321,7 @@ impl<'a> Play<'a> {
             let ended = Ended {
                 used,
                 limits: Some(&limits),
+                admitted: false,
                 refused: used.is_none(),
             };
             self.budget.ended(ticket, ended, self.now);

@@ -105,6 +105,51 @@ fn limits_are_no_matter_of_evidence_and_a_hint_goes_first() {
     assert!(waited(verdict) >= Duration::from_secs(40));
 }
 
+/// 30 % of all requests refused for no reason: a job that draws the lot five times is no more at its limit
+/// than its neighbours are.
+#[test]
+fn a_job_that_is_refused_for_a_limit_at_which_others_pass_waits_by_the_hint_or_a_few_seconds() {
+    let limited = ErrorClass::RateLimited;
+    let waits = |settings: &RetrySettings, others_pass, before, hint: Option<u64>| {
+        let history = JobHistory {
+            rate_limits_in_row: before,
+            ..JobHistory::default()
+        };
+        let evidence = Evidence {
+            retry_after: hint.map(Duration::from_secs),
+            ..Evidence::default()
+        };
+        let standing = Standing { others_pass, ..WELL };
+        let draws = (0..500).map(|seed| {
+            let rng = &mut Rng::with_seed(seed);
+            let verdict = decide(settings, limited, &evidence, history, standing, rng);
+            waited(verdict).as_secs_f64()
+        });
+        draws.fold((f64::INFINITY, 0.0_f64), |(least, most), draw| {
+            (draw.min(least), draw.max(most))
+        })
+    };
+    let usual = RetrySettings::default();
+    let by_table = RetrySettings {
+        by: RetryBy::Table,
+        ..RetrySettings::default()
+    };
+    let mut own = RetrySettings::default();
+    own.waits.set(limited, vec![Duration::from_secs(16)]).unwrap();
+    for (what, settings, pass, before, hint, from, to) in [
+        ("passing", &usual, true, 5, None, 2.0, 6.0),
+        ("passing, hinted", &usual, true, 5, Some(1), 1.0, 1.5),
+        ("passing, hinted at once", &usual, true, 5, Some(0), 0.5, 1.5),
+        ("passing, too often", &usual, true, 8, None, 30.0, 90.0),
+        ("nobody passes", &usual, false, 4, None, 8.0, 24.0),
+        ("by the table", &by_table, true, 4, None, 8.0, 24.0),
+        ("own waits", &own, true, 4, None, 8.0, 24.0),
+    ] {
+        let range = waits(settings, pass, before, hint);
+        assert!(is_about(range, from, to), "{what}: {range:?}");
+    }
+}
+
 #[test]
 fn the_scale_multiplies_short_waits_too() {
     let settings = RetrySettings {
