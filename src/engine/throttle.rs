@@ -261,6 +261,7 @@ impl Throttle {
         let of_class = self.classes.entry(class).or_default();
         of_class.open += 1;
         of_class.ramp.started(now);
+        of_class.refusals.sent(id);
         of_class.typical = typical(of_class.typical, want);
         self.first_in_line.retain(|_, first| *first != id);
         let prompt = self.claimed.remove(&id).unwrap_or_default();
@@ -286,6 +287,9 @@ impl Throttle {
             admitted: true,
             ..Ended::default()
         };
+        let class = self.budget.class_of(&job.model);
+        let of_class = self.classes.entry(class).or_default();
+        of_class.refusals.ended(job.job());
         self.end(job, None, ended, now);
     }
 
@@ -318,7 +322,6 @@ impl Throttle {
         let Some((class, level)) = self.end(job, used.as_ref(), ended, now) else {
             return refused.then_some(Concerns::All);
         };
-        let open = self.open();
         let concerns = record
             .error_class
             .filter(|_| refused)
@@ -333,7 +336,6 @@ impl Throttle {
                         hinted: record.evidence.retry_after.is_some(),
                         limits,
                         too_large,
-                        open,
                     })
             });
         let signal = match record.error_class {
@@ -354,9 +356,11 @@ impl Throttle {
         }
         if good && let Some(of_class) = self.classes.get_mut(&class) {
             of_class.ramp.good(limits_are_told, now);
-            of_class.refusals.passed();
+            of_class.refusals.passed(job.job());
         } else if at_limit && let Some(of_class) = self.classes.get_mut(&class) {
             of_class.ramp.refused(now);
+        } else if !refused && let Some(of_class) = self.classes.get_mut(&class) {
+            of_class.refusals.ended(job.job());
         }
         if !refused {
             self.too_large.remove(&job.job());

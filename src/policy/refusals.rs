@@ -3,9 +3,11 @@
 //! A refusal pauses everybody only where it says so: nothing is left, the API itself names the wait
 //! beside its limits, or too much is open. One without such words (a gateway's, mostly) is first its
 //! own job's wait, as long as others pass; when several come and nothing passes, it is everybody's.
+//! What outlasts a request that was refused has passed, since a refusal comes at once.
 //! A request that is larger than the limit never passes, and says nothing of the others. Pure.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::rate_budget::Demand;
 use crate::model::{ErrorClass, JobId, Limit, RateLimits, thousands};
@@ -20,9 +22,8 @@ const LEAST_SHARE: f64 = 0.1;
 const MOST_SHARE: f64 = 0.5;
 /// The share is the mean of about as many answers.
 const SHARE_OVER: f64 = 50.0;
-/// They are also at least this part of what is open: refusals are quick, so some of them come before
-/// the answers of many that passed.
-const PART_OF_OPEN: u32 = 3;
+/// They are also more than this many times those that left among them and are open still.
+const MORE_THAN_OPEN: usize = 2;
 /// A request that is so many times the limit in our estimate is larger than it in truth.
 const SURELY_LARGER: f64 = 1.25;
 /// Refusals after which a request that is larger than its limit has failed.
@@ -50,14 +51,17 @@ pub struct Refusal<'a> {
     pub limits: &'a RateLimits,
     /// The request is larger than its limit.
     pub too_large: bool,
-    /// Other requests on the wire.
-    pub open: u32,
 }
 
 /// The refusals of one class of models since something passed.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals {
     in_row: HashSet<JobId>,
+    /// When the first of them had left.
+    row_from: Option<u64>,
+    /// Requests on the wire, by the order in which they left.
+    on_wire: HashMap<JobId, u64>,
+    sent: u64,
     /// The part of all answers that is refused by chance.
     share: f64,
     /// Something passed since all were paused last.
@@ -65,8 +69,21 @@ pub struct Refusals {
 }
 
 impl Refusals {
+    /// A request leaves.
+    pub fn sent(&mut self, job: JobId) {
+        self.sent += 1;
+        self.on_wire.insert(job, self.sent);
+    }
+
+    /// A request is off the wire, and says nothing.
+    pub fn ended(&mut self, job: JobId) {
+        self.on_wire.remove(&job);
+    }
+
     /// A request passed.
-    pub fn passed(&mut self) {
+    pub fn passed(&mut self, job: JobId) {
+        self.ended(job);
+        self.row_from = None;
         // What paused all was no chance, so it is no part of what is refused by chance.
         let by_chance = if self.passed { self.in_row.len() } else { 0 };
         for _ in 0..by_chance {
@@ -78,7 +95,7 @@ impl Refusals {
     }
 
     /// How many refusals in a row say something of all.
-    fn several(&self, open: u32) -> u32 {
+    fn several(&self) -> u32 {
         let share = self.share.clamp(LEAST_SHARE, MOST_SHARE);
         #[expect(
             clippy::cast_possible_truncation,
@@ -86,23 +103,26 @@ impl Refusals {
             reason = "between 4 and 14"
         )]
         let by_chance = (ROW_BY_CHANCE.ln() / share.ln()).ceil() as u32;
-        SEVERAL.max(by_chance).max(open / PART_OF_OPEN)
+        SEVERAL.max(by_chance)
     }
 
     /// A request was refused. Tells whom that concerns.
     pub fn refused(&mut self, refusal: &Refusal<'_>) -> Concerns {
+        let left = self.on_wire.remove(&refusal.job).unwrap_or(self.sent);
         if refusal.too_large {
             return Concerns::Job;
         }
         self.in_row.insert(refusal.job);
-        let concerns = self.judge(refusal);
+        let from = self.row_from.map_or(left, |from| from.min(left));
+        self.row_from = Some(from);
+        let concerns = self.judge(refusal, from..left);
         if concerns == Concerns::All {
             self.passed = false;
         }
         concerns
     }
 
-    fn judge(&self, refusal: &Refusal<'_>) -> Concerns {
+    fn judge(&self, refusal: &Refusal<'_>, row: Range<u64>) -> Concerns {
         let told = told(refusal.limits);
         let nothing_left = told.iter().flatten().any(|limit| limit.remaining == 0);
         let in_the_apis_own_shape = refusal.hinted && told.iter().any(Option::is_some);
@@ -110,9 +130,12 @@ impl Refusals {
             refusal.class,
             ErrorClass::ConcurrencyLimited | ErrorClass::AccelerationLimited
         );
-        let alone = refusal.open == 0 && !self.passed;
+        let alone = self.on_wire.is_empty() && !self.passed;
+        let is_among_them = |left: &&u64| row.contains(left);
+        let outlast_them = self.on_wire.values().filter(is_among_them).count();
         let in_row = u32::try_from(self.in_row.len()).unwrap_or(u32::MAX);
-        let several = in_row >= self.several(refusal.open);
+        let several =
+            in_row >= self.several() && self.in_row.len() > outlast_them * MORE_THAN_OPEN;
         if nothing_left || in_the_apis_own_shape || too_much_is_open || alone || several {
             Concerns::All
         } else {
@@ -203,31 +226,37 @@ mod tests {
         }
     }
 
-    fn refusal(job: i64, open: u32) -> Refusal<'static> {
+    fn refusal(job: i64) -> Refusal<'static> {
         Refusal {
             job: JobId(job),
             class: ErrorClass::RateLimited,
             hinted: false,
             limits: &NONE,
             too_large: false,
-            open,
         }
+    }
+
+    /// A request of each of these jobs is on the wire.
+    fn on_wire(jobs: impl IntoIterator<Item = i64>) -> Refusals {
+        let mut refusals = Refusals::default();
+        jobs.into_iter().for_each(|job| refusals.sent(JobId(job)));
+        refusals
     }
 
     #[test]
     fn one_refusal_without_words_is_its_own_jobs_while_others_pass() {
-        let mut refusals = Refusals::default();
+        let mut refusals = on_wire(0..200);
         for job in 0..100 {
-            refusals.passed();
-            assert_eq!(refusals.refused(&refusal(job, 9)), Concerns::Job);
+            refusals.passed(JobId(100 + job));
+            assert_eq!(refusals.refused(&refusal(job)), Concerns::Job);
         }
         assert_eq!(
-            Refusals::default().refused(&refusal(1, 63)),
+            on_wire([1, 2]).refused(&refusal(1)),
             Concerns::Job,
             "what passes has not been answered yet"
         );
         assert_eq!(
-            Refusals::default().refused(&refusal(1, 0)),
+            on_wire([1]).refused(&refusal(1)),
             Concerns::All,
             "nothing is known to pass"
         );
@@ -235,32 +264,65 @@ mod tests {
 
     #[test]
     fn several_in_a_row_are_everybodys_until_something_passes() {
-        let mut refusals = Refusals::default();
-        refusals.passed();
-        let seen: Vec<_> = (0..6)
-            .map(|job| refusals.refused(&refusal(job, 3)))
-            .collect();
+        let mut refusals = on_wire(0..20);
+        refusals.passed(JobId(0));
+        let mut seen = Vec::new();
+        for job in 1..7 {
+            seen.push(refusals.refused(&refusal(job)));
+        }
         assert_eq!(seen[..3], [Concerns::Job; 3]);
         assert_eq!(seen[3..], [Concerns::All; 3]);
-        refusals.passed();
-        assert_eq!(refusals.refused(&refusal(9, 3)), Concerns::Job);
+        refusals.passed(JobId(19));
+        assert_eq!(refusals.refused(&refusal(9)), Concerns::Job);
     }
 
+    /// 64 at once of which a third is refused at once: the others take their time, and so have passed.
     #[test]
-    fn the_first_few_of_a_large_volley_are_not_several() {
-        let mut refusals = Refusals::default();
-        for job in 0..19 {
-            assert_eq!(refusals.refused(&refusal(job, 60)), Concerns::Job);
+    fn refusals_among_requests_that_outlast_them_are_not_several() {
+        let mut refusals = on_wire(0..64);
+        for job in (0..64).step_by(3) {
+            assert_eq!(refusals.refused(&refusal(job)), Concerns::Job);
         }
-        assert_eq!(refusals.refused(&refusal(19, 60)), Concerns::All);
+        refusals.passed(JobId(1));
+        // What had left before the limit was reached says nothing of those after it.
+        (100..104).for_each(|job| refusals.sent(JobId(job)));
+        let seen: Vec<_> = (100..104)
+            .map(|job| refusals.refused(&refusal(job)))
+            .collect();
+        assert_eq!(seen[..3], [Concerns::Job; 3]);
+        assert_eq!(seen[3], Concerns::All);
+    }
+
+    /// Where most is refused for no reason, a row of five is nothing strange.
+    #[test]
+    fn the_more_is_refused_anyway_the_longer_is_a_row_that_says_something() {
+        let row_after = |refused_of_ten: i64| {
+            let mut refusals = Refusals::default();
+            for job in 0..400 {
+                refusals.sent(JobId(job));
+                if job % 10 < refused_of_ten {
+                    refusals.refused(&refusal(job));
+                } else {
+                    refusals.passed(JobId(job));
+                }
+            }
+            refusals.sent(JobId(999));
+            let row = (1_000..1_050).find(|job| {
+                refusals.sent(JobId(*job));
+                refusals.refused(&refusal(*job)) == Concerns::All
+            });
+            row.unwrap() - 999
+        };
+        assert_eq!(row_after(0), 4);
+        assert!((6..=9).contains(&row_after(3)), "{}", row_after(3));
     }
 
     #[test]
     fn one_job_alone_is_never_several() {
-        let mut refusals = Refusals::default();
-        refusals.passed();
+        let mut refusals = on_wire(0..5);
+        refusals.passed(JobId(0));
         for _ in 0..20 {
-            assert_eq!(refusals.refused(&refusal(1, 3)), Concerns::Job);
+            assert_eq!(refusals.refused(&refusal(1)), Concerns::Job);
         }
     }
 
@@ -283,13 +345,13 @@ mod tests {
             (&NONE, false, ErrorClass::AccelerationLimited, Concerns::All),
         ];
         for (limits, hinted, class, expected) in cases {
-            let mut refusals = Refusals::default();
-            refusals.passed();
+            let mut refusals = on_wire(0..10);
+            refusals.passed(JobId(0));
             let refusal = Refusal {
                 class,
                 hinted,
                 limits,
-                ..refusal(1, 9)
+                ..refusal(1)
             };
             assert_eq!(
                 refusals.refused(&refusal),
@@ -311,7 +373,7 @@ mod tests {
                 too_large: true,
                 hinted: true,
                 limits: &spent,
-                ..refusal(job, 0)
+                ..refusal(job)
             };
             assert_eq!(refusals.refused(&refusal), Concerns::Job);
         }
