@@ -395,6 +395,19 @@ fn a_cancel_by_another_process_ends_the_run_within_a_second() {
         });
 }
 
+/// Who cancelled it died behind the first page: the dispatcher goes on with the rest.
+#[test]
+fn a_cancel_that_was_broken_off_is_carried_through() {
+    let plan = World::new(15).jobs(5_000).concurrency(4).latency(500);
+    plan.block_on(async |world| {
+        let first_page = async |world: &World| assert!(world.cancel_a_page().await);
+        let ending = world.dispatch_and(Duration::from_secs(2), first_page).await;
+        assert_eq!(ending, Ending::Completed);
+        let counts = world.counts().await;
+        assert_eq!(counts.succeeded + counts.canceled, 5_000);
+    });
+}
+
 #[test]
 fn a_job_put_back_by_another_process_is_taken_up() {
     World::new(16)

@@ -168,6 +168,28 @@ fn a_request_holds_for_the_dearest_of_the_models_that_may_answer_it() {
     }
 }
 
+/// It is asked about at one endpoint, and then sent to the other.
+#[test]
+fn a_request_holds_for_the_dearer_of_the_endpoints_that_it_was_asked_about_at() {
+    for (asked_before, least, most) in [(1, 27, 30), (2, 5, 6)] {
+        let mut budget = budget(cents(100));
+        room(&mut budget, &claimed(asked_before), &["claude-opus-4-6"]);
+        room(&mut budget, &claimed(1), &["claude-haiku-4-5"]);
+        budget.started(JobId(1));
+        let held = budget.spend.held();
+        assert!(held > cents(least) && held < cents(most), "{held}");
+    }
+}
+
+#[test]
+fn a_job_of_a_batch_that_is_asked_for_twice_is_held_once() {
+    let mut budget = budget(cents(22));
+    assert_eq!(grant(&mut budget, Some(A), &items(0..1)), 1);
+    let left = budget.spend.left();
+    assert_eq!(grant(&mut budget, Some(A), &items(0..1)), 1);
+    assert_eq!(budget.spend.left(), left);
+}
+
 #[test]
 fn what_may_have_been_billed_is_kept_until_the_run_ends() {
     let (mut budget, model) = (budget(cents(12)), ["claude-haiku-4-5"]);

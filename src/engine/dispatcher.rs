@@ -468,12 +468,10 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
         }
     }
 
+    /// A call of which nothing is waited for: what claims and records comes back whatever happens in it.
     fn on_lost_call(&mut self) {
         self.scheduler.on_store_failed();
         self.trouble.get_or_insert_with(recording::lost_call);
-        // It may have been the group under way; the next one must not wait for it.
-        self.finishing = false;
-        self.record();
     }
 
     fn on_stop(&mut self, stop: Stop) {

@@ -234,6 +234,7 @@ impl EndpointRoutes {
 mod tests {
     use super::*;
     use crate::model::ErrorClass;
+    use crate::policy::{Belief, Crowd};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -335,6 +336,26 @@ mod tests {
         assert_eq!(routes.open_to(at(9_000)), None, "both probes are out");
         routes.forgotten(JobId(51));
         assert_eq!(routes.open_to(at(9_000)), Some(Endpoint::Second));
+    }
+
+    #[test]
+    fn what_was_abandoned_is_not_waited_for_by_those_who_doubt() {
+        let mut routes = EndpointRoutes::default();
+        for job in 1..=3 {
+            routes.sent(JobId(job), Endpoint::First, at(0));
+        }
+        for job in 1..=2 {
+            let step = Duration::from_secs(3);
+            routes.first.doubt.doubted(JobId(job), step, at(1));
+        }
+        let crowd = Crowd {
+            left: 9,
+            ..Crowd::default()
+        };
+        let judged = |routes: &EndpointRoutes| routes.first.doubt.judge(JobId(2), crowd).of_account;
+        assert_eq!(judged(&routes), Belief::Doubted, "the third may succeed");
+        routes.forgotten(JobId(3));
+        assert_eq!(judged(&routes), Belief::All);
     }
 
     #[test]

@@ -210,3 +210,26 @@ impl Connectivity {
         Some(add(since, self.patience + longer))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::OpenHours;
+
+    /// What was found a moment ago stands, but not beyond the time that it names.
+    #[test]
+    fn the_hours_open_on_time_however_lately_somebody_looked() {
+        let hours = "22:00-06:00@UTC".parse().unwrap();
+        let mut hours = OpenHours::new(Some(hours));
+        let at = |time: &str| -> Timestamp { format!("2026-11-{time}Z").parse().unwrap() };
+        let mut look = |time| hours.look(at(time), Duration::from_secs(1));
+        assert_eq!(look("22T21:59:59.5"), Some(at("22T22:00:00")));
+        assert_eq!(look("22T21:59:59.9"), Some(at("22T22:00:00")));
+        assert_eq!(look("22T22:00:00"), None);
+        assert_eq!(look("22T22:00:00.2"), None);
+        assert_eq!(look("23T06:00:01"), Some(at("23T22:00:00")));
+    }
+}

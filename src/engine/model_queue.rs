@@ -283,3 +283,76 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::ModelQueue;
+    use crate::clock::add;
+    use crate::model::{
+        AttemptId, AttemptOutcome, AttemptRecord, ErrorClass, JobHistory, JobId, Lane,
+    };
+    use crate::store::{Claimed, Finish, Next, QueueLoad};
+
+    fn queue(queued: u64, in_flight: u64) -> ModelQueue {
+        let load = QueueLoad {
+            model: "model".to_owned(),
+            queued,
+            in_flight,
+            held: 0,
+        };
+        ModelQueue::new(load, None)
+    }
+
+    fn end(next: Next, counted: u32) -> Finish {
+        let attempt = AttemptId {
+            job: JobId(1),
+            n: 1,
+        };
+        let (outcome, class) = (AttemptOutcome::Errored, ErrorClass::ServerError);
+        Finish {
+            record: AttemptRecord::unbilled(attempt, outcome, class, Timestamp::UNIX_EPOCH),
+            next,
+            lane: Lane::Live,
+            history: JobHistory {
+                counted,
+                ..JobHistory::default()
+            },
+        }
+    }
+
+    #[test]
+    fn a_job_is_a_suspect_while_it_waits_for_what_was_held_against_it() {
+        let mut queue = queue(0, 1);
+        let waits = || Next::RetryAt(Timestamp::UNIX_EPOCH);
+        for (next, counted, suspects) in [
+            (waits(), 0, 0),
+            (waits(), 1, 1),
+            (waits(), 2, 1),
+            (Next::Hold, 2, 0),
+            (waits(), 3, 1),
+            (Next::EndPutAside, 3, 0),
+        ] {
+            queue.suspect(JobId(1), &end(next, counted));
+            assert_eq!(queue.suspects.len(), suspects, "{counted}");
+        }
+    }
+
+    /// The claim looked before the retry was there.
+    #[test]
+    fn a_retry_that_is_recorded_while_a_claim_is_under_way_is_woken_up_for() {
+        let mut queue = queue(1, 1);
+        let due = add(Timestamp::UNIX_EPOCH, Duration::from_secs(9));
+        queue.claim_sent(1);
+        queue.recorded(&Next::RetryAt(due));
+        queue.claimed(Claimed {
+            jobs: Vec::new(),
+            next_due: None,
+            more: false,
+        });
+        assert_eq!(queue.wakes_at(), [Some(due), None]);
+    }
+}

@@ -496,3 +496,6 @@ fn typical(mean: Demand, want: Demand) -> Demand {
         output: mix(mean.output, want.output),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -316,7 +316,7 @@ impl<F: Fixture> Pair<F> {
                 refused
             }
             (_, Ok(answer)) => panic!("{call:?} worked: {answer:?}"),
-            (Fault::NotDone, Err(_)) => {
+            (Fault::NotDone | Fault::Panics, Err(_)) => {
                 let answer = call.on(&self.store).await.unwrap();
                 assert_eq!(expected, answer, "{call:?}, after an error");
                 answer

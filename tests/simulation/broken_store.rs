@@ -67,3 +67,44 @@ fn answers_that_come_after_the_store_broke_in_a_drain_are_counted_and_spooled() 
         world.check().await;
     });
 }
+
+/// Whatever call it is: none of those that the loop waits for leaves it waiting for ever.
+#[test]
+fn a_call_that_panics_ends_the_dispatch_and_a_resume_has_every_answer() {
+    for calls in 6..CALLS {
+        let plan = World::new(calls).jobs(400).concurrency(8).latency(2_000);
+        plan.block_on(async |world| {
+            world.store().fail_once_after(calls, Fault::Panics);
+            let limit = Duration::from_hours(1);
+            let ended = tokio::time::timeout(limit, world.try_dispatch()).await;
+            let ended = ended.unwrap_or_else(|_| panic!("it hangs after {calls} calls"));
+            assert!(ended.is_err(), "after {calls} calls: {ended:?}");
+            world.repair_store();
+            assert_eq!(world.dispatch().await, Ending::Completed, "{calls}");
+            world.check().await;
+        });
+    }
+}
+
+/// The store fails once, and the spool has no room: what has come is tried once more before it is given
+/// up, and nothing is said of a spool.
+#[test]
+fn answers_that_neither_store_nor_spool_took_are_tried_once_more() {
+    let (mut tried, mut calls) = (0, 6);
+    while tried < 10 {
+        let plan = World::new(calls).jobs(40).concurrency(8).latency(2_000);
+        plan.block_on(async |world| {
+            world.store().fill_spool();
+            world.store().fail_once_after(calls, Fault::NotDone);
+            let ended = world.try_dispatch().await;
+            assert!(
+                matches!(ended, Err(EngineError::Store(_))),
+                "after {calls} calls: {ended:?}"
+            );
+            assert_eq!(world.dispatch().await, Ending::Completed);
+            assert_eq!(world.provider.requests(), 40, "after {calls} calls");
+            world.check().await;
+        });
+        (tried, calls) = (tried + 1, calls + 1);
+    }
+}

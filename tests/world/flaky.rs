@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use claude_run::model::{AttemptId, DispatchOptions, Halt, NewJob, Pico, RunId};
@@ -21,6 +21,8 @@ pub enum Fault {
     NotDone,
     /// It was done and is durable, and the caller hears of an error.
     Unheard,
+    /// A bug of our own: the call panics, and nothing was done.
+    Panics,
 }
 
 struct Weather {
@@ -44,6 +46,8 @@ pub struct Flaky<S> {
     /// side: verbs of the live lane, and of batches.
     pub live_moment: Duration,
     pub batch_moment: Duration,
+    /// The spool takes nothing.
+    spool_is_full: AtomicBool,
     /// Attempts that were claimed for the live lane and have not ended.
     open: Mutex<HashSet<AttemptId>>,
     most_open: AtomicUsize,
@@ -56,6 +60,7 @@ impl<S> Flaky<S> {
             weather: Mutex::new(FAIR),
             live_moment: Duration::ZERO,
             batch_moment: Duration::ZERO,
+            spool_is_full: false.into(),
             open: Mutex::default(),
             most_open: AtomicUsize::new(0),
         }
@@ -77,6 +82,10 @@ impl<S> Flaky<S> {
             fault,
             lasts: false,
         };
+    }
+
+    pub fn fill_spool(&self) {
+        self.spool_is_full.store(true, Ordering::Relaxed);
     }
 
     pub fn repair(&self) {
@@ -121,6 +130,11 @@ impl<S> Flaky<S> {
         if fault == Some(Fault::NotDone) {
             return Err(disk_full());
         }
+        assert_ne!(
+            fault,
+            Some(Fault::Panics),
+            "the store panics, as it was told to"
+        );
         let done = verb.await;
         pause(moment).await;
         if fault == Some(Fault::Unheard) {
@@ -224,6 +238,9 @@ impl<S: Store> Store for Flaky<S> {
     }
 
     async fn spool(&self, run: RunId, finishes: Vec<Finish>) -> Vec<Finish> {
+        if self.spool_is_full.load(Ordering::Relaxed) {
+            return finishes;
+        }
         let all = attempts(&finishes);
         let left = self.store.spool(run, finishes).await;
         let not_taken = attempts(&left);

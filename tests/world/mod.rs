@@ -200,6 +200,12 @@ impl World {
         while self.plain_store.cancel(self.run, now).await.unwrap() {}
     }
 
+    /// Another process begins to cancel the run, and dies; true if something is left to cancel.
+    pub async fn cancel_a_page(&self) -> bool {
+        let now = self.clock().now();
+        self.plain_store.cancel(self.run, now).await.unwrap()
+    }
+
     /// `claude-run batches forget`, for every batch that is not over.
     pub async fn forget_batches(&self) {
         let now = self.clock().now();

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use super::{Effect, Planner, View};
 use crate::clock::add;
 use crate::engine::batches::answer::{Answer, HarvestEnd, Harvested};
+use crate::engine::batches::short::Lack;
 use crate::engine::batches::signals::{LiveView, Mode};
 use crate::engine::batches::testing::{self, run, start};
 use crate::engine::batches::track::Sight;
 use crate::engine::settings::{BatchOptions, EngineSettings};
 use crate::model::{
     BatchId, BatchState, CancelReason, ErrorClass, EventKind, Evidence, Lane, Pico, RemoteBatch,
-    RemoteStatus, RequestCounts, RunId,
+    RemoteStatus, RequestCounts, RunId, ShortResults,
 };
 use crate::provider::{Failure, Polled};
 use crate::store::{BatchQueue, BatchRow};
@@ -386,4 +387,132 @@ fn a_batch_is_begun_when_enough_is_due_and_the_api_has_room() {
         let begun = matches!(effects[..], [Effect::Begin(_)]);
         assert_eq!(begun, begins, "{due} {waiting} {queue_limit}: {effects:?}");
     }
+}
+
+/// A planner that finds so many batches in this state and an empty queue.
+fn found_many(state: BatchState, count: i64, deadline: Option<Timestamp>) -> Planner {
+    let rows = (1..=count).map(|id| BatchRow {
+        id: BatchId(id),
+        remote_id: row(state).remote_id.map(|_| format!("msgbatch_{id}")),
+        ..row(state)
+    });
+    let mut planner = Planner::new(&run(), &settings(None, deadline), rows.collect());
+    planner.intake.begins_with(BatchQueue::default(), start());
+    planner
+}
+
+#[test]
+fn one_create_call_and_two_downloads_are_under_way_at_a_time() {
+    for (state, most) in [(BatchState::Ready, 1), (BatchState::Ended, 2)] {
+        let mut planner = found_many(state, 4, None);
+        let begun = plan(&mut planner, start());
+        assert_eq!(begun.len(), most, "{state}: {begun:?}");
+        assert_eq!(plan(&mut planner, after(1)), [], "{state}");
+    }
+    let mut planner = found_many(BatchState::Ended, 4, None);
+    plan(&mut planner, start());
+    let answer = Answer::Harvested(BatchId(1), Harvested::default());
+    planner.on_answer(answer, after(1), &mut Rng::with_seed(1));
+    let effects = plan(&mut planner, after(1));
+    let begun = effects
+        .iter()
+        .filter(|it| matches!(it, Effect::Harvest { .. }));
+    assert_eq!(begun.count(), 1, "{effects:?}");
+}
+
+#[test]
+fn a_lost_batch_is_looked_for_among_those_that_are_none_of_ours() {
+    let rows = vec![
+        row(BatchState::Uncertain),
+        BatchRow {
+            id: BatchId(2),
+            remote_id: Some("msgbatch_2".to_owned()),
+            ..row(BatchState::Open)
+        },
+    ];
+    let mut planner = Planner::new(&run(), &settings(None, None), rows);
+    planner.intake.begins_with(BatchQueue::default(), start());
+    let effects = plan(&mut planner, start());
+    let Some(Effect::Find { search, .. }) = effects.first() else {
+        panic!("{effects:?}");
+    };
+    assert!(search.others.contains("msgbatch_2"), "{search:?}");
+}
+
+fn is_send(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send { .. })
+}
+
+/// A limit refuses the create call of this batch, and asks for so long a wait.
+fn refuse(planner: &mut Planner, batch: i64, hint: Option<Duration>, now: Timestamp) {
+    let mut refused = failure(ErrorClass::RateLimited);
+    refused.evidence.http_status = Some(429);
+    refused.evidence.retry_after = hint;
+    let answer = Answer::Sent(BatchId(batch), Some(Err(refused)));
+    planner.on_answer(answer, now, &mut Rng::with_seed(1));
+}
+
+#[test]
+fn a_create_call_that_a_limit_refused_keeps_to_the_time_that_it_named() {
+    let mut planner = found(BatchState::Ready, None);
+    assert!(plan(&mut planner, start()).iter().any(is_send));
+    refuse(&mut planner, 1, Some(Duration::from_mins(40)), start());
+    assert!(!plan(&mut planner, after(39)).iter().any(is_send));
+    assert_eq!(planner.wakes_at(after(39)), Some(after(40)));
+    assert!(plan(&mut planner, after(40)).iter().any(is_send));
+}
+
+/// Its patience is for a limit that lets nothing through.
+#[test]
+fn a_limit_that_let_a_batch_through_is_waited_for_anew() {
+    let mut planner = found_many(BatchState::Ready, 2, None);
+    let rng = &mut Rng::with_seed(1);
+    assert!(plan(&mut planner, start()).iter().any(is_send));
+    refuse(&mut planner, 1, None, start());
+    assert!(plan(&mut planner, after(5)).iter().any(is_send));
+    let created = remote(RemoteStatus::Ended);
+    let answer = Answer::Sent(BatchId(1), Some(Ok(created)));
+    planner.on_answer(answer, after(6), rng);
+    assert!(plan(&mut planner, after(6)).iter().any(is_send));
+    refuse(&mut planner, 2, None, after(20));
+    let effects = plan(&mut planner, after(20));
+    let halts = |effect: &Effect| matches!(effect, Effect::Halt(_));
+    assert!(!effects.iter().any(halts), "{effects:?}");
+    assert!(!planner.is_leaving());
+}
+
+#[test]
+fn what_somebody_else_cancels_is_not_cancelled_by_us_for_a_deadline() {
+    let mut planner = found(BatchState::Open, Some(after(65)));
+    plan(&mut planner, start());
+    let polled = Polled {
+        batch: remote(RemoteStatus::Canceling),
+        retry_after: None,
+    };
+    let answer = Answer::Polled(BatchId(1), Ok(polled));
+    planner.on_answer(answer, start(), &mut Rng::with_seed(1));
+    let effects = plan(&mut planner, after(60));
+    let cancels = |effect: &Effect| matches!(effect, Effect::Cancel { .. });
+    assert!(!effects.iter().any(cancels), "{effects:?}");
+    assert!(effects.iter().any(|it| matches!(it, Effect::Poll { .. })));
+}
+
+/// Nothing of it comes back any more, so what waits for money must not wait for it.
+#[test]
+fn what_is_held_for_a_batch_that_is_given_up_is_kept() {
+    let mut planner = found(BatchState::Ended, None);
+    plan(&mut planner, start());
+    let harvested = Harvested {
+        end: HarvestEnd::Short(Lack::default()),
+        short: Some(ShortResults {
+            since: start(),
+            downloads: 9,
+        }),
+        ..Harvested::default()
+    };
+    let answer = Answer::Harvested(BatchId(1), harvested);
+    planner.on_answer(answer, after(99_999), &mut Rng::with_seed(1));
+    let effects = plan(&mut planner, after(99_999));
+    assert!(effects.contains(&Effect::Kept(BatchId(1))), "{effects:?}");
+    assert!(effects.iter().any(|it| matches!(it, Effect::Held(_))));
 }

@@ -105,7 +105,9 @@ async fn put_aside<S: Store>(
     error: StoreError,
 ) -> NotRecorded {
     let all = ends.len();
-    let left = store.spool(run, ends).await;
+    // Caught as well: what never came back would be waited for for ever.
+    let spooling = AssertUnwindSafe(store.spool(run, ends.clone())).catch_unwind();
+    let left = spooling.await.unwrap_or(ends);
     NotRecorded {
         error,
         spooled: (all - left.len()) as u64,

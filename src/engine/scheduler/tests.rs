@@ -1,5 +1,8 @@
 //! What outweighs what when a run is left, and what plans cost where there are many models.
 
+mod claiming;
+mod waking;
+
 use std::collections::VecDeque;
 
 use super::*;

@@ -102,5 +102,9 @@ mod tests {
         log.fold_if_grown(&writer).unwrap();
         assert_eq!((size(), log.fold_at), (0, FOLD_AT));
         assert_eq!((seen(&reader), seen(&writer)), (2, 2));
+        let patience: u64 = writer
+            .pragma_query_value(None, "busy_timeout", |row| row.get(0))
+            .unwrap();
+        assert_eq!(patience, BUSY_TIMEOUT_SECONDS * 1_000);
     }
 }

@@ -371,11 +371,17 @@ mod tests {
     fn a_lock_file_that_is_locked_by_itself_is_respected() {
         let folder = tempfile::tempdir().unwrap();
         let store = store_in(folder.path());
+        // The store is open, so what this process has locked of it is not let go of by closing it.
+        let _open = StoreFile::find(&store).unwrap().unwrap();
         let mut older = super::open(&folder.path().join("store.db.lock")).unwrap();
         older.try_lock().unwrap();
         std::io::Write::write_all(&mut older, b"4711\n").unwrap();
         let refused = DispatchLock::acquire(&store).unwrap_err();
         assert!(matches!(refused, StoreError::Held { pid, .. } if pid == "4711"));
+        // Whoever did not get it keeps no part of it.
+        let another = std::fs::File::open(&store).unwrap();
+        another.try_lock().unwrap();
+        drop(another);
         assert_eq!(DispatchLock::held_by(&store).as_deref(), Some("4711"));
         drop(older);
         DispatchLock::acquire(&store).unwrap();

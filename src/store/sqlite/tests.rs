@@ -276,6 +276,25 @@ async fn a_refused_call_spoils_no_other_call_of_its_group() {
     assert_eq!((counts.succeeded, counts.in_flight), (30, 10));
 }
 
+/// The row of a model that a call made which failed is gone with all else that it wrote.
+#[tokio::test]
+async fn what_a_call_has_learned_that_failed_is_forgotten() {
+    let bench = Bench::with_jobs(1).await;
+    let writer = &bench.store.writer;
+    let fails = writer.call(|tx| {
+        tx.model_row("another-model")?;
+        Err::<(), _>(StoreError::IllegalTransition("no".to_owned()))
+    });
+    assert!(fails.await.is_err());
+    let row = writer.call(|tx| tx.model_row("another-model"));
+    let row = row.await.unwrap();
+    let named = writer.call(move |tx| {
+        let name = "SELECT name FROM models WHERE id = ?1";
+        tx.query(name, [row], |row| row.get::<_, String>(0))
+    });
+    assert_eq!(named.await.unwrap().as_deref(), Some("another-model"));
+}
+
 #[tokio::test]
 async fn a_released_claim_leaves_no_attempt_and_keeps_its_place() {
     let bench = Bench::with_jobs(3).await;

@@ -1,7 +1,7 @@
 //! The life of a live attempt: claimed, ended once, given back, interrupted.
 
-use claude_run::model::{AttemptId, AttemptOutcome, ErrorClass, JobId, JobState, Pico};
-use claude_run::store::{MaybeBilled, Recovered, ResultBody, Store, StoreError};
+use claude_run::model::{AttemptId, AttemptOutcome, ErrorClass, JobId, JobState, Lane, Pico};
+use claude_run::store::{BatchStore, MaybeBilled, Recovered, ResultBody, Store, StoreError};
 
 use super::{Bench, Case, lines};
 use crate::fixture::Fixture;
@@ -10,6 +10,9 @@ use crate::samples::{End, HAIKU, OPUS, at, finish, plain};
 #[allow(clippy::too_many_lines, reason = "a table, one case after the other")]
 pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
     vec![
+        ("an amended job goes into no batch", |bench| {
+            Box::pin(amended_stays_live(bench))
+        }),
         (
             "retries that are due come first, then new jobs in input order",
             |bench| Box::pin(order_of_claims(bench)),
@@ -88,6 +91,7 @@ async fn order_of_claims<F: Fixture>(bench: Bench<F>) {
     bench.with_jobs(5).await;
     let claimed = bench.claim(3, at(1)).await;
     assert_eq!(lines(&claimed), ["1", "2", "3"]);
+    assert!(claimed.more, "two are left");
     for (job, wait_ms) in claimed.jobs.iter().zip([300, 200, 100]) {
         bench.end(End::Retry(wait_ms), job, at(10)).await;
     }
@@ -277,6 +281,10 @@ async fn bounds<F: Fixture>(bench: Bench<F>) {
     let told = vec![(ids[0], Pico(40))];
     store.keep_bounds(bench.run, told.clone()).await.unwrap();
     store.keep_bounds(bench.run, told).await.unwrap();
+    let before = bench.ledger().await;
+    let of_an_answer = vec![(claimed.jobs[0].attempt, Pico(7))];
+    store.keep_bounds(bench.run, of_an_answer).await.unwrap();
+    assert_eq!(bench.ledger().await, before, "it is known what it cost");
     bench.start(at(200)).await;
     let sums = store.maybe_billed(bench.run).await.unwrap();
     let row = bench
@@ -427,4 +435,18 @@ async fn costs<F: Fixture>(bench: Bench<F>) {
     let sum: Pico = bench.ledger().await.iter().map(|row| row.cost.total).sum();
     assert!(sum > Pico::ZERO);
     assert_eq!(bench.run().await.cost, sum);
+}
+
+async fn amended_stays_live<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(1)).await;
+    bench.end(End::MoreRoom, &job, at(2)).await;
+    let again = bench.claim_one(at(100)).await;
+    let mut ended = finish(End::Retry(1_000), &again, at(101));
+    ended.lane = Lane::Batch;
+    bench.store.finish(bench.run, vec![ended]).await.unwrap();
+    let queue = bench.store.batch_queue(bench.run, at(102)).await.unwrap();
+    assert_eq!((queue.due, queue.waiting), (0, 0));
+    assert_eq!(bench.claim(1, at(1_101)).await.jobs.len(), 1);
+    bench.sound();
 }

@@ -220,6 +220,8 @@ async fn from_state_to_state<F: Fixture>(bench: Bench<F>) {
             ],
         )
         .await;
+    let sent_at = bench.row(batch).await.sent_at;
+    assert_eq!(sent_at, None, "what was refused was never sent");
     bench.go(batch, &[BatchState::Sending]).await;
     assert!(refused(BatchState::Ended).await);
     bench
@@ -407,6 +409,7 @@ async fn taken_apart_in_doubt<F: Fixture>(bench: Bench<F>) {
         (row.outcome, row.maybe_billed),
         (Some(AttemptOutcome::Interrupted), true)
     );
+    assert_eq!(row.ended_at, Some(at(9)));
     let queue = bench.store.batch_queue(bench.run, at(10)).await.unwrap();
     assert_eq!(queue.due, 1);
     bench.sound();

@@ -9,6 +9,10 @@ use crate::samples::{at, mixed, new_run, plain};
 
 pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
     vec![
+        (
+            "a run that is still being loaded is not taken up",
+            |bench| Box::pin(not_taken_up(bench)),
+        ),
         ("a run is invisible until it is loaded", |bench| {
             Box::pin(invisible_until_loaded(bench))
         }),
@@ -146,6 +150,7 @@ async fn swept_away<F: Fixture>(bench: Bench<F>) {
         pages += 1;
     }
     assert!(pages < 100, "{pages}");
+    assert!(bench.store.snapshot(bench.run).await.is_err());
     let gone = bench.store.finish_load(bench.run, [7; 32]).await;
     assert!(gone.is_err(), "nothing is left of it");
     let whole = Bench {
@@ -181,4 +186,14 @@ async fn as_it_was_given<F: Fixture>(bench: Bench<F>) {
         .map(|row| row.metadata)
         .collect();
     assert_eq!(metadata, [None, mixed(2).metadata]);
+}
+
+async fn not_taken_up<F: Fixture>(bench: Bench<F>) {
+    bench.loading(vec![plain(1)]).await;
+    bench.start(at(1)).await;
+    let added = bench.store.add_jobs(bench.run, vec![plain(2)]).await;
+    assert_eq!(added.unwrap(), []);
+    bench.store.finish_load(bench.run, [7; 32]).await.unwrap();
+    bench.start(at(2)).await;
+    assert_eq!(bench.claim(9, at(3)).await.jobs.len(), 2);
 }

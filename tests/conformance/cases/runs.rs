@@ -1,15 +1,15 @@
 //! Whole runs: taken up, left, cancelled, retried by hand, and what is noted with them.
 
 use claude_run::model::{
-    DispatchOptions, ErrorClass, EstimateErrors, Halt, JobState, PageStatus, Pico, RunState,
+    DispatchOptions, ErrorClass, EstimateErrors, Halt, JobState, Lane, PageStatus, Pico, RunState,
 };
 use claude_run::store::{
-    AttemptRow, EstimateKind, EstimateSums, Reader, RetryFilter, StatusChange, Store,
+    AttemptRow, CancelFilter, EstimateKind, EstimateSums, Reader, RetryFilter, StatusChange, Store,
 };
 
 use super::{Bench, Case, lines};
 use crate::fixture::Fixture;
-use crate::samples::{End, HAIKU, OPUS, at, plain};
+use crate::samples::{End, HAIKU, OPUS, at, finish, plain};
 
 pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
     vec![
@@ -27,6 +27,10 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
         (
             "a cancel ends what waits and leaves what is in flight",
             |bench| Box::pin(canceled(bench)),
+        ),
+        (
+            "jobs are taken out and put back to the last one, however many they are",
+            |bench| Box::pin(taken_out_and_put_back(bench)),
         ),
         (
             "a retry gives a fresh history, and the ledger stays",
@@ -90,16 +94,25 @@ async fn left<F: Fixture>(bench: Bench<F>) {
 
 async fn clock_set_back<F: Fixture>(bench: Bench<F>) {
     const DAY: i64 = 86_400_000;
-    bench.with_jobs(2).await;
+    bench.with_jobs(3).await;
     let first = bench.claim_one(at(DAY)).await;
     bench.end(End::Retry(3_000), &first, at(DAY)).await;
     let second = bench.claim_one(at(DAY)).await;
     bench.end(End::Retry(9_000), &second, at(DAY)).await;
+    // One waits to go into a batch.
+    let third = bench.claim_one(at(DAY)).await;
+    let mut for_batch = finish(End::Retry(5_000), &third, at(DAY));
+    for_batch.lane = Lane::Batch;
+    bench
+        .store
+        .finish(bench.run, vec![for_batch])
+        .await
+        .unwrap();
     bench.start(at(1_000)).await;
     let planned = |ledger: Vec<AttemptRow>| -> Vec<_> {
         ledger.into_iter().map(|row| row.next_try_at).collect()
     };
-    let sooner = [Some(at(4_000)), Some(at(10_000))];
+    let sooner = [4_000, 10_000, 6_000].map(|ms| Some(at(ms)));
     assert_eq!(planned(bench.ledger().await), sooner);
     // What is nearer than it was planned stays.
     bench.start(at(2_000)).await;
@@ -312,4 +325,32 @@ async fn noted<F: Fixture>(bench: Bench<F>) {
     }
     let kept = bench.reader().status_changes(bench.run).await.unwrap();
     assert_eq!(kept, [change(1, "a"), change(9, "b")]);
+}
+
+/// More jobs than any store changes in one call.
+const MANY: u64 = 2_100;
+
+async fn taken_out_and_put_back<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(MANY).await;
+    let job = bench.claim_one(at(1)).await;
+    let (mut canceled, mut in_flight, mut next) = (0, 0, Some(0));
+    while let Some(after) = next {
+        let filter = CancelFilter::default();
+        let taken = bench.store.cancel_jobs(bench.run, filter, after, at(2));
+        let taken = taken.await.unwrap();
+        canceled += taken.canceled;
+        in_flight += taken.in_flight;
+        next = taken.next;
+    }
+    assert_eq!((canceled, in_flight), (MANY - 1, 1));
+    bench.end(End::Success, &job, at(3)).await;
+    let (mut put_back, mut next) = (0, Some(0));
+    while let Some(after) = next {
+        let retried = bench.store.retry(bench.run, RetryFilter::default(), after);
+        let (jobs, more) = retried.await.unwrap();
+        put_back += jobs;
+        next = more;
+    }
+    assert_eq!(put_back, MANY - 1);
+    bench.sound();
 }

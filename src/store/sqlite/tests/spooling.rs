@@ -141,6 +141,43 @@ async fn what_was_put_aside_is_recorded_when_a_run_is_taken_up_next() {
     assert!(bench.reader().verify(&[bench.run]).unwrap().holds());
 }
 
+/// A run that is taken up is told of its own jobs alone.
+#[tokio::test]
+async fn ends_of_another_run_are_recorded_and_not_counted_for_this_one() {
+    let bench = Bench::with_jobs(2).await;
+    let jobs = bench.claim(2, at(10)).await.jobs;
+    let ends = jobs.iter().map(success).collect();
+    assert_eq!(bench.store.spool(bench.run, ends).await, []);
+    let other = RunId::generate();
+    bench.store.begin_load(new_run(other)).await.unwrap();
+    bench.store.add_jobs(other, vec![job(1)]).await.unwrap();
+    bench.store.finish_load(other, [8; 32]).await.unwrap();
+    let recovered = bench.store.start_run(other, at(20), 20).await.unwrap();
+    assert_eq!(recovered.replayed, Replayed::default());
+    let runs = bench.reader().runs().await.unwrap();
+    let of_bench = runs.iter().find(|run| run.id == bench.run).unwrap();
+    assert_eq!(of_bench.jobs.succeeded, 2);
+}
+
+/// What is in the spool stays there until it is recorded.
+#[tokio::test]
+async fn a_replay_that_the_store_refuses_can_be_done_again() {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    let end = vec![success(&job)];
+    assert_eq!(bench.store.spool(bench.run, end).await, []);
+    let fails = bench.store.writer.call(|tx| {
+        let (path, why) = (tx.path().to_path_buf(), "disk I/O error".to_owned());
+        Err::<(), _>(StoreError::DiskFailed { path, why })
+    });
+    assert!(fails.await.is_err());
+    assert!(bench.store.start_run(bench.run, at(20), 20).await.is_err());
+    assert_eq!(spooled(&bench.path).unwrap(), 1);
+    let anew = SqliteStore::open(&bench.path).unwrap();
+    anew.start_run(bench.run, at(30), 20).await.unwrap();
+    assert_eq!(bench.counts().await.succeeded, 1);
+}
+
 #[tokio::test]
 async fn an_end_that_fits_nothing_is_left_out_and_spoils_no_other() {
     let bench = Bench::with_jobs(2).await;
@@ -344,25 +381,28 @@ fn kept_lines(bench: &Bench) -> usize {
 #[tokio::test]
 async fn what_has_no_place_in_the_store_is_kept_and_never_erased() {
     use std::os::unix::fs::PermissionsExt;
-    let bench = Bench::with_jobs(2).await;
-    let jobs = bench.claim(2, at(10)).await.jobs;
+    let bench = Bench::with_jobs(3).await;
+    let jobs = bench.claim(3, at(10)).await.jobs;
     let (first, other) = (success(&jobs[0]), RunId::generate());
     bench.finish(first.clone()).await;
+    bench.finish(failure(&jobs[2])).await;
     let mut another_answer = first.clone();
     another_answer.record.evidence.request_id = Some("req_2".to_owned());
     for (run, end) in [
         (bench.run, first),
         (bench.run, another_answer),
         (other, success(&jobs[1])),
+        (bench.run, success(&jobs[2])),
     ] {
         assert_eq!(bench.store.spool(run, vec![end]).await, []);
     }
     bench.store.start_run(bench.run, at(50), 20).await.unwrap();
     assert_eq!(spooled(&bench.path).unwrap(), 0);
-    assert_eq!(kept_lines(&bench), 2, "all but the one that is recorded");
+    assert_eq!(bench.counts().await.failed, 1);
+    assert_eq!(kept_lines(&bench), 3, "all but the one that is recorded");
     let aside = crate::store::sqlite::aside(&bench.path).unwrap();
     let (file, answers) = aside.kept.unwrap();
-    assert_eq!(answers, 2);
+    assert_eq!(answers, 3);
     let mode = std::fs::metadata(file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -403,6 +443,32 @@ async fn a_finish_that_is_refused_fails_alone_and_its_answer_is_kept() {
     std::fs::remove_file(bench.path.with_extension("db.kept.jsonl")).unwrap();
     let put_back = bench.store.retry(bench.run, all, 0).await.unwrap();
     assert_eq!(put_back, (1, None));
+}
+
+/// It has its place before the store says that it has none, so a crash between loses nothing.
+#[tokio::test]
+async fn an_answer_that_cannot_be_kept_is_not_recorded_as_refused() {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    refuse_message_of_line(&bench, 1);
+    std::fs::create_dir(bench.path.with_extension("db.kept.jsonl")).unwrap();
+    let finish = bench.store.finish(bench.run, vec![success(&job)]).await;
+    assert!(finish.is_err(), "{finish:?}");
+    let counts = bench.counts().await;
+    assert_eq!((counts.failed, counts.in_flight), (0, 1));
+}
+
+#[tokio::test]
+async fn a_kept_line_that_a_crash_cut_off_spoils_no_other() {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(10)).await.jobs.remove(0);
+    refuse_message_of_line(&bench, 1);
+    std::fs::write(bench.path.with_extension("db.kept.jsonl"), "{\"run_id\":").unwrap();
+    bench.finish(success(&job)).await;
+    assert_eq!(kept_lines(&bench), 2);
+    let all = RetryFilter::default();
+    let put_back = bench.store.retry(bench.run, all, 0).await.unwrap();
+    assert_eq!(put_back, (0, None), "its answer is kept");
 }
 
 #[tokio::test]

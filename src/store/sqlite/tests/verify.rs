@@ -66,6 +66,14 @@ async fn each_damage_is_found_and_named() {
         ("DELETE FROM bodies WHERE job_id & 7 = 5", &["bodies"][..]),
         ("DELETE FROM results WHERE job_id & 7 = 1", &["results"]),
         (
+            "UPDATE attempts SET output_tokens = output_tokens + 1 WHERE job_id & 7 = 1",
+            &["sums"],
+        ),
+        (
+            "UPDATE attempts SET request_id = 'req_other' WHERE job_id & 7 = 4",
+            &["sums"],
+        ),
+        (
             "INSERT INTO results (job_id, n, message_blob) SELECT id, 1, x'0000000000' FROM jobs WHERE id & 7 = 6",
             &["results", "result_attempts"],
         ),
