@@ -19,7 +19,7 @@ use super::at_most::{Bounds, Unbounded, at_most};
 use super::estimate::{Estimator, Prompt};
 use super::prices::PriceTable;
 use super::rate_budget::Ceilings;
-use crate::model::{Lane, Pico, RequestBody, Tokens, Usage};
+use crate::model::{JsonView, Lane, Pico, Tokens, Usage};
 
 /// Prefixes that are remembered; those after them count as written, which is the dearer guess.
 const MAX_PREFIXES: usize = 100_000;
@@ -174,9 +174,9 @@ impl Forecast {
     }
 
     /// One more request. Tells its estimated input tokens.
-    pub fn add(&mut self, model: &str, body: &RequestBody) -> u64 {
-        let prompt = Prompt::read(body);
-        let bounds = Bounds::read(body);
+    pub fn add(&mut self, model: &str, body: &JsonView<'_>) -> u64 {
+        let prompt = Prompt::of(body);
+        let bounds = Bounds::of(body);
         let searches = bounds.likely_searches();
         let mut expected = self.expect(model, &prompt, searches);
         self.bound(model, &bounds, &mut expected);
@@ -359,7 +359,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Expected, Forecast};
-    use crate::model::{Pico, RequestBody};
+    use crate::model::{JsonView, Pico};
     use crate::policy::{Ceilings, PriceTable};
 
     const MODEL: &str = "claude-opus-4-6";
@@ -368,7 +368,7 @@ mod tests {
         let at = "2026-11-22T00:00:00Z".parse().unwrap();
         let mut forecast = Forecast::new(PriceTable::embedded(), at, None);
         for body in bodies {
-            forecast.add(MODEL, &RequestBody::from_json(body.as_str()));
+            forecast.add(MODEL, &JsonView::of(body.as_str()));
         }
         forecast
     }
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn a_model_without_a_price_is_in_no_sum() {
         let mut forecast = forecast(&[]);
-        forecast.add("someone-elses", &RequestBody::from_json(body("", 1)));
+        forecast.add("someone-elses", &JsonView::of(&body("", 1)));
         let total = forecast.total();
         assert_eq!(
             (total.unknown_price, total.live_most()),

@@ -7,7 +7,7 @@ use super::lanes::Lanes;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Settings;
 use crate::input::LineError;
-use crate::model::{Lane, NewJob, Pico};
+use crate::model::{JsonView, Lane, NewJob, Pico};
 use crate::policy::{Bounds, PriceTable, SHORTER, Unbounded, Way, at_most};
 use crate::progress::{allowed_at_once, dollars, plural, thousands};
 
@@ -73,8 +73,8 @@ impl Budgeted {
     }
 
     /// Why the budget cannot be kept for this line, if it cannot.
-    pub(super) fn judge(&mut self, job: &NewJob) -> Option<LineError> {
-        let bounds = Bounds::read(&job.body);
+    pub(super) fn judge(&mut self, job: &NewJob, body: &JsonView<'_>) -> Option<LineError> {
+        let bounds = Bounds::of(body);
         let lane = match self.lanes.way(job) {
             _ if job.live_only => Lane::Live,
             Way::Live => Lane::Live,

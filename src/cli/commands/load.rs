@@ -87,10 +87,12 @@ fn read(
 ) -> Result<Loaded, Failure> {
     let mut chunk = Chunk::default();
     for item in &mut reader {
-        let job = judge.judge(item.map_err(|error| unreadable(&error))?);
-        // Behind a bad line too: the store is what finds doubled ids.
+        let item = item.map_err(|error| unreadable(&error))?;
+        let job = judge.judge(item, |job, body| {
+            forecast.add(&job.model, body);
+        });
+        // Good lines after a bad one are stored too: the store is what finds doubled ids.
         if let Some(job) = job {
-            forecast.add(&job.model, &job.body);
             chunk.push(job);
         }
         if chunk.is_full() {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::places::{Count, places};
-use crate::model::{JobId, Pico, RequestBody, SharedPrefix};
+use crate::model::{JobId, JsonView, Pico, SharedPrefix};
 use crate::policy::estimate::{Estimator, Prompt};
 use crate::policy::prices::{PriceTable, TokenPrices};
 
@@ -71,10 +71,10 @@ impl Census {
     }
 
     /// One more request.
-    pub fn add(&mut self, job: JobId, model: &str, body: &RequestBody) {
+    pub fn add(&mut self, job: JobId, model: &str, body: &JsonView<'_>) {
         let model = self.model(model);
         let mut parent = None;
-        for (depth, place) in places(body.as_str(), Count::Tokens).into_iter().enumerate() {
+        for (depth, place) in places(body, Count::Tokens).into_iter().enumerate() {
             let node = self.nodes.entry(place.hash).or_insert_with(|| Node {
                 parent,
                 depth,

@@ -60,7 +60,7 @@ impl Marker {
         if self.is_idle() {
             return body.clone();
         }
-        let all = places(body.as_str(), Count::Nothing);
+        let all = places(&body.view(), Count::Nothing);
         let longest = all
             .iter()
             .rev()
