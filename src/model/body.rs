@@ -106,6 +106,7 @@ impl fmt::Debug for RequestBody {
 pub fn span_with_comma(members: &[Member<'_>], i: usize) -> (usize, usize) {
     match members.get(i + 1) {
         Some(next) => (members[i].key_offset, next.key_offset),
+        // The last member takes the comma before it along.
         None if i > 0 => (members[i - 1].end(), members[i].end()),
         None => (members[i].key_offset, members[i].end()),
     }

@@ -33,6 +33,7 @@ impl Ramp {
     pub fn good(&mut self) {
         self.good = self.good.saturating_add(1);
         if self.good >= self.allowed {
+            // At least the first step: after a probe of one, six more rounds would be lost.
             self.allowed = self.allowed.saturating_mul(2).max(FIRST);
             self.good = 0;
         }

@@ -10,12 +10,12 @@ use std::collections::HashSet;
 use super::rate_budget::Demand;
 use crate::model::{ErrorClass, JobId, Limit, RateLimits, thousands};
 
-/// So many different jobs refused in a row are several,
+/// This many different jobs refused in a row are several,
 const SEVERAL: u32 = 4;
 /// where they are at least this part of what is open: refusals are quick, so some of them come before
 /// the answers of many that passed.
 const PART_OF_OPEN: u32 = 3;
-/// A request that is so many times the limit in our estimate is larger than it in truth.
+/// A request that is this many times the limit in our estimate is larger than it in truth.
 const SURELY_LARGER: f64 = 1.25;
 /// Refusals after which a request that is larger than its limit has failed.
 pub const TOO_LARGE_TRIES: u32 = 3;

@@ -73,7 +73,9 @@ pub(super) async fn load(
 
 /// Takes out everything that was loaded.
 pub(super) async fn discard(session: &Session, run: RunId, lock: LoadLock) -> Result<(), Failure> {
+    // In pieces, so that no transaction holds a million rows.
     while session.store.sweep_load(run).await? {}
+    // Held to the end, so that no other process sweeps the same load.
     drop(lock);
     Ok(())
 }
@@ -124,6 +126,7 @@ impl Chunk {
     }
 
     fn is_full(&self) -> bool {
+        // By bytes too: a thousand large bodies would not fit into memory.
         self.jobs.len() >= CHUNK_JOBS || self.bytes >= CHUNK_BYTES
     }
 

@@ -103,6 +103,7 @@ impl<'a> Walk<'a> {
             self.take(key);
             self.take(value.raw());
         }
+        // A name before each part keeps a system prompt from hashing like tools of the same text.
         self.take("tools");
         if let Some(tools) = members.only("tools") {
             self.tools(tools)?;
@@ -116,6 +117,7 @@ impl<'a> Walk<'a> {
 
     /// Adds a piece to the hash, so that no two sequences of pieces give the same bytes.
     fn take(&mut self, piece: &str) {
+        // Without its length `ab` + `c` would hash like `a` + `bc`.
         self.hasher.update(&(piece.len() as u64).to_le_bytes());
         self.hasher.update(piece.as_bytes());
     }
@@ -128,6 +130,7 @@ impl<'a> Walk<'a> {
 
     /// The next mark could stand on this piece. None when there are enough places.
     fn place(&mut self, piece: &str, is_string: bool) -> Option<()> {
+        // `finalize` leaves the hasher as it is, so the walk goes on from here.
         let digest = self.hasher.finalize();
         let (first, _) = digest.as_bytes().split_first_chunk()?;
         let from = offset_in(self.body, piece);
@@ -145,6 +148,7 @@ impl<'a> Walk<'a> {
 
     fn tools(&mut self, tools: &JsonView<'_>) -> Option<()> {
         let tools = tools.items()?;
+        // The API adds a system prompt of its own as soon as there is one tool.
         self.add(|| TOOLS);
         for tool in tools {
             self.take(tool.raw());
@@ -172,6 +176,7 @@ impl<'a> Walk<'a> {
             self.add(|| TURN);
             // The prefix of an answer, which the API goes on with, is left as it is.
             let begins_answer = index == last && role == "\"assistant\"";
+            // A mark in a turn of a role that we do not know might be refused.
             let is_known = matches!(role, "\"user\"" | "\"assistant\"");
             self.content(turn.only("content")?, is_known && !begins_answer)?;
         }
@@ -192,6 +197,8 @@ impl<'a> Walk<'a> {
             };
         }
         let blocks = content.items()?;
+        // A string and a list of one block are the same prompt to the model, but perhaps not to the
+        // cache.
         self.take("blocks");
         for block in blocks {
             self.take(block.raw());

@@ -19,7 +19,7 @@ const IMAGE: f64 = 1_600.0;
 const PAGE: f64 = 2_500.0;
 /// Bytes of base64 that make about a page of a PDF.
 const PAGE_BYTES: usize = 100_000;
-/// A document that stands elsewhere is taken for so many pages.
+/// A document that stands elsewhere is taken for this many pages.
 const PAGES_UNSEEN: f64 = 5.0;
 /// Blocks in blocks are counted so deep, which is deeper than the API allows.
 const MAX_DEPTH: u32 = 4;

@@ -78,6 +78,8 @@ impl Meter {
     fn start(&mut self, amount: f64, now: Timestamp) {
         match self.counted {
             Counted::AtStart => self.spend(amount, now),
+            // Output is charged as it is written; held meanwhile, so that many answers do not
+            // overrun it together.
             Counted::AtEnd => self.held += amount,
         }
     }
@@ -87,6 +89,7 @@ impl Meter {
         match self.counted {
             Counted::AtStart => self.spend(used - amount, now),
             Counted::AtEnd => {
+                // Sums of fractions may end a little below zero.
                 self.held = (self.held - amount).max(0.0);
                 self.spend(used, now);
             }
@@ -106,9 +109,10 @@ impl Meter {
         })
     }
 
-    /// How many times `amount` fits within so many seconds.
+    /// How many times `amount` fits within this many seconds.
     fn times(&self, amount: f64, flight: Duration, within_s: f64, now: Timestamp) -> f64 {
         let Some(bucket) = &self.bucket else {
+            // What has no known limit never decides.
             return f64::INFINITY;
         };
         let there = bucket.free(now) - self.held(bucket, flight) + bucket.refill_in(within_s);
@@ -128,12 +132,14 @@ impl Meter {
             limit,
             rounding: match (rounds, self.rounded) {
                 (true, _) => TOKEN_ROUNDING,
+                // Small token limits are told exactly.
                 (false, true) => 0.0,
                 (false, false) => REQUEST_ROUNDING,
             },
             since,
             spent_since: self.spent - mark,
             spent_at_end: match self.counted {
+                // It was counted when the request came in, so the header knows it.
                 Counted::AtStart => 0.0,
                 Counted::AtEnd => spent_at_end,
             },
@@ -183,11 +189,12 @@ impl Account {
     pub(super) fn free(&self, want: Demand, flight: Duration, now: Timestamp) -> Free {
         let meters = self.all().into_iter().zip(amounts(want));
         let waits = meters.map(|(meter, amount)| meter.wait_for(amount, flight, now));
+        // `None` beats every wait: where one kind needs an answer first, time alone brings nothing.
         let longest = waits.reduce(|a, b| Some(a?.max(b?))).flatten();
         longest.map_or(Free::AfterAnAnswer, |wait| Free::after(wait, now))
     }
 
-    /// How many such requests fit within so many seconds.
+    /// How many such requests fit within this many seconds.
     pub(super) fn times(
         &self,
         want: Demand,
