@@ -141,7 +141,7 @@ pub fn input_line(data: &[u8]) {
             Ok(Item::Job { job, notes: _ }) => {
                 assert!(job.line > last_line);
                 last_line = job.line;
-                forecast.add(&job.model, &job.body);
+                forecast.add(&job.model, &job.body.view());
                 good_line(&job);
             }
             Ok(Item::Bad(error)) => {

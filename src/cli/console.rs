@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use anstyle::{AnsiColor, Style};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::args::ColorChoice;
 use super::failure::Failure;
+use super::values::ColorChoice;
 use crate::model::printable;
 use crate::progress::{Behind, PATIENCE};
 
@@ -225,6 +225,7 @@ pub fn wants_color(choice: ColorChoice) -> bool {
         ColorChoice::Never => false,
         ColorChoice::Auto => {
             let stderr = io::stderr();
+            // A file or a pipe gets no control sequences.
             stderr.is_terminal()
                 && anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never
         }

@@ -4,7 +4,7 @@ use super::console::Console;
 use super::credentials::Credentials;
 use super::failure::Failure;
 use super::settings::{Layers, Settings};
-use super::trust::Gate;
+use super::trust::TrustState;
 use crate::model::DispatchOptions;
 
 /// Settings with their layers, and the way to standard error.
@@ -17,8 +17,8 @@ pub struct Context {
     pub settings: Settings,
     /// Notes, warnings and errors.
     pub console: Console,
-    /// What must be passed before keys and prompts go anywhere.
-    pub gate: Gate,
+    /// What the user trusts: the gate before every client asks it.
+    pub trust: TrustState,
 }
 
 impl Context {

@@ -59,7 +59,6 @@ impl Failure {
         self
     }
 
-    /// Adds to the reason.
     fn with(self, more: &str) -> Self {
         let why = match &self.why {
             Some(why) => format!("{why}; {more}"),
@@ -77,6 +76,7 @@ impl Failure {
             "check that there is room where the output goes, then run the command again",
         )
         .because(error.to_string());
+        // `claude-run status | head` is no failure of ours.
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self {
                 exit: Exit::Success,

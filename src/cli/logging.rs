@@ -12,7 +12,7 @@ use tracing_subscriber::registry::Registry;
 
 const OUR_CRATE: &str = "claude_run";
 
-/// The level for so many `-v`: warnings, then what happens, then why, then everything.
+/// The level for this many `-v`: warnings, then what happens, then why, then everything.
 #[must_use]
 pub fn level(verbosity: u8) -> LevelFilter {
     match verbosity {

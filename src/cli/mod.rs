@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, ColorChoice, Command, ConfigAction, ConfigArgs};
+use args::{Cli, Command, ConfigAction, ConfigArgs};
 use console::{Console, Stderr, wants_color};
 use context::Context;
 use environment::Environment;
@@ -37,12 +37,13 @@ use exit::Exit;
 use failure::Failure;
 use output::Out;
 use settings::Layers;
-use trust::Gate;
+use trust::TrustState;
+use values::ColorChoice;
 
 /// Runs the command line of this process.
 ///
 /// With the feature `failpoints` the variable `FAILPOINTS` says where the process is to die:
-/// `store-after-commit=10*off->return` aborts it behind its eleventh commit.
+/// `store-after-commit=10*off->return` aborts it after its eleventh commit.
 #[must_use]
 pub fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
@@ -67,6 +68,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Environment) -> Exit {
             ..
         }) => commands::trust(&args, &env, &console),
         _ => match (prepare(&cli, env), &cli.command) {
+            // Doctor is what people call when the configuration is broken.
             (Err(failure), Command::Doctor(args)) => {
                 commands::doctor_without_settings(args, &failure)
             }
@@ -113,9 +115,10 @@ fn prepare(cli: &Cli, env: Environment) -> Result<Context, Failure> {
     let output = &settings.output;
     let color = wants_color(output.color);
     let console = Console::new(Stderr::system(), color, output.quiet);
+    // After the settings, which say how much is logged; what fails before goes to the console.
     logging::install(settings.verbose, color, console.stderr().clone());
     Ok(Context {
-        gate: Gate::of(&layers.env),
+        trust: TrustState::of(&layers.env),
         layers,
         settings,
         console,

@@ -36,6 +36,7 @@ impl Out {
     #[must_use]
     pub fn stdout() -> Self {
         let stdout = io::stdout();
+        // A program that reads the output gets it byte for byte.
         if stdout.is_terminal() {
             return Self::to(Box::new(Printable::to(stdout)));
         }
@@ -108,6 +109,7 @@ impl<W: Write> Write for Printable<W> {
             let (bad, read) = (chunk.invalid(), chunk.valid().len() + chunk.invalid().len());
             rest = &rest[read..];
             let may_go_on = std::str::from_utf8(bad).is_err_and(|why| why.error_len().is_none());
+            // A character may be cut between two writes.
             if rest.is_empty() && may_go_on {
                 self.tail = bad.to_vec();
             } else if !bad.is_empty() {

@@ -42,6 +42,7 @@ impl Signals {
     /// The system gives no thread, or no file to hear by.
     pub fn listen() -> Result<Self, Failure> {
         let mut wishes = WISHES.lock().unwrap_or_else(PoisonError::into_inner);
+        // One thread for the process: a signal that two hear would count twice.
         if wishes.is_none() {
             *wishes = Some(ear::open().map_err(|error| cannot_listen(&error))?);
         }
@@ -147,6 +148,7 @@ mod ear {
         loop {
             let name = ears.next().await;
             let is_second = *wishes.borrow() > 0;
+            // Closing a terminal sends a second signal by itself, which nobody meant as haste.
             if is_second && is_echo(name, had_terminal) {
                 continue;
             }
@@ -154,6 +156,7 @@ mod ear {
             if is_second {
                 tokio::select! {
                     () = tokio::time::sleep(HURRY) => {}
+                    // A third wish does not wait for the second.
                     _ = ears.next() => {}
                 }
                 std::process::exit(i32::from(Exit::Interrupted.code()));
@@ -161,7 +164,7 @@ mod ear {
         }
     }
 
-    /// Whether such a signal may come again without anybody having wished anew. When a terminal goes
+    /// Whether such a signal may come again without anybody having wished again. When a terminal goes
     /// away the shell sends HUP, and the system does when the shell has ended.
     fn is_echo(name: Name, had_terminal: bool) -> bool {
         name == Name::XCPU || (name == Name::HUP && had_terminal && !has_terminal())

@@ -92,6 +92,7 @@ pub(super) fn find_in(text: &str) -> Option<Recognised> {
 
 fn named_in(text: &str) -> Option<(&'static str, Means)> {
     text.split(|c: char| !c.is_ascii_alphanumeric())
+        // Only what is written as a class name: `overloaded` in a sentence is another matter.
         .filter(|word| word.ends_with("Error") || word.ends_with("Exception"))
         .find_map(|word| {
             let known = EXCEPTIONS.iter();

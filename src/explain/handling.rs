@@ -54,11 +54,13 @@ pub fn handling(class: ErrorClass, settings: &RetrySettings) -> Handling {
 
 fn what_happens(class: ErrorClass, settings: &RetrySettings, waits: &[Duration]) -> String {
     let limit = settings.max_interruptions;
+    // The user did it, so no treatment of failures applies.
     if class == ErrorClass::Canceled {
         return "The job ends as cancelled. `claude-run retry --class canceled` puts it back."
             .to_owned();
     }
     match (class.treatment(), class.budget()) {
+        // Before the waits: without a second attempt there are none.
         (Treatment::Retry, _) if settings.max_attempts <= 1 => {
             "The job fails: retries are switched off (max_attempts 1).".to_owned()
         }
@@ -134,6 +136,7 @@ pub(super) fn listed(waits: &[Duration]) -> String {
 
 fn billed(class: ErrorClass) -> Billed {
     match class {
+        // Doubt first: what may have been billed is never told as free.
         _ if class.info().maybe_billed => Billed::Maybe,
         // A message came with it, and with the message its usage.
         ErrorClass::Refused => Billed::ByUsage,

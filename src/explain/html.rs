@@ -15,9 +15,11 @@ pub(super) fn page(text: &str) -> Option<Recognised> {
         .filter_map(|tag| lower.find(tag))
         .min()?;
     // A page inside of JSON is part of a message, and the JSON says more.
+    // A page inside of JSON is read by whoever reads the JSON.
     if lower[..start].contains('{') {
         return None;
     }
+    // Lower case has the same length, since only ASCII is changed.
     let title = title(&text[start..], &lower[start..]);
     let shown = match title {
         Some(title) => format!("an HTML page titled \"{title}\""),
@@ -44,6 +46,7 @@ pub(super) fn page(text: &str) -> Option<Recognised> {
 /// The status that the title tells: `504 Gateway Time-out`, `host | 520: ...`.
 fn told_by(title: &str) -> Option<u16> {
     let lower = title.to_ascii_lowercase();
+    // Challenge pages name no status, and come with 403.
     if CHALLENGES.iter().any(|start| lower.starts_with(start)) {
         return Some(403);
     }

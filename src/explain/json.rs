@@ -28,6 +28,7 @@ const WRAPPERS: &[&str] = &[
 /// Reads the first JSON object (or Python dictionary) of a text, with what stands before it.
 pub(super) fn in_text(text: &str) -> Option<Recognised> {
     let starts = text.match_indices('{').map(|(at, _)| at);
+    // A log line may have braces before the object that is meant.
     for at in starts.take(MAX_STARTS) {
         let Some(value) = parse(&text[at..]) else {
             continue;
@@ -52,8 +53,10 @@ fn parse(text: &str) -> Option<Value> {
 }
 
 fn read(value: &Value, status: Option<u16>, depth: usize) -> Option<Recognised> {
+    // Wrappers in wrappers end somewhere.
     let depth = depth.checked_sub(1)?;
     let status = status.or_else(|| status_in(value));
+    // From the surest reading to the vaguest.
     own_line(value)
         .or_else(|| batch_result(value, depth))
         .or_else(|| error(value, status))
@@ -77,6 +80,7 @@ fn own_line(value: &Value) -> Option<Recognised> {
     }
     let succeeded = value["outcome"] == "succeeded" || value["state"] == "succeeded";
     let is_ours = value.get("error_class").is_some_and(Value::is_null);
+    // Others write `succeeded`, too; only our lines have an `error_class`.
     (succeeded && is_ours).then(|| Recognised::new("a line of claude-run, without an error", []))
 }
 
@@ -119,6 +123,7 @@ fn error(value: &Value, status: Option<u16>) -> Option<Recognised> {
         .iter()
         .find_map(|word| synonyms::find(word.as_str()?));
     let shown = || format!("an error object of type `{kind}`");
+    // The type of an API error names its status; of a gateway's it may not.
     let Some(status) = status.or_else(|| status_of(kind)) else {
         // A run always knows the status of such a stranger; here the word is all there is.
         return word.or_else(|| {
@@ -173,6 +178,7 @@ fn wrapped(value: &Value, status: Option<u16>, depth: usize) -> Option<Recognise
 
 /// JSON of a stranger: by its status as a run would, else by its words.
 fn foreign(value: &Value, status: Option<u16>) -> Option<Recognised> {
+    // A success status beside an error says nothing of it.
     if let Some(status) = status.filter(|status| *status >= 300) {
         let class = answer(status, &value.to_string())?;
         let reading = format!("JSON that is no error of the API, HTTP status {status}");

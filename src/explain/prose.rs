@@ -95,6 +95,7 @@ const BATCH_LIST: &[&str] = &["requests:", "requests."];
 
 /// Reads a text by the status it names, its words, or the names in it.
 pub(super) fn read(text: &str) -> Option<Recognised> {
+    // A status is the surest sign, a name among other words the weakest.
     with_status(text)
         .or_else(|| by_words(text))
         .or_else(|| by_transport(text))
@@ -134,6 +135,7 @@ fn by_words(text: &str) -> Option<Recognised> {
 fn by_message(text: &str) -> Option<Recognised> {
     let lower = text
         .to_ascii_lowercase()
+        // Messages quote names, and logs quote messages.
         .replace(['`', '"', '\'', '\\'], "");
     let start = lower.trim_start();
     if BATCH_LIST.iter().any(|begin| start.starts_with(begin)) {

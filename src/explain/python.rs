@@ -15,8 +15,10 @@ pub(super) fn to_json(text: &str) -> Option<String> {
                 json.push(c);
             }
             '}' | ']' => {
+                // A closing bracket too many: this is no literal.
                 depth = depth.checked_sub(1)?;
                 json.push(c);
+                // Whatever follows the object is another text.
                 if depth == 0 {
                     return Some(json);
                 }
@@ -39,7 +41,7 @@ pub(super) fn to_json(text: &str) -> Option<String> {
     None
 }
 
-/// The string behind an opening quote.
+/// The string after an opening quote.
 fn string(
     quote: char,
     chars: &mut std::iter::Peekable<std::str::Chars<'_>>,

@@ -9,11 +9,13 @@ use crate::model::ErrorClass;
 #[must_use]
 pub fn recognise(text: &str) -> Option<Recognised> {
     let text = text.trim();
+    // One word is a name, and not a text with a name in it.
     if let Some(word) = as_word(text)
         && let Some(found) = one_word(&word)
     {
         return Some(found);
     }
+    // A page may hold JSON and prose; JSON may hold prose.
     html::page(text)
         .or_else(|| body::in_text(text))
         .or_else(|| prose::read(text))

@@ -149,7 +149,7 @@ pub(super) fn explain(status: u16) -> Option<Recognised> {
     })
 }
 
-/// The status that a text names: at its beginning, or behind a word such as `HTTP` or `code:`.
+/// The status that a text names: at its beginning, or after a word such as `HTTP` or `code:`.
 pub(super) fn in_text(text: &str) -> Option<u16> {
     let mut before = None;
     for word in words(text) {

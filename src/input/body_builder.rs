@@ -71,6 +71,7 @@ impl Checked {
             Some(value) => (value.whole_number()?, value.key_offset),
             None => (defaults.max_tokens, start),
         };
+        // Zero only warms the cache, which a batch refuses.
         if tokens == 0 {
             notes.push(offset, NoteKind::NotInBatch("max_tokens"));
         }
@@ -78,6 +79,7 @@ impl Checked {
     }
 
     pub(super) fn into_request(self, text: &str, start: usize) -> Result<CheckedRequest, Fault> {
+        // Checked on the body that is sent, defaults included.
         if text.len() > MAX_BODY_BYTES {
             let (size, most) = (text.len(), MAX_BODY_BYTES / (1024 * 1024));
             return Err(Fault::at(
@@ -101,6 +103,7 @@ pub(super) struct Head {
 impl Head {
     pub(super) fn new(rest_bytes: usize) -> Self {
         const MEMBERS_BYTES: usize = 160;
+        // One allocation for the body: defaults hardly ever take more than this.
         let mut text = String::with_capacity(rest_bytes + MEMBERS_BYTES);
         text.push('{');
         Self { text }

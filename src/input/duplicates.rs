@@ -22,6 +22,7 @@ impl DuplicateFinder {
 
     /// Notes the id of a line; gives the line that had it first, if there is one.
     pub fn see(&mut self, custom_id: &str, line: u64) -> Option<u64> {
+        // Hashes instead of ids: a million lines would take hundreds of megabytes.
         match self.lines.entry(self.state.hash_one(custom_id)) {
             Entry::Occupied(first) => Some(*first.get()),
             Entry::Vacant(place) => {

@@ -7,7 +7,7 @@ use crate::model::raw_object::Member;
 
 /// A key that a line may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum LineKey {
     CustomId,
     Params,
     Prompt,
@@ -20,7 +20,7 @@ pub(super) enum Key {
     Metadata,
 }
 
-impl Key {
+impl LineKey {
     const ALL: [(Self, &'static str); 10] = [
         (Self::CustomId, "custom_id"),
         (Self::Params, "params"),
@@ -78,7 +78,7 @@ const PROMPT_NAMES: [&str; 6] = ["text", "input", "content", "question", "messag
 /// The values of a line, by key. All keys are known, none came twice, and a key whose value is null
 /// counts as left out (but for `metadata`, which is carried as it is).
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a>([Option<Value<'a>>; Key::ALL.len()]);
+pub(super) struct Fields<'a>([Option<Value<'a>>; LineKey::ALL.len()]);
 
 impl<'a> Fields<'a> {
     /// Sorts the members of a line.
@@ -87,9 +87,10 @@ impl<'a> Fields<'a> {
     ///
     /// An unknown key, a key that comes twice, or keys that do not go together.
     pub(super) fn sort(members: Vec<Member<'a>>) -> Result<Self, Fault> {
-        let (mut fields, mut seen) = (Self::default(), [false; Key::ALL.len()]);
+        let (mut fields, mut seen) = (Self::default(), [false; LineKey::ALL.len()]);
         for member in members {
-            let Some((key, name)) = Key::parse(&member.key) else {
+            // A misspelt key would be left out in silence, and its request be paid for without it.
+            let Some((key, name)) = LineKey::parse(&member.key) else {
                 return Err(unknown(&member));
             };
             let slot = &mut fields.0[key as usize];
@@ -99,7 +100,7 @@ impl<'a> Fields<'a> {
             }
             // What writes every key of a record writes null for what it has not.
             seen[key as usize] = true;
-            if member.value == "null" && key != Key::Metadata {
+            if member.value == "null" && key != LineKey::Metadata {
                 continue;
             }
             *slot = Some(Value {
@@ -114,22 +115,23 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a key, if the line has it.
-    pub(super) fn get(&self, key: Key) -> Option<&Value<'a>> {
+    pub(super) fn get(&self, key: LineKey) -> Option<&Value<'a>> {
         self.0[key as usize].as_ref()
     }
 
     /// A line takes one of its two forms, not both.
     fn check_together(&self) -> Result<(), Fault> {
-        let Some(params) = self.get(Key::Params) else {
+        let Some(params) = self.get(LineKey::Params) else {
             return Ok(());
         };
-        if let Some(prompt) = self.get(Key::Prompt) {
+        if let Some(prompt) = self.get(LineKey::Prompt) {
             return Err(Fault::at(
+                // The later of the two is the one that is too many.
                 prompt.key_offset.max(params.key_offset),
                 "a line has either `params` or `prompt`, not both: remove one",
             ));
         }
-        match Key::OF_PROMPT.iter().find_map(|key| self.get(*key)) {
+        match LineKey::OF_PROMPT.iter().find_map(|key| self.get(*key)) {
             Some(value) => Err(Fault::at(
                 value.key_offset,
                 format!(
@@ -147,8 +149,9 @@ fn unknown(member: &Member<'_>) -> Fault {
     let hint = if key == "requests" {
         REQUESTS_HINT.to_owned()
     } else if REQUEST_KEYS.contains(&key) {
+        // Before the spelling: such a key is no slip, it is in the wrong place.
         "it belongs to the request, put it inside `params`".to_owned()
-    } else if let Some(meant) = closest(key, &Key::ALL.map(|(_, name)| name)) {
+    } else if let Some(meant) = closest(key, &LineKey::ALL.map(|(_, name)| name)) {
         format!("did you mean `{meant}`?")
     } else if REQUEST_NAMES.contains(&key) {
         "it is a key of another API's batches, here the request is written in `params`".to_owned()

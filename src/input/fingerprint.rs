@@ -30,8 +30,10 @@ pub fn fingerprint(content_hash: &[u8; 32], shaping: &Shaping) -> [u8; 32] {
 
 /// An optional text, so that no two sequences of texts give the same bytes.
 fn text(hasher: &mut blake3::Hasher, text: Option<&str>) {
+    // An empty text is another shaping than none.
     hasher.update(&[u8::from(text.is_some())]);
     let text = text.unwrap_or_default();
+    // Without its length two texts could change places with one hash.
     hasher.update(&(text.len() as u64).to_le_bytes());
     hasher.update(text.as_bytes());
 }

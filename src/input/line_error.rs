@@ -90,6 +90,7 @@ impl Fault {
 
 /// The column, in characters from 1, of the byte at `offset`.
 pub(super) fn column_at(text: &str, offset: usize) -> usize {
+    // A parser may stop inside of a character.
     let offset = text.floor_char_boundary(offset);
     text[..offset].chars().count() + 1
 }
@@ -117,6 +118,7 @@ fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {
         ObjectFault::OtherKind("an array") => {
             format!("expected a JSON object, found an array: {ARRAY_HINT}")
         }
+        // Before the words of the parser, which would speak of a missing brace.
         ObjectFault::OtherKind(_) | ObjectFault::Syntax(_) if looks_like_a_table(text) => {
             "expected a JSON object such as {\"prompt\": \"...\"}, found what looks like CSV: write each row as one JSON object, with its text as `prompt`".to_owned()
         }

@@ -55,7 +55,7 @@ impl Lines {
     }
 
     /// The next line that is not blank; none at the end. A line that is too long or not UTF-8 is
-    /// a bad line, and the next call goes on behind it.
+    /// a bad line, and the next call goes on after it.
     pub(super) fn next(&mut self) -> Result<Option<Result<Line<'_>, LineError>>, ReadError> {
         loop {
             let more = self
@@ -65,6 +65,7 @@ impl Lines {
                 return Ok(None);
             }
             self.number += 1;
+            // Empty lines are tolerated, and keep their number.
             if !self.buffer.trim_ascii().is_empty() {
                 return Ok(Some(self.check()));
             }
@@ -82,11 +83,13 @@ impl Lines {
         if self.buffer.last() == Some(&b'\n') {
             self.buffer.pop();
         } else if self.buffer.len() as u64 == READ_LIMIT {
+            // The rest of a line that is too long must not pass for lines of its own.
             self.source.skip_until(b'\n')?;
         }
         if self.buffer.last() == Some(&b'\r') {
             self.buffer.pop();
         }
+        // A byte order mark is one at the start of the file only.
         if self.number == 0 && self.buffer.starts_with(BYTE_ORDER_MARK) {
             self.buffer.drain(..BYTE_ORDER_MARK.len());
         }

@@ -51,9 +51,11 @@ pub(super) fn from_params(
                 NoteKind::StreamTakenOut,
             );
             let (from, to) = span_with_comma(&members, i);
+            // `stream` is ours to decide for each attempt, and a batch refuses it.
             text.push_str(&params.raw[1..from]);
             text.push_str(&params.raw[to..]);
         }
+        // From after the brace, which the head has written already.
         None => text.push_str(&params.raw[1..]),
     }
     checked.into_request(&text, params.offset)
@@ -63,6 +65,7 @@ pub(super) fn from_params(
 fn head(members: &[Member<'_>], rest_bytes: usize, defaults: &Defaults) -> Head {
     let mut head = Head::new(rest_bytes);
     let mut fill = |key: &str, json: Option<&str>| {
+        // A key whose value is `null` counts as given: the body goes out as it was written.
         if members.iter().all(|member| member.key != key) {
             head.member(key, json);
         }
@@ -105,6 +108,8 @@ fn members_of<'a>(params: &Value<'a>) -> Result<Vec<Member<'a>>, Fault> {
         return Err(too_many(params));
     }
     for (i, member) in found.iter().enumerate() {
+        // Parsers disagree on which of two keys holds, so what was checked might not be what is
+        // asked.
         if found[..i].iter().any(|earlier| earlier.key == member.key) {
             let key = shown(&member.key);
             return Err(Fault::at(
@@ -132,6 +137,7 @@ fn check_messages(messages: Option<&Value<'_>>, params_offset: usize) -> Result<
     if !messages.is_array() {
         return Err(messages.wrong("an array of messages"));
     }
+    // An empty array may have white space in it.
     if messages.raw[1..].trim_ascii_start().starts_with(']') {
         return Err(messages.fault("is empty: the API wants at least one message"));
     }

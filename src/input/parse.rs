@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::body_builder::Defaults;
-use super::fields::{Fields, Key};
+use super::fields::{Fields, LineKey};
 use super::line_error::{Fault, LineError, shown};
 use super::lines::Line;
 use super::note::{LineNote, LineNotes, NoteKind};
@@ -44,15 +44,17 @@ fn job(
         let strict = strict::check(line.text).err().filter(|_| of_escape);
         strict.unwrap_or_else(|| Fault::not_an_object(error, line.text))
     })?;
+    // After the grammar: this walk relies on strings and brackets that close.
     strict::check(line.text)?;
     let fields = Fields::sort(members)?;
     let start = line.text.len() - line.text.trim_ascii_start().len();
-    let custom_id = match fields.get(Key::CustomId) {
+    let custom_id = match fields.get(LineKey::CustomId) {
         Some(value) => custom_id(value)?,
+        // The line number is the one name that survives until the export.
         None => format!("line-{}", line.number),
     };
-    let asked_lane = fields.get(Key::Lane).map(lane).transpose()?.flatten();
-    let deadline = match fields.get(Key::Deadline) {
+    let asked_lane = fields.get(LineKey::Lane).map(lane).transpose()?.flatten();
+    let deadline = match fields.get(LineKey::Deadline) {
         Some(value) => Some(deadline(value, submitted_at, notes)?),
         None => None,
     };
@@ -66,7 +68,7 @@ fn job(
         deadline,
         live_only: notes.forbid_batch(),
         metadata: fields
-            .get(Key::Metadata)
+            .get(LineKey::Metadata)
             .map(|metadata| metadata.raw.to_owned()),
     })
 }
@@ -102,6 +104,7 @@ fn deadline(
     notes: &mut LineNotes,
 ) -> Result<Timestamp, Fault> {
     let text = value.string()?;
+    // A duration first: `6h` is no time, and no time is a duration.
     let at = match (parse_duration(&text), text.parse::<Timestamp>()) {
         (Ok(wait), _) => clock::add(submitted_at, wait),
         (Err(_), Ok(at)) => at,
@@ -112,6 +115,7 @@ fn deadline(
             )));
         }
     };
+    // A deadline in the past only means live at once, so it is remarked and not refused.
     if at <= submitted_at {
         notes.push(value.key_offset, NoteKind::DeadlinePast);
     }

@@ -34,6 +34,8 @@ impl Problems {
         self.count += 1;
         let place = self
             .first
+            // Kept in the order of lines: the store finds doubled ids later than the reader finds
+            // other problems.
             .partition_point(|earlier| earlier.line <= error.line);
         if place < MAX_KEPT {
             self.first.insert(place, error);

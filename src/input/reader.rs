@@ -21,7 +21,7 @@ pub enum Item {
         /// Remarks about the line; mostly none.
         notes: Vec<LineNote>,
     },
-    /// A line that cannot become a job. Reading goes on behind it.
+    /// A line that cannot become a job. Reading goes on after it.
     Bad(LineError),
 }
 
@@ -89,6 +89,7 @@ impl Iterator for JobReader {
                 return None;
             }
             Err(error) => {
+                // A stream that failed once would fail on the same line for ever.
                 self.ended = true;
                 return Some(Err(error));
             }

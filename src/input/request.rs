@@ -3,7 +3,7 @@
 //! What the user wrote goes into the body byte for byte; defaults are put in front of it.
 
 use super::body_builder::{Checked, CheckedRequest, Defaults, Head};
-use super::fields::{Fields, Key};
+use super::fields::{Fields, LineKey};
 use super::line_error::Fault;
 use super::note::LineNotes;
 use super::params::from_params;
@@ -16,7 +16,7 @@ pub(super) fn request(
     defaults: &Defaults,
     notes: &mut LineNotes,
 ) -> Result<CheckedRequest, Fault> {
-    match (fields.get(Key::Params), fields.get(Key::Prompt)) {
+    match (fields.get(LineKey::Params), fields.get(LineKey::Prompt)) {
         (Some(params), _) => from_params(params, defaults, notes),
         (None, Some(prompt)) => from_prompt(fields, prompt, start, defaults, notes),
         (None, None) => Err(Fault::at(
@@ -35,27 +35,27 @@ fn from_prompt(
 ) -> Result<CheckedRequest, Fault> {
     check_prompt(fields, prompt)?;
     let checked = Checked::new(
-        fields.get(Key::Model),
-        fields.get(Key::MaxTokens),
+        fields.get(LineKey::Model),
+        fields.get(LineKey::MaxTokens),
         start,
         "put `model` on the line, or give --model",
         defaults,
         notes,
     )?;
     let mut head = Head::new(prompt.raw.len());
-    let mut put = |name: &str, key: Key, default: Option<&str>| {
+    let mut put = |name: &str, key: LineKey, default: Option<&str>| {
         head.member(name, fields.get(key).map(|value| value.raw).or(default));
     };
-    put("model", Key::Model, Some(&defaults.model_json));
+    put("model", LineKey::Model, Some(&defaults.model_json));
     put(
         "max_tokens",
-        Key::MaxTokens,
+        LineKey::MaxTokens,
         Some(&defaults.max_tokens_json),
     );
-    put("system", Key::System, defaults.system_json.as_deref());
+    put("system", LineKey::System, defaults.system_json.as_deref());
     put(
         "temperature",
-        Key::Temperature,
+        LineKey::Temperature,
         defaults.temperature_json.as_deref(),
     );
     let mut text = head.text;
@@ -73,13 +73,13 @@ fn check_prompt(fields: &Fields<'_>, prompt: &Value<'_>) -> Result<(), Fault> {
     if prompt.raw == "\"\"" {
         return Err(prompt.fault("is empty: the API refuses an empty message"));
     }
-    if let Some(system) = fields.get(Key::System)
+    if let Some(system) = fields.get(LineKey::System)
         && !system.is_string()
         && !system.is_array()
     {
         return Err(system.wrong("a string or an array of text blocks"));
     }
     fields
-        .get(Key::Temperature)
+        .get(LineKey::Temperature)
         .map_or(Ok(()), Value::check_number)
 }

@@ -58,6 +58,7 @@ impl Source {
         let packed = Cursor::new(start).chain(stream);
         let unpacked: Box<dyn Read + Send> = match compression {
             Compression::Plain => Box::new(packed),
+            // Logs are often several gzip members one after the other.
             Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
             Compression::Zstd => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(packed)
@@ -88,6 +89,7 @@ impl Source {
     #[must_use]
     pub fn content_hash(&self) -> Option<[u8; 32]> {
         let hashing = self.reader.get_ref();
+        // The hash of a part would pass for that of another file.
         let at_end = hashing.ended && self.reader.buffer().is_empty();
         at_end.then(|| *hashing.hasher.finalize().as_bytes())
     }
@@ -162,6 +164,7 @@ impl Read for Hashing {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..read]);
+        // An empty buffer reads nothing, wherever the file ends.
         self.ended |= read == 0 && !buffer.is_empty();
         Ok(read)
     }
@@ -189,6 +192,7 @@ fn recognise(name: &str, start: &[u8]) -> Result<Compression, OpenError> {
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Ok(Compression::Zstd),
         [0xFD, b'7', b'z', b'X', b'Z', 0] => foreign("an xz file", unpack),
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => foreign("a bzip2 file", unpack),
+        // Spreadsheets are zip files; only their name tells them apart.
         [b'P', b'K', 3, 4, ..] if is_spreadsheet(name) => foreign(
             "a spreadsheet",
             "write each of its rows as one JSON object on a line of its own, with its text as `prompt`",

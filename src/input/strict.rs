@@ -21,6 +21,7 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(byte) = bytes.get(at) {
         match byte {
+            // Strings are skipped as a whole: brackets and digits in them mean nothing.
             b'"' => at = string(text, at + 1)?,
             b'-' | b'0'..=b'9' => at = number(text, at)?,
             b'{' | b'[' => {
@@ -36,6 +37,7 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
                 at += 1;
             }
             b'}' | b']' => {
+                // A closing bracket too many is for the grammar to refuse, not for this walk.
                 depth = depth.saturating_sub(1);
                 at += 1;
             }
@@ -84,6 +86,7 @@ fn number(text: &str, from: usize) -> Result<usize, Fault> {
     let rest = &text.as_bytes()[from..];
     let end = from + rest.iter().take_while(|byte| is_part(byte)).count();
     let digits = &text[from..end];
+    // Parsing every number would cost more than the rest of the walk.
     let may_be_huge = digits.len() > MOST_PLAIN_DIGITS || digits.contains(['e', 'E']);
     if may_be_huge && digits.parse::<f64>().is_ok_and(f64::is_infinite) {
         return Err(Fault::at(

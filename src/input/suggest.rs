@@ -6,6 +6,7 @@ const MAX_CHARS: usize = 40;
 /// The one of `known` that is closest to `word`, if it is close: at most a third of its letters
 /// would have to change. Case, and hyphens or spaces for underscores, do not count.
 pub(super) fn closest(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    // A text in the place of a key is no slip of the finger, and would take long to compare.
     if word.chars().nth(MAX_CHARS).is_some() {
         return None;
     }
@@ -17,6 +18,7 @@ pub(super) fn closest(word: &str, known: &[&'static str]) -> Option<&'static str
     known
         .iter()
         .map(|known| (distance(&word, known), *known))
+        // A third of the letters, three at most: farther words are another word.
         .filter(|(distance, known)| *distance <= known.len().div_ceil(3).min(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)

@@ -12,7 +12,6 @@ pub(super) struct Value<'a> {
     pub(super) name: &'static str,
     /// Where the key stands, in bytes from the start of the line.
     pub(super) key_offset: usize,
-    /// The value's JSON text.
     pub(super) raw: &'a str,
     /// Where the value stands, in bytes from the start of the line.
     pub(super) offset: usize,

@@ -157,6 +157,7 @@ pub fn container_of(message: &str) -> Option<String> {
 /// The `container` of a request that goes on in this one; what it asks for besides (skills) stays.
 fn in_container(asked: &str, id: &str) -> Result<String, ObjectError> {
     let id = serde_json::Value::from(id).to_string();
+    // An object may ask for skills besides, which must stay.
     if asked.starts_with('{') {
         return with_raw_member(asked, "id", &id);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::json_view::JsonView;
 use super::raw_object::{Member, ObjectError, members, with_raw_member};
 
 /// A complete Messages API request body: one JSON object, kept byte for byte. Cheap to clone.
@@ -25,6 +26,12 @@ impl RequestBody {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A view of it, to be made once and handed to everything that reads it.
+    #[must_use]
+    pub fn view(&self) -> JsonView<'_> {
+        JsonView::of(&self.0)
     }
 
     /// Its length in bytes, as it goes over the wire.
@@ -99,6 +106,7 @@ impl fmt::Debug for RequestBody {
 pub fn span_with_comma(members: &[Member<'_>], i: usize) -> (usize, usize) {
     match members.get(i + 1) {
         Some(next) => (members[i].key_offset, next.key_offset),
+        // The last member takes the comma before it along.
         None if i > 0 => (members[i - 1].end(), members[i].end()),
         None => (members[i].key_offset, members[i].end()),
     }

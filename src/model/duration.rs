@@ -34,6 +34,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "d" => value * 86_400.0,
         _ => return Err(hint()),
     };
+    // Infinite and huge numbers parse as floats.
     let duration = Duration::try_from_secs_f64(seconds).map_err(|_| too_long(text))?;
     if duration > LONGEST {
         return Err(too_long(text));

@@ -21,6 +21,7 @@ pub fn whole_escape(json: &str, at: usize) -> Option<Result<usize, Half>> {
     let is_followed = || matches!(utf16_unit(json, at + ESCAPE), Some(0xDC00..=0xDFFF));
     Some(match unit {
         0xD800..=0xDBFF if is_followed() => Ok(2 * ESCAPE),
+        // A second half that follows no first one, or a first one without its second.
         0xD800..=0xDFFF => Err(Half),
         _ => Ok(ESCAPE),
     })
@@ -44,6 +45,7 @@ pub fn half_pairs(json: &str) -> Vec<usize> {
                 ESCAPE
             }
             // The next character belongs to the escape, whatever it is.
+            // Another escape: its letter may be a backslash, which begins none.
             None => 1 + json[at + 1..].chars().next().map_or(0, char::len_utf8),
         };
     }

@@ -63,6 +63,7 @@ impl fmt::Display for Pico {
         let magnitude = self.0.unsigned_abs();
         let unit = Self::USD.0.unsigned_abs();
         let decimals = format!("{:012}", magnitude % unit);
+        // Two at least: money is written with cents.
         let significant = decimals.trim_end_matches('0').len().max(2);
         write!(f, "{sign}{}.{}", magnitude / unit, &decimals[..significant])
     }
@@ -78,12 +79,14 @@ impl Pico {
         let usd = Self::USD.0.unsigned_abs();
         let digits = magnitude.checked_ilog10().map_or(1, |log| log + 1);
         let drop = match magnitude / usd {
+            // Below a dollar three digits that count, however small the amount.
             0 => digits.saturating_sub(3),
             1..100 => 10,
             _ => 12,
         };
         let step = 10_u128.pow(drop);
         let near = (magnitude + step / 2) / step * step;
+        // Rounding may carry 99.999 to 100.00, which is shown without cents.
         if near >= 100 * usd {
             let whole = u64::try_from(near / usd).unwrap_or(u64::MAX);
             return format!("{sign}{}", thousands(whole));
@@ -116,12 +119,14 @@ impl FromStr for Pico {
         let (whole, decimals) = match digits.split_once('.') {
             Some((whole, decimals)) if !decimals.is_empty() => (whole, decimals),
             None => (digits, ""),
+            // `5.` may be a number that was cut off.
             Some(_) => return Err(no_amount(text)),
         };
         let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
         if whole.is_empty() || !is_number(whole) || !is_number(decimals) {
             return Err(no_amount(text));
         }
+        // Refused and not rounded: nobody means less than a pico-USD.
         if decimals.len() > Self::DECIMALS {
             return Err(format!(
                 "`{text}` has more than {} decimals: round it to them",

@@ -27,6 +27,7 @@ pub fn is_bidi_control(c: char) -> bool {
 /// JSON stays the JSON that it was: there a control stands in strings alone.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
+    // Line ends and tabs are ours; anything else could move the cursor or hide text.
     let obeyed = |c: char| is_control(c) && c != '\n' && c != '\t';
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);

@@ -174,6 +174,7 @@ fn located(text: &str, error: &serde_json::Error) -> ObjectError {
     let offset = offset_of(text, error);
     let message = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
+    // The place is told as a byte offset, which the caller turns into a column of the line.
     let message = message.strip_suffix(&position).unwrap_or(&message);
     let fault = if message == TOO_MANY {
         ObjectFault::TooManyMembers
@@ -209,6 +210,7 @@ impl<'de> Visitor<'de> for Pairs {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut pairs = Vec::with_capacity(8);
         while let Some(key) = map.next_key()? {
+            // Counted while it is read, so that the memory is never taken.
             if pairs.len() == MAX_MEMBERS {
                 return Err(A::Error::custom(TOO_MANY));
             }

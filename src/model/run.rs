@@ -171,6 +171,7 @@ impl DispatchOptions {
         self.deadline = newer.deadline.or(self.deadline);
         self.cache_prefixes = newer.cache_prefixes.or(self.cache_prefixes);
         let said = |(_, value): &(String, Value)| !value.is_null();
+        // Older versions wrote `null` for what was not given.
         self.others.extend(newer.others.into_iter().filter(said));
         self
     }

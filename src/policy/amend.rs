@@ -19,7 +19,7 @@ use super::stream::max_tokens_of;
 
 /// A paused turn is continued so often; a turn that pauses once more is kept as it is.
 pub const MAX_CONTINUATIONS: usize = 5;
-/// So many failures in a row of one model are taken as its own.
+/// This many failures in a row of one model are taken as its own.
 const TWICE: u32 = 2;
 
 /// When the next attempt asks differently. All of it can be set by the user.
@@ -82,6 +82,7 @@ pub fn after_message(
     cost: Pico,
 ) -> Option<Amended> {
     match mark? {
+        // A pause is no error: the turn goes on without a setting for it.
         ErrorClass::Paused => continued(asked, message, cost),
         ErrorClass::Truncated if settings.on_truncated == OnTruncated::Raise => {
             raised(prices, asked, message)
@@ -98,6 +99,7 @@ pub fn after_failure(
     asked: Asked<'_>,
     trouble: &Trouble,
 ) -> Option<Amendment> {
+    // Checked first, since holding the job would wait for a model that it does not need.
     if is_unusable_fallback(asked, trouble.step) {
         let next = next_model(settings, prices, asked);
         return Some(next.unwrap_or_else(|| back_to_the_original(settings, asked)));
@@ -113,10 +115,12 @@ pub fn after_failure(
 pub fn wants_another_model(trouble: &Trouble) -> bool {
     let is_out_of_capacity =
         |class| matches!(class, ErrorClass::Overloaded | ErrorClass::Unavailable);
+    // One overload is mostly over at the next try, and the model that was asked for is preferred.
     let twice = is_out_of_capacity(trouble.class)
         && trouble.last_class.is_some_and(is_out_of_capacity)
         && trouble.faults_in_row >= TWICE;
     match trouble.step {
+        // A refusal says nothing of the service, so neither patience nor outage matters.
         Step::Fail if trouble.class == ErrorClass::Refused => true,
         Step::RetryIn(_) | Step::Fail => {
             let out_of_order = trouble.outage && speaks_of_the_model(trouble.class);
@@ -137,12 +141,14 @@ fn is_unusable_fallback(asked: Asked<'_>, step: Step) -> bool {
 fn continued(asked: Asked<'_>, message: &str, cost: Pico) -> Option<Amended> {
     let mut amendment = asked.amendment();
     let messages = asked.body.member("messages").ok().flatten()?;
+    // Each continuation pays the whole prompt again, so a turn that never ends must.
     if amendment.continuations() >= MAX_CONTINUATIONS || !messages.starts_with('[') {
         return None;
     }
     let blocks = content_of(message).ok().flatten()?;
     let put_aside = amendment.joined(message).ok()?;
     amendment.paused.push(blocks.to_owned());
+    // The final answer carries the cost of all its parts.
     amendment.paused_cost_pico += cost.0;
     amendment.container = container_of(message).or(amendment.container);
     // A truncated answer is more than the parts of one that was to be longer.
@@ -164,7 +170,9 @@ fn raised(prices: &PriceTable, asked: Asked<'_>, message: &str) -> Option<Amende
     let most = prices
         .model(asked.model)
         .map_or(u64::MAX, |model| model.max_output_tokens);
+    // Twice: an answer that was cut says nothing of its whole length.
     let after = before.saturating_mul(2).min(most);
+    // Once only, since each try pays for a whole answer.
     if amendment.raised || after <= before {
         return None;
     }
@@ -188,12 +196,14 @@ fn next_model(
     let is_new = |model: &String| *model != asked.model && *model != amendment.original_model;
     let models = settings.fallback_models.iter().enumerate();
     let (index, model) = models
+        // A fallback that failed is not asked again, so the chain ends.
         .skip(amendment.fallbacks_used)
         .find(|(_, model)| is_new(model))?;
     let fits = max_tokens_for(prices, model, asked.body);
     Some(Amendment {
         model: Some(model.clone()),
         fallbacks_used: index + 1,
+        // A raised `max_tokens` stays raised where the other model allows it.
         max_tokens: fits.or(amendment.max_tokens),
         ..anew(amendment)
     })
@@ -202,12 +212,13 @@ fn next_model(
 fn back_to_the_original(settings: &AmendSettings, asked: Asked<'_>) -> Amendment {
     Amendment {
         model: None,
+        // All count as used, so that the job does not go round in circles.
         fallbacks_used: settings.fallback_models.len(),
         ..anew(asked.amendment())
     }
 }
 
-/// Another model begins the turn anew: the half of it that this one spoke is not its to go on with.
+/// Another model begins the turn again: the half of it that this one spoke is not its to go on with.
 fn anew(amendment: Amendment) -> Amendment {
     Amendment {
         paused: Vec::new(),

@@ -10,7 +10,7 @@ use crate::model::batch::MAX_BATCH_REQUESTS;
 pub struct BatchSettings {
     /// Requests in one batch, from 1 to [`MAX_BATCH_REQUESTS`].
     pub size: u32,
-    /// A batch is looked at so long after it was created, and then ever more rarely.
+    /// A batch is looked at this long after it was created, and then ever more rarely.
     pub poll_min: Duration,
     /// The longest time between two looks; never shorter than `poll_min`.
     pub poll_max: Duration,
@@ -20,7 +20,7 @@ pub struct BatchSettings {
     pub not_found_for: Duration,
     /// How long results of an ended batch that come short are asked for again before the run halts.
     pub short_for: Duration,
-    /// Live jobs whose deadline allows it may go to a batch when the circuit has been open so long;
+    /// Live jobs whose deadline allows it may go to a batch when the circuit has been open this long;
     /// none: never.
     pub spill_after: Option<Duration>,
     /// Fewer jobs than this make no batch, unless the user or their deadline asks for one.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use super::spend::Hold;
 use crate::model::Pico;
 
-/// All that a request can cost weighs as much as so many answers.
+/// All that a request can cost weighs as much as this many answers.
 const DOUBT: i128 = 200;
 /// Held beyond the mean, in per cent of it: means of another thousand answers are rarely further off.
 const MARGIN_PERCENT: i128 = 25;
@@ -30,7 +30,7 @@ struct Answers {
 }
 
 impl BatchCosts {
-    /// So many answers to requests for this model cost that much together.
+    /// This many answers to requests for this model cost that much together.
     pub fn observe(&mut self, model: &str, answers: u64, cost: Pico) {
         let known = self.by_model.entry(model.to_owned()).or_default();
         known.count += answers;

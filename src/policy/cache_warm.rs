@@ -20,9 +20,9 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Shorter prefixes are cached by no model; the bound is lower than the API's, since it is set
 /// against an estimate.
 pub const LEAST_TOKENS: f64 = 400.0;
-/// An entry lives so long after its last use, less a little for the way.
+/// An entry lives this long after its last use, less a little for the way.
 const LIFE: Duration = Duration::from_secs(290);
-/// And so long if an hour was asked for.
+/// And this long if an hour was asked for.
 const LONG_LIFE: Duration = Duration::from_secs(3_590);
 /// Groups that are remembered. Beyond it those whose entries have expired are forgotten, then all.
 const MOST_GROUPS: usize = 20_000;
@@ -55,6 +55,7 @@ impl CacheWarmer {
     #[must_use]
     pub fn gate(&self, prefix: &Prefix, now: Timestamp) -> Gate {
         match self.groups.get(&prefix.hash) {
+            // The warming request may hang: after this time nothing waits for it any more.
             Some(Group::Warming { until, .. }) if *until > now => Gate::Wait(*until),
             _ => Gate::Open,
         }
@@ -71,6 +72,7 @@ impl CacheWarmer {
         if prefix.tokens < LEAST_TOKENS || self.is_warm(prefix, now) {
             return;
         }
+        // Another job warms it already; its failure alone is to free what waits.
         if let Gate::Wait(_) = self.gate(prefix, now) {
             return;
         }
@@ -92,9 +94,11 @@ impl CacheWarmer {
                 until: add(now, life),
             };
             let before = self.groups.insert(prefix.hash, warm);
+            // Where it was warm before, nothing waited.
             return !matches!(before, Some(Group::Warm { .. }));
         }
         match self.groups.get(&prefix.hash) {
+            // Only the failure of the warming request frees the others; theirs says nothing.
             Some(Group::Warming { by, .. }) if *by == job => {
                 self.groups.remove(&prefix.hash);
                 true
@@ -110,6 +114,7 @@ impl CacheWarmer {
         self.groups.retain(|_, group| match group {
             Group::Warming { until, .. } | Group::Warm { until } => *until > now,
         });
+        // All are alive: forgetting costs a few writes, a growing map costs memory for good.
         if self.groups.len() >= MOST_GROUPS {
             self.groups.clear();
         }

@@ -17,9 +17,9 @@ use super::circuit::DIFFERENT_JOBS;
 use crate::clock::add;
 use crate::model::{ErrorClass, JobId};
 
-/// After so long another job goes and sees, times the retry scale.
+/// After this long another job goes and sees, times the retry scale.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(3);
-/// So many jobs that went to see must agree where others have succeeded before: lines that offend
+/// This many jobs that went to see must agree where others have succeeded before: lines that offend
 /// alike stand next to each other.
 const CONFIRMED_BY: u32 = 3;
 /// While nothing comes back, twice as many go each time, up to this power of two: who refuses does so
@@ -36,7 +36,7 @@ pub enum Belief {
     All,
     /// It is true for the jobs of this model; others may succeed.
     Model,
-    /// Nobody knows yet.
+    /// Not known yet.
     Doubted,
     /// It is about this job alone.
     Own,
@@ -126,7 +126,7 @@ struct Open {
     /// Probes that got such an answer for the first time.
     refused: u32,
     doublings: u32,
-    /// So many more probes may go now.
+    /// This many more probes may go now.
     left: u32,
     next_probe_at: Timestamp,
 }
@@ -150,6 +150,7 @@ impl Doubt {
         match &self.open {
             None => u32::MAX,
             Some(open) if open.left > 0 => open.left,
+            // Silence means slow answers and not refusals, so more go each time.
             Some(open) if open.next_probe_at <= now => 1 << open.doublings,
             Some(_) => 0,
         }
@@ -165,6 +166,7 @@ impl Doubt {
     pub fn sent(&mut self, job: JobId, now: Timestamp) {
         self.on_wire.insert(job);
         if let Some(open) = &mut self.open {
+            // The first of a new round opens it for the others.
             if open.left == 0 {
                 open.left = 1 << open.doublings;
                 open.doublings = (open.doublings + 1).min(MOST_DOUBLINGS);
@@ -195,6 +197,7 @@ impl Doubt {
         let again = self.suspects.contains_key(&job);
         let Some(open) = &self.open else {
             return match again {
+                // The others have gone on since, and this job alone was refused again.
                 true => Belief::Own,
                 false if !self.proven && crowd.after_halt && crowd.left > 1 => {
                     self.believed(own, crowd)
@@ -202,6 +205,7 @@ impl Doubt {
                 false => self.while_nobody_tells(job, own, crowd),
             };
         };
+        // A job that was refused before says nothing new when it is refused again.
         let is_news = open.probes.contains(&job) && !again;
         if open.refused + u32::from(is_news) >= CONFIRMED_BY {
             return self.believed(own, crowd);
@@ -225,6 +229,7 @@ impl Doubt {
             };
         }
         let in_flight = self.on_wire.iter().any(|other| *other != job);
+        // Two agree, nothing has ever worked, and no answer is to come that could say otherwise.
         if !self.proven && said > 1 && !in_flight {
             return self.believed(own, crowd);
         }
@@ -236,6 +241,7 @@ impl Doubt {
         let since = self.open.as_ref().map(|open| open.since);
         let times = crowd.elsewhere_succeeded_at.zip(since);
         let elsewhere_works = times.is_some_and(|(at, since)| at > since);
+        // Another model works or may work, so only this one's jobs have to wait.
         if elsewhere_works || (crowd.elsewhere && own) {
             Belief::Model
         } else {
@@ -247,6 +253,7 @@ impl Doubt {
     #[must_use]
     pub fn wait(&self, job: JobId, step: Duration) -> Duration {
         let before = self.suspects.get(&job).copied().unwrap_or_default();
+        // Bounded, since a shift of 32 would panic and a job must come back some day.
         step.saturating_mul(1 << before.min(MOST_LONGER))
     }
 
@@ -273,6 +280,7 @@ impl Doubt {
             });
             return;
         };
+        // What left before the doubt began is no test of it.
         if open.probes.remove(&job) {
             open.refused += u32::from(is_new);
             open.doublings = 0;
@@ -307,7 +315,7 @@ impl Doubt {
         self.suspects.remove(&job);
     }
 
-    /// The run halts, or the model is held: what comes then begins anew.
+    /// The run halts, or the model is held: what comes then begins again.
     pub fn believed_at_last(&mut self) {
         self.proven = false;
         self.suspects.clear();

@@ -19,11 +19,11 @@ use super::at_most::{Bounds, Unbounded, at_most};
 use super::estimate::{Estimator, Prompt};
 use super::prices::PriceTable;
 use super::rate_budget::Ceilings;
-use crate::model::{Lane, Pico, RequestBody, Tokens, Usage};
+use crate::model::{JsonView, Lane, Pico, Tokens, Usage};
 
 /// Prefixes that are remembered; those after them count as written, which is the dearer guess.
 const MAX_PREFIXES: usize = 100_000;
-/// Tokens of the results of one search, of which Anthropic's own example has about so many.
+/// Tokens of the results of one search, of which Anthropic's own example has about that many.
 const RESULTS_OF_A_SEARCH: u64 = 6_000;
 /// How fast answers are written, in tokens per second: about what models of middling size do.
 const OUTPUT_TOKENS_PER_SECOND: f64 = 60.0;
@@ -79,6 +79,8 @@ impl Expected {
     /// The most that is charged there. None if nothing bounds one of them.
     #[must_use]
     pub fn live_most(&self) -> Option<Pico> {
+        // The guess may exceed the bound, since it is worked out by other rules; the larger is
+        // shown.
         (self.unbounded == 0).then_some(self.live_at_most.max(self.live()))
     }
 
@@ -94,7 +96,7 @@ impl Expected {
         (self.unbounded == 0).then_some(self.batch_at_most.max(self.batch()))
     }
 
-    /// The same with an input so many times as large, as a count of a sample has shown.
+    /// The same with an input this many times as large, as a count of a sample has shown.
     #[must_use]
     pub fn corrected(self, ratio: f64) -> Self {
         Self {
@@ -127,7 +129,7 @@ impl Expected {
         self.unknown_price += other.unknown_price;
     }
 
-    /// How long the live lane takes with so many requests open at once and these ceilings, if the
+    /// How long the live lane takes with this many requests open at once and these ceilings, if the
     /// API's own limits are not lower. Limits are not known before the first answer tells them.
     #[must_use]
     pub fn live_time(&self, concurrency: u32, ceilings: Ceilings) -> Duration {
@@ -137,6 +139,7 @@ impl Expected {
         let answers =
             float(self.jobs) * REQUEST_SECONDS + float(self.output) / OUTPUT_TOKENS_PER_SECOND;
         let seconds = (answers / f64::from(concurrency))
+            // The tightest of the four decides: they are waited for side by side.
             .max(minutes(self.jobs, ceilings.rpm))
             .max(minutes(self.counted_input, ceilings.itpm))
             .max(minutes(self.output, ceilings.otpm));
@@ -174,12 +177,13 @@ impl Forecast {
     }
 
     /// One more request. Tells its estimated input tokens.
-    pub fn add(&mut self, model: &str, body: &RequestBody) -> u64 {
-        let prompt = Prompt::read(body);
-        let bounds = Bounds::read(body);
+    pub fn add(&mut self, model: &str, body: &JsonView<'_>) -> u64 {
+        let prompt = Prompt::of(body);
+        let bounds = Bounds::of(body);
         let searches = bounds.likely_searches();
         let mut expected = self.expect(model, &prompt, searches);
         self.bound(model, &bounds, &mut expected);
+        // `entry` would copy the name of the model for every line.
         match self.by_model.get_mut(model) {
             Some(sums) => sums.add(&expected),
             None => {
@@ -221,6 +225,7 @@ impl Forecast {
                 expected.live_at_most = live;
                 expected.batch_at_most = batch;
             }
+            // Without a price nothing can be bounded, and that is counted already.
             (Err(why), _) | (_, Err(why)) if expected.unknown_price == 0 => {
                 expected.unbounded = 1;
                 self.unbounded.get_or_insert(why);
@@ -240,6 +245,7 @@ impl Forecast {
         let results = results(estimate.input, searches);
         let known = self.prices.model(model);
         let bound = known.map(|known| known.max_output_tokens);
+        // A model that the table does not know has no bound to fall back on.
         let most_output = prompt.max_tokens.or(bound).unwrap_or(estimate.output);
         let least = known.and_then(|known| known.min_cacheable_tokens);
         let mut cached = self.cached(model, prompt, estimate.input, least.unwrap_or_default());
@@ -260,6 +266,8 @@ impl Forecast {
         };
         // A price may depend on the size of the prompt, so output is priced together with it.
         let with = |tokens: Tokens, output, batch| cost(Tokens { output, ..tokens }, batch).total;
+        // A batch may find nothing in the cache, since its requests run at any time: the dearer
+        // guess.
         let (live, batch) = (cost(cached, false), cost(plain, true));
         let fees = Usage {
             web_searches: searches,
@@ -304,8 +312,11 @@ impl Forecast {
         let known = |hash: &u64| self.prefixes.contains(hash);
         let warm = std::iter::once(longest)
             .chain(long)
+            // From the longest: what is read from the cache is the longest prefix that was written
+            // before.
             .find(|prefix| known(&prefix.hash));
         tokens.cache_read = warm.map_or(0, |prefix| share(prefix.tokens));
+        // The mark on the longest prefix writes what the warm one did not hold.
         let written = share(longest.tokens) - tokens.cache_read;
         tokens.input = input - tokens.cache_read - written;
         if longest.for_an_hour {
@@ -359,7 +370,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Expected, Forecast};
-    use crate::model::{Pico, RequestBody};
+    use crate::model::{JsonView, Pico};
     use crate::policy::{Ceilings, PriceTable};
 
     const MODEL: &str = "claude-opus-4-6";
@@ -368,7 +379,7 @@ mod tests {
         let at = "2026-11-22T00:00:00Z".parse().unwrap();
         let mut forecast = Forecast::new(PriceTable::embedded(), at, None);
         for body in bodies {
-            forecast.add(MODEL, &RequestBody::from_json(body.as_str()));
+            forecast.add(MODEL, &JsonView::of(body.as_str()));
         }
         forecast
     }
@@ -418,7 +429,7 @@ mod tests {
     #[test]
     fn a_model_without_a_price_is_in_no_sum() {
         let mut forecast = forecast(&[]);
-        forecast.add("someone-elses", &RequestBody::from_json(body("", 1)));
+        forecast.add("someone-elses", &JsonView::of(&body("", 1)));
         let total = forecast.total();
         assert_eq!(
             (total.unknown_price, total.live_most()),

@@ -73,6 +73,7 @@ impl Hours {
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         let time = now.to_zoned(self.zone.clone()).time();
+        // Else the window spans midnight, and is open on both sides of it.
         if self.from < self.to {
             self.from <= time && time < self.to
         } else {
@@ -91,6 +92,7 @@ impl Hours {
         let days = (0..4).filter_map(|day| today.checked_add(Span::new().days(day)).ok());
         let starts = days.flat_map(|day| {
             let start = self.zone.to_ambiguous_zoned(day.to_datetime(self.from));
+            // Where the clock is put back the start comes twice; either may be the next.
             [start.clone().earlier(), start.later()]
         });
         let starts = starts.flatten().map(|start| start.timestamp());
@@ -102,8 +104,10 @@ impl Hours {
             .map(|change| change.timestamp());
         starts
             .chain(changes)
+            // A start in a gap is shifted, and may then lie outside of the window.
             .filter(|at| *at > now && self.is_open(*at))
             .min()
+            // No start within four days is a zone that we do not foresee: look again in an hour.
             .unwrap_or_else(|| now.checked_add(1.hour()).unwrap_or(Timestamp::MAX))
     }
 }
@@ -113,6 +117,7 @@ fn time(text: &str) -> Result<Time, HoursError> {
     let (hour, minute) = text.split_once(':').ok_or_else(bad)?;
     let is_number =
         |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    // `+8:00` and `8:5` would parse as numbers, and be somebody's slip.
     if !is_number(hour) || !is_number(minute) || minute.len() != 2 {
         return Err(bad());
     }

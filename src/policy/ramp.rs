@@ -54,6 +54,7 @@ impl Ramp {
         }
     }
 
+<<<<<<< HEAD
     fn doublings(&self, now: Timestamp) -> u32 {
         let waited_ms = self.since.map_or(0, |since| now.duration_since(since).as_millis());
         let doublings = waited_ms.max(0) / i128::try_from(DOUBLED_EVERY.as_millis()).unwrap_or(1);
@@ -72,6 +73,15 @@ impl Ramp {
     pub fn started(&mut self, now: Timestamp) {
         if self.by_time {
             self.since.get_or_insert(now);
+=======
+    /// A request was answered as it should.
+    pub fn good(&mut self) {
+        self.good = self.good.saturating_add(1);
+        if self.good >= self.allowed {
+            // At least the first step: after a probe of one, six more rounds would be lost.
+            self.allowed = self.allowed.saturating_mul(2).max(FIRST);
+            self.good = 0;
+>>>>>>> w-json
         }
     }
 

@@ -24,7 +24,7 @@ const MOST_SHARE: f64 = 0.5;
 const SHARE_OVER: f64 = 50.0;
 /// They are also more than this many times those that left among them and are open still.
 const MORE_THAN_OPEN: usize = 2;
-/// A request that is so many times the limit in our estimate is larger than it in truth.
+/// A request that is this many times the limit in our estimate is larger than it in truth.
 const SURELY_LARGER: f64 = 1.25;
 /// Refusals after which a request that is larger than its limit has failed.
 pub const TOO_LARGE_TRIES: u32 = 3;

@@ -59,7 +59,9 @@ impl Way {
 #[must_use]
 pub fn way(forced: Option<Lane>, deadline: Option<Timestamp>, now: Timestamp, scale: f64) -> Way {
     match (forced, deadline) {
+        // Without a deadline nobody said that the answers may wait a day.
         (Some(Lane::Live), _) | (None, None) => Way::Live,
+        // The user's word beats the deadline: rescuing it live would cost twice as much.
         (Some(Lane::Batch), _) => Way::BatchOnly,
         (None, Some(deadline)) if deadline < batch_from(now, scale) => Way::Live,
         (None, Some(deadline)) if deadline < add(now, scaled(BATCH_ALONE_FROM, scale)) => {
@@ -93,7 +95,7 @@ pub struct LiveSpeed {
 }
 
 impl LiveSpeed {
-    /// What is assumed before anything was measured: so many long answers at once.
+    /// What is assumed before anything was measured: this many long answers at once.
     #[must_use]
     pub fn assumed(concurrency: u32) -> Self {
         Self {
@@ -117,15 +119,17 @@ pub fn rescue_at(
     SignedDuration::try_from(margin)
         .ok()
         .and_then(|margin| deadline.checked_sub(margin).ok())
+        // No time before the calendar's first: rescue at once.
         .unwrap_or(Timestamp::MIN)
 }
 
-/// The time that the live lane is given for so many jobs.
+/// The time that the live lane is given for this many jobs.
 fn work(jobs: u64, live: LiveSpeed) -> Duration {
     #[expect(
         clippy::cast_precision_loss,
         reason = "a run has far fewer jobs than a float has exact integers"
     )]
+    // Divided by zero this is infinite, which the conversion below turns into the longest wait.
     let sending = jobs as f64 / live.jobs_per_s.max(0.0);
     let needed = (sending + live.longest_latency.as_secs_f64()) * HEADROOM;
     // No jobs at a rate of zero is no number.

@@ -10,7 +10,7 @@
 //! Sources: the model pages of Anthropic, AWS and Google; the lists of `OpenRouter`, Vercel and
 //! `LiteLLM`, as of 2026-11.
 
-/// Who may stand before a model's name, with a slash behind: services that sell at list prices, and
+/// Who may stand before a model's name, with a slash after it: services that sell at list prices, and
 /// the words by which their ways are told apart.
 const ROUTES: [&str; 27] = [
     "anthropic",
@@ -52,7 +52,7 @@ const PROFILES: [(&str, bool); 6] = [
 ];
 /// Bedrock's word for the maker. Without a profile before it a request stays in its region.
 const MAKER: &str = "anthropic.";
-/// What may stand behind a colon: `OpenRouter`'s variants, none of which has a price of its own.
+/// What may stand after a colon: `OpenRouter`'s variants, none of which has a price of its own.
 /// `online` has one (its searches), and is not here.
 const VARIANTS: [&str; 6] = [
     "thinking",
@@ -106,6 +106,7 @@ impl Shape {
             _ => format!("{major}-{minor}"),
         };
         match major {
+            // Claude 3 and before have the version first.
             0..4 => format!("claude-{version}-{}", self.family),
             _ => format!("claude-{}-{version}", self.family),
         }
@@ -118,6 +119,7 @@ pub(super) fn read(name: &str) -> Option<Spelling> {
     let (name, mut is_regional) = without_place(&name)?;
     let (name, profile) = without_profile(name)?;
     is_regional |= profile;
+    // From the outside in: each form wraps the one before.
     let name = without_variants(name)?;
     let name = without_day_of_vertex(name)?;
     let name = without_version_of_bedrock(&name);
@@ -128,7 +130,7 @@ pub(super) fn read(name: &str) -> Option<Spelling> {
     })
 }
 
-/// The name behind an ARN, a path of Vertex, or the routes before it; and whether they say a region.
+/// The name after an ARN, a path of Vertex, or the routes before it; and whether they say a region.
 fn without_place(name: &str) -> Option<(&str, bool)> {
     if let Some(arn) = name.strip_prefix(ARN) {
         let (place, name) = arn.rsplit_once('/')?;
@@ -147,13 +149,15 @@ fn without_place(name: &str) -> Option<(&str, bool)> {
             "publishers" if places.next()? == "anthropic" && places.next()? == "models" => {}
             _ if is_region(place) => is_regional = true,
             _ if ROUTES.contains(&place) => {}
+            // A part that is not understood may name another model, and a wrong price is worse than
+            // none.
             _ => return None,
         }
     }
     Some((name, is_regional))
 }
 
-/// `us-east-1`, as `LiteLLM` writes it behind `bedrock/`.
+/// `us-east-1`, as `LiteLLM` writes it after `bedrock/`.
 fn is_region(place: &str) -> bool {
     let parts: Vec<_> = place.split('-').collect();
     matches!(parts[..], [continent, side, number]
@@ -166,6 +170,7 @@ fn without_profile(name: &str) -> Option<(&str, bool)> {
         return Some((name, false));
     };
     let is_regional = match before.strip_suffix('.') {
+        // `anthropic.claude-...` without a profile is answered in the region that was asked.
         None if before.is_empty() => true,
         None => return None,
         Some(profile) => PROFILES.iter().find(|(known, _)| *known == profile)?.1,
@@ -185,7 +190,7 @@ fn without_variants(name: &str) -> Option<&str> {
     parts.all(is_known).then_some(name)
 }
 
-/// Vertex writes the day, or what stands for the newest, behind an `@`.
+/// Vertex writes the day, or what stands for the newest, after an `@`.
 fn without_day_of_vertex(name: &str) -> Option<String> {
     match name.split_once('@') {
         None => Some(name.to_owned()),
@@ -204,10 +209,11 @@ fn without_version_of_bedrock(name: &str) -> &str {
     }
 }
 
-/// Takes a model's own name apart: family and version in either order, and perhaps a day behind.
+/// Takes a model's own name apart: family and version in either order, and perhaps a day after them.
 pub(super) fn shape(name: &str) -> Option<Shape> {
     let name = name.to_ascii_lowercase();
     let mut parts: Vec<_> = name.split(['-', '_', '.', ' ']).collect();
+    // Prices are known of no other maker.
     if parts.first() != Some(&"claude") {
         return None;
     }
@@ -216,6 +222,7 @@ pub(super) fn shape(name: &str) -> Option<Shape> {
         .pop_if(|last| is_number(last, DATE_DIGITS..=DATE_DIGITS))
         .map(str::to_owned);
     let is_word = |part: &&str| part.len() > 1 && part.bytes().all(|b| b.is_ascii_lowercase());
+    // The family is the one word: first in new names, last in old ones.
     let family = match (parts.first(), parts.last()) {
         (Some(first), _) if is_word(first) => parts.remove(0),
         (_, Some(last)) if is_word(last) => parts.pop()?,

@@ -25,7 +25,7 @@ const WARN_AT: [u8; 2] = [75, 90];
 /// it, so this only has to be large.
 const UNBOUNDED_OUTPUT: u64 = 128_000;
 
-/// So much of the budget, in per cent, may be overrun in the end when all that is in batches costs the
+/// This much of the budget, in per cent, may be overrun in the end when all that is in batches costs the
 /// most that it can. Without it the last requests of a budget would go in ever smaller batches.
 const OVER_PERCENT: i128 = 2;
 
@@ -69,7 +69,7 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// A run that has spent so much already, in this dispatch or an earlier one.
+    /// A run that has spent this much already, in this dispatch or an earlier one.
     #[must_use]
     pub fn new(budget: Pico, spent: Pico) -> Self {
         Self {
@@ -112,19 +112,21 @@ impl Spend {
         self.left_likely().min(self.left_at_most())
     }
 
-    /// Whether so much more may be held.
+    /// Whether this much more may be held.
     #[must_use]
     pub fn room_for(&self, hold: Hold) -> Room {
+        // Both: the likely cost keeps the budget, the largest one keeps its overrun small.
         if hold.likely <= self.left_likely() && hold.most <= self.left_at_most() {
             Room::Now
         } else if self.held.most > Pico::ZERO {
+            // An answer that costs less than was held for it makes room.
             Room::AfterAnAnswer
         } else {
             Room::Never
         }
     }
 
-    /// Something starts that may cost so much. Whoever starts it has asked [`Spend::room_for`];
+    /// Something starts that may cost this much. Whoever starts it has asked [`Spend::room_for`];
     /// what is in a remote batch since an earlier dispatch is held without asking.
     pub fn hold(&mut self, hold: Hold) {
         self.held.likely += hold.likely;
@@ -133,14 +135,16 @@ impl Spend {
 
     /// Something came to its end: what was held for it is free, and this is what it cost.
     pub fn settle(&mut self, hold: Hold, cost: Pico) {
+        // Never below nothing: a batch may be settled in parts, each of them rounded.
         self.held.likely = Pico((self.held.likely - hold.likely).0.max(0));
         self.held.most = Pico((self.held.most - hold.most).0.max(0));
         self.spent += cost;
     }
 
-    /// So much may have been billed without anybody knowing: it stays out of reach as long as the run
+    /// This much may have been billed without anybody knowing: it stays out of reach as long as the run
     /// lasts.
     pub fn keep(&mut self, amount: Pico) {
+        // A negative amount would raise the budget.
         self.kept += Pico(amount.0.max(0));
     }
 
@@ -156,6 +160,7 @@ impl Spend {
             let (spent, budget) = (self.spent.0, self.budget.0);
             spent.saturating_mul(100) >= budget.saturating_mul(i128::from(*percent))
         };
+        // One dear answer may pass two marks at once.
         let highest = WARN_AT.into_iter().filter(passed).max()?;
         let is_news = highest > self.warned;
         self.warned = self.warned.max(highest);
@@ -174,6 +179,7 @@ impl Spend {
     }
 
     fn overrun(&mut self) -> Option<u8> {
+        // A budget of zero is allowed, and stops everything.
         let percent = self.spent.0.saturating_mul(100) / self.budget.0.max(1);
         // More than the budget, however little more.
         let percent = u8::try_from(percent.max(101)).unwrap_or(u8::MAX);

@@ -12,14 +12,14 @@ use super::circuit::DIFFERENT_JOBS;
 use crate::clock::add;
 use crate::model::{ErrorClass, JobId};
 
-/// So many such answers in a row are enough, if they are of [`DIFFERENT_JOBS`].
+/// This many such answers in a row are enough, if they are of [`DIFFERENT_JOBS`].
 const ENOUGH: u32 = 20;
-/// And so many after a halt, while one request goes at a time.
+/// And this many after a halt, while one request goes at a time.
 const ENOUGH_AFTER_HALT: u32 = 5;
-/// Else, in a run in which nothing has ever succeeded, so long with nothing else; times the retry
+/// Else, in a run in which nothing has ever succeeded, this long with nothing else; times the retry
 /// scale.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// And so many: one job is tried again so often within that time.
+/// And this many: one job is tried again so often within that time.
 const FEW: u32 = 5;
 
 /// An answer, as far as it matters here.
@@ -64,6 +64,7 @@ impl Unusable {
 
     /// Such an answer came. Tells how many there are in a row, if they are enough.
     pub fn came(&mut self, job: JobId, answer: Useless, scale: f64, now: Timestamp) -> Option<u32> {
+        // Others of the run have succeeded, so a job's own refusal says nothing of them.
         if answer.is_its_own && !answer.is_all {
             return None;
         }
@@ -81,6 +82,7 @@ impl Unusable {
             jobs: Vec::new(),
         });
         row.answers = row.answers.saturating_add(1);
+        // Only their number up to the bound matters, so no more are kept.
         if row.jobs.len() < DIFFERENT_JOBS && !row.jobs.contains(&job) {
             row.jobs.push(job);
         }

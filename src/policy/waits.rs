@@ -94,6 +94,7 @@ impl Waits {
         let list = self.get(class);
         let place = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
         list.get(place)
+            // The last wait repeats, so that a retry never comes sooner than the one before.
             .or(list.last())
             .copied()
             .unwrap_or(Duration::ZERO)
@@ -112,6 +113,7 @@ fn standard(class: ErrorClass) -> Vec<Duration> {
         | ErrorClass::AccelerationLimited
         | ErrorClass::ConcurrencyLimited
         | ErrorClass::BatchQueueFull => return limit_curve(),
+        // What breaks on the way is mostly gone at once, so these begin soonest.
         _ => &[1, 2, 5, 15, 30, 60],
     };
     seconds.iter().copied().map(Duration::from_secs).collect()
@@ -129,6 +131,7 @@ fn limit_curve() -> Vec<Duration> {
     let mut waits = Vec::new();
     for wait in curve {
         waits.push(wait);
+        // Without a bound of times the curve has no end.
         if wait >= LONGEST_LIMIT_WAIT {
             break;
         }

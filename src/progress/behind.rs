@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So long nothing at all may be taken before a reader is given up.
+/// This long nothing at all may be taken before a reader is given up.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 /// What is handed on at once: a slow reader shows that it lives with each of them.
 const BITE: usize = 4 * 1024;
@@ -38,7 +38,6 @@ struct State {
     stalled: bool,
     /// Why nothing can be written any more.
     failed: Option<String>,
-    /// No more comes.
     closed: bool,
 }
 
@@ -76,6 +75,7 @@ impl Behind {
     )]
     pub fn put(&self, piece: &[u8]) -> bool {
         let mut state = self.0.lock();
+        // A single piece larger than the room is taken all the same, or it could never be written.
         let is_full = state.waiting > 0 && state.waiting + piece.len() > self.0.room;
         if is_full || state.failed.is_some() {
             return false;
@@ -92,6 +92,7 @@ impl Behind {
     pub fn settle(&self, patience: Duration) -> bool {
         let mut state = self.0.lock();
         while state.waiting > 0 {
+            // Whoever reads did not take anything before: nobody waits twice for it.
             if state.stalled {
                 return false;
             }
@@ -126,6 +127,8 @@ impl Shared {
 
     fn serve<W: Write>(&self, mut out: W) -> io::Result<()> {
         while let Some(piece) = self.next() {
+            // Small bites show a slow reader as slow; one large write would look like a stalled
+            // one.
             for bite in piece.chunks(BITE) {
                 out.write_all(bite)?;
                 out.flush()?;
@@ -150,7 +153,9 @@ impl Shared {
     /// The thread ends: nobody waits for anything any more.
     fn end(&self, failed: Option<String>) {
         let mut state = self.lock();
+        // The first failure is the cause of the later ones.
         state.failed = failed.or(state.failed.take());
+        // Nothing will take them, and who waits for room must go on.
         state.pieces.clear();
         state.waiting = 0;
         self.changed.notify_all();

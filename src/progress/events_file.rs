@@ -12,7 +12,7 @@ use crate::model::{Event, EventKind, plural};
 
 /// What waits for a slow reader, at most: some ten thousand events.
 const ROOM: usize = 4 << 20;
-/// Handed on before the next tick when so much has come together.
+/// Handed on before the next tick when this much has come together.
 const LARGE: usize = 64 * 1024;
 
 /// Told, in words for the user, when the file does not get every event.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::message::one_line;
 use super::numbers::{allowed_at_once, dollars_or_unknown, rate, short_duration};
-use super::tally::{Phase, Tally, Wait};
+use super::tally::{NextTry, Phase, Tally};
 use crate::model::{plural, thousands};
 
 /// Stands before everything that was not answered by the real API.
@@ -267,7 +267,7 @@ fn pace(tally: &Tally, now: Timestamp) -> Vec<String> {
 }
 
 /// `529 overloaded: next try in 12s`.
-fn reason(wait: &Wait, now: Timestamp) -> String {
+fn reason(wait: &NextTry, now: Timestamp) -> String {
     let status = wait.http_status.map(|status| status.to_string());
     let class = wait.class.map(|class| class.to_string());
     let what: Vec<_> = status.into_iter().chain(class).collect();

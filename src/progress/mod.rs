@@ -38,7 +38,7 @@ pub use numbers::{allowed_at_once, dollars, short_duration};
 pub use plain::Plain;
 pub use silent::Silent;
 pub use summary::{EndReason, RunSummary};
-pub use tally::{Phase, Said, Tally, Wait};
+pub use tally::{NextTry, Phase, Said, Tally};
 
 #[cfg(test)]
 mod samples;

@@ -10,7 +10,7 @@ pub fn dollars(amount: Pico) -> String {
     format!("${amount}")
 }
 
-/// A sum that leaves something out, if so many attempts have no known price: what was billed is
+/// A sum that leaves something out, if this many attempts have no known price: what was billed is
 /// never called zero.
 #[must_use]
 pub(super) fn dollars_or_unknown(sum: Pico, unknown: u64, all_digits: bool) -> String {

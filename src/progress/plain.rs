@@ -9,7 +9,6 @@ use super::{batches, lines};
 use crate::model::Observer;
 use crate::model::{Event, EventKind, printable};
 
-/// Time between two lines.
 const INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 
 /// Writes one line when a run starts, one every ten seconds, one when it is asked to stop or
@@ -41,6 +40,7 @@ impl<W: Write> Plain<W> {
 
     /// One write for the whole line, so that lines of several writers do not mix.
     fn say(&mut self, line: impl AsRef<str>) {
+        // One write for a line and its end: two processes may share the terminal.
         let mut line = printable(line.as_ref()).into_owned();
         line.push('\n');
         let _ = self.out.write_all(line.as_bytes());

@@ -20,6 +20,7 @@ impl RateWindow {
     pub(super) fn record(&mut self, at: Timestamp) {
         let slot = at.as_millisecond().div_euclid(SLOT_MS) * SLOT_MS;
         match self.slots.back_mut() {
+            // A clock that was set back counts into the last slot, so that slots stay in order.
             Some((last, count)) if slot <= *last => *count += 1,
             _ => self.slots.push_back((slot, 1)),
         }
@@ -42,6 +43,7 @@ impl RateWindow {
             .take_while(|(slot, _)| *slot > oldest - SLOT_MS)
             .map(|(_, count)| count)
             .sum();
+        // At least a second: the first answers would show as thousands a second.
         let age_ms = (now_ms - started.as_millisecond()).clamp(1_000, WINDOW_MS);
         let seconds = f64::from(i32::try_from(age_ms).unwrap_or(i32::MAX)) / 1e3;
         (count, seconds)

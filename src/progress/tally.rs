@@ -14,15 +14,15 @@ use crate::model::{
 
 /// With fewer ends in the window than this, an estimate from the window alone would jump about.
 const ENOUGH_FOR_ETA: u64 = 10;
-/// So many failures without a success between, and none for so long: nothing succeeds.
+/// This many failures without a success between, and none for this long: nothing succeeds.
 const SEVERAL: u64 = 5;
 const RECENT: SignedDuration = SignedDuration::from_secs(10);
-/// After so long of the same failure the words of whoever says it are shown.
+/// After this long of the same failure the words of whoever says it are shown.
 const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Why a job waits for its next try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wait {
+pub struct NextTry {
     /// When it is tried again.
     pub next_try_at: Timestamp,
     /// What went wrong.
@@ -79,7 +79,7 @@ pub enum Phase {
     Ended,
 }
 
-/// Where a run stands, as far as its events tell. A `run_started` event begins it anew, so several
+/// Where a run stands, as far as its events tell. A `run_started` event begins it again, so several
 /// runs may follow each other.
 ///
 /// Its memory grows with the jobs that are in flight or wait for a retry, never with the run.
@@ -129,7 +129,7 @@ pub struct Tally {
     pub store_silent: Option<Timestamp>,
     /// Nothing is sent before, for the hours that the user has set.
     pub closed_until: Option<Timestamp>,
-    /// The last warning: so many per cent of a budget of so many dollars are spent.
+    /// The last warning: this many per cent of a budget of this many dollars are spent.
     pub budget: Option<(u8, Pico)>,
     /// How few requests the budget allows to be open, and with what `max_tokens` how many, if it is
     /// what keeps more from being open.
@@ -144,9 +144,9 @@ pub struct Tally {
     ended_here: u64,
     window: RateWindow,
     in_flight: HashSet<Box<str>>,
-    waiting: HashMap<Box<str>, Wait>,
+    waiting: HashMap<Box<str>, NextTry>,
     /// Jobs that wait since before this dispatch, and the first of them.
-    before: Option<(u64, Wait)>,
+    before: Option<(u64, NextTry)>,
     succeeded_here: u64,
     /// Attempts that failed since the last one that did not.
     failing: u64,
@@ -160,6 +160,7 @@ impl Tally {
         match &event.kind {
             EventKind::RunStarted { .. } => {
                 *self = Self {
+                    // The choice of the user outlives the run that was watched before.
                     all_digits: self.all_digits,
                     ..Self::begin(event)
                 };
@@ -183,6 +184,7 @@ impl Tally {
             | EventKind::CircuitProbed { .. }
             | EventKind::CircuitClosed { .. } => self.circuit_changed(&event.kind),
             EventKind::EndpointSwitched { model, endpoint } => {
+                // Without an endpoint the event says that the model is back at the first.
                 self.elsewhere.remove(model);
                 let elsewhere = endpoint.clone().map(|endpoint| Elsewhere {
                     endpoint,
@@ -348,11 +350,13 @@ impl Tally {
     }
 
     fn attempt_started(&mut self, custom_id: &str, n: u32) {
+        // The attempt that goes first after a halt ends the wait.
         if matches!(self.phase, Phase::Waiting { .. }) {
             self.phase = Phase::Running;
         }
         self.attempts += 1;
         self.retries += u64::from(n > 1);
+        // A retry of an earlier dispatch: it is among those whose number alone is known.
         if self.waiting.remove(custom_id).is_none() && n > 1 {
             self.fewer_before(1);
         }
@@ -377,12 +381,14 @@ impl Tally {
             return;
         };
         self.in_flight.remove(custom_id.as_str());
+        // A failure that ends its job is no reason why others wait.
         let again = error_class.filter(|_| next_try_at.is_some());
         self.heard(*outcome, again, message.as_deref(), at);
         self.input_tokens = self.input_tokens.saturating_add(*input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(*output_tokens);
         match cost_usd {
             Some(cost) => self.cost += *cost,
+            // Counted apart, so that the sum does not look complete.
             None => self.unknown_price += 1,
         }
         if let Some(class) = error_class
@@ -394,7 +400,7 @@ impl Tally {
         if let Some(next_try_at) = next_try_at
             && *lane == Lane::Live
         {
-            let wait = Wait {
+            let wait = NextTry {
                 next_try_at: *next_try_at,
                 class: *error_class,
                 http_status: *http_status,
@@ -445,7 +451,7 @@ impl Tally {
 
     /// Of the jobs that wait, the one that is tried first, and why it waits.
     #[must_use]
-    pub fn next_wait(&self) -> Option<Wait> {
+    pub fn next_wait(&self) -> Option<NextTry> {
         let before = self.before.map(|(_, wait)| wait);
         self.waiting.values().copied().chain(before).min()
     }
@@ -474,6 +480,8 @@ impl Tally {
             return None;
         }
         let (recent, seconds) = self.window.look_back(started, now);
+        // Slow jobs end more rarely than the window is long; then the mean since the start is
+        // steadier.
         let pace = if recent >= ENOUGH_FOR_ETA {
             approximate(recent) / seconds
         } else {
@@ -481,6 +489,7 @@ impl Tally {
             approximate(self.ended_here) / age
         };
         let eta = Duration::try_from_secs_f64((approximate(self.open()) / pace).ceil()).ok()?;
+        // No run ends before its last retry is due.
         (self.longest_wait(now) <= eta).then_some(eta)
     }
 
@@ -554,7 +563,7 @@ impl Tally {
         else {
             return;
         };
-        let wait = Wait {
+        let wait = NextTry {
             next_try_at: *next_try_at,
             class: *error_class,
             http_status: *http_status,
@@ -577,7 +586,7 @@ impl Tally {
         self.batches.observe(kind);
     }
 
-    /// So many jobs that waited since before this dispatch go again.
+    /// This many jobs that waited since before this dispatch go again.
     fn fewer_before(&mut self, fewer: u64) {
         self.before = self
             .before

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Phase, Tally, Wait};
+use super::{NextTry, Phase, Tally};
 use crate::model::{AttemptOutcome, ErrorClass, Event, EventKind, JobState, Pico};
 use crate::progress::samples::{
     answered, at, busy_run, circuit_opened, event, halted, job_ended, overloaded, run_ended,
@@ -29,7 +29,7 @@ fn a_busy_run_adds_up() {
 
 #[test]
 fn the_first_of_the_waits_is_shown() {
-    let wait = Wait {
+    let wait = NextTry {
         next_try_at: at(21_500),
         class: Some(ErrorClass::Overloaded),
         http_status: Some(529),

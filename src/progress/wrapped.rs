@@ -7,10 +7,10 @@ const BETWEEN: &str = " · ";
 /// What a line that goes on begins with.
 const INDENT: &str = "  ";
 
-/// The text with every line broken that is longer than so many columns: between its parts, else
+/// The text with every line broken that is longer than this many columns: between its parts, else
 /// between words, else anywhere.
 pub(super) fn wrapped(text: &str, columns: usize) -> String {
-    // A cursor behind the last column is on the next line for some terminals.
+    // A cursor past the last column is on the next line for some terminals.
     let most = columns.saturating_sub(1).max(20);
     let lines: Vec<_> = text.lines().map(|line| broken(line, most)).collect();
     lines.join("\n")

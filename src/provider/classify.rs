@@ -53,17 +53,22 @@ pub fn classify_response(
 /// Classifies an error of the API, from whichever way it came.
 #[must_use]
 pub fn classify_error(facts: &ErrorFacts<'_>) -> ErrorClass {
+    // Words first: one type or status stands for several faults, and only the message tells them
+    // apart.
     if let Some(class) = rules::by_words(facts) {
         return class;
     }
     let by_type = || facts.kind.and_then(rules::status_of);
     match facts.status {
+        // The API names the path it does not have; else 404 is a model or a batch that does not
+        // exist.
         Some(404) if rules::names_the_path(facts.message.unwrap_or_default()) => {
             ErrorClass::WrongEndpoint
         }
         Some(status) => class_of_status(status)
             .or_else(|| by_type().and_then(class_of_status))
             .unwrap_or(match status {
+                // A status that we do not know keeps the meaning of its hundred.
                 400..=499 => ErrorClass::InvalidRequest,
                 _ => ErrorClass::Unknown,
             }),
@@ -113,8 +118,10 @@ impl Answer<'_> {
     pub(super) fn classify(&self) -> Result<Message, Box<Failure>> {
         let body = read_body(self.body);
         match body {
+            // A message under an error status was never accepted by the API.
             Body::Message(message) if self.is_success() => self.success(message),
             Body::Error(error) => Err(self.api_error(&error)),
+            // Gateways put their errors under 200, which would look like a broken answer.
             Body::BareError(error) if self.is_success() => Err(self.bare_error(&error)),
             body if self.is_success() => Err(self.bad_response(&body)),
             body => Err(self.foreign_error(&body)),
@@ -150,6 +157,7 @@ impl Answer<'_> {
     pub(super) fn classify_oversized(&self, limit: usize) -> Box<Failure> {
         let message = format!("the answer is longer than {limit} bytes");
         match self.classify() {
+            // An error page of any length is classified by its status.
             Err(failure) if !self.is_success() => failure,
             _ => self.failure(ErrorClass::BadResponse, &message),
         }
@@ -196,6 +204,7 @@ impl Answer<'_> {
         });
         let mut failure = self.failure(class, &self.words_of(error));
         let raw = self.body.trim_ascii();
+        // Longer ones quote the request, which is no evidence and not ours to keep twice.
         failure.evidence.raw_error = (raw.len() <= MAX_RAW_ERROR).then(|| {
             let raw = String::from_utf8_lossy(raw);
             self.redactor.redact(&raw).into_owned()
@@ -211,6 +220,7 @@ impl Answer<'_> {
             return Some(self.status);
         }
         let told = code?.parse().ok();
+        // A code below that is a number of another kind.
         told.filter(|status| (400..600).contains(status))
     }
 
@@ -254,6 +264,7 @@ impl Answer<'_> {
             Body::OtherJson(Some(message)) => message,
             Body::BareError(error) => {
                 let failure = self.bare_error(&error);
+                // Known words or a status say more than that the stream broke.
                 if failure.class != ErrorClass::BadResponse {
                     return failure;
                 }
@@ -406,7 +417,7 @@ fn meaning_of_foreign(status: u16) -> Option<&'static str> {
     })
 }
 
-/// So much of a page's words that ours have room behind them.
+/// This much of a page's words that ours have room after them.
 fn cut(message: &str) -> String {
     one_line(message, MAX_ERROR_TEXT / 2)
 }

@@ -72,7 +72,7 @@ fn too_slow(limit: Duration) -> io::Error {
 mod tests {
     use super::*;
 
-    /// Opens a connection after so long.
+    /// Opens a connection after this long.
     struct Opens(Duration);
 
     impl Service<()> for Opens {

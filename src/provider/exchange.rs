@@ -99,6 +99,7 @@ impl ApiClient {
     ) -> Result<Response, Break> {
         let opening = request.headers(self.headers.clone()).send();
         let mut response = within(terms.timeout, opening, timeout_words).await?;
+        // Taken and not copied: the body alone is read from here.
         let headers = std::mem::take(response.headers_mut());
         seen.begin(
             response.status().as_u16(),
@@ -121,7 +122,11 @@ impl ApiClient {
             let limit = patience.limit(&seen.payload, seen.is_stream);
             let chunk = match at_most(limit, response.chunk()).await {
                 Some(chunk) => chunk.map_err(|error| broken_body(&error))?,
+                // A server that leaves the connection open is no fault of a message that has come
+                // whole.
                 None if seen.payload.is_whole() => return Ok(()),
+                // A stream sends pings, so silence is a fault; a plain answer is silent while it is
+                // made.
                 None if seen.payload.events().is_some() || seen.is_stream => {
                     return Err((Broken::Timeout, patience.words()));
                 }
@@ -133,6 +138,7 @@ impl ApiClient {
             let Some(chunk) = chunk else {
                 return Ok(());
             };
+            // Asked for before the piece is taken, so that the budget bounds what is in memory.
             let room = seen.payload.held() + chunk.len();
             let reading = seen
                 .reading
@@ -171,12 +177,14 @@ impl ApiClient {
             }
             // Time in which it was we who did not read counts for nothing.
             let waited = stall.waited();
+            // Only what was waited since the last extension; the rest was granted before.
             left = waited.saturating_sub(excused);
             excused = waited;
             if left.is_zero() {
                 break Some((Broken::Timeout, timeout_words(limit)));
             }
         };
+        // It borrows what has come.
         drop(both);
         seen.payload.finish();
         broken
@@ -212,11 +220,13 @@ impl ApiClient {
             redactor: &self.redactor,
             altered: Altered::default(),
         };
+        // A stream is judged even when it broke: what came of it may be billed.
         if let Some(stream) = seen.payload.events() {
             tell_unknown(stream);
             return stream.classify(answer, self.why_cut(seen, broken).as_deref());
         }
         match broken {
+            // Reading ended at our bound, so this is no break of the connection.
             None if seen.payload.is_oversized() => {
                 Err(answer.classify_oversized(self.max_response_bytes))
             }
@@ -350,7 +360,6 @@ async fn at_most<T>(limit: Option<Duration>, step: impl Future<Output = T>) -> O
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) head: Option<(u16, HeaderMap)>,
-    /// When its head came.
     began: Option<Instant>,
     pub(super) payload: Payload,
     /// How much of the request has left.
@@ -368,6 +377,8 @@ impl Seen {
             terms.brings_message && is_success(status),
             is_event_stream(view),
         ) {
+            // The head decides and not what was asked for: gateways stream unasked, or do not
+            // stream.
             (true, true) => Form::Events,
             (true, false) => Form::Message,
             (false, _) => Form::Plain,

@@ -81,7 +81,6 @@ pub(super) fn build_page_client(
     build(builder, page, network)
 }
 
-/// Adds proxies and certificates.
 fn build(
     builder: impl Fn() -> ClientBuilder,
     base: &BaseUrl,
@@ -123,7 +122,9 @@ fn at_home(builder: ClientBuilder, base: &BaseUrl) -> ClientBuilder {
 /// What holds for every client.
 fn base_builder() -> ClientBuilder {
     Client::builder()
+        // Each request may be billed: only the store decides to send it again.
         .retry(reqwest::retry::never())
+        // A page that was redirected to need not learn where the request came from.
         .referer(false)
         .gzip(true)
         .user_agent(USER_AGENT)
@@ -131,9 +132,12 @@ fn base_builder() -> ClientBuilder {
 
 fn api_builder(settings: &ClientSettings) -> ClientBuilder {
     let builder = base_builder()
+        // A redirect would take key and prompt to another host.
         .redirect(reqwest::redirect::Policy::none())
         .connector_layer(ConnectLimit(settings.connect_timeout))
+        // As many as may be open: else each burst would make new TLS handshakes.
         .pool_max_idle_per_host(settings.max_connections)
+        // A request is written at once; Nagle's wait would only delay its last piece.
         .tcp_nodelay(true)
         .tcp_keepalive(KEEPALIVE)
         .tcp_keepalive_interval(KEEPALIVE)
@@ -178,6 +182,7 @@ pub(super) fn request_headers(settings: &ClientSettings) -> Result<HeaderMap, Cl
     let mut beta = settings.beta.clone();
     for (name, value) in &settings.custom_headers {
         if name.trim().eq_ignore_ascii_case(BETA) {
+            // One header for all betas, as the API reads only the first of its name.
             beta.push(value.clone());
         } else {
             insert(&mut headers, name, value)?;
@@ -222,6 +227,7 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Client
     let key: HeaderName = name
         .parse()
         .map_err(|_| refused("its name has a character that no header name may have"))?;
+    // After parsing, which has made its letters small.
     if FORBIDDEN_HEADERS.contains(&key.as_str()) {
         return Err(refused("claude-run sets it, or leaves it out on purpose"));
     }
@@ -268,6 +274,7 @@ pub(super) fn redactor_of(headers: &HeaderMap) -> Redactor {
         .filter_map(|(_, value)| value.to_str().ok());
     Redactor::new(
         values
+            // An error may quote the token without its scheme.
             .flat_map(|value| [Some(value), value.split_whitespace().last()])
             .flatten(),
     )

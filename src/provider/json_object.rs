@@ -1,7 +1,9 @@
 //! A JSON object whose members can be set and merged while everything else stays as it was written.
 //!
 //! Values are raw JSON text and keys keep their order, so that what is put together out of a stream
-//! reads like what a plain answer would have said.
+//! reads like what a plain answer would have said. `serde_json::Value` is not enough: it refuses half a
+//! surrogate pair, numbers beyond `f64` and nesting beyond 128 levels, any of which may be in an answer that
+//! was paid for, and to keep order and numbers its features would have to be set for the whole crate.
 
 use crate::model::raw_object::{Member, ObjectError, members};
 
@@ -10,7 +12,6 @@ use crate::model::raw_object::{Member, ObjectError, members};
 pub(super) struct JsonObject(Vec<(String, String)>);
 
 impl JsonObject {
-    /// Reads an object.
     pub(super) fn parse(text: &str) -> Result<Self, ObjectError> {
         Ok(members(text)?.iter().collect())
     }
@@ -26,7 +27,7 @@ impl JsonObject {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Sets a member: in place, or behind all others.
+    /// Sets a member: in place, or after all others.
     pub(super) fn set(&mut self, key: &str, value: String) {
         match self.place(key) {
             Some(at) => self.0[at].1 = value,
@@ -53,8 +54,8 @@ impl JsonObject {
         self.0.iter().position(|(name, _)| name == key)
     }
 
-    /// Where the member `index` of `newer` goes: behind the nearest one before it that is known,
-    /// else before the nearest one behind it, else at the end.
+    /// Where the member `index` of `newer` goes: after the nearest one before it that is known,
+    /// else before the nearest one after it, else at the end.
     fn place_beside(&self, newer: &[(String, String)], index: usize) -> usize {
         let place = |(key, _): &(String, String)| self.place(key);
         let behind = newer[..index].iter().rev().find_map(place).map(|at| at + 1);

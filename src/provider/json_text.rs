@@ -13,7 +13,7 @@ pub(super) fn compact(text: &str) -> String {
     out
 }
 
-/// A JSON object whose end is missing, closed behind its last complete member: what the official
+/// A JSON object whose end is missing, closed after its last complete member: what the official
 /// SDKs make of a tool's input that `max_tokens` cut. None if nothing of an object is there.
 pub(super) fn closed(text: &str) -> Option<String> {
     let (mut strings, mut open) = (Strings::default(), Vec::new());

@@ -20,7 +20,7 @@ use crate::model::RequestBody;
 
 pub use models::ModelsReply;
 
-/// A stream may take so many times the timeout of a plain answer: with the default of ten minutes an
+/// A stream may take this many times the timeout of a plain answer: with the default of ten minutes an
 /// hour, in which the longest output of any model (128,000 tokens) is said to be done.
 pub const STREAM_TIMEOUTS: u32 = 6;
 

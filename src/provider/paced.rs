@@ -21,7 +21,7 @@ use reqwest::{Body, RequestBuilder};
 /// Bytes of a piece. Few enough that a socket takes one at once, enough to cost nothing.
 const PIECE: usize = 64 * 1024;
 
-/// After the first pieces the next one waits so long: some milliseconds for a request that takes
+/// After the first pieces the next one waits this long: some milliseconds for a request that takes
 /// seconds, and time enough for a server nearby to answer.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(2),
@@ -61,7 +61,7 @@ pub(super) fn attach(request: RequestBuilder, body: Bytes, upload: &Upload) -> R
         .body(Body::wrap_stream(pieces(body, upload.clone())))
 }
 
-/// Lets others have a turn after so many pieces.
+/// Lets others have a turn after this many pieces.
 pub(super) async fn turn(pieces: usize) {
     match pieces.checked_sub(1).map(|last| PAUSES.get(last)) {
         None => {}

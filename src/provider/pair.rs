@@ -63,6 +63,7 @@ impl<P: Provider> Provider for Pair<P> {
 /// The body with the model's other id; none if it has none, or is no object (then the endpoint
 /// says what is wrong with it).
 fn renamed(body: &RequestBody, models: &BTreeMap<String, String>) -> Option<RequestBody> {
+    // Most second endpoints know the same names, and need no look into the body.
     if models.is_empty() {
         return None;
     }

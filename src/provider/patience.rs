@@ -15,7 +15,7 @@ use crate::model::duration::format_duration;
 /// How long the end of an answer is waited for that is whole without it.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// Pings alone may come for so many idle timeouts: with the default of two minutes as long as a plain
+/// Pings alone may come for this many idle timeouts: with the default of two minutes as long as a plain
 /// answer may be silent.
 const PINGS_ALONE: u32 = 5;
 
@@ -28,7 +28,7 @@ pub(super) struct Patience {
     /// Bytes came last.
     heard: Instant,
     taken: usize,
-    /// So long nothing was told: anything but pings.
+    /// This long nothing was told: anything but pings.
     untold: Duration,
     life: u64,
     /// A plain answer of that length was not whole.
@@ -48,7 +48,6 @@ impl Patience {
         }
     }
 
-    /// Bytes have come.
     pub(super) fn heard(&mut self, payload: &Payload) {
         self.untold += self.heard.elapsed().min(self.idle);
         self.heard = Instant::now();

@@ -73,6 +73,7 @@ impl Payload {
     pub(super) fn take(&mut self, bytes: &[u8]) {
         let room = self.limit - self.taken;
         self.oversized |= bytes.len() > room;
+        // What fits is kept: it may show what the answer is.
         let bytes = &bytes[..bytes.len().min(room)];
         self.taken += bytes.len();
         match &mut self.kind {
@@ -111,12 +112,14 @@ impl Payload {
                 start.truncate(kept);
             }
             Some(_) if BOM.starts_with(start) => {}
+            // JSON or a page, whatever the head announced.
             Some(b'{' | b'[' | b'<') => self.kind = Kind::Whole(std::mem::take(start)),
             Some(_) if is_event || *announced => {
                 let mut stream = Box::<EventStream>::default();
                 stream.feed(start);
                 self.kind = Kind::Events(stream);
             }
+            // The name of a field may be cut between two pieces: wait for the next.
             Some(_) if may_be_event => {}
             Some(_) => self.kind = Kind::Whole(std::mem::take(start)),
         }
@@ -145,6 +148,7 @@ impl Payload {
             Kind::Events(stream) => stream.is_whole(),
             Kind::Whole(bytes) => {
                 let end = bytes.trim_ascii_end().last();
+                // The last byte is a cheap test before the whole is parsed.
                 matches!(end, Some(b'}'))
                     && matches!(read_body(bytes), Body::Message(_) | Body::Error(_))
             }

@@ -57,6 +57,7 @@ impl ProxyRules {
         let either = |name: &str| set(name.to_owned()).or_else(|| set(name.to_ascii_lowercase()));
         let all = either("ALL_PROXY");
         Self {
+            // ALL_PROXY stands for what the scheme's own variable does not say.
             http: either("HTTP_PROXY").or_else(|| all.clone()),
             https: either("HTTPS_PROXY").or(all),
             none_for: either("NO_PROXY").map_or_else(String::new, |variable| variable.value),
@@ -76,6 +77,7 @@ impl ProxyRules {
             &self.http
         };
         match variable {
+            // A proxy on another machine would reach itself by the name of this one.
             Some(variable) if !base.is_loopback() && !self.excepts(base) => {
                 ProxyServer::parse(variable).map(Some)
             }
@@ -98,6 +100,7 @@ impl ProxyRules {
     ) -> Result<ClientBuilder, ClientError> {
         // Whatever the client would find by itself is switched off.
         let builder = builder.no_proxy();
+        // Asked for the error alone: a proxy that cannot be read must not mean a direct connection.
         self.proxy_for(base)?;
         if base.is_loopback() {
             return Ok(builder);
@@ -128,6 +131,7 @@ impl ProxyServer {
             reason,
         };
         let value = &variable.value;
+        // Without a scheme it is an HTTP proxy, as curl takes it.
         let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
         let scheme = scheme.to_ascii_lowercase();
         let Some((_, port)) = SCHEMES.iter().find(|(known, _)| *known == scheme) else {

@@ -17,6 +17,7 @@ const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(5);
 #[must_use]
 pub fn rate_limits(headers: HeaderView<'_>, began: Timestamp) -> RateLimits {
     let ahead = headers.date().map(|date| date.duration_since(began));
+    // Times of the headers are the server's; a clock that is off here would shift every wait.
     let skew = ahead.filter(|ahead| ahead.abs() > TOLERATED_SKEW);
     let family = |name| family(headers, name, skew.unwrap_or_default());
     RateLimits {
@@ -28,6 +29,7 @@ pub fn rate_limits(headers: HeaderView<'_>, began: Timestamp) -> RateLimits {
 
 fn family(headers: HeaderView<'_>, name: &str, skew: SignedDuration) -> Option<Limit> {
     let field = |suffix| headers.get(&format!("anthropic-ratelimit-{name}-{suffix}"));
+    // A limit of zero would mean to wait for ever.
     let limit = field("limit")?.parse().ok().filter(|limit| *limit > 0)?;
     Some(Limit {
         limit,

@@ -19,14 +19,14 @@ use tokio::time::Instant;
 /// need none of it.
 const LIMIT: usize = 64 * 1024 * 1024;
 
-/// So much of each answer is never counted: ordinary answers must not wait behind monstrous ones. Their
+/// This much of each answer is never counted: ordinary answers must not wait behind monstrous ones. Their
 /// number is bounded by the concurrency.
 const FREE_PER_ANSWER: usize = 256 * 1024;
 
 /// The same of a line of a batch's results, of which hundreds wait to be recorded.
 const FREE_PER_LINE: usize = 32 * 1024;
 
-/// Room is reserved in steps of so much: to ask for each piece would take longer than to read it.
+/// Room is reserved in steps of this much: to ask for each piece would take longer than to read it.
 const STEP: usize = 256 * 1024;
 
 /// A budget of bytes that all clients of a process share. Cloning it shares it.
@@ -58,7 +58,7 @@ impl Default for ReadBudget {
 }
 
 impl ReadBudget {
-    /// A budget of so many bytes.
+    /// A budget of this many bytes.
     #[must_use]
     pub fn of(limit: usize) -> Self {
         Self(Arc::new(Shared {
@@ -101,12 +101,14 @@ impl ReadBudget {
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes so much, if it is there, or if the answer is the one that may go over the limit.
+    /// Takes this much, if it is there, or if the answer is the one that may go over the limit.
     fn take(&self, number: u64, bytes: usize) -> bool {
         let mut state = self.state();
+        // Oldest first: a young answer that fits must not starve an old one that does not.
         let is_next = state.waiting.first().is_none_or(|first| *first >= number);
         let fits = state.reserved + bytes <= self.0.limit;
         let is_over = state.over == Some(number);
+        // One may exceed the limit: if each waited for the others' room, none would ever end.
         let may_go_over = is_next && state.over.is_none();
         if !(is_over || (is_next && fits) || may_go_over) {
             return false;
@@ -121,9 +123,11 @@ impl ReadBudget {
     fn give_back(&self, number: u64, bytes: usize) {
         let mut state = self.state();
         state.reserved -= bytes;
+        // The right passes on when its answer ends, or when there is room for all.
         if state.over == Some(number) || state.reserved <= self.0.limit {
             state.over = None;
         }
+        // Those that are woken ask for the lock at once.
         drop(state);
         self.0.changed.notify_waiters();
     }
@@ -149,8 +153,9 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Waits until there is room for so many bytes of the answer, those that have come included.
+    /// Waits until there is room for this many bytes of the answer, those that have come included.
     pub(super) async fn grow(&mut self, bytes: usize) {
+        // Ordinary answers stay within what is free, and never reach the lock.
         let wanted = bytes.saturating_sub(self.free).next_multiple_of(STEP);
         let Some(more) = wanted.checked_sub(self.reserved).filter(|more| *more > 0) else {
             return;
@@ -174,7 +179,7 @@ impl Reading {
         Arc::clone(&self.stall)
     }
 
-    /// Keeps the room of so many bytes until the answer is let go of, and gives back the rest.
+    /// Keeps the room of this many bytes until the answer is let go of, and gives back the rest.
     pub(super) fn keep(mut self, bytes: usize) -> Reserved {
         let kept = bytes.saturating_sub(self.free).min(self.reserved);
         let rest = self.reserved - kept;

@@ -52,9 +52,11 @@ impl Redactor {
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut forms = Vec::new();
         for secret in secrets {
+            // Masking a short word would tear up ordinary text.
             if secret.len() < MIN_SECRET_BYTES {
                 continue;
             }
+            // JSON may hold it with its quotes and backslashes escaped.
             let quoted = serde_json::Value::from(secret).to_string();
             let escaped = &quoted[1..quoted.len() - 1];
             if escaped != secret {
@@ -91,6 +93,7 @@ impl Redactor {
     fn masked_as_written(&self, text: &str) -> Option<String> {
         let mut plain = PlainText::of(text);
         let mut found: Vec<Range<usize>> = Vec::new();
+        // A gateway may quote a quote; each level has escapes of its own.
         for _ in 0..MOST_LEVELS {
             if !plain.text.contains('\\') {
                 break;

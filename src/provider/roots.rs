@@ -1,7 +1,7 @@
 //! Which certificates are trusted, and what to say of them when one was not accepted.
 //!
 //! Owns the user's own bundle. The system's certificates are found by the TLS library, which goes by
-//! `SSL_CERT_FILE` and `SSL_CERT_DIR`; that these are set is told, because nobody thinks of them.
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR`; that these are set is told, because people forget them.
 
 use std::path::Path;
 
@@ -62,7 +62,7 @@ const BASIC_CONSTRAINTS: [u8; 5] = [0x06, 0x03, 0x55, 0x1D, 0x13];
 const TRUE: [u8; 3] = [0x01, 0x01, 0xFF];
 /// The version of certificates that have extensions.
 const VERSION_3: [u8; 5] = [0xA0, 0x03, 0x02, 0x01, 0x02];
-/// Where the version stands, at the latest: behind two headers.
+/// Where the version stands, at the latest: after two headers.
 const VERSION_ENDS: usize = 16;
 
 /// Whether it surely is no CA's. Certificates from before there were extensions do not say.

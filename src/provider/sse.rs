@@ -69,6 +69,7 @@ impl SseReader {
         each: &mut impl FnMut(Frame),
     ) -> Result<(), Fault> {
         while let Some(&first) = bytes.first() {
+            // CR LF is one line end, and a piece may end between the two.
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
                 bytes = &bytes[1..];
                 continue;
@@ -93,6 +94,7 @@ impl SseReader {
     }
 
     fn extend_line(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        // Without a bound a stream without line ends would take all memory.
         if self.held() + bytes.len() > MAX_EVENT_BYTES {
             return Err(Fault::TooLong);
         }
@@ -102,6 +104,7 @@ impl SseReader {
 
     fn end_line(&mut self, each: &mut impl FnMut(Frame)) {
         let line = std::mem::take(&mut self.line);
+        // A byte order mark is one at the very beginning only.
         let has_bom = !std::mem::replace(&mut self.begun, true);
         let line = match line.strip_prefix(BOM) {
             Some(rest) if has_bom => rest,
@@ -129,6 +132,8 @@ impl SseReader {
         let is_first = self.bare.is_empty();
         self.bare.push_str(line);
         self.bare.push('\n');
+        // A whole error on one line: nothing more of it is to come, and the connection may stay
+        // open.
         if is_first && line.trim_ascii_end().ends_with('}') {
             each(Frame::Bare(std::mem::take(&mut self.bare)));
         }
@@ -136,6 +141,7 @@ impl SseReader {
 
     fn field_line(&mut self, line: &str) {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        // One blank after the colon belongs to the format, any more to the value.
         let value = value.strip_prefix(' ').unwrap_or(value);
         match (field, &mut self.data) {
             ("event", _) => value.clone_into(&mut self.name),
@@ -151,6 +157,7 @@ impl SseReader {
 
     fn end_event(&mut self, each: &mut impl FnMut(Frame)) {
         let name = std::mem::take(&mut self.name);
+        // An event without data is none, by the standard.
         if let Some(data) = self.data.take() {
             each(Frame::Event { name, data });
         }

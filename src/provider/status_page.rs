@@ -92,6 +92,7 @@ impl StatusSource for StatusPage {
             let body = clock::timeout(self.timeout, page.body()).await;
             let told = body.ok().flatten().and_then(|body| read_summary(&body));
             match told {
+                // The second page is asked only where the first says nothing.
                 Some(status) if status.indicator != Indicator::Unknown => return status,
                 _ => tracing::debug!(page = %page.url, "the status page tells nothing"),
             }
@@ -110,6 +111,7 @@ impl Page {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.ok()? {
             body.extend_from_slice(&chunk);
+            // A summary has some kilobytes; more is another page.
             if body.len() > MAX_PAGE_BYTES {
                 return None;
             }
@@ -144,6 +146,7 @@ fn read_summary(body: &[u8]) -> Option<PageStatus> {
             }
         });
     let indicator = match (indicator, maintenance) {
+        // Maintenance does not raise the page's own indicator.
         (Indicator::None, Some(_)) => Indicator::Maintenance,
         (indicator, _) => indicator,
     };

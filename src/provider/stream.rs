@@ -45,7 +45,6 @@ pub(super) struct EventStream {
 }
 
 impl EventStream {
-    /// Takes the next bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         if self.has_ended() {
             return;
@@ -112,6 +111,7 @@ impl EventStream {
                 (Answer { body, ..answer }).classify_event()
             }
             Some(End::Nonsense(why)) => self.nonsense(&answer, why),
+            // A whole message whose last event was cut counts as answered: it was paid for.
             None if !self.fold.is_whole() => {
                 let why = self.fault.as_deref().or(broken);
                 let why = why.unwrap_or("the stream ended before its message was whole");
@@ -122,6 +122,7 @@ impl EventStream {
                 Err(failure) => failure,
             },
         };
+        // What came before the break was billed, so its usage is kept with the failure.
         if failure.message.is_none() {
             failure.partial = self.fold.partial();
         }

@@ -34,7 +34,6 @@ pub(super) struct Altered {
 }
 
 impl Altered {
-    /// Both together.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             characters: self.characters + other.characters,
@@ -74,7 +73,7 @@ pub(super) struct Tidy<'a> {
     pub(super) too_deep: bool,
 }
 
-/// Makes a body fit to be read. Padding of NULs behind it goes with the white space.
+/// Makes a body fit to be read. Padding of NULs after it goes with the white space.
 pub(super) fn tidy(body: &[u8]) -> Tidy<'_> {
     let body = body.strip_prefix(BOM).unwrap_or(body).trim_ascii();
     let end = body
@@ -137,6 +136,7 @@ struct Members<'a> {
 impl<'a> Members<'a> {
     /// Takes a string that stands there. Says which earlier member it makes void, as a key.
     fn string(&mut self, at: usize, raw: &'a str) -> Option<Range<usize>> {
+        // The string after a key is its value.
         if std::mem::replace(&mut self.has_key, true) {
             return None;
         }
@@ -166,6 +166,8 @@ impl Scan {
             match bytes[at] {
                 b'"' => {
                     let end = end_of_string(text, at);
+                    // Keys are remembered up to a bound, so that a hostile object does not fill the
+                    // memory; later doubles stay.
                     if left > 0
                         && let Some(Open::Object(members)) = open.last_mut()
                     {
@@ -185,6 +187,7 @@ impl Scan {
                 _ => drop(open.pop()),
             }
             scan.too_deep |= open.len() > MAX_DEPTH;
+            // It is refused anyway, and the stack of what is open stays small.
             if scan.too_deep {
                 break;
             }
@@ -198,6 +201,7 @@ impl Scan {
         self.repeated.sort_unstable_by_key(|range| range.start);
         let (mut out, mut at) = (String::with_capacity(whole.len()), 0);
         for range in self.repeated {
+            // A doubled member may lie inside of another that is cut out.
             if range.start >= at {
                 out.push_str(&whole[at..range.start]);
             }

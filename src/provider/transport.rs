@@ -42,6 +42,7 @@ impl Broken {
     pub fn class(self) -> ErrorClass {
         match self {
             Self::Dns => ErrorClass::Dns,
+            // A file that is closed meanwhile makes room, so another try may connect.
             Self::Connect | Self::OutOfFiles => ErrorClass::Connect,
             Self::Certificate | Self::Alert => ErrorClass::Tls,
             Self::ProxyLogin => ErrorClass::WrongEndpoint,
@@ -178,6 +179,7 @@ impl Facts {
                 facts.signs.push(Sign::Parse);
             }
             let text = cause.to_string();
+            // Wrappers repeat the words of what they wrap.
             let told = facts.causes.iter().any(|before| before.contains(&text));
             // hyper-util's wrapper names the step that our own words name better.
             if !told && !text.starts_with("client error (") && !cause.is::<reqwest::Error>() {
@@ -225,12 +227,14 @@ impl Facts {
         } else if self.is(Sign::Builder) {
             Broken::Unsendable
         } else if self.is(Sign::Dns) || self.says("failed to lookup address") {
+            // Before the connection: a failed lookup is reported as a failed connection, too.
             Broken::Dns
         } else if self.is(Sign::Connect) {
             Broken::Connect
         } else if self.is(Sign::Timeout) {
             Broken::Timeout
         } else if self.is(Sign::Decode) && self.is_garbage() {
+            // A body that was cut fails to decode as well; garbage alone means broken compression.
             Broken::Undecodable
         } else if self.is(Sign::Parse) {
             Broken::NotHttp

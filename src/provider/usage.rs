@@ -38,6 +38,7 @@ pub(super) fn read_usage(usage: &Value, written: &ModelOutput) -> Usage {
     iterations.extend(left_out(&tokens, &iterations));
     let output = iterations.iter().map(|step| step.tokens.output);
     let output = output.sum::<u64>().max(tokens.output);
+    // A gateway may report no tokens for a long answer; such a count is not believed.
     let tells_output = written.bytes <= output.saturating_mul(MOST_BYTES_PER_TOKEN);
     let searches = match &usage["server_tool_use"] {
         // Only what tells of no searches at all is made good by what stands in the answer.
@@ -136,6 +137,7 @@ impl UsageReader {
 
     fn count(&mut self, object: &Value, name: &str, most: u64) -> u64 {
         let told = &object[name];
+        // A count of another kind is no zero: the cost would be too low.
         self.unreadable |= !(told.is_null() || told.is_u64());
         let count = told.as_u64().unwrap_or(0);
         self.saturated |= count > most;

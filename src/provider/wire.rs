@@ -118,7 +118,6 @@ const MAX_TREE: usize = 256 * 1024;
 /// Most bytes of an error's message that are looked at. Real ones have some hundreds.
 const MAX_WORDS: usize = 64 * 1024;
 
-/// Reads a whole body.
 pub(super) fn read_body(body: &[u8]) -> Body {
     let tidy = tidy(body);
     if tidy.too_deep {
@@ -184,6 +183,7 @@ impl Envelope<'_> {
         let error: ErrorFields<'_> = borrowed(self.error)?;
         let message = words(error.message);
         let details: Option<DetailFields<'_>> = borrowed(error.details);
+        // The code in `details` is the finer one, where both are there.
         let detailed = details.and_then(|details| field(details.error_code));
         Some(WireError {
             kind: field(error.kind)?,

@@ -136,7 +136,7 @@ pub async fn write_attempts_json<R: Reader>(
     Ok(written)
 }
 
-/// Writes the same as a table for people, within so many columns where that can be: what was said
+/// Writes the same as a table for people, within this many columns where that can be: what was said
 /// stands indented below its attempt. The columns are fitted page by page, so that a long ledger is
 /// never held. Returns how many attempts there were; nothing is written for none.
 pub async fn write_attempts_text<R: Reader>(
@@ -174,6 +174,7 @@ async fn next_page<R: Reader>(
     let Some(last) = rows.last() else {
         return Ok(None);
     };
+    // Paged by line, so that a long ledger takes no memory and no long read of the store.
     *after_line = last.line;
     Ok(Some(rows.into_iter().map(AttemptLine::from).collect()))
 }
@@ -237,6 +238,7 @@ fn took(line: &AttemptLine) -> String {
         return "-".to_owned();
     };
     let ms = ended_at.as_millisecond() - line.started_at.as_millisecond();
+    // The clock may have been set back meanwhile.
     let ms = ms.max(0);
     format!("{}.{:03}s", ms / 1_000, ms % 1_000)
 }

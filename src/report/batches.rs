@@ -199,7 +199,7 @@ const CONCESSIONS: [Concession; 3] = [
     Concession::DropIfZero(7),
 ];
 
-/// Batches as a table, one row each, oldest first, within so many columns where that can be. A batch
+/// Batches as a table, one row each, oldest first, within this many columns where that can be. A batch
 /// is shown by the shortest end of its id that means it alone. Empty for no batches.
 #[must_use]
 pub fn batches_table(lines: &[BatchLine], now: Timestamp, width: usize) -> String {

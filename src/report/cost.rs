@@ -162,6 +162,7 @@ fn attempt_sums(groups: &[AttemptGroup]) -> AttemptSums {
             *sums.results_by_class.entry(class).or_default() += n;
         }
     }
+    // A bound that leaves out one attempt would be none.
     sums.maybe_billed_usd_at_most = (sums.maybe_billed_unbounded == 0).then_some(Usd(at_most));
     sums
 }
@@ -203,6 +204,7 @@ fn is_of_use(group: &AttemptGroup) -> bool {
 fn by_model(groups: &[AttemptGroup]) -> Vec<ModelSums> {
     let mut models: BTreeMap<&str, (Sums, BTreeSet<&str>)> = BTreeMap::new();
     for group in groups {
+        // Prices are those of the model that answered.
         let model = group.answered_by.as_ref().unwrap_or(&group.model);
         let (sums, rows) = models.entry(model).or_default();
         sums.add(group);

@@ -30,7 +30,7 @@ pub(super) enum Concession {
     Clip(usize, usize),
     /// These columns have shorter titles.
     Retitle(&'static [(usize, &'static str)]),
-    /// The column goes; its cells stand below their rows, behind these words.
+    /// The column goes; its cells stand below their rows, after these words.
     Below(usize, &'static str),
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Fitted<'a> {
 }
 
 impl<'a> Fitted<'a> {
-    /// A table of these columns, within so many columns of the terminal if its concessions are enough.
+    /// A table of these columns, within this many columns of the terminal if its concessions are enough.
     pub(super) fn new(
         width: usize,
         headings: &'a [Heading],
@@ -75,6 +75,7 @@ impl<'a> Fitted<'a> {
     pub(super) fn draw(&mut self, mut rows: Vec<Row>) -> String {
         let mut headings: Vec<_> = self.headings.iter().copied().map(Some).collect();
         for (n, concession) in self.concessions.iter().enumerate() {
+            // What was conceded for an earlier page stays, so that the columns of one table agree.
             if n >= self.made && natural_width(&headings, &rows) <= self.width {
                 break;
             }
@@ -88,6 +89,7 @@ impl<'a> Fitted<'a> {
         let columns: Vec<_> = headings.iter().flatten().copied().collect();
         let titles: Vec<_> = columns.iter().map(|(title, _)| *title).collect();
         let is_new = titles != self.titles;
+        // Another set of columns needs a head of its own.
         if is_new {
             self.table = Table::new(&columns);
             self.titles = titles;
@@ -164,6 +166,7 @@ fn concede(concession: Concession, headings: &mut [Option<Heading>], rows: &mut 
         }
         Concession::Merge(column, into, title) => {
             for row in rows {
+                // The finer word wins; the coarser one fills the gap.
                 if is_empty(&row.cells[into]) {
                     row.cells[into] = row.cells[column].clone();
                 }

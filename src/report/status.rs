@@ -40,6 +40,8 @@ impl ShownState {
         // Jobs that were put back after the end leave it ready, and so do batches that nobody waits for.
         let begun = run.started_at.is_some() && run.ended_at.is_none();
         match run.state {
+            // Shown by what is left to do and not by the row alone: a stopped run stays ready in
+            // the store.
             RunState::Ready if begun && run.jobs.pending > 0 => Self::Interrupted,
             RunState::Loading | RunState::Ready => Self::Ready,
             RunState::Running if dispatcher_alive => Self::Running,
@@ -159,6 +161,7 @@ impl StatusLine {
             simulated: run.simulated,
             created_at: run.created_at,
             jobs: run.jobs,
+            // The store keeps the last halt; it says nothing once the run goes on.
             halt: halt.filter(|_| run.state == RunState::Halted),
             waiting: None,
         }
@@ -205,7 +208,7 @@ const LIST_CONCESSIONS: [Concession; 10] = [
     Concession::Clip(1, 10),
 ];
 
-/// All runs as a table, one row each, within so many columns where that can be. A run is shown by the
+/// All runs as a table, one row each, within this many columns where that can be. A run is shown by the
 /// shortest end of its id that means it alone. Empty for no runs.
 #[must_use]
 pub fn status_list(lines: &[StatusLine], width: usize) -> String {

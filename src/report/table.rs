@@ -59,6 +59,7 @@ impl Table {
         for (i, column) in self.columns.iter_mut().enumerate() {
             let cells = || rows.iter().filter_map(|row| row.get(i));
             let decimals = cells().map(|cell| from_point(cell).width()).max();
+            // Pages of one table share their widths, which only grow.
             column.decimals = column.decimals.max(decimals.unwrap_or(0));
             let widest = cells().map(|cell| column.shape(cell).width()).max();
             column.width = column.width.max(widest.unwrap_or(0));
@@ -73,13 +74,11 @@ impl Table {
         widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
     }
 
-    /// The heading.
     pub(super) fn head(&self) -> String {
         let titles = self.columns.iter();
         join(titles.map(|column| (column, Cow::Borrowed(column.title))))
     }
 
-    /// One row.
     pub(super) fn row(&self, cells: &[String]) -> String {
         let cells = self.columns.iter().zip(cells);
         join(cells.map(|(column, cell)| (column, column.shape(cell))))
@@ -111,6 +110,7 @@ fn join<'a>(cells: impl Iterator<Item = (&'a Column, Cow<'a, str>)>) -> String {
             Align::Right | Align::Point => line.extend([&*space, &cell]),
         }
     }
+    // No blanks at the end of a line: they would wrap on a narrow terminal.
     line.truncate(line.trim_end().len());
     line
 }
@@ -119,6 +119,7 @@ impl Column {
     /// The cell, filled up to the column's decimals if points are to stand below each other.
     fn shape<'a>(&self, cell: &'a str) -> Cow<'a, str> {
         let missing = self.decimals.saturating_sub(from_point(cell).width());
+        // Cells of fewer decimals are filled up, so that the points stand below each other.
         if self.align != Align::Point || missing == 0 {
             return Cow::Borrowed(cell);
         }

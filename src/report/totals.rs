@@ -92,6 +92,7 @@ pub async fn load_totals<R: Reader>(
             add_estimates(&mut estimates, sums);
         }
     }
+    // Made-up money is no part of a total.
     let real = months.iter().filter(|((simulated, ..), _)| !simulated);
     let real: Vec<_> = real
         .flat_map(|(_, groups)| groups.iter().cloned())

@@ -26,7 +26,7 @@ const MAX_TEXT: usize = 256 * 1024;
 const QUOTED_WORDS: usize = 8;
 /// And in characters: a prompt may be one long word.
 const QUOTED_CHARS: usize = 80;
-/// One answer in so many starts with a thinking block when the model may think.
+/// One answer in this many starts with a thinking block when the model may think.
 const THINKING_EVERY: usize = 4;
 
 const FILLER: [&str; 12] = [
@@ -137,6 +137,7 @@ impl<'a> Draft<'a> {
     }
 
     fn plain(&mut self, thinks: bool) {
+        // Such a request only warms the cache.
         if self.ask().max_tokens == 0 {
             self.stop_reason = "max_tokens";
             return;
@@ -146,6 +147,7 @@ impl<'a> Draft<'a> {
         if thinks || (drawn && may_think(self.ask())) {
             self.think();
         }
+        // A forced call comes without a word before it.
         if let Some(tool) = forced_tool(self.ask()) {
             return self.call(tool);
         }
@@ -169,6 +171,7 @@ impl<'a> Draft<'a> {
     fn think(&mut self) {
         let text = "The question is simulated, so the thinking is too.";
         let spent = tokens::of_bytes(text.len());
+        // Thinking counts against `max_tokens`, and an answer needs some of them, too.
         if spent >= self.room().0 {
             return;
         }
@@ -194,6 +197,7 @@ impl<'a> Draft<'a> {
             .context
             .saturating_sub(self.question.prompt_tokens)
             .saturating_sub(self.output_tokens);
+        // The tighter of the two bounds names the stop reason.
         if by_window < by_request {
             (by_window, "model_context_window_exceeded")
         } else {
@@ -210,8 +214,10 @@ impl<'a> Draft<'a> {
             self.stop_sequence = Some(sequence);
         }
         let (room, end) = self.room();
+        // Even an empty text takes a token.
         let mut spent = tokens::of_bytes(text.len()).max(1);
         if spent > room {
+            // Never inside of a character.
             text.truncate(text.floor_char_boundary(bytes_of(room)));
             spent = room;
             self.stop_reason = end;
@@ -244,6 +250,7 @@ impl<'a> Draft<'a> {
     /// Calls the first tool, unless none may be called or the last message answers a call.
     fn call_tool(&mut self) {
         let ask = self.ask();
+        // A tool was called and has answered: a loop of calls would never end.
         if ask.brings_tool_results() || tools_are_off(ask) {
             return;
         }
@@ -288,6 +295,7 @@ impl<'a> Draft<'a> {
 
     fn fill_up_to(&mut self, tokens: u32, reason: &'static str) {
         self.search();
+        // The receipt says how long it is; the text need not fill the memory.
         let wanted = bytes_of(tokens).min(MAX_TEXT);
         let mut text = String::from("This simulated answer is too long:");
         self.pad(&mut text, wanted);
@@ -343,6 +351,7 @@ fn usage(
     let (cached, window) = (question.cached, question.ask.model.context);
     let input = server_tools::input_tokens(question.prompt_tokens, searches, window);
     AnswerUsage {
+        // The API counts cached tokens apart.
         input_tokens: input.saturating_sub(cached.read + cached.written()),
         cache_creation_input_tokens: cached.written(),
         cache_read_input_tokens: cached.read,

@@ -17,6 +17,7 @@ use super::request::PAUSES_AT;
 
 /// The hash of a body.
 pub(super) fn body_hash(body: &[u8]) -> u64 {
+    // A turn that goes on is the same question, streamed or not, in whatever container.
     let question = without_paused_turn(body);
     let question = without(&question, "stream");
     cache::first_u64(blake3::hash(&without(&question, "container")).as_bytes())
@@ -40,6 +41,7 @@ fn cut_paused_turn(body: &[u8]) -> Option<Vec<u8>> {
         kind: String,
     }
     let text = std::str::from_utf8(body).ok()?;
+    // A search is cheaper than a parse, and hardly any body has it.
     if !text.contains(PAUSES_AT) {
         return None;
     }
@@ -75,7 +77,7 @@ fn cut(body: &[u8], key: &str) -> Option<Vec<u8>> {
     let start = value.as_ptr().addr() - text.as_ptr().addr();
     let before = text[..start].rfind(&quoted)?;
     let (before, after) = (text[..before].trim_end(), &text[start + value.len()..]);
-    // One comma goes with the member: the one behind it, or for the last member the one before.
+    // One comma goes with the member: the one after it, or for the last member the one before.
     let rest = match after.trim_start().strip_prefix(',') {
         Some(rest) => [before, rest.trim_start()].concat(),
         None => [before.strip_suffix(',').unwrap_or(before), after].concat(),

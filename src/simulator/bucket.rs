@@ -47,6 +47,7 @@ impl Bucket {
     /// How long until `amount` is there; zero if it is. What exceeds the capacity waits for a full
     /// bucket, for more there will never be.
     pub(super) fn wait_for(&mut self, amount: f64, now: Instant) -> Duration {
+        // What is larger than the bucket goes when it is full, and leaves a debt.
         let wanted = amount.min(self.capacity);
         self.time_to(wanted, now)
     }

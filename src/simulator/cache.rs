@@ -139,6 +139,7 @@ impl PromptCache {
             return;
         }
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A long-lived simulator must not grow for ever.
         if entries.len() >= MAX_ENTRIES {
             entries.retain(|_, entry| entry.expires > now);
         }
@@ -158,7 +159,9 @@ impl PromptCache {
                     if entry.expires <= now {
                         *entry = fresh;
                     } else {
+                        // It stays readable while another request writes it again.
                         entry.readable_from = entry.readable_from.min(begins);
+                        // A use extends the life of an entry.
                         entry.expires = fresh.expires;
                     }
                 })
@@ -228,6 +231,7 @@ fn segments(ask: &Ask<'_>) -> Result<Vec<Segment>, ApiError> {
     }
     let automatic: Option<CacheControl> = ask.fields.read("cache_control", "a valid dictionary")?;
     if let (Some(control), Some(last)) = (automatic, chain.segments.last_mut()) {
+        // A mark of its own holds where both are there.
         last.mark = last.mark.or(Some(control.ttl));
     }
     Ok(chain.segments)
@@ -309,6 +313,7 @@ fn divide(segments: &[Segment], minimum: u32, stored: impl Fn(u64) -> Option<Ttl
     let marks: Vec<usize> = (0..segments.len())
         .filter(|at| segments[*at].mark.is_some())
         .collect();
+    // The API looks back from each mark, the last one first, for the longest entry.
     let hit = marks.iter().rev().find_map(|mark| {
         (mark.saturating_sub(LOOK_BACK)..=*mark)
             .rev()
@@ -321,6 +326,7 @@ fn divide(segments: &[Segment], minimum: u32, stored: impl Fn(u64) -> Option<Ttl
         used.touched.push((segments[at].prefix, ttl));
         done = used.read;
     }
+    // What was read is not written again.
     let beyond = |at: &&usize| hit.is_none_or(|(hit, _)| **at > hit);
     for at in marks.iter().filter(beyond) {
         let segment = &segments[*at];

@@ -44,6 +44,7 @@ impl Dice {
         };
         let mixed = [seed, body, u64::from(nth), purpose]
             .into_iter()
+            // Mixed one by one: seed 1 of body 2 must not draw like seed 2 of body 1.
             .fold(0, |state, part| scramble(state ^ part));
         Self(fastrand::Rng::with_seed(mixed))
     }
@@ -55,6 +56,7 @@ impl Dice {
 
     /// Uniform in `[0, below)`; 0 when `below` is 0.
     pub(super) fn below(&mut self, below: usize) -> usize {
+        // An empty range would panic.
         if below == 0 { 0 } else { self.0.usize(..below) }
     }
 
@@ -72,6 +74,7 @@ impl Dice {
         if spread == 0.0 {
             return 1.0;
         }
+        // The unit is below one, so the logarithm is never that of zero.
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         let normal = radius * (std::f64::consts::TAU * self.unit()).cos();
         (spread * normal).exp()

@@ -55,7 +55,7 @@ impl Limiter {
         }
     }
 
-    /// Lets a request with so many counted input tokens in, or says when to come back.
+    /// Lets a request with this many counted input tokens in, or says when to come back.
     pub(super) fn admit(
         &self,
         model: &Model,
@@ -196,6 +196,7 @@ impl Class {
             ("anthropic-ratelimit-tokens-limit", tokens.to_string()),
             (
                 "anthropic-ratelimit-tokens-remaining",
+                // A debt of one kind must not hide what is left of the other.
                 thousands(input.max(0.0) + output.max(0.0)),
             ),
             (

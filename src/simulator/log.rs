@@ -130,7 +130,6 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// One more connection.
     pub(super) fn connected(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
@@ -162,7 +161,6 @@ impl Records {
         count.admitted - 1
     }
 
-    /// Counts a Messages request.
     pub(super) fn count(&self, status: Option<u16>, case: &str) {
         let mut totals = lock(&self.stats);
         totals.requests += 1;

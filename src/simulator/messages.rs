@@ -66,6 +66,7 @@ pub(super) async fn create(
     let hash = body_hash(&body);
     let attempt = shared.records.arrived(hash);
     let plan = plan(&shared, &arrival, &body, hash, open.count);
+    // Before the wait: a client that leaves meanwhile has been served all the same.
     shared.records.count(plan.reply.told_status(), plan.case);
     if shared.settings.log_requests {
         let entry = entry(&shared, &arrival, &plan, &body, (hash, attempt), open.count);
@@ -119,6 +120,7 @@ fn entry(
 }
 
 fn plan(shared: &Shared, arrival: &Arrival, body: &Bytes, hash: u64, open: usize) -> Plan {
+    // The edge refuses it before the API sees key or body.
     if arrival.too_large {
         let page = Reply::page(413, "413 Request Entity Too Large");
         return Plan::refused(page);
@@ -216,6 +218,7 @@ fn plan_for(
         shared.batches.catch_up(shared, now);
     }
     let cached = shared.cache.plan(ask, now);
+    // What is read from the cache does not count against the limit.
     let counted = prompt_tokens.saturating_sub(cached.read);
     let plan = match admit(shared, ask.model, counted, open, now) {
         Err(reply) => Plan {
@@ -223,6 +226,7 @@ fn plan_for(
             ..Plan::refused(*reply)
         },
         Ok(headers) => {
+            // A refused request is no step of its script.
             let nth = shared.records.admitted(hash);
             let (case, options) = choose(shared, script, venue_of(ask), hash, nth)?;
             let question = Question {
@@ -236,6 +240,7 @@ fn plan_for(
                 output: shared.settings.output,
             };
             let mut plan = answer(shared, &question, case, &options, now);
+            // What the edge answers knows nothing of the limits.
             if !plan.reply.edge {
                 plan.reply.headers.extend(headers);
             }
@@ -270,11 +275,13 @@ fn answer(
     let Rendered { reply, message } = render::render(case, &scene);
     let wait = match (&message, question.ask.stream) {
         (None, _) => latency / ERROR_SPEED,
+        // The rest of the latency passes between the events.
         (Some(_), true) => latency.mul_f64(FIRST_EVENT),
         (Some(_), false) => latency,
     };
     let wait = wait + options.delay.unwrap_or_default();
     if message.is_some() {
+        // Readable once the answer has begun, as documented.
         shared.cache.store(question.cached, now, now + wait);
     }
     Plan {
@@ -339,6 +346,7 @@ pub(super) fn choose(
         return Ok((case, CaseOptions::default()));
     };
     let (case, options) = script.step(nth);
+    // A script that cannot work must say so, and not pass for success.
     case.fits(venue).map_err(ApiError::invalid)?;
     Ok((case, options))
 }

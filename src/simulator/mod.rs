@@ -72,4 +72,4 @@ pub use faults::{BatchScript, Case, FaultRate};
 pub use log::{LedgerRow, LoggedRequest, SimulatorStats};
 pub use server::Simulator;
 pub use settings::{ClassLimits, Latency, OutputLength, RateLimits, SimulatorSettings};
-pub use status_page::{Indicator, StatusPage};
+pub use status_page::{ImitatedPage, Indicator};

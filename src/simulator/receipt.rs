@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-/// The usage object.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AnswerUsage {
     pub(super) input_tokens: u32,

@@ -213,7 +213,6 @@ impl Reply {
     }
 }
 
-/// How a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Clean,

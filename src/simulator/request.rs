@@ -37,7 +37,6 @@ pub(super) struct Ask<'a> {
     pub(super) fields: Fields<'a>,
 }
 
-/// One message.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     pub(super) role: Cow<'a, str>,
@@ -53,7 +52,6 @@ pub(super) enum Content<'a> {
     Blocks(Vec<Block<'a>>),
 }
 
-/// One content block.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
     pub(super) raw: &'a str,

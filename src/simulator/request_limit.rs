@@ -16,7 +16,7 @@ use super::time::rfc3339_seconds;
 /// How much quiet time it saves up.
 const BURST: Duration = Duration::from_mins(1);
 
-/// So many calls a minute.
+/// This many calls a minute.
 #[derive(Debug)]
 pub(super) struct RequestLimit {
     per_minute: u32,

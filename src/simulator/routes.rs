@@ -110,7 +110,6 @@ impl Arrival {
     }
 }
 
-/// Answers one request.
 pub(super) async fn serve<B>(
     shared: Arc<Shared>,
     cutter: Cutter,
@@ -189,6 +188,7 @@ pub(super) async fn collect(body: Body) -> Result<Option<Bytes>, Dropped> {
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| Dropped)?;
         length += chunk.len();
+        // Most bodies come in one piece, which need not be copied.
         if first.is_empty() {
             first = chunk;
         } else if length <= MAX_BODY {
@@ -292,6 +292,7 @@ fn model_info(model: &Model) -> Value {
 
 fn status_page(shared: &Shared, path: &str) -> Reply {
     let page = shared.status_page();
+    // Bot protection in front of the page, which answers before it.
     if page.challenge {
         return Reply::page(405, "Human Verification");
     }

@@ -22,7 +22,7 @@ use super::log::{LoggedRequest, Records, SimulatorStats};
 use super::request_limit::RequestLimit;
 use super::routes;
 use super::settings::SimulatorSettings;
-use super::status_page::StatusPage;
+use super::status_page::ImitatedPage;
 use super::time::Epoch;
 use super::wire::{Cutter, Wire};
 
@@ -42,7 +42,7 @@ pub(super) struct Shared {
     pub(super) count_limit: Option<RequestLimit>,
     pub(super) batch_limit: Option<RequestLimit>,
     pub(super) batches: Board,
-    status_page: Mutex<StatusPage>,
+    status_page: Mutex<ImitatedPage>,
     answered: AtomicU64,
 }
 
@@ -69,14 +69,14 @@ impl Shared {
         format!("req_011C{}", dice.letters(20))
     }
 
-    pub(super) fn status_page(&self) -> StatusPage {
+    pub(super) fn status_page(&self) -> ImitatedPage {
         self.status_page
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    pub(super) fn set_status_page(&self, page: StatusPage) {
+    pub(super) fn set_status_page(&self, page: ImitatedPage) {
         *self
             .status_page
             .lock()
@@ -85,6 +85,7 @@ impl Shared {
 
     /// The counters, batches up to this moment included.
     pub(super) fn stats(&self) -> SimulatorStats {
+        // Batches move on only when somebody looks.
         self.batches.catch_up(self, Instant::now());
         self.records.stats()
     }
@@ -216,7 +217,7 @@ impl Simulator {
     }
 
     /// Changes what the status page says.
-    pub fn set_status_page(&self, page: StatusPage) {
+    pub fn set_status_page(&self, page: ImitatedPage) {
         self.shared.set_status_page(page);
     }
 
@@ -256,6 +257,7 @@ async fn accept(
                     }
                 });
             }
+            // Mostly too many open files: at once it would fail again, and spin.
             Err(_) => tokio::time::sleep(AFTER_FAILED_ACCEPT).await,
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn searches(ask: &Ask<'_>) -> u32 {
     uses.fold(0, u32::saturating_add)
 }
 
-/// Input tokens of all rounds of an answer with so many searches. As many as do not fit into rounds of
+/// Input tokens of all rounds of an answer with this many searches. As many as do not fit into rounds of
 /// their own are made in the first.
 pub(super) fn input_tokens(prompt: u32, searches: u32, window: u32) -> u32 {
     let again = searches.min(ROUNDS - 1);

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::batches::BatchSettings;
 use super::faults::{Case, FaultRate};
-use super::status_page::StatusPage;
+use super::status_page::ImitatedPage;
 
 /// Settings of one simulator. The default is quiet: no latency, no faults, no limits, seed 0.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub struct SimulatorSettings {
     /// Most requests the log keeps; the oldest go first.
     pub log_capacity: usize,
     /// What the status page says at first.
-    pub status_page: StatusPage,
+    pub status_page: ImitatedPage,
 }
 
 impl Default for SimulatorSettings {
@@ -63,7 +63,7 @@ impl Default for SimulatorSettings {
             log_requests: true,
             log_bodies: false,
             log_capacity: 100_000,
-            status_page: StatusPage::default(),
+            status_page: ImitatedPage::default(),
         }
     }
 }

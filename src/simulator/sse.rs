@@ -143,6 +143,7 @@ fn start(message: &Message) -> Bytes {
     empty.stop_reason = None;
     empty.stop_sequence = None;
     empty.stop_details = None;
+    // A placeholder, as the real API sends it before there is any output.
     empty.usage.output_tokens = 1;
     empty.usage.output_tokens_details.thinking_tokens = 0;
     frame(

@@ -8,7 +8,7 @@ use super::time::{Epoch, rfc3339_micros};
 /// What the status page says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct StatusPage {
+pub struct ImitatedPage {
     /// The page's indicator.
     pub indicator: Indicator,
     /// Whether clients get a challenge (405, HTML) in place of JSON, as reported of the real page.
@@ -30,7 +30,7 @@ pub enum Indicator {
     Critical,
 }
 
-impl StatusPage {
+impl ImitatedPage {
     /// The body of `status.json`.
     pub(super) fn status(&self, epoch: &Epoch) -> Value {
         json!({"page": page(epoch), "status": {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_indicator_shows_everywhere() {
-        let page = StatusPage {
+        let page = ImitatedPage {
             indicator: Indicator::Major,
             challenge: false,
         };
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(summary["status"]["indicator"], "major");
         assert_eq!(summary["components"][0]["status"], "partial_outage");
         assert_eq!(summary["incidents"][0]["impact"], "major");
-        let quiet = StatusPage::default().summary(&Epoch::begin());
+        let quiet = ImitatedPage::default().summary(&Epoch::begin());
         assert_eq!(quiet["status"]["indicator"], "none");
         assert_eq!(quiet["incidents"], json!([]));
     }

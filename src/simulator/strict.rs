@@ -32,6 +32,7 @@ pub(super) fn check(json: &[u8], levels: usize) -> Result<(), ApiError> {
                 }
                 length
             }
+            // The levels around an entry of a batch count, too.
             b'{' | b'[' if levels == MOST_LEVELS => {
                 return Err(refused("array and object recursion depth exceeded", at));
             }

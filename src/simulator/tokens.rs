@@ -16,7 +16,7 @@ const DOCUMENT: u32 = 3_000;
 /// A document that stands elsewhere: a long one, and nothing in the request tells so.
 const DOCUMENT_ELSEWHERE: u32 = 150_000;
 
-/// Tokens of so many bytes.
+/// Tokens of this many bytes.
 pub(super) fn of_bytes(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(4)).unwrap_or(u32::MAX)
 }
@@ -42,7 +42,6 @@ fn of_content(content: &Content<'_>) -> u32 {
     }
 }
 
-/// Tokens of one block.
 pub(super) fn of_block(block: &Block<'_>) -> u32 {
     match (block.known.kind.as_ref(), &block.known.text) {
         ("image", _) => IMAGE,

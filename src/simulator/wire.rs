@@ -40,6 +40,7 @@ impl Drop for Wire {
     fn drop(&mut self) {
         if self.cutter.0.load(Ordering::Relaxed) {
             // A socket that cannot be told is closed the plain way, which is a cut as well.
+            // With it the close is a reset (RST) and not an orderly end.
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -83,6 +84,7 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.cutter.0.load(Ordering::Relaxed) {
             // A shutdown would send FIN first, and the reset would go unnoticed.
+            // An orderly end first would take the place of the reset.
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(context)

@@ -10,11 +10,11 @@ use super::rules::{SourceFile, TestFiles, module};
 use super::tokens::{lines_for_tests, tokens};
 
 /// Circles of files in the rooms that still have some; every other room has none.
-const CIRCLES: &[(&str, usize)] = &[("cli", 3), ("simulator", 1)];
+const CIRCLES: &[(&str, usize)] = &[("simulator", 1)];
 /// Names of public types that another type has too.
-const MAX_SHARED_NAMES: usize = 37;
+const MAX_SHARED_NAMES: usize = 28;
 /// Lines that say why, of 1,000 lines of code.
-const MIN_REASONS: usize = 6;
+const MIN_REASONS: usize = 14;
 
 /// Lines of one room by what they are.
 #[derive(Clone, Copy, Default)]

@@ -1,12 +1,12 @@
 //! The status page during an outage, through the real binary.
 
-use claude_run::simulator::{Indicator, SimulatorSettings, StatusPage};
+use claude_run::simulator::{ImitatedPage, Indicator, SimulatorSettings};
 use serde_json::{Value, json};
 
 use crate::harness::{Desk, jobs};
 
 /// Jobs that overload the API for a while, so that the circuit opens, and are answered then.
-fn outage(page: &StatusPage, config: &str) -> Desk {
+fn outage(page: &ImitatedPage, config: &str) -> Desk {
     let mut desk = Desk::with(SimulatorSettings {
         status_page: page.clone(),
         ..SimulatorSettings::default()
@@ -47,7 +47,7 @@ fn told(desk: &Desk) -> Vec<Value> {
 
 #[test]
 fn a_major_outage_is_shown_recorded_and_reported_with_its_name() {
-    let page = StatusPage {
+    let page = ImitatedPage {
         indicator: Indicator::Major,
         challenge: false,
     };
@@ -75,7 +75,7 @@ fn a_major_outage_is_shown_recorded_and_reported_with_its_name() {
 #[test]
 fn the_page_is_asked_only_where_it_speaks_of_the_endpoint_and_is_not_switched_off() {
     for config in ["", "[status]\nenabled = false\nurl = \"PAGE\""] {
-        let desk = outage(&StatusPage::default(), config);
+        let desk = outage(&ImitatedPage::default(), config);
         desk.run(&FAST).expect(0);
         assert_eq!(looks(&desk), 0, "{config}");
         assert_eq!(told(&desk), [] as [Value; 0]);
@@ -85,7 +85,7 @@ fn the_page_is_asked_only_where_it_speaks_of_the_endpoint_and_is_not_switched_of
 
 #[test]
 fn a_challenge_in_place_of_the_page_tells_nothing() {
-    let page = StatusPage {
+    let page = ImitatedPage {
         indicator: Indicator::Critical,
         challenge: true,
     };
@@ -97,7 +97,7 @@ fn a_challenge_in_place_of_the_page_tells_nothing() {
 
 #[test]
 fn the_log_tells_it_too() {
-    let page = StatusPage {
+    let page = ImitatedPage {
         indicator: Indicator::Minor,
         challenge: false,
     };

@@ -1,6 +1,6 @@
 //! The endpoints beside Messages, and the life of the server.
 
-use claude_run::simulator::{Indicator, Simulator, SimulatorSettings, StatusPage};
+use claude_run::simulator::{ImitatedPage, Indicator, Simulator, SimulatorSettings};
 use serde_json::{Value, json};
 
 use super::support::{ask, body, client, get, post, start};
@@ -96,7 +96,7 @@ async fn the_status_page_says_what_it_is_told() {
     let simulator = start(SimulatorSettings::default());
     let (_, status) = get(&simulator, "/api/v2/status.json").await;
     assert_eq!(status["status"]["indicator"], "none");
-    simulator.set_status_page(StatusPage {
+    simulator.set_status_page(ImitatedPage {
         indicator: Indicator::Critical,
         challenge: false,
     });

@@ -368,7 +368,7 @@ async fn shared(reader: &SqliteReader, run: RunId, now: Timestamp) -> Arc<[Share
         };
         after = last.job;
         for request in &page {
-            census.add(request.job, &request.model, &request.body);
+            census.add(request.job, &request.model, &request.body.view());
         }
     }
 }

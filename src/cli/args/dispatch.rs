@@ -6,8 +6,9 @@ use clap::Args;
 
 use crate::cli::settings::flags::{FlagsOf, OfRun};
 
+use super::MORE;
 use super::input::ShapingArgs;
-use super::{MORE, parse};
+use crate::cli::values::parse;
 
 const SUBMIT_EXAMPLES: &str = "\
 Examples:

@@ -8,7 +8,8 @@ use crate::cli::settings::flags::{FlagsOf, OfPace};
 use crate::cli::values::{AtLeastOne, ModelId};
 use crate::model::Shaping;
 
-use super::{MORE, parse};
+use super::MORE;
+use crate::cli::values::parse;
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

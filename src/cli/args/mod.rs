@@ -8,22 +8,21 @@ mod batches;
 mod config;
 mod dispatch;
 mod input;
-pub(in crate::cli) mod parse;
 mod reading;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::{Deserialize, Serialize};
+use clap::{Args, Parser, Subcommand};
 
 use super::settings::Flags;
+use super::values::ColorChoice;
 
 pub use batches::{AdoptArgs, BatchesAction, BatchesArgs, ForgetArgs};
 pub use config::{ConfigAction, ConfigArgs, TrustArgs};
 pub use dispatch::{DispatchArgs, ResumeArgs, SubmitArgs};
 pub use input::{CheckArgs, ShapingArgs};
 pub use reading::{
-    AttemptsArgs, CancelArgs, CompletionsArgs, DoctorArgs, ExplainArgs, ExportArgs, ExportFormat,
+    AttemptsArgs, CancelArgs, CompletionsArgs, DoctorArgs, ExplainArgs, ExportArgs, ExportAs,
     ExportOnly, ReportArgs, ReportFormat, RetryArgs, SimulateArgs, StatusArgs, TotalsKey,
     VerifyArgs,
 };
@@ -101,30 +100,6 @@ pub struct GlobalArgs {
         help = "Colour: auto, always or never [default: auto] [env: NO_COLOR]"
     )]
     pub color: Option<ColorChoice>,
-}
-
-/// When to write in colour.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    ValueEnum,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum ColorChoice {
-    /// On a terminal that can show it
-    #[default]
-    Auto,
-    /// Even into a pipe or a file
-    Always,
-    /// Not at all
-    Never,
 }
 
 /// The commands.

@@ -12,7 +12,7 @@ use crate::model::ErrorClass;
 use crate::model::duration::parse_duration;
 use crate::simulator::BatchScript;
 
-use super::parse;
+use crate::cli::values::parse;
 
 /// `claude-run status`.
 #[derive(Args, Clone, Debug)]
@@ -81,7 +81,7 @@ pub struct ExportArgs {
         default_value = "jsonl",
         hide_possible_values = true
     )]
-    pub format: ExportFormat,
+    pub format: ExportAs,
     /// In CSV, put an apostrophe before cells that look like a formula
     #[arg(long)]
     pub csv_safe: bool,
@@ -100,7 +100,7 @@ pub struct ExportArgs {
 
 /// The shape of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
+pub enum ExportAs {
     /// One JSON object per line, as the Message Batches API writes its results
     Jsonl,
     /// One row per job, with a header

@@ -195,7 +195,7 @@ async fn forget(ctx: &Context, session: &Session, args: &ForgetArgs) -> Result<E
         .because("it is not in this store, or over already"));
     };
     let now = session.clock.now();
-    // Where the jobs go from there is decided anew when the run is taken up.
+    // Where the jobs go from there is decided again when the run is taken up.
     while session
         .store
         .disband_batch(batch.id, Lane::Batch, true, now)

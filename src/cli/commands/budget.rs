@@ -7,7 +7,7 @@ use super::lanes::Lanes;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Settings;
 use crate::input::LineError;
-use crate::model::{Lane, NewJob, Pico};
+use crate::model::{JsonView, Lane, NewJob, Pico};
 use crate::policy::{Bounds, PriceTable, SHORTER, Unbounded, Way, at_most};
 use crate::progress::{allowed_at_once, dollars, plural, thousands};
 
@@ -35,7 +35,6 @@ pub(super) struct Budgeted {
 struct Sums {
     count: u64,
     most: Pico,
-    /// The largest `max_tokens`.
     max_tokens: u64,
     /// With each of [`SHORTER`] as their `max_tokens`, where they have more.
     shorter: [Pico; SHORTER.len()],
@@ -73,9 +72,10 @@ impl Budgeted {
     }
 
     /// Why the budget cannot be kept for this line, if it cannot.
-    pub(super) fn judge(&mut self, job: &NewJob) -> Option<LineError> {
-        let bounds = Bounds::read(&job.body);
+    pub(super) fn judge(&mut self, job: &NewJob, body: &JsonView<'_>) -> Option<LineError> {
+        let bounds = Bounds::of(body);
         let lane = match self.lanes.way(job) {
+            // What no batch may hold is priced live, whatever the lane says.
             _ if job.live_only => Lane::Live,
             Way::Live => Lane::Live,
             // If it may go to a batch it fits if it fits there.
@@ -87,6 +87,8 @@ impl Budgeted {
                 unbounded.what(),
                 unbounded.remedy()
             ),
+            // No order of jobs makes room for it, so it is refused now and not after the others
+            // were paid.
             Ok(most) if most > self.budget => self.too_large(most),
             Ok(most) => {
                 self.fitting += 1;
@@ -137,6 +139,7 @@ impl Budgeted {
     /// That not one request fits, if that is what is wrong with the input.
     pub(super) fn nothing_fits(&self, problems: u64) -> Option<Failure> {
         let smallest = self.smallest.filter(|_| self.fitting == 0)?;
+        // Other problems come first: with them corrected the budget may fit.
         if problems > self.too_large {
             return None;
         }
@@ -179,6 +182,7 @@ impl Sums {
             let allowed = budget.0.saturating_mul(i128::from(self.count)) / sum.0.max(1);
             u64::try_from(allowed).unwrap_or(u64::MAX).min(wanted)
         };
+        // Every line fits by itself, so one is always allowed.
         let at_once = allowed(self.most).max(1);
         if at_once >= wanted {
             return None;

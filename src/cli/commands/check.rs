@@ -21,7 +21,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::input::{JobReader, Problems, Source};
-use crate::model::{JobId, Shaping};
+use crate::model::{JobId, JsonView, NewJob, Shaping};
 use crate::policy::{Census, Forecast};
 use crate::progress::{plural, thousands};
 
@@ -153,6 +153,16 @@ struct Gathered {
     census: Census,
 }
 
+impl Gathered {
+    fn add(&mut self, job: &NewJob, body: &JsonView<'_>) {
+        let tokens = self.forecast.add(&job.model, body);
+        self.sample.offer(&job.body, tokens);
+        // No rows exist, since nothing is stored; the line's number tells jobs apart as well.
+        let row = JobId(i64::try_from(job.line).unwrap_or(i64::MAX));
+        self.census.add(row, &job.model, body);
+    }
+}
+
 async fn estimate(
     ctx: &Context,
     forecast: &Forecast,
@@ -185,16 +195,11 @@ fn read(
     let mut checked = CheckReport::default();
     for item in reader {
         let item = item.map_err(|error| load::unreadable(&error))?;
-        let Some(job) = judge.judge(item) else {
+        let Some(job) = judge.judge(item, |job, body| gathered.add(job, body)) else {
             continue;
         };
         checked.jobs += 1;
         checked.request_bytes += job.body.len() as u64;
-        let tokens = gathered.forecast.add(&job.model, &job.body);
-        gathered.sample.offer(&job.body, tokens);
-        // Lines are rows enough here: nothing is stored.
-        let row = JobId(i64::try_from(job.line).unwrap_or(i64::MAX));
-        gathered.census.add(row, &job.model, &job.body);
         *checked.models.entry(job.model).or_default() += 1;
     }
     let Judge {

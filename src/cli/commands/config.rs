@@ -11,7 +11,7 @@ use crate::cli::environment::{self, Environment};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
-use crate::cli::settings::{Origin, Row};
+use crate::cli::settings::{Origin, ShownSetting};
 use crate::cli::values::shown_url;
 use crate::provider::unquoted;
 
@@ -51,7 +51,7 @@ pub struct SettingLine {
     origin: String,
 }
 
-pub(super) fn as_json(row: &Row) -> SettingLine {
+pub(super) fn as_json(row: &ShownSetting) -> SettingLine {
     SettingLine {
         key: row.key.clone(),
         value: row.value.clone(),
@@ -60,8 +60,8 @@ pub(super) fn as_json(row: &Row) -> SettingLine {
 }
 
 /// Credentials are only said to be there.
-fn credential_rows(credentials: &Credentials) -> [Row; 2] {
-    let row = |variable: &'static str, is_set: bool| Row {
+fn credential_rows(credentials: &Credentials) -> [ShownSetting; 2] {
+    let row = |variable: &'static str, is_set: bool| ShownSetting {
         key: variable
             .to_ascii_lowercase()
             .replace("anthropic_", "credentials."),
@@ -83,8 +83,8 @@ fn credential_rows(credentials: &Credentials) -> [Row; 2] {
 }
 
 /// The proxy variables that are set; the first of a pair is the one that counts.
-pub(super) fn proxy_rows(env: &Environment) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
+pub(super) fn proxy_rows(env: &Environment) -> Vec<ShownSetting> {
+    let mut rows: Vec<ShownSetting> = Vec::new();
     for variable in environment::PROXIES {
         let value = env.path(variable).unwrap_or_default();
         let value = value.to_string_lossy();
@@ -97,7 +97,7 @@ pub(super) fn proxy_rows(env: &Environment) -> Vec<Row> {
             .strip_suffix("_proxy")
             .map_or_else(String::new, |kind| format!("proxy.{kind}"));
         if rows.iter().all(|row| row.key != key) {
-            rows.push(Row {
+            rows.push(ShownSetting {
                 key,
                 value: json!(shown_url(value)),
                 origin: Origin::Environment(variable),
@@ -108,10 +108,10 @@ pub(super) fn proxy_rows(env: &Environment) -> Vec<Row> {
 }
 
 /// How far the config file is believed, and where it is remembered whom the user trusts.
-fn trust_rows(ctx: &Context) -> [Row; 2] {
+fn trust_rows(ctx: &Context) -> [ShownSetting; 2] {
     let file = ctx.layers.file.as_ref();
-    let folder = ctx.gate.memory().folder();
-    let row = |key: &str, value: Value| Row {
+    let folder = ctx.trust.memory().folder();
+    let row = |key: &str, value: Value| ShownSetting {
         key: key.to_owned(),
         value,
         origin: Origin::Default,
@@ -129,7 +129,7 @@ fn trust_rows(ctx: &Context) -> [Row; 2] {
 }
 
 /// Three columns. The last is not padded, so no line ends in blanks.
-fn aligned(rows: &[Row]) -> Vec<String> {
+fn aligned(rows: &[ShownSetting]) -> Vec<String> {
     let cells: Vec<_> = rows
         .iter()
         .map(|row| {

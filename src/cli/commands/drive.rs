@@ -59,6 +59,7 @@ pub(super) async fn drive(
     tell_start(&ctx.console, run, scales_down(&settings, true));
     let began = session.clock.now();
     let (stopper, signal) = Stopper::new();
+    // The dispatcher takes the signal; how it left is asked afterwards.
     let urgency = signal.clone();
     let stopping = tokio::spawn(stop_on_signals(
         Signals::listen()?,
@@ -88,6 +89,7 @@ pub(super) async fn drive(
         signal,
     ))
     .await;
+    // Before anything more is written: bars would draw over it.
     watch.end(&ctx.console);
     stopping.abort();
     let took = Duration::try_from(session.clock.now().duration_since(began)).unwrap_or_default();
@@ -98,6 +100,7 @@ pub(super) async fn drive(
     }
     let jobs = summarise(ctx, session, run, &ending, took).await?;
     let exit = exit_of(&ending, &jobs);
+    // The exit code alone would say halted, and nothing was.
     if exit == Exit::Halted && jobs.open() > 0 && ending == Ending::Completed {
         ctx.console.warn(format!(
             "{} left to do that came at the last moment: `claude-run resume {}` goes on",
@@ -182,6 +185,7 @@ async fn summarise(
 ) -> Result<JobCounts, Failure> {
     let reader = session.reader()?;
     let runs = reader.runs().await?;
+    // The latest run needs no name in the commands that are suggested.
     let is_latest = runs.last().is_some_and(|latest| latest.id == run.id);
     let now = runs
         .into_iter()
@@ -228,6 +232,7 @@ fn marks(attempts: &AttemptSums) -> Vec<(ErrorClass, u64)> {
     let failed = |class| attempts.failed_by_class.get(class).copied();
     let all = attempts.results_by_class.iter();
     let marked =
+        // Results of a class are its failures and its marked successes together.
         all.map(|(class, n)| (*class, n.saturating_sub(failed(class).unwrap_or_default())));
     marked.filter(|(_, n)| *n > 0).collect()
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
-
+use super::client_settings::{carries_credentials, client_settings};
 use super::second::second_client;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, in_plain_words};
@@ -68,6 +67,7 @@ impl Endpoint {
         let note = client.base_url().note();
         let pair = Pair::alone(client);
         let made = second_client(ctx, settings, clock, made_from.read_budget.clone())?;
+        // After both clients could be made: nothing is said of a host that is not used.
         passage.announce(ctx);
         let (pair, second) = if let Some(made) = made {
             let models = settings.fallback.endpoint.models.clone();
@@ -121,6 +121,7 @@ impl Endpoint {
     pub(super) fn status_probe(&self, settings: &Settings) -> Result<Option<StatusProbe>, Failure> {
         let pages = match &self.simulator {
             Some(simulator) if settings.status.enabled => vec![simulator.base_url()],
+            // A simulated run never asks the real page.
             Some(_) => Vec::new(),
             None => status_pages(settings),
         };
@@ -191,39 +192,6 @@ pub(super) fn batches_client(
     Ok(client)
 }
 
-/// A gateway's own header may take the place of the key.
-pub(super) fn carries_credentials(settings: &Settings) -> bool {
-    let names = ["authorization", "x-api-key"];
-    let headers = &settings.api.headers.0;
-    headers
-        .iter()
-        .any(|header| names.contains(&header.name.to_ascii_lowercase().as_str()))
-}
-
-/// What any client is made from. Whoever has passed the gate may ask for it.
-pub(super) fn client_settings(
-    settings: &Settings,
-    credentials: Credentials,
-    clock: Clock,
-    _passed: &Passage,
-) -> ClientSettings {
-    let api = &settings.api;
-    let headers = api.headers.0.iter();
-    ClientSettings {
-        version: api.version.0.clone(),
-        beta: api.beta.iter().map(|name| name.0.clone()).collect(),
-        custom_headers: headers
-            .map(|header| (header.name.clone(), header.value.expose_secret().to_owned()))
-            .collect(),
-        workspace_id: api.workspace_id.clone().map(|id| id.0),
-        network: settings.network(),
-        max_connections: settings.dispatch.concurrency.0 as usize,
-        idle_timeout: settings.dispatch.idle_timeout.0,
-        clock,
-        ..ClientSettings::new(api.base_url.expose(), credentials)
-    }
-}
-
 /// The status pages to ask: the user's, or those of the first-party API for that API alone; none if
 /// they are switched off.
 pub(super) fn status_pages(settings: &Settings) -> Vec<String> {
@@ -233,6 +201,7 @@ pub(super) fn status_pages(settings: &Settings) -> Vec<String> {
     match &status.url {
         _ if !status.enabled => Vec::new(),
         Some(url) => vec![url.expose().to_owned()],
+        // The API's page says nothing of a gateway.
         None if first_party() => STATUS_PAGES.map(str::to_owned).to_vec(),
         None => Vec::new(),
     }
@@ -344,6 +313,7 @@ pub(super) fn retry_scale(settings: &Settings, simulated: bool) -> f64 {
 
 /// Whether a simulated run shortens its own waits: unless the user set the scale.
 pub(super) fn scales_down(settings: &Settings, simulated: bool) -> bool {
+    // A scale that the user names is meant, for a simulated run too.
     simulated && *settings.origin("retry.scale") == Origin::Default
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::args::{ExportArgs, ExportFormat, ExportOnly};
+use crate::cli::args::{ExportArgs, ExportAs, ExportOnly};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -19,7 +19,7 @@ use super::targets;
 
 /// Writes the results of a run to a file, or to standard output for `-`.
 pub async fn export(ctx: &Context, args: ExportArgs) -> Result<Exit, Failure> {
-    if args.format != ExportFormat::Csv && (args.csv_safe || args.csv_bom) {
+    if args.format != ExportAs::Csv && (args.csv_safe || args.csv_bom) {
         return Err(Failure::usage(
             "--csv-safe and --csv-bom are about CSV alone",
             "add --format csv, or leave them out",
@@ -90,12 +90,13 @@ async fn write(
         ExportOnly::All => Only::All,
     };
     let format = match args.format {
-        ExportFormat::Jsonl => report::ExportFormat::Jsonl,
-        ExportFormat::Csv => report::ExportFormat::Csv(CsvFit {
+        ExportAs::Jsonl => report::ExportFormat::Jsonl,
+        ExportAs::Csv => report::ExportFormat::Csv(CsvFit {
             safe: args.csv_safe,
             bom: args.csv_bom,
         }),
     };
+    // Standard output cannot be renamed: what is written there is final.
     if args.output == Path::new("-") {
         let mut out = Out::stdout();
         let counts = write_results(reader, run.id, only, format, &mut out).await?;

@@ -27,7 +27,7 @@ pub(super) fn refuse_found_prices(ctx: &Context, settings: &Settings) -> Result<
     let (path, origin) = (path.display(), settings.origin("prices.file"));
     let Some(model) = undercut(&PriceTable::embedded(), &prices(settings)?) else {
         let note = format!("the budget is counted at prices of {path} too, which {origin} names");
-        if ctx.gate.is_news(&note) {
+        if ctx.trust.is_news(&note) {
             ctx.console.warn(note);
         }
         return Ok(());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::budget::Budgeted;
 use super::lanes::{Lanes, Remark, Told};
 use crate::input::{DuplicateFinder, Item, LineError, LineNote, Problems};
-use crate::model::NewJob;
+use crate::model::{JsonView, NewJob};
 
 /// Remarks that are kept with their places; the rest is counted.
 const MAX_KEPT: usize = 1_000;
@@ -55,8 +55,13 @@ impl Judge {
         }
     }
 
-    /// The job of this line, if it is a good one.
-    pub(super) fn judge(&mut self, item: Item) -> Option<NewJob> {
+    /// The job of this line, if it is a good one; then `gather` sees it too, with the view of its
+    /// request that was judged.
+    pub(super) fn judge(
+        &mut self,
+        item: Item,
+        gather: impl FnOnce(&NewJob, &JsonView<'_>),
+    ) -> Option<NewJob> {
         let (job, about) = match item {
             Item::Job { job, notes } => (job, notes),
             Item::Bad(error) => {
@@ -64,14 +69,15 @@ impl Judge {
                 return None;
             }
         };
-        let refused = self.remark(&job, &about);
-        match refused.or_else(|| self.doubled(&job)) {
-            Some(refused) => {
-                self.problems.push(refused);
-                None
-            }
-            None => Some(job),
+        let body = job.body.view();
+        let refused = self.remark(&job, &body, &about);
+        if let Some(refused) = refused.or_else(|| self.doubled(&job)) {
+            self.problems.push(refused);
+            return None;
         }
+        gather(&job, &body);
+        drop(body);
+        Some(job)
     }
 
     fn doubled(&mut self, job: &NewJob) -> Option<LineError> {
@@ -80,7 +86,12 @@ impl Judge {
     }
 
     /// Notes what is to be told of a line; why it cannot be carried out, if it cannot.
-    fn remark(&mut self, job: &NewJob, about: &[LineNote]) -> Option<LineError> {
+    fn remark(
+        &mut self,
+        job: &NewJob,
+        body: &JsonView<'_>,
+        about: &[LineNote],
+    ) -> Option<LineError> {
         let mut told = Vec::new();
         for note in about {
             match self.lanes.judge(job, note) {
@@ -89,7 +100,8 @@ impl Judge {
                 Remark::Nothing => {}
             }
         }
-        if let Some(refused) = self.budget.as_mut().and_then(|budget| budget.judge(job)) {
+        let budget = self.budget.as_mut();
+        if let Some(refused) = budget.and_then(|budget| budget.judge(job, body)) {
             return Some(refused);
         }
         for (note, told) in told {

@@ -32,7 +32,6 @@ pub(super) enum Remark {
 /// What is told of lines, counted by what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Told {
-    /// The remark itself.
     Note(NoteKind),
     /// The line would go to a batch, but a batch cannot take it.
     GoesLive(NoteKind),
@@ -69,6 +68,7 @@ impl Lanes {
         let kind = note.kind;
         match (kind, self.way(job)) {
             (NoteKind::NotInBatch(_) | NoteKind::IgnoredInBatch(_), Way::Live) => Remark::Nothing,
+            // The user forces a lane that the API refuses for this line.
             (NoteKind::NotInBatch(_), Way::BatchOnly) => Remark::Refuse(LineError {
                 line: note.line,
                 column: note.column,

@@ -73,7 +73,9 @@ pub(super) async fn load(
 
 /// Takes out everything that was loaded.
 pub(super) async fn discard(session: &Session, run: RunId, lock: LoadLock) -> Result<(), Failure> {
+    // In pieces, so that no transaction holds a million rows.
     while session.store.sweep_load(run).await? {}
+    // Held to the end, so that no other process sweeps the same load.
     drop(lock);
     Ok(())
 }
@@ -87,10 +89,12 @@ fn read(
 ) -> Result<Loaded, Failure> {
     let mut chunk = Chunk::default();
     for item in &mut reader {
-        let job = judge.judge(item.map_err(|error| unreadable(&error))?);
-        // Behind a bad line too: the store is what finds doubled ids.
+        let item = item.map_err(|error| unreadable(&error))?;
+        let job = judge.judge(item, |job, body| {
+            forecast.add(&job.model, body);
+        });
+        // Good lines after a bad one are stored too: the store is what finds doubled ids.
         if let Some(job) = job {
-            forecast.add(&job.model, &job.body);
             chunk.push(job);
         }
         if chunk.is_full() {
@@ -122,6 +126,7 @@ impl Chunk {
     }
 
     fn is_full(&self) -> bool {
+        // By bytes too: a thousand large bodies would not fit into memory.
         self.jobs.len() >= CHUNK_JOBS || self.bytes >= CHUNK_BYTES
     }
 

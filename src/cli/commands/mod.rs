@@ -22,6 +22,7 @@ mod batches;
 mod budget;
 mod cancel;
 mod check;
+mod client_settings;
 pub(crate) mod completions;
 mod config;
 mod doctor;

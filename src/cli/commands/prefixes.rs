@@ -41,7 +41,7 @@ pub(super) async fn prefixes(
         let Some(last) = page.last() else { break };
         after = last.job;
         for request in &page {
-            census.add(request.job, &request.model, &request.body);
+            census.add(request.job, &request.model, &request.body.view());
         }
         tokio::task::yield_now().await;
         if stop.current() != Stop::No {

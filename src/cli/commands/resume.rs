@@ -39,9 +39,10 @@ async fn go_on(
     if args.run.is_some() {
         return resume_one(ctx, session, latest, args).await;
     }
+    // Each run would get the whole budget, which is many times what was meant.
     refuse_one_budget_for_many(session, args).await?;
     let (mut seen, mut told, mut most_urgent) = (HashSet::new(), HashSet::new(), None);
-    // Asked anew each time: another process may have stored more meanwhile.
+    // Asked again each time: another process may have stored more meanwhile.
     while let Some(run) = next_unfinished(session, &seen).await? {
         seen.insert(run.id);
         let exit = match resume_one(ctx, session, &run, args).await {
@@ -55,6 +56,7 @@ async fn go_on(
             ended => ended?,
         };
         most_urgent = most_urgent.max(Some((urgency(exit), exit)));
+        // Ctrl-C means all runs, not the one that is at work.
         if exit == Exit::Interrupted {
             break;
         }

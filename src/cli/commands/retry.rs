@@ -23,6 +23,7 @@ pub async fn retry(ctx: &Context, args: RetryArgs) -> Result<Exit, Failure> {
     };
     let (mut count, mut after) = (0, Some(0));
     while let Some(line) = after {
+        // Page by page, so that no transaction holds a million rows.
         let (page, next) = store.retry(run.id, filter.clone(), line).await?;
         count += page;
         after = next;

@@ -73,7 +73,6 @@ impl Sample {
 /// What counting a sample has shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Counted {
-    /// Requests that were counted.
     pub(super) requests: u64,
     /// Tokens that came for each one estimated.
     pub(super) ratio: f64,

@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::endpoint::client_settings;
+use super::client_settings::client_settings;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Settings;

@@ -23,6 +23,7 @@ pub(super) struct Opened {
 /// No store means no run (exit code 2).
 pub(super) fn open(store: &Path) -> Result<Opened, Failure> {
     let opened = match SqliteReader::open(store) {
+        // A reader never changes a store, so the writer brings it up to date first.
         Err(StoreError::TooOld { .. }) => {
             SqliteStore::upgrade(store).and_then(|()| SqliteReader::open(store))
         }
@@ -120,6 +121,7 @@ fn pick(mut runs: Vec<Run>, wanted: Option<&str>) -> Result<Run, Failure> {
     // Of several runs of one name the newest is meant, as with `latest`.
     if let Some(named) = runs
         .iter()
+        // The newest of a name is the one that is meant.
         .rposition(|run| run.name.as_deref() == Some(wanted))
     {
         return Ok(runs.swap_remove(named));

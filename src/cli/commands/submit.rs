@@ -52,6 +52,7 @@ async fn store_and_run(
     args: &SubmitArgs,
     source: Source,
 ) -> Result<Exit, Failure> {
+    // Taken before the load, so that nobody else begins this run between the two.
     let lock = (!args.no_run).then(|| session.lock());
     let run = match known(ctx, session, args).await? {
         Some(run) => Some(run),
@@ -139,6 +140,7 @@ async fn known(
     let is_file = args.file != Path::new("-") && args.file.is_file();
     let reader = session.reader()?;
     let any_unfinished = !super::select::unfinished(&reader).await?.is_empty();
+    // A pipe can be read once only, and without an unfinished run there is nothing to find.
     if args.new_run || !is_file || !any_unfinished {
         return Ok(None);
     }
@@ -214,6 +216,7 @@ async fn store(
 /// Why what was read cannot be stored as it is.
 fn refusal(args: &SubmitArgs, loaded: &Loaded) -> Option<Failure> {
     let budget = loaded.budget.as_ref();
+    // Before the list of bad lines: all of them are bad for this one reason.
     if let Some(failure) = budget.and_then(|it| it.nothing_fits(loaded.problems.count())) {
         return Some(failure);
     }
@@ -248,6 +251,7 @@ async fn finish(
         session.store.finish_load(id, fingerprint).await?;
         None
     } else {
+        // Asked again with the whole content: another process may have stored it meanwhile.
         session.store.finish_load_once(id, fingerprint).await?
     };
     if let Some(known) = known {
@@ -298,6 +302,7 @@ fn shaping(args: &SubmitArgs) -> Shaping {
 fn run_fingerprint(content: &[u8; 32], shaping: &Shaping, args: &SubmitArgs) -> [u8; 32] {
     let mut fingerprint = fingerprint(content, shaping);
     if args.dispatch.simulate {
+        // A simulated run must never be taken for the real one of the same content.
         fingerprint = fingerprint.map(|byte| !byte);
     }
     fingerprint

@@ -44,14 +44,17 @@ impl Watch {
         } else {
             watch.show(console, verbosity > 0);
         }
+        // A terminal that stands still (Ctrl-S) must not hold up the dispatcher.
         console.stderr().wait_for_writes(false);
         Ok(watch)
     }
 
     fn show(&mut self, console: &Console, all_digits: bool) {
         match console.stderr().behind() {
+            // Bars need a terminal that takes control sequences; anything else gets lines.
             Some(out) if Bars::fit() => {
                 let bars = Bars::on_screen(out.clone(), all_digits);
+                // Whatever else is written goes above the bars, which would be torn up otherwise.
                 let above = bars.log_writer(out.clone());
                 console.stderr().redirect(Box::new(above));
                 self.add(bars);
@@ -68,6 +71,7 @@ impl Watch {
 
     /// Ends it; what was written is waited for once more.
     pub(super) fn end(self, console: &Console) {
+        // The bars clear themselves away when they are dropped.
         drop(self.observers);
         let stderr = console.stderr();
         if let Some(out) = stderr.behind().filter(|_| self.barred) {

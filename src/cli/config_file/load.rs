@@ -72,11 +72,13 @@ pub fn load(
     folder: &Path,
 ) -> Result<Option<LoadedFile>, Failure> {
     let by_variable = env.path(environment::CONFIG);
+    // A file that is named is the only one that is read, and must be there.
     if let Some(path) = explicit.or(by_variable.as_deref()) {
         let text = read(path)?;
         return parse_as(path, &text, Standing::Named).map(Some);
     }
     let beside = folder.join(FILE_NAME);
+    // The folder's own file beats the user's general one.
     if beside.exists() {
         let text = read_found(&beside)?;
         let standing = trust::standing(&Memory::of(env), &beside, &text);
@@ -127,6 +129,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     let file =
         std::fs::File::open(path).map_err(|error| unreadable(in_plain_words_of_io(&error)))?;
     let mut text = String::new();
+    // One byte more than allowed shows that there is more.
     let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
     read.map_err(|error| unreadable(in_plain_words_of_io(&error)))?;
     if text.len() as u64 > MAX_BYTES {
@@ -154,10 +157,12 @@ pub fn parse_as(path: &Path, text: &str, standing: Standing) -> Result<LoadedFil
         DeTable::parse(text).map_err(|error| syntax_problem(&error).into_failure(path, text))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let walk = Walk::over(table.get_ref(), standing, folder);
+    // The first mistake of the file, since later ones may follow from it.
     if let Some(problem) = walk.problems.iter().min_by_key(|problem| problem.at) {
         return Err(problem.clone().into_failure(path, text));
     }
     let located = |error| value_problem(&error, &walk).into_failure(path, text);
+    // Before the whole: these tables are flattened there, and lose their places.
     check_waits(table.get_ref()).map_err(located)?;
     let options: Options = toml::from_str(text).map_err(located)?;
     if let Some(problem) = foreign_key(&options, &walk) {

@@ -9,11 +9,9 @@ use crate::cli::failure::Failure;
 pub(super) struct Problem {
     /// Where, as an offset in bytes.
     pub(super) at: usize,
-    /// What is wrong.
     pub(super) what: String,
     /// Why that is wrong: what is allowed.
     pub(super) why: Option<String>,
-    /// What to do.
     pub(super) next: String,
 }
 

@@ -73,6 +73,7 @@ impl<'a> Walk<'a> {
         let holds = |place: &Place| place.value.contains(&offset) || place.key.contains(&offset);
         let found = self.places.iter().filter(|(_, place)| holds(place));
         found
+            // Tables hold their keys, so the innermost is the one that is meant.
             .max_by_key(|(key, _)| key.matches('.').count())
             .map(|(key, _)| key.as_str())
     }
@@ -94,6 +95,7 @@ impl<'a> Walk<'a> {
                 self.problems
                     .push(secret(at, "a name that begins like a key"));
             } else if is_secret(name, value.get_ref()) {
+                // Before anything else is said of the key: no other message may repeat its value.
                 self.problems.push(secret(at, &format!("`{name}`")));
             } else if let Some(problem) = misplaced(at, area, name, &path) {
                 self.problems.push(problem);
@@ -153,6 +155,7 @@ fn misplaced(at: usize, area: &str, name: &str, path: &str) -> Option<Problem> {
         // which the reader of the values tells.
         return None;
     }
+    // The class exists, so its name is no slip.
     if area == "retry" && name.parse::<ErrorClass>().is_ok() {
         return Some(Problem {
             at,
@@ -228,6 +231,7 @@ fn suggestion(area: &str, name: &str, siblings: &[String]) -> String {
         .filter_map(|key| key.name.rsplit_once('.'))
         .find(|(table, key)| *key == name && *table != area);
     let name_like_flag = name.replace('-', "_");
+    // From the surest guess to the vaguest.
     if let Some((table, _)) = elsewhere {
         format!("write it under [{table}]")
     } else if let Some(near) = nearest(&name_like_flag, siblings) {

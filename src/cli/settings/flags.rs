@@ -26,7 +26,7 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Reads flags by the names of their settings, each with what was written behind it.
+    /// Reads flags by the names of their settings, each with what was written after it.
     ///
     /// # Errors
     ///
@@ -85,7 +85,6 @@ impl fmt::Debug for Flags {
 pub(super) struct Flag {
     /// The name of the setting.
     key: String,
-    /// With its two hyphens.
     name: String,
     /// As the field declares it.
     arg: Arg,
@@ -106,8 +105,10 @@ impl Flag {
     /// One word of a command line.
     fn word(&self, text: &OsString) -> OsString {
         let mut word = OsString::from(&self.name);
+        // A switch takes no value, and `--switch=` would be an error.
         let range = self.arg.get_num_args();
         if range.is_none_or(|range| range.takes_values()) {
+            // Joined, since a value may begin with a hyphen.
             word.push("=");
             word.push(text);
         }

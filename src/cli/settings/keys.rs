@@ -41,7 +41,7 @@ impl Key {
     }
 }
 
-/// The one key whose name has a part that the user chooses, and its place: behind its siblings.
+/// The one key whose name has a part that the user chooses, and its place: after its siblings.
 const WAITS: (&str, &str) = ("retry.<class>.waits", "retry.");
 
 /// The keyword of a property in the schema that says what a file that was merely found may do.
@@ -90,6 +90,7 @@ fn in_file(schema: &Schema, name: &str) -> InFile {
         table.get("properties")?.get(part)
     });
     match property.map(|property| property.get(FOUND_FILE).and_then(Value::as_str)) {
+        // What the schema does not have is a flag or a variable alone.
         None => InFile::Never,
         Some(None) => InFile::Any,
         Some(Some("inside")) => InFile::Inside,

@@ -1,16 +1,16 @@
 //! The layers, and how they are laid over one another.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::flags::Flags;
 use super::variables::wrong_base_url;
 use super::{Options, Origin, Settings, stored, variables};
-use crate::cli::args::{Cli, ColorChoice, GlobalArgs};
+use crate::cli::args::{Cli, GlobalArgs};
 use crate::cli::config_file::{self, LoadedFile};
 use crate::cli::environment::{self, Environment};
 use crate::cli::failure::Failure;
-use crate::cli::values::BaseUrl;
+use crate::cli::values::{ColorChoice, HttpUrl, bare};
 use crate::model::DispatchOptions;
 
 /// Everything that settings are made of, but the options stored with a run.
@@ -59,6 +59,7 @@ impl Layers {
     ///
     /// A variable, a flag or what is stored holds what it may not.
     pub fn settings(&self, run: Option<&DispatchOptions>) -> Result<Settings, Failure> {
+        // From the lowest layer to the highest: each is laid over what is there.
         let mut laid = self.of_file()?;
         for key in variables::lay_over(&self.env, &mut laid.options)? {
             let variable = variables::of(key).unwrap_or_default();
@@ -106,6 +107,7 @@ impl Layers {
         options.config = Some(file.path.clone());
         let folder = file.path.parent();
         let beside = |path: &Path| folder.map_or_else(|| path.to_owned(), |to| to.join(path));
+        // The default is relative to the working folder, not to the file.
         if file.has("store.path") {
             options.store.path = beside(&bare(&options.store.path));
         }
@@ -187,6 +189,7 @@ impl Laid {
         if flags.has("api.ca_bundle") {
             let path = self.options.api.ca_bundle.as_ref();
             self.options.api.ca_bundle =
+                // The run may go on in another folder.
                 path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         }
         Ok(())
@@ -203,18 +206,9 @@ impl Laid {
         if flags.has("api.base_url") {
             let text = self.options.api.base_url.expose();
             self.options.api.base_url =
-                BaseUrl::parse(text).map_err(|why| wrong_base_url(base_url_from, &why))?;
+                // Read only here: clap would repeat in its error what may hold a password.
+                HttpUrl::parse(text).map_err(|why| wrong_base_url(base_url_from, &why))?;
         }
         Ok(())
-    }
-}
-
-/// A path without the quotes, blanks and line ends that came along when it was copied, as with a key.
-pub(super) fn bare(path: &Path) -> PathBuf {
-    let is_around = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'');
-    let trimmed = path.to_str().map(|text| text.trim_matches(is_around));
-    match trimmed.filter(|text| !text.is_empty()) {
-        Some(text) => PathBuf::from(text),
-        None => path.to_path_buf(),
     }
 }

@@ -51,7 +51,7 @@ impl Deref for Settings {
 
 /// One line of `claude-run config`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct ShownSetting {
     /// The key, with the class in its place.
     pub key: String,
     /// The value without anything secret; null if it is unset.
@@ -97,9 +97,9 @@ impl Settings {
 
     /// Every setting as it may be shown, in the order of the declaration.
     #[must_use]
-    pub fn rows(&self) -> Vec<Row> {
+    pub fn rows(&self) -> Vec<ShownSetting> {
         let rows = shown::rows(&self.options).into_iter();
-        rows.map(|(key, value)| Row {
+        rows.map(|(key, value)| ShownSetting {
             origin: self.origins.get(&key).cloned().unwrap_or(Origin::Default),
             key,
             value,

@@ -81,6 +81,7 @@ pub(super) fn flags_of(run: &DispatchOptions) -> Result<Flags, Failure> {
         let known = OLD_NAMES.iter().find(|(old, _)| *old == name);
         let key = known.map_or(name.as_str(), |(_, key)| key);
         // A key of a newer version is left to that.
+        // The store may be somebody else's work: what needs trust is not taken from it.
         (is_kept(key) && flags::find(key).is_some()).then(|| (key.to_owned(), texts(&name, value)))
     });
     Flags::read(given.collect()).map_err(|error| unusable(&error))
@@ -98,7 +99,7 @@ fn old_duration(value: Value) -> Value {
     }
 }
 
-/// What would be written behind the flag.
+/// What would be written after the flag.
 fn texts(name: &str, value: Value) -> Vec<OsString> {
     match value {
         Value::Array(items) => items.into_iter().map(text).collect(),

@@ -7,8 +7,8 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::flags::{self, Flag};
-use super::{Layers, Origin, Row, Settings, keys, variables};
-use crate::cli::args::{Cli, ColorChoice};
+use super::{Layers, Origin, Settings, ShownSetting, keys, variables};
+use crate::cli::args::Cli;
 use crate::cli::config_file;
 use crate::cli::console::testing::Captured;
 use crate::cli::console::{Console, Stderr};
@@ -17,7 +17,8 @@ use crate::cli::credentials::Credentials;
 use crate::cli::environment::Environment;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::trust::Gate;
+use crate::cli::trust::TrustState;
+use crate::cli::values::ColorChoice;
 use crate::cli::values::{HeaderText, Scale};
 use crate::model::{DispatchOptions, ErrorClass};
 
@@ -57,7 +58,7 @@ impl Given<'_> {
 
     pub(crate) fn context(&self) -> Context {
         Context {
-            gate: Gate::of(&self.layers().env),
+            trust: TrustState::of(&self.layers().env),
             layers: self.layers(),
             settings: self.settings().unwrap(),
             console: Console::new(Stderr::to(Box::new(Captured::default())), false, false),
@@ -70,7 +71,7 @@ fn origin(settings: &Settings, key: &str) -> Origin {
     row(settings, key).origin
 }
 
-fn row(settings: &Settings, key: &str) -> Row {
+fn row(settings: &Settings, key: &str) -> ShownSetting {
     let mut rows = settings.rows().into_iter();
     rows.find(|row| row.key == key).unwrap()
 }
@@ -493,7 +494,7 @@ fn what_a_run_brings_is_checked_like_a_flag() {
     let settings = of(
         json!({"api.insecure_http": true, "insecure_http": true, "store.path": "/x", "new.thing": 1}),
     );
-    let is_default = |row: &Row| row.origin == Origin::Default;
+    let is_default = |row: &ShownSetting| row.origin == Origin::Default;
     assert!(
         settings
             .unwrap()

@@ -1,11 +1,9 @@
 //! The layer of the environment: which variable stands for which setting.
 
 use super::options::Options;
-use crate::cli::args::ColorChoice;
 use crate::cli::environment::{self, Environment};
 use crate::cli::failure::Failure;
-use crate::cli::settings::layers::bare;
-use crate::cli::values::{BaseUrl, HeaderTable, parse_headers};
+use crate::cli::values::{ColorChoice, HeaderTable, HttpUrl, bare, parse_headers};
 
 /// The variables, by the names of their settings.
 const VARIABLES: [(&str, &str); 7] = [
@@ -36,7 +34,7 @@ pub(super) fn lay_over(
     let api = &mut options.api;
     if let Some(text) = env.text(environment::BASE_URL)? {
         api.base_url =
-            BaseUrl::parse(text).map_err(|why| wrong_base_url(environment::BASE_URL, &why))?;
+            HttpUrl::parse(text).map_err(|why| wrong_base_url(environment::BASE_URL, &why))?;
     }
     if let Some(text) = env.text(environment::WORKSPACE_ID)? {
         let id = text.parse();

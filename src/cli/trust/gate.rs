@@ -4,50 +4,16 @@
 //! values (`judge`); around it stand what is remembered, and the line on standard error that says
 //! where requests go. Nothing is resolved or connected before the gate is passed.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{KnownBundle, KnownHost, Memory};
+use super::{KnownBundle, KnownHost};
 use crate::cli::context::Context;
-use crate::cli::environment::Environment;
 use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::{Origin, Setting, Settings};
 use crate::cli::values;
 use crate::clock::Clock;
 use crate::provider::BaseUrl;
 use crate::simulator::Simulator;
-
-/// What the gate needs, for the whole process: the user's memory, and what was said already.
-#[derive(Clone, Debug, Default)]
-pub struct Gate {
-    memory: Memory,
-    said: Arc<Mutex<BTreeSet<String>>>,
-}
-
-impl Gate {
-    /// With the memory of the user whose environment this is.
-    #[must_use]
-    pub fn of(env: &Environment) -> Self {
-        Self {
-            memory: Memory::of(env),
-            said: Arc::default(),
-        }
-    }
-
-    /// What the user has said.
-    #[must_use]
-    pub fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    /// True the first time only.
-    #[must_use]
-    pub fn is_news(&self, words: &str) -> bool {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.insert(words.to_owned())
-    }
-}
 
 /// The proof that keys and prompts may go to an endpoint, and what is to be said and remembered of it.
 #[derive(Debug)]
@@ -77,7 +43,7 @@ impl Passage {
     /// Says where requests go, once in a process, and remembers what the user has named.
     pub fn announce(&self, ctx: &Context) {
         if let Some(line) = &self.line
-            && ctx.gate.is_news(line)
+            && ctx.trust.is_news(line)
             && !is_silenced(ctx)
         {
             ctx.console.insist(line);
@@ -88,7 +54,7 @@ impl Passage {
     /// Remembers what the user has named, so that a stored run may go on with it. That it cannot be
     /// kept is no reason not to go on: the user has named it now.
     pub fn remember(&self, ctx: &Context) {
-        let memory = &ctx.gate.memory;
+        let memory = ctx.trust.memory();
         let host = self
             .host
             .as_ref()
@@ -103,7 +69,7 @@ impl Passage {
                 "{name} could not be remembered ({}): name it again when a stored run goes on",
                 in_plain_words(&error)
             );
-            if ctx.gate.is_news(&note) {
+            if ctx.trust.is_news(&note) {
                 ctx.console.note(note);
             }
         }
@@ -147,16 +113,16 @@ pub fn second(ctx: &Context, settings: &Settings) -> Result<Option<Passage>, Fai
 fn way(
     ctx: &Context,
     settings: &Settings,
-    url: &Setting<values::BaseUrl>,
+    url: &Setting<values::HttpUrl>,
     role: &str,
 ) -> Result<Passage, Failure> {
     let root = BaseUrl::parse(url.value.expose())?;
-    let known: Option<KnownHost> = ctx.gate.memory.recall(root.as_str());
+    let known: Option<KnownHost> = ctx.trust.memory().recall(root.as_str());
     let in_force = ctx.settings.api.base_url.clone();
     let in_force = ctx.settings.with_origin("api.base_url", in_force);
     let is_in_force =
         BaseUrl::parse(in_force.value.expose()).is_ok_and(|named| named.as_str() == root.as_str());
-    let verdict = judge(&Asked {
+    let verdict = judge(&Destination {
         root: &root,
         origin: &url.origin,
         is_in_force,
@@ -196,8 +162,8 @@ fn way(
 
 /// A run's own host comes before what is in force now, but not in silence.
 fn passed_over(
-    url: &Setting<values::BaseUrl>,
-    in_force: &Setting<values::BaseUrl>,
+    url: &Setting<values::HttpUrl>,
+    in_force: &Setting<values::HttpUrl>,
     is_in_force: bool,
 ) -> String {
     if url.origin != Origin::Run || in_force.origin == Origin::Default || is_in_force {
@@ -214,7 +180,7 @@ fn words_of(origin: &Origin) -> String {
 }
 
 /// What the decision is made of.
-struct Asked<'a> {
+struct Destination<'a> {
     root: &'a BaseUrl,
     origin: &'a Origin,
     /// Whether flag, variable or file name the same now.
@@ -240,7 +206,7 @@ enum Verdict {
     Unencrypted,
 }
 
-fn judge(asked: &Asked<'_>) -> Verdict {
+fn judge(asked: &Destination<'_>) -> Verdict {
     if asked.root.is_the_api() {
         return Verdict::Api;
     }
@@ -288,7 +254,7 @@ fn bundle(
         return Ok(None);
     };
     let shown = path.display().to_string();
-    let is_known = ctx.gate.memory.recall::<KnownBundle>(&shown).is_some();
+    let is_known = ctx.trust.memory().recall::<KnownBundle>(&shown).is_some();
     let entry = KnownBundle {
         ca_bundle: shown.clone(),
         at: Clock::system().now(),

@@ -50,6 +50,7 @@ impl Memory {
     #[must_use]
     pub fn recall<E: Entry>(&self, about: &str) -> Option<E> {
         let entry: E = read(&self.file::<E>(about)?)?;
+        // Half a hash names the file, so the entry itself says whom it is about.
         (entry.about() == about).then_some(entry)
     }
 
@@ -67,6 +68,7 @@ impl Memory {
             .filter(is_entry)
             .filter_map(|path| read(&path))
             .collect();
+        // A folder lists its files in any order.
         all.sort_by(|a, b| a.about().cmp(b.about()));
         all
     }
@@ -87,6 +89,7 @@ impl Memory {
         let mut part = tempfile::NamedTempFile::new_in(&kind)?;
         serde_json::to_writer(&mut part, entry)?;
         part.write_all(b"\n")?;
+        // Before the rename: a power cut must not leave an empty entry under the name.
         part.as_file().sync_all()?;
         part.persist(&file).map_err(|error| error.error)?;
         Ok(())
@@ -121,6 +124,7 @@ impl Memory {
 fn read<E: Entry>(path: &Path) -> Option<E> {
     use std::io::Read;
     let file = fs::File::open(path).ok()?;
+    // Asked of the open file and not of its path, which could be exchanged in between.
     if !is_our_own(&file.metadata().ok()?) {
         tracing::warn!(file = %path.display(), "not believed: somebody else owns it or may write it");
         return None;

@@ -10,8 +10,10 @@ mod files;
 pub mod gate;
 mod hosts;
 mod memory;
+mod state;
 
 pub use files::{TrustedFile, fingerprint, remembered_as, standing};
-pub use gate::{Gate, Passage};
+pub use gate::Passage;
 pub use hosts::{KnownBundle, KnownHost};
 pub use memory::{Entry, Memory};
+pub use state::TrustState;

@@ -103,6 +103,7 @@ impl JsonSchema for HeaderTable {
 ///
 /// Names the line and says what is wrong with it, without repeating it.
 pub fn parse_headers(text: &str) -> Result<Vec<CustomHeader>, String> {
+    // Numbered with the empty lines, so that the number is the one that an editor shows.
     let lines = without_pair(text).lines().enumerate();
     lines
         .filter(|(_, line)| !line.trim().is_empty())

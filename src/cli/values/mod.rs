@@ -18,14 +18,17 @@ macro_rules! from_text {
     )+};
 }
 
+mod color;
 mod headers;
 mod numbers;
+pub(in crate::cli) mod parse;
 mod text;
 mod time;
 mod url;
 
+pub use color::ColorChoice;
 pub use headers::{CustomHeader, HeaderTable, parse_headers};
-pub use numbers::{AtLeastOne, BatchSize, BudgetUsd, Concurrency, Count, PerMinute, Scale};
-pub use text::{HeaderText, KeyVariable, ModelId};
-pub use time::{PositiveWait, Wait, Waits, Window, deadline};
-pub use url::{BaseUrl, shown_url};
+pub use numbers::{AtLeastOne, BatchSize, BudgetUsd, Concurrency, PerMinute, Scale, WholeNumber};
+pub use text::{HeaderText, KeyVariable, ModelId, bare};
+pub use time::{PositiveWait, Wait, WaitList, Window, deadline};
+pub use url::{HttpUrl, shown_url};

@@ -12,23 +12,23 @@ use crate::model::batch::MAX_BATCH_REQUESTS;
 /// A whole number from 1 to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "i64")]
-pub struct Count<const MAX: u32>(pub u32);
+pub struct WholeNumber<const MAX: u32>(pub u32);
 
 /// Requests open at the same time. More would run out of ports and files first.
-pub type Concurrency = Count<10_000>;
+pub type Concurrency = WholeNumber<10_000>;
 /// Requests in one batch: no more than the API takes.
-pub type BatchSize = Count<MAX_BATCH_REQUESTS>;
+pub type BatchSize = WholeNumber<MAX_BATCH_REQUESTS>;
 /// A count that needs no bound of its own.
-pub type AtLeastOne = Count<{ u32::MAX }>;
+pub type AtLeastOne = WholeNumber<{ u32::MAX }>;
 
 /// The least that it may be. (Clap asks for a value of what has no flag, and never uses it.)
-impl<const MAX: u32> Default for Count<MAX> {
+impl<const MAX: u32> Default for WholeNumber<MAX> {
     fn default() -> Self {
         Self(1)
     }
 }
 
-impl<const MAX: u32> TryFrom<i64> for Count<MAX> {
+impl<const MAX: u32> TryFrom<i64> for WholeNumber<MAX> {
     type Error = String;
     fn try_from(number: i64) -> Result<Self, String> {
         u32::try_from(number)
@@ -39,19 +39,19 @@ impl<const MAX: u32> TryFrom<i64> for Count<MAX> {
     }
 }
 
-impl<const MAX: u32> FromStr for Count<MAX> {
+impl<const MAX: u32> FromStr for WholeNumber<MAX> {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         whole(text)?.try_into()
     }
 }
 
-impl<const MAX: u32> JsonSchema for Count<MAX> {
+impl<const MAX: u32> JsonSchema for WholeNumber<MAX> {
     fn inline_schema() -> bool {
         true
     }
     fn schema_name() -> Cow<'static, str> {
-        "Count".into()
+        "WholeNumber".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX })
@@ -206,7 +206,7 @@ mod tests {
         }
         assert!(AtLeastOne::try_from(0).is_err());
         assert!(AtLeastOne::try_from(i64::from(u32::MAX) + 1).is_err());
-        assert_eq!(AtLeastOne::try_from(1), Ok(Count(1)));
+        assert_eq!(AtLeastOne::try_from(1), Ok(WholeNumber(1)));
         for (x, fits) in [
             (0.0, true),
             (2.5, true),

@@ -1,5 +1,6 @@
 //! Text that is sent as it is: ids and the values of headers; and names of variables.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -64,6 +65,17 @@ impl FromStr for KeyVariable {
 }
 
 from_text!(HeaderText, ModelId, KeyVariable);
+
+/// A path without the quotes, blanks and line ends that came along when it was copied, as with a key.
+#[must_use]
+pub fn bare(path: &Path) -> PathBuf {
+    let is_around = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'');
+    let trimmed = path.to_str().map(|text| text.trim_matches(is_around));
+    match trimmed.filter(|text| !text.is_empty()) {
+        Some(text) => PathBuf::from(text),
+        None => path.to_path_buf(),
+    }
+}
 
 #[cfg(test)]
 mod tests {

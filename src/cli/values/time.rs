@@ -38,7 +38,7 @@ impl Default for PositiveWait {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "Vec<Wait>", into = "Vec<Wait>")]
 #[schemars(inline, extend("minItems" = 1))]
-pub struct Waits(pub Vec<Duration>);
+pub struct WaitList(pub Vec<Duration>);
 
 /// A window of hours with its time zone.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -78,7 +78,7 @@ impl FromStr for Window {
 
 from_text!(Wait, PositiveWait, Window);
 
-impl TryFrom<Vec<Wait>> for Waits {
+impl TryFrom<Vec<Wait>> for WaitList {
     type Error = String;
     fn try_from(waits: Vec<Wait>) -> Result<Self, String> {
         if waits.is_empty() {
@@ -115,8 +115,8 @@ impl From<Window> for String {
     }
 }
 
-impl From<Waits> for Vec<Wait> {
-    fn from(waits: Waits) -> Self {
+impl From<WaitList> for Vec<Wait> {
+    fn from(waits: WaitList) -> Self {
         waits.0.into_iter().map(Wait).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The root of an API, and how a URL is shown.
+//! The root of an API or of a status page, and how a URL is shown.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::{DEFAULT_BASE_URL, unquoted};
 
-/// The root of the API. Shows itself without user info and query, which may hold credentials.
+/// The root of an API or of a status page, as the user wrote it: what an endpoint takes of it is checked by
+/// [`crate::provider::BaseUrl`]. Shows itself without user info and query, which may hold credentials.
 #[derive(Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(inline, extend("pattern" = "^https?://"))]
-pub struct BaseUrl(String);
+pub struct HttpUrl(String);
 
-impl BaseUrl {
+impl HttpUrl {
     /// Text that is not checked yet: clap would repeat in its error what may hold a password.
     #[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
     pub(in crate::cli) fn unread(text: &str) -> Result<Self, String> {
@@ -61,14 +62,14 @@ impl BaseUrl {
     }
 }
 
-impl FromStr for BaseUrl {
+impl FromStr for HttpUrl {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         Self::parse(text)
     }
 }
 
-impl TryFrom<String> for BaseUrl {
+impl TryFrom<String> for HttpUrl {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         Self::parse(&text)
@@ -76,21 +77,21 @@ impl TryFrom<String> for BaseUrl {
 }
 
 /// As it may be shown.
-impl From<BaseUrl> for String {
-    fn from(url: BaseUrl) -> Self {
+impl From<HttpUrl> for String {
+    fn from(url: HttpUrl) -> Self {
         url.to_string()
     }
 }
 
-impl fmt::Display for BaseUrl {
+impl fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shown_url(&self.0))
     }
 }
 
-impl fmt::Debug for BaseUrl {
+impl fmt::Debug for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BaseUrl({self})")
+        write!(f, "HttpUrl({self})")
     }
 }
 
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn base_urls_are_checked_and_lose_their_last_slash() {
         assert_eq!(
-            BaseUrl::parse(" https://h.test/a/ ").unwrap().expose(),
+            HttpUrl::parse(" https://h.test/a/ ").unwrap().expose(),
             "https://h.test/a"
         );
         // As copying leaves it, and as a file with Windows' line ends does.
@@ -157,7 +158,7 @@ mod tests {
             "'https://h.test/'",
             "\u{201c}https://h.test\u{201d}",
         ] {
-            assert_eq!(BaseUrl::parse(quoted).unwrap().expose(), "https://h.test");
+            assert_eq!(HttpUrl::parse(quoted).unwrap().expose(), "https://h.test");
         }
         for bad in [
             "",
@@ -166,13 +167,13 @@ mod tests {
             "file:///etc",
             "http://",
         ] {
-            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+            assert!(HttpUrl::parse(bad).is_err(), "{bad}");
         }
-        let secret = BaseUrl::parse("https://me:hunter2@h.test").unwrap();
+        let secret = HttpUrl::parse("https://me:hunter2@h.test").unwrap();
         assert!(secret.has_secret());
         assert_eq!(
             format!("{secret:?} {secret}"),
-            "BaseUrl(https://h.test) https://h.test"
+            "HttpUrl(https://h.test) https://h.test"
         );
     }
 

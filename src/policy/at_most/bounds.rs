@@ -1,11 +1,10 @@
 //! What a request body allows, read from its text.
 
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 use super::server_tools::{Kind, ServerTools, TOKENS_OF_A_SEARCH};
 use super::unbounded::Unbounded;
-use crate::model::RequestBody;
-use crate::model::raw_object::{Member, members, unquote};
+use crate::model::{JsonView, ObjectView, RequestBody};
 use crate::policy::prices::Written;
 
 /// What every request costs beyond its text.
@@ -48,15 +47,21 @@ impl Bounds {
     /// Reads a body as it is sent. What is not as the API wants it is counted as text.
     #[must_use]
     pub fn read(body: &RequestBody) -> Self {
+        Self::of(&body.view())
+    }
+
+    /// The same of a body that others look into, too.
+    #[must_use]
+    pub fn of(body: &JsonView<'_>) -> Self {
         let mut reader = BoundsReader {
             bounds: Self {
-                tokens: REQUEST.saturating_add(body.len() as u64),
+                tokens: REQUEST.saturating_add(body.raw().len() as u64),
                 ..Self::default()
             },
         };
-        match members(body.as_str()) {
-            Ok(members) => reader.body(&members),
-            Err(_) => reader.refuse(Unbounded::Unreadable),
+        match body.members() {
+            Some(members) => reader.body(members),
+            None => reader.refuse(Unbounded::Unreadable),
         }
         reader.bounds
     }
@@ -97,52 +102,52 @@ struct BoundsReader {
 }
 
 impl BoundsReader {
-    fn body(&mut self, body: &[Member<'_>]) {
-        let get = |key| value(body, key).filter(|raw| *raw != "null");
-        self.bounds.max_tokens = get("max_tokens").and_then(|raw| raw.parse().ok());
-        self.bounds.fast = get("speed").is_some_and(|raw| raw != "\"standard\"");
+    fn body(&mut self, body: &ObjectView<'_>) {
+        let raw = |key| given(body, key).map(JsonView::raw);
+        self.bounds.max_tokens = raw("max_tokens").and_then(|raw| raw.parse().ok());
+        self.bounds.fast = raw("speed").is_some_and(|raw| raw != "\"standard\"");
         // A workspace may have a region of its own, which holds where the request names none.
-        self.bounds.us_geo = get("inference_geo") != Some("\"global\"");
+        self.bounds.us_geo = raw("inference_geo") != Some("\"global\"");
         self.marked(body);
         self.members_with_work_of_their_own(body);
-        if get("output_config").is_some() {
+        if raw("output_config").is_some() {
             self.add(SCHEMA);
         }
-        if let Some(tools) = get("tools") {
+        if let Some(tools) = given(body, "tools") {
             self.add(TOOLS);
             self.items(tools, Self::tool);
         }
-        if let Some(system) = get("system") {
+        if let Some(system) = given(body, "system") {
             self.content(system, 0);
         }
-        if let Some(messages) = get("messages") {
+        if let Some(messages) = given(body, "messages") {
             self.items(messages, Self::turn);
         }
     }
 
-    fn members_with_work_of_their_own(&mut self, body: &[Member<'_>]) {
-        let get = |key| value(body, key).filter(|raw| !matches!(*raw, "null" | "[]"));
+    fn members_with_work_of_their_own(&mut self, body: &ObjectView<'_>) {
+        let asked = |key| given(body, key).filter(|value| value.raw() != "[]");
         for key in ["mcp_servers", "fallbacks", "previous_thread_event_id"] {
-            if get(key).is_some() {
+            if asked(key).is_some() {
                 self.refuse(Unbounded::Member { key });
             }
         }
-        if get("container").is_some_and(has_skills) {
+        if asked("container").is_some_and(has_skills) {
             self.refuse(Unbounded::Member { key: "container" });
         }
         let key = "context_management";
-        if get(key).is_some_and(compacts) {
+        if asked(key).is_some_and(compacts) {
             self.refuse(Unbounded::Member { key });
         }
     }
 
-    fn tool(&mut self, raw: &str) {
-        let Ok(tool) = members(raw) else { return };
-        self.marked(&tool);
-        let kind = value(&tool, "type").filter(|raw| *raw != "null");
-        let Some(name) = kind.map(|raw| unquote(raw).unwrap_or(raw.into())) else {
+    fn tool(&mut self, tool: &JsonView<'_>) {
+        let Some(tool) = tool.members() else { return };
+        self.marked(tool);
+        let Some(kind) = given(tool, "type") else {
             return;
         };
+        let name = kind.text().unwrap_or(kind.raw().into());
         let is = |prefix: &str| name.starts_with(prefix);
         if name == "custom" {
             return;
@@ -151,7 +156,7 @@ impl BoundsReader {
             return self.add(DEFINED_ELSEWHERE);
         }
         self.add(SERVER_TOOL);
-        let max_uses = value(&tool, "max_uses").and_then(|raw| raw.parse().ok());
+        let max_uses = tool.last("max_uses").and_then(|max| max.raw().parse().ok());
         match Kind::of(&name) {
             Some(kind) => self.bounds.server_tools.add(&name, kind, max_uses),
             None => self.refuse(Unbounded::Tool {
@@ -160,42 +165,41 @@ impl BoundsReader {
         }
     }
 
-    fn turn(&mut self, raw: &str) {
-        let Ok(turn) = members(raw) else { return };
-        if let Some(content) = value(&turn, "content") {
+    fn turn(&mut self, turn: &JsonView<'_>) {
+        if let Some(content) = turn.members().and_then(|turn| turn.last("content")) {
             self.content(content, 0);
         }
     }
 
     /// A string, a block, or an array of blocks. Its text is in the body's length already.
-    fn content(&mut self, raw: &str, depth: u32) {
+    fn content(&mut self, content: &JsonView<'_>, depth: u32) {
         if depth >= MAX_DEPTH {
             return;
         }
-        if raw.starts_with('[') {
-            self.items(raw, |reader, block| reader.content(block, depth + 1));
-        } else if raw.starts_with('{') {
-            self.block(raw, depth);
+        if content.raw().starts_with('[') {
+            self.items(content, |reader, block| reader.content(block, depth + 1));
+        } else if content.raw().starts_with('{') {
+            self.block(content, depth);
         }
     }
 
-    fn block(&mut self, raw: &str, depth: u32) {
-        let Ok(block) = members(raw) else { return };
-        self.marked(&block);
+    fn block(&mut self, view: &JsonView<'_>, depth: u32) {
+        let Some(block) = view.members() else { return };
+        self.marked(block);
         // With citations a text is cut into numbered pieces, sentence by sentence.
-        if value(&block, "citations").is_some_and(|raw| raw != "null") {
-            self.add(raw.len() as u64);
+        if given(block, "citations").is_some() {
+            self.add(view.raw().len() as u64);
         }
-        let kind = value(&block, "type").and_then(|kind| unquote(kind).ok());
+        let kind = text(block.last("type"));
         match kind.as_deref() {
-            Some("image") => self.image(&block),
-            Some("document") => self.document(&block, depth),
+            Some("image") => self.image(block),
+            Some("document") => self.document(block, depth),
             // What is sent back is sealed; its length need not tell that of what is in it.
             Some("web_search_tool_result") => self.add(TOKENS_OF_A_SEARCH),
-            other => self.elsewhere(&block, other.unwrap_or_default()),
+            other => self.elsewhere(block, other.unwrap_or_default()),
         }
         if kind.as_deref() != Some("document")
-            && let Some(content) = value(&block, "content")
+            && let Some(content) = block.last("content")
         {
             self.content(content, depth + 1);
         }
@@ -203,40 +207,37 @@ impl BoundsReader {
 
     /// A block of another kind that refers to a file or an address, whose length is not in the
     /// request. What code has put out is told by its file too, and is not read.
-    fn elsewhere(&mut self, block: &[Member<'_>], kind: &str) {
-        let source = value(block, "source").and_then(|source| members(source).ok());
-        let source = source.unwrap_or_default();
+    fn elsewhere(&mut self, block: &ObjectView<'_>, kind: &str) {
+        let source = block.last("source").and_then(JsonView::members);
         let held = |raw: &str| matches!(raw, "\"text\"" | "\"base64\"" | "\"content\"");
-        let by = value(&source, "type").filter(|raw| !held(raw));
-        let by = by.and_then(|raw| unquote(raw).ok());
-        let has =
-            |members: &[Member<'_>], key| value(members, key).is_some_and(|raw| raw != "null");
-        let file = has(&source, "file_id") || has(block, "file_id") && !kind.ends_with("_output");
+        let by = source.and_then(|source| source.last("type"));
+        let by = text(by.filter(|by| !held(by.raw())));
+        let of_source = |key| source.is_some_and(|source| given(source, key).is_some());
+        let of_block = given(block, "file_id").is_some() && !kind.ends_with("_output");
         let source = match by {
             Some(by) => by.into_owned(),
-            None if file => "file".to_owned(),
-            None if has(&source, "url") => "url".to_owned(),
+            None if of_source("file_id") || of_block => "file".to_owned(),
+            None if of_source("url") => "url".to_owned(),
             None => return,
         };
         self.refuse(Unbounded::Document { source });
     }
 
-    fn image(&mut self, image: &[Member<'_>]) {
-        let source = value(image, "source").and_then(|raw| members(raw).ok());
-        let data = source.as_deref().and_then(|source| value(source, "data"));
-        let data = data.map_or(0, |data| data.len() as u64);
+    fn image(&mut self, image: &ObjectView<'_>) {
+        let source = image.last("source").and_then(JsonView::members);
+        let data = source.and_then(|source| source.last("data"));
+        let data = data.map_or(0, |data| data.raw().len() as u64);
         self.bounds.tokens = self.bounds.tokens.saturating_sub(data);
         self.add(IMAGE);
     }
 
-    fn document(&mut self, document: &[Member<'_>], depth: u32) {
-        let source = value(document, "source").and_then(|source| members(source).ok());
-        let source = source.unwrap_or_default();
-        let kind = value(&source, "type").and_then(|kind| unquote(kind).ok());
-        match kind.as_deref() {
+    fn document(&mut self, document: &ObjectView<'_>, depth: u32) {
+        let source = document.last("source").and_then(JsonView::members);
+        let part = |key| source.and_then(|source| source.last(key));
+        match text(part("type")).as_deref() {
             Some("text") => {}
             Some("content") => {
-                if let Some(content) = value(&source, "content") {
+                if let Some(content) = part("content") {
                     self.content(content, depth + 1);
                 }
             }
@@ -247,11 +248,12 @@ impl BoundsReader {
         }
     }
 
-    fn marked(&mut self, members: &[Member<'_>]) {
-        let Some(mark) = value(members, "cache_control").filter(|raw| *raw != "null") else {
+    fn marked(&mut self, members: &ObjectView<'_>) {
+        let Some(mark) = given(members, "cache_control") else {
             return;
         };
-        let written = if mark.contains("1h") {
+        // Any spelling of an hour counts as one: the dearer write is the safe guess.
+        let written = if mark.raw().contains("1h") {
             Written::AnHour
         } else {
             Written::FiveMinutes
@@ -259,11 +261,9 @@ impl BoundsReader {
         self.bounds.written = self.bounds.written.max(written);
     }
 
-    fn items(&mut self, raw: &str, mut each: impl FnMut(&mut Self, &str)) {
-        if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw) {
-            for item in items {
-                each(self, item.get());
-            }
+    fn items(&mut self, array: &JsonView<'_>, mut each: impl FnMut(&mut Self, &JsonView<'_>)) {
+        for item in array.items().unwrap_or_default() {
+            each(self, item);
         }
     }
 
@@ -278,24 +278,29 @@ impl BoundsReader {
 }
 
 /// The id of a container alone costs nothing; skills are work in it.
-fn has_skills(container: &str) -> bool {
-    members(container).is_ok_and(|container| container.iter().any(|member| member.key != "id"))
+fn has_skills(container: &JsonView<'_>) -> bool {
+    let mut members = container.members().into_iter().flat_map(ObjectView::iter);
+    members.any(|(key, _)| key != "id")
 }
 
 /// Clearing what is old costs nothing; a compaction is an answer of its own.
-fn compacts(management: &str) -> bool {
-    let management = members(management).unwrap_or_default();
-    let edits = value(&management, "edits").map(serde_json::from_str::<Vec<&RawValue>>);
-    let clears = |edit: &&RawValue| {
-        let edit = members(edit.get()).unwrap_or_default();
-        let kind = value(&edit, "type").and_then(|kind| unquote(kind).ok());
+fn compacts(management: &JsonView<'_>) -> bool {
+    let edits = management
+        .members()
+        .and_then(|members| members.last("edits"));
+    let clears = |edit: &JsonView<'_>| {
+        let kind = edit.members().and_then(|edit| text(edit.last("type")));
         kind.is_some_and(|kind| kind.starts_with("clear_"))
     };
-    edits.is_some_and(|edits| !edits.is_ok_and(|edits| edits.iter().all(clears)))
+    // What cannot be read as a list of edits may be anything, a compaction too.
+    edits.is_some_and(|edits| !edits.items().is_some_and(|edits| edits.iter().all(clears)))
 }
 
-/// Of several members of a name the last holds, as the API reads it.
-fn value<'a>(members: &[Member<'a>], key: &str) -> Option<&'a str> {
-    let found = members.iter().rev().find(|member| member.key == key);
-    found.map(|member| member.value)
+/// The value that the API takes of a member, unless it is `null`, which is the same as none.
+fn given<'v, 'a>(members: &'v ObjectView<'a>, key: &str) -> Option<&'v JsonView<'a>> {
+    members.last(key).filter(|value| !value.is_null())
+}
+
+fn text<'a>(value: Option<&JsonView<'a>>) -> Option<Cow<'a, str>> {
+    value.and_then(JsonView::text)
 }

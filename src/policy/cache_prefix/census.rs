@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::places::{Count, places};
-use crate::model::{JobId, Pico, RequestBody, SharedPrefix};
+use crate::model::{JobId, JsonView, Pico, SharedPrefix};
 use crate::policy::estimate::{Estimator, Prompt};
 use crate::policy::prices::{PriceTable, TokenPrices};
 
@@ -71,10 +71,12 @@ impl Census {
     }
 
     /// One more request.
-    pub fn add(&mut self, job: JobId, model: &str, body: &RequestBody) {
+    pub fn add(&mut self, job: JobId, model: &str, body: &JsonView<'_>) {
         let model = self.model(model);
         let mut parent = None;
-        for (depth, place) in places(body.as_str(), Count::Tokens).into_iter().enumerate() {
+        for (depth, place) in places(body, Count::Tokens).into_iter().enumerate() {
+            // The first request that has a prefix says what is before it: all that share the hash
+            // share that, too.
             let node = self.nodes.entry(place.hash).or_insert_with(|| Node {
                 parent,
                 depth,
@@ -103,12 +105,14 @@ impl Census {
     /// A longer prefix has no more requests than a shorter one, so no branch is cut in the middle.
     /// Half of the room is made at once, so that it is seldom done.
     fn make_room(&mut self) {
+        // Checked after each request and not after each place: one adds at most 64.
         if self.nodes.len() <= MAX_NODES {
             return;
         }
         let mut few = 1;
         while self.nodes.len() > MAX_NODES / 2 {
             self.nodes.retain(|_, node| node.jobs > few);
+            // Doubled, so that a run of only rare prefixes is through after a few passes.
             few *= 2;
         }
     }
@@ -116,6 +120,7 @@ impl Census {
     /// The prefixes that pay, those that save most first.
     #[must_use]
     pub fn choose(mut self) -> Vec<SharedPrefix> {
+        // Rare prefixes can never pay, and most of the nodes are such.
         self.nodes.retain(|_, node| node.jobs >= LEAST_JOBS);
         let mut children: HashMap<Option<u64>, Vec<u64>> = HashMap::new();
         for (hash, node) in &self.nodes {
@@ -126,6 +131,7 @@ impl Census {
         for root in children.get(&None).into_iter().flatten() {
             self.pick(*root, 0, &children, &worth, &mut chosen);
         }
+        // By hash where they save the same, so that two counts of one run choose alike.
         chosen.sort_by_key(|(saved, prefix)| (std::cmp::Reverse(*saved), prefix.hash));
         chosen.truncate(MAX_CHOSEN);
         chosen.into_iter().map(|(_, prefix)| prefix).collect()
@@ -134,6 +140,7 @@ impl Census {
     /// From the longest prefixes to the shortest.
     fn worth(&self, children: &HashMap<Option<u64>, Vec<u64>>) -> HashMap<u64, Worth> {
         let mut order: Vec<_> = self.nodes.iter().collect();
+        // The worth of a prefix is made of that of the longer ones, so these come first.
         order.sort_by_key(|(_, node)| std::cmp::Reverse(node.depth));
         let mut worth: HashMap<u64, Worth> = HashMap::new();
         for (hash, node) in order {
@@ -143,9 +150,11 @@ impl Census {
                 .collect();
             let elsewhere = below.iter().map(|(_, best)| best).sum();
             let own = self.saved_by(node).map(|(read, surcharge)| {
+                // Requests that have no longer prefix of their own are marked here or nowhere.
                 let alone = node.jobs - below.iter().map(|(jobs, _)| jobs).sum::<u64>();
                 let each = below
                     .iter()
+                    // A branch may ignore this mark and take its own, where that saves more.
                     .map(|(jobs, best)| (*best).max(read * i128::from(*jobs)));
                 (
                     read,
@@ -153,6 +162,7 @@ impl Census {
                 )
             });
             let of_node = match own {
+                // A tie goes to the longer prefixes, which leaves this one unwritten.
                 Some((read, best)) if best > elsewhere => Worth {
                     read,
                     best,
@@ -182,6 +192,7 @@ impl Census {
         let (Some(node), Some(of_node)) = (self.nodes.get(&hash), worth.get(&hash)) else {
             return 0;
         };
+        // The shorter prefix that is chosen already serves all of these as well.
         if of_node.best <= above * i128::from(node.jobs) {
             return 0;
         }
@@ -197,6 +208,7 @@ impl Census {
         if !of_node.is_chosen {
             return longer;
         }
+        // A request gets one mark, and the longest prefix that is chosen has it.
         let jobs = node.jobs - longer;
         if jobs >= LEAST_JOBS {
             // Which of its first rows are marked further down is not known, so none is named then.
@@ -227,6 +239,7 @@ impl Census {
     fn saved_by(&self, node: &Node) -> Option<(i128, i128)> {
         let model = self.prices.model(&self.models[node.model])?;
         let tokens = self.tokens(node);
+        // The API ignores a mark on less, without an error.
         if tokens < model.min_cacheable_tokens.unwrap_or(LEAST_TOKENS) {
             return None;
         }
@@ -234,11 +247,12 @@ impl Census {
         let of_all = |price: Pico| price.0 * i128::from(tokens);
         let read = of_all(prices.input - prices.cache_read);
         let surcharge = of_all(prices.cache_write_5m - prices.cache_read);
+        // A table may price a read like plain input; then there is nothing to gain.
         (read > 0).then_some((read, surcharge))
     }
 }
 
-/// Whether so many requests of a batch save more by reading an entry that is kept for an hour than
+/// Whether this many requests of a batch save more by reading an entry that is kept for an hour than
 /// it costs to write it for them. The batch's discount is on both sides, so it does not matter.
 #[must_use]
 pub fn worth_warming(prices: &TokenPrices, jobs: u64) -> bool {

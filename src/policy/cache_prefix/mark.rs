@@ -60,9 +60,10 @@ impl Marker {
         if self.is_idle() {
             return body.clone();
         }
-        let all = places(body.as_str(), Count::Nothing);
+        let all = places(&body.view(), Count::Nothing);
         let longest = all
             .iter()
+            // The longest known prefix saves most.
             .rev()
             .find(|place| self.known.contains(&place.hash));
         longest
@@ -75,6 +76,7 @@ fn with_mark(body: &str, place: &Place, keep: Keep) -> Option<String> {
     let site = place.site;
     let (before, after) = (body.get(..site.from)?, body.get(site.to..)?);
     let (piece, control) = (body.get(site.from..site.to)?, keep.control());
+    // A string has no place for a mark; one block of text says the same.
     let marked = if site.is_string {
         format!(r#"[{{"type":"text","text":{piece},"cache_control":{control}}}]"#)
     } else {

@@ -1,8 +1,8 @@
 //! Long prefixes that many requests share, and the one mark that lets the API cache them.
 //!
 //! ```text
-//! own_mark   whether a request has a `cache_control` of its own anywhere: then it is left alone
-//! places     where in a request a mark can stand, each with a hash of all that comes before it
+//! places     where in a request a mark can stand, each with a hash of all that comes before it;
+//!            nowhere, if it has a `cache_control` of its own anywhere
 //! census     counts requests by place, and chooses the places that pay
 //! mark       puts the mark into a request
 //! savings    what that is expected to save
@@ -18,7 +18,6 @@
 
 mod census;
 mod mark;
-mod own_mark;
 mod places;
 mod savings;
 

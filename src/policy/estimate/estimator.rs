@@ -61,9 +61,11 @@ impl Estimator {
         is_warm: impl Fn(&super::Prefix) -> bool,
     ) -> Demand {
         let Estimate { input, output } = self.estimate(model, prompt);
+        // The longest warm prefix holds all shorter ones.
         let warm = prompt.prefixes.iter().rev().find(|prefix| is_warm(prefix));
         let cached = warm.map_or(0, |prefix| whole(self.tokens(model, prefix.tokens)));
         Demand {
+            // What is read from the cache does not count against the input limit of current models.
             input: input.saturating_sub(cached),
             output,
         }
@@ -77,11 +79,13 @@ impl Estimator {
     pub fn ceiling_of_nth(&self, model: &str, prompt: &Prompt, bound: u64, nth: u32) -> Tokens {
         let seen = self.models.get(model);
         let output = seen.map_or(bound, |seen| seen.outputs.ceiling_of_nth(bound, nth));
+        // Before any answer the tokenizer of this model was never compared with ours.
         let doubt = seen.map_or(1.0, |seen| seen.outputs.doubt());
         let margin = 1.0 + LEAST_INPUT_MARGIN + MORE_INPUT_MARGIN * doubt;
         let tokens = |plain: f64| whole_up(self.tokens(model, plain) * margin);
         let prompt_tokens = tokens(prompt.tokens);
         let last = prompt.prefixes.last();
+        // Rounded up by itself a prefix may come out larger than its prompt.
         let marked = last.map_or(0, |prefix| tokens(prefix.tokens).min(prompt_tokens));
         let for_an_hour = last.is_some_and(|prefix| prefix.for_an_hour);
         let (short_lived, long_lived) = if for_an_hour { (0, 1) } else { (1, 0) };
@@ -94,9 +98,10 @@ impl Estimator {
         }
     }
 
-    /// A request of that model was answered, and used so much.
+    /// A request of that model was answered, and used this much.
     pub fn observe(&mut self, model: &str, prompt: &Prompt, used: &Tokens) {
         let guessed = prompt.tokens * self.classes.tokenizer_factor(model);
+        // `entry` would copy the name for every answer.
         if !self.models.contains_key(model) {
             self.models.insert(model.to_owned(), Seen::default());
         }

@@ -5,8 +5,8 @@
 //! run's answers had: a quantile of the recent ones. The user's `max_tokens` is its bound, not its
 //! guess, since most answers are far shorter.
 //!
-//! Pure, and one pass or two over the text. It promises no exactness: whoever needs the number that
-//! is billed asks the API.
+//! Pure, and one pass or two over the text. It promises no exactness: for the number that is billed,
+//! ask the API.
 
 mod estimator;
 mod output;

@@ -1,12 +1,11 @@
 //! How long the answers of one model are, by those of this run.
 
-/// Answers that are remembered.
 const MEMORY: usize = 256;
 /// Before any answer: this part of what the request allows.
 const FIRST_GUESS: f64 = 0.25;
 /// And for a request that names no bound.
 const FIRST_GUESS_UNBOUNDED: u64 = 1_024;
-/// Sums of many answers are provided for up to so many standard deviations above what is expected.
+/// Sums of many answers are provided for up to this many standard deviations above what is expected.
 const DEVIATIONS: f64 = 3.0;
 /// Answers after which the longest possible answer counts half.
 const CAUTION: f64 = 4.0;
@@ -18,7 +17,6 @@ pub(super) struct Outputs {
     next: usize,
     guess: Option<u64>,
     mean: f64,
-    /// The standard deviation.
     spread: f64,
     seen: u32,
 }
@@ -27,6 +25,7 @@ impl Outputs {
     pub(super) fn guess(&self, max_tokens: Option<u64>) -> u64 {
         let most = max_tokens.unwrap_or(u64::MAX);
         match (self.guess, max_tokens) {
+            // No answer is longer than the request allows, whatever the others had.
             (Some(guess), _) => guess.min(most),
             (None, Some(most)) => part(most, FIRST_GUESS),
             (None, None) => FIRST_GUESS_UNBOUNDED,
@@ -43,11 +42,14 @@ impl Outputs {
     /// mean; its share of the sum's deviation, which grows with the root of their number alone; how
     /// far the mean itself may be off; and something of the way to the bound while there is doubt.
     pub(super) fn ceiling_of_nth(&self, bound: u64, nth: u32) -> u64 {
+        // Without an answer nothing is known, so each may have all that it is allowed.
         if self.recent.is_empty() {
             return bound;
         }
         let nth = f64::from(nth.max(1));
+        // The deviation of a sum of n is √n times that of one; this is what the nth adds to it.
         let of_sum = nth.sqrt() - (nth - 1.0).sqrt();
+        // The mean of few answers may itself be off by this share of their spread.
         let of_mean = 1.0 / as_float(self.recent.len() as u64).sqrt();
         let likely = self.mean + DEVIATIONS * self.spread * (of_sum + of_mean);
         let beyond = (as_float(bound) - likely).max(0.0);
@@ -61,7 +63,9 @@ impl Outputs {
         } else {
             self.recent[self.next] = output;
         }
+        // The oldest answer is replaced: jobs of another kind may come later in the input.
         self.next = (self.next + 1) % MEMORY;
+        // Worked out when an answer comes and not when a job is guessed: claims ask more often.
         self.guess = Some(quantile(&self.recent, 75).max(mean(&self.recent)));
         (self.mean, self.spread) = mean_and_spread(&self.recent);
     }
@@ -71,6 +75,7 @@ impl Outputs {
 /// reservations are not so large that they starve the others.
 fn quantile(of: &[u64], percent: usize) -> u64 {
     let mut of = of.to_vec();
+    // At 100 % the index would be one past the end.
     let at = (of.len() * percent / 100).min(of.len() - 1);
     *of.select_nth_unstable(at).1
 }

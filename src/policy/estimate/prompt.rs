@@ -3,11 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
 use super::text;
-use crate::model::RequestBody;
-use crate::model::raw_object::{Member, members, unquote};
+use crate::model::{JsonView, ObjectView, RequestBody};
 use crate::policy::at_most::Bounds;
 
 /// What every request costs beyond its texts.
@@ -22,7 +19,7 @@ const IMAGE: f64 = 1_600.0;
 const PAGE: f64 = 2_500.0;
 /// Bytes of base64 that make about a page of a PDF.
 const PAGE_BYTES: usize = 100_000;
-/// A document that stands elsewhere is taken for so many pages.
+/// A document that stands elsewhere is taken for this many pages.
 const PAGES_UNSEEN: f64 = 5.0;
 /// Blocks in blocks are counted so deep, which is deeper than the API allows.
 const MAX_DEPTH: u32 = 4;
@@ -61,44 +58,50 @@ impl Prompt {
     /// Counts a body. What is not as the API wants it is counted as text.
     #[must_use]
     pub fn read(body: &RequestBody) -> Self {
-        let Ok(members) = members(body.as_str()) else {
-            return Self {
-                tokens: text::tokens(body.as_str()),
-                ..Self::default()
-            };
-        };
-        let mut counter = Counter::new();
-        // The order in which the API puts the prompt together, whatever the order of the keys.
-        counter.hash(value(&members, "model"));
-        if let Some(tools) = value(&members, "tools") {
-            counter.tokens += TOOLS;
-            counter.items(tools, Counter::tool);
-        }
-        if let Some(system) = value(&members, "system") {
-            counter.content(system, 0);
-        }
-        if let Some(messages) = value(&members, "messages") {
-            counter.turns(messages);
-        }
-        if let Some(mark) = value(&members, "cache_control") {
-            counter.breakpoint(mark);
-        }
-        Self {
-            tokens: counter.tokens,
-            max_tokens: value(&members, "max_tokens").and_then(|raw| raw.parse().ok()),
-            prefixes: counter.prefixes,
-            fast: value(&members, "speed") == Some("\"fast\""),
-            us_geo: value(&members, "inference_geo") == Some("\"us\""),
-            bounds: None,
-        }
+        Self::of(&body.view())
     }
 
     /// The same, with the most that the request allows.
     #[must_use]
     pub fn read_with_bounds(body: &RequestBody) -> Self {
+        let view = body.view();
         Self {
-            bounds: Some(Arc::new(Bounds::read(body))),
-            ..Self::read(body)
+            bounds: Some(Arc::new(Bounds::of(&view))),
+            ..Self::of(&view)
+        }
+    }
+
+    /// The same of a body that others look into, too.
+    #[must_use]
+    pub fn of(body: &JsonView<'_>) -> Self {
+        let Some(members) = body.members() else {
+            return Self {
+                tokens: text::tokens(body.raw()),
+                ..Self::default()
+            };
+        };
+        let raw = |key| members.first(key).map(JsonView::raw);
+        let mut counter = Counter::new();
+        // The order in which the API puts the prompt together, whatever the order of the keys.
+        counter.hash(raw("model"));
+        if let Some(tools) = members.first("tools") {
+            counter.tokens += TOOLS;
+            counter.items(tools, Counter::tool);
+        }
+        if let Some(system) = members.first("system") {
+            counter.content(system, 0);
+        }
+        if let Some(messages) = members.first("messages") {
+            counter.turns(messages);
+        }
+        counter.marked(members);
+        Self {
+            tokens: counter.tokens,
+            max_tokens: raw("max_tokens").and_then(|raw| raw.parse().ok()),
+            prefixes: counter.prefixes,
+            fast: raw("speed") == Some("\"fast\""),
+            us_geo: raw("inference_geo") == Some("\"us\""),
+            bounds: None,
         }
     }
 
@@ -112,17 +115,17 @@ impl Prompt {
 }
 
 /// Tokens of one tool's definition, as [`Prompt::read`] counts them.
-pub(in crate::policy) fn tokens_of_tool(raw: &str) -> f64 {
-    text::tokens(raw)
+pub(in crate::policy) fn tokens_of_tool(tool: &JsonView<'_>) -> f64 {
+    text::tokens(tool.raw())
 }
 
 /// Tokens of a string or of one block, as [`Prompt::read`] counts them.
-pub(in crate::policy) fn tokens_of_content(raw: &str) -> f64 {
+pub(in crate::policy) fn tokens_of_content(content: &JsonView<'_>) -> f64 {
     let mut counter = Counter::new();
-    if raw.starts_with('{') {
-        counter.block(raw, 0);
+    if content.raw().starts_with('{') {
+        counter.block(content, 0);
     } else {
-        counter.content(raw, 0);
+        counter.content(content, 0);
     }
     counter.tokens - REQUEST
 }
@@ -153,118 +156,107 @@ impl Counter {
     }
 
     /// Every item of an array; of anything else, its text.
-    fn items(&mut self, raw: &str, mut each: impl FnMut(&mut Self, &str)) {
-        match serde_json::from_str::<Vec<&RawValue>>(raw) {
-            Ok(items) => items.into_iter().for_each(|item| each(self, item.get())),
-            Err(_) => self.text(raw),
+    fn items(&mut self, array: &JsonView<'_>, mut each: impl FnMut(&mut Self, &JsonView<'_>)) {
+        match array.items() {
+            Some(items) => items.iter().for_each(|item| each(self, item)),
+            None => self.text(array.raw()),
         }
     }
 
-    fn tool(&mut self, raw: &str) {
-        self.text(raw);
-        self.hash(Some(raw));
-        if let Ok(members) = members(raw) {
-            self.marked(&members);
+    fn tool(&mut self, tool: &JsonView<'_>) {
+        self.text(tool.raw());
+        self.hash(Some(tool.raw()));
+        if let Some(members) = tool.members() {
+            self.marked(members);
         }
     }
 
-    fn turns(&mut self, raw: &str) {
-        let Ok(turns) = serde_json::from_str::<Vec<&RawValue>>(raw) else {
-            return self.text(raw);
+    fn turns(&mut self, messages: &JsonView<'_>) {
+        let Some(turns) = messages.items() else {
+            return self.text(messages.raw());
         };
         let last = turns.len().saturating_sub(1);
-        for (index, turn) in turns.into_iter().enumerate() {
+        for (index, turn) in turns.iter().enumerate() {
             self.in_last_turn = index == last;
-            self.turn(turn.get());
+            self.turn(turn);
         }
     }
 
-    fn turn(&mut self, raw: &str) {
+    fn turn(&mut self, turn: &JsonView<'_>) {
         self.tokens += TURN;
-        let Ok(members) = members(raw) else {
-            return self.text(raw);
+        let Some(members) = turn.members() else {
+            return self.text(turn.raw());
         };
-        self.hash(value(&members, "role"));
-        if let Some(content) = value(&members, "content") {
+        self.hash(members.first("role").map(JsonView::raw));
+        if let Some(content) = members.first("content") {
             self.content(content, 0);
         }
     }
 
     /// A string, or an array of blocks.
-    fn content(&mut self, raw: &str, depth: u32) {
-        if raw.starts_with('[') && depth < MAX_DEPTH {
-            self.items(raw, |counter, block| counter.block(block, depth));
+    fn content(&mut self, content: &JsonView<'_>, depth: u32) {
+        if content.raw().starts_with('[') && depth < MAX_DEPTH {
+            self.items(content, |counter, block| counter.block(block, depth));
         } else {
-            self.text(raw);
-            self.hash(Some(raw));
+            self.text(content.raw());
+            self.hash(Some(content.raw()));
         }
     }
 
-    fn block(&mut self, raw: &str, depth: u32) {
+    fn block(&mut self, block: &JsonView<'_>, depth: u32) {
         if depth == 0 {
-            self.hash(Some(raw));
+            self.hash(Some(block.raw()));
         }
-        let Ok(members) = members(raw) else {
-            return self.text(raw);
+        let Some(members) = block.members() else {
+            return self.text(block.raw());
         };
-        let kind = value(&members, "type").and_then(|kind| unquote(kind).ok());
-        match kind.as_deref() {
-            Some("text") => self.text(value(&members, "text").unwrap_or_default()),
+        let none = JsonView::of("");
+        let part = |key| members.first(key).unwrap_or(&none);
+        match part("type").text().as_deref() {
+            Some("text") => self.text(part("text").raw()),
             Some("image") => self.tokens += IMAGE,
-            Some("document") => self.document(&members, depth),
-            Some("tool_result" | "search_result") => {
-                self.content(value(&members, "content").unwrap_or_default(), depth + 1);
-            }
-            _ => self.text(raw),
+            Some("document") => self.document(members, depth),
+            Some("tool_result" | "search_result") => self.content(part("content"), depth + 1),
+            _ => self.text(block.raw()),
         }
+        // The hash takes outermost blocks as a whole, so no prefix can end inside of one.
         if depth == 0 {
-            self.marked(&members);
+            self.marked(members);
         }
     }
 
-    fn document(&mut self, document: &[Member<'_>], depth: u32) {
-        let source = value(document, "source").and_then(|source| members(source).ok());
-        let source = source.unwrap_or_default();
-        let kind = value(&source, "type").and_then(|kind| unquote(kind).ok());
-        match (
-            kind.as_deref(),
-            value(&source, "data"),
-            value(&source, "content"),
-        ) {
-            (Some("text"), Some(data), _) => self.text(data),
+    fn document(&mut self, document: &ObjectView<'_>, depth: u32) {
+        let source = document.first("source").and_then(JsonView::members);
+        let part = |key| source.and_then(|source| source.first(key));
+        let kind = part("type").and_then(JsonView::text);
+        match (kind.as_deref(), part("data"), part("content")) {
+            (Some("text"), Some(data), _) => self.text(data.raw()),
             (Some("content"), _, Some(content)) => self.content(content, depth + 1),
             (Some("base64"), Some(data), _) => {
-                let pages = u32::try_from(data.len().div_ceil(PAGE_BYTES)).unwrap_or(u32::MAX);
-                self.tokens += PAGE * f64::from(pages);
+                let pages = data.raw().len().div_ceil(PAGE_BYTES);
+                self.tokens += PAGE * f64::from(u32::try_from(pages).unwrap_or(u32::MAX));
             }
             _ => self.tokens += PAGE * PAGES_UNSEEN,
         }
     }
 
-    fn marked(&mut self, members: &[Member<'_>]) {
-        if let Some(mark) = value(members, "cache_control") {
-            self.breakpoint(mark);
-        }
-    }
-
-    fn breakpoint(&mut self, mark: &str) {
-        if mark == "null" {
+    /// What has a mark ends a prefix here.
+    fn marked(&mut self, members: &ObjectView<'_>) {
+        let Some(mark) = members.first("cache_control") else {
+            return;
+        };
+        // `null` is what clients write that fill in every key.
+        if mark.is_null() {
             return;
         }
-        let ttl = members(mark).ok();
-        let ttl = ttl.as_deref().and_then(|mark| value(mark, "ttl"));
+        let ttl = mark.members().and_then(|mark| mark.first("ttl"));
         self.prefixes.push(Prefix {
             hash: self.hasher.clone().finish(),
             tokens: self.tokens,
             in_last_turn: self.in_last_turn,
-            for_an_hour: ttl == Some("\"1h\""),
+            for_an_hour: ttl.is_some_and(|ttl| ttl.raw() == "\"1h\""),
         });
     }
-}
-
-fn value<'a>(members: &[Member<'a>], key: &str) -> Option<&'a str> {
-    let found = members.iter().find(|member| member.key == key);
-    found.map(|member| member.value)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ impl Ratio {
         self.value
     }
 
-    /// So much came where `guessed` was the guess without this ratio.
+    /// This much came where `guessed` was the guess without this ratio.
     pub(super) fn observe(&mut self, guessed: f64, came: f64) {
         if guessed <= 0.0 || came <= 0.0 {
             return;

@@ -41,11 +41,14 @@ pub(super) fn tokens(raw: &str) -> f64 {
     while let Some(at) = bytes.iter().position(|byte| *byte == b'\\') {
         thousandths += sum(&bytes[..at]);
         let (weight, length) = match bytes.get(at + 1) {
+            // Half a pair counts as one; the two halves of an emoji weigh like the four bytes that
+            // it would have.
             Some(b'u') => (ESCAPED, 6),
             Some(b'n' | b't' | b'r') => (WEIGHTS[usize::from(b'\n')], 2),
             _ => (WEIGHTS[usize::from(b'"')], 2),
         };
         thousandths += u64::from(weight);
+        // An escape may be cut off at the end of what is no valid JSON.
         bytes = &bytes[(at + length).min(bytes.len())..];
     }
     thousandths += sum(bytes);

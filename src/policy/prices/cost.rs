@@ -66,6 +66,7 @@ impl PriceTable {
             Factor::ONE
         };
         let regional = match sums.regional.charged {
+            // A table without a regional factor prices what is not regional all the same.
             Pico::ZERO => Factor::ONE,
             _ => self.regional?,
         };

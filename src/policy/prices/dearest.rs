@@ -41,7 +41,7 @@ pub(in crate::policy) struct Most {
 }
 
 impl PriceTable {
-    /// What so much costs at most, sent now. None if the table lacks a price that it needs.
+    /// What this much costs at most, sent now. None if the table lacks a price that it needs.
     pub(in crate::policy) fn dearest(
         &self,
         model: &str,
@@ -66,7 +66,7 @@ impl PriceTable {
 }
 
 impl ModelPrices {
-    /// The dearest price of each kind, for prompts of at most so many tokens.
+    /// The dearest price of each kind, for prompts of at most this many tokens.
     fn dearest(&self, at: Timestamp, prompt_tokens: u64, fast: bool) -> Option<TokenPrices> {
         let standard = self.dearest_at(at, prompt_tokens, false);
         if !fast {

@@ -35,6 +35,7 @@ impl Decimal {
                 "`{text}` is no price: write a number that is not negative, such as \"0.125\""
             ));
         }
+        // `6.250` is as exact as `6.25`.
         let significant = decimals.trim_end_matches('0');
         if significant.len() > DECIMALS {
             return Err(format!(
@@ -43,6 +44,7 @@ impl Decimal {
         }
         let too_large =
             || format!("`{text}` is more than {LARGEST}: prices are USD per million tokens");
+        // The point is moved by writing: no float, so nothing is rounded.
         let digits = format!("{whole}{significant:0<DECIMALS$}");
         let millionths: u64 = digits.parse().map_err(|_| too_large())?;
         if millionths > LARGEST * 1_000_000 {

@@ -153,6 +153,7 @@ fn in_plain_words(message: &str) -> String {
 }
 
 fn located(fault: Fault, text: &str, origin: &str) -> PriceError {
+    // A span of TOML may end inside of a character, or past the end.
     let before = text.get(..fault.span.start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     PriceError {
@@ -170,6 +171,7 @@ fn table(file: TableFile) -> Result<PriceTable, Fault> {
             reason: "the version is empty: write the day of the prices, or any name".to_owned(),
         });
     }
+    // Before the rows: a doubled name is mostly a copied row that was not finished.
     check_names(&file.models)?;
     Ok(PriceTable {
         version: file.version.into_inner(),
@@ -259,6 +261,7 @@ fn gap_in(rates: &[Rate]) -> Option<&'static str> {
     {
         return Some("have two rows for the same case");
     }
+    // Every request that does not ask for speed needs it.
     if !rates.iter().any(|rate| !rate.fast) {
         return Some("have no row for the standard speed");
     }

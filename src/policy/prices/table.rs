@@ -181,7 +181,7 @@ impl PriceTable {
         &self.models
     }
 
-    /// The model of that name: an id, an alias, or either with a date (`-20251101`) behind it, as
+    /// The model of that name: an id, an alias, or either with a date (`-20251101`) after it, as
     /// the API answers with the dated id where the alias was asked for; or a gateway's or a cloud's
     /// spelling of one of them. What could be two models is none.
     #[must_use]

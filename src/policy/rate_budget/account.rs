@@ -88,6 +88,8 @@ impl Meter {
     fn start(&mut self, amount: f64, now: Timestamp) {
         match self.counted {
             Counted::AtStart => self.spend(amount, now),
+            // Output is charged as it is written; held meanwhile, so that many answers do not
+            // overrun it together.
             Counted::AtEnd => self.held += amount,
         }
     }
@@ -97,6 +99,7 @@ impl Meter {
         match self.counted {
             Counted::AtStart => self.spend(used - amount, now),
             Counted::AtEnd => {
+                // Sums of fractions may end a little below zero.
                 self.held = (self.held - amount).max(0.0);
                 self.spend(used, now);
             }
@@ -126,9 +129,16 @@ impl Meter {
         when.last && self.counted == Counted::AtEnd
     }
 
+<<<<<<< HEAD
     /// How many times `amount` fits within so many seconds.
     fn times(&self, amount: f64, within_s: f64, when: When) -> f64 {
         let Some(bucket) = self.bucket.as_ref().filter(|_| !self.is_let_in(when)) else {
+=======
+    /// How many times `amount` fits within this many seconds.
+    fn times(&self, amount: f64, flight: Duration, within_s: f64, now: Timestamp) -> f64 {
+        let Some(bucket) = &self.bucket else {
+            // What has no known limit never decides.
+>>>>>>> w-json
             return f64::INFINITY;
         };
         let When { flight, now, .. } = when;
@@ -149,12 +159,14 @@ impl Meter {
             limit,
             rounding: match (rounds, self.rounded) {
                 (true, _) => TOKEN_ROUNDING,
+                // Small token limits are told exactly.
                 (false, true) => 0.0,
                 (false, false) => REQUEST_ROUNDING,
             },
             since,
             spent_since: self.spent - mark,
             spent_at_end: match self.counted {
+                // It was counted when the request came in, so the header knows it.
                 Counted::AtStart => 0.0,
                 Counted::AtEnd => spent_at_end,
             },
@@ -209,13 +221,29 @@ impl Account {
     /// When all of it fits together.
     pub(super) fn free(&self, want: Demand, when: When) -> Free {
         let meters = self.all().into_iter().zip(amounts(want));
+<<<<<<< HEAD
         let waits = meters.map(|(meter, amount)| meter.wait_for(amount, when));
+=======
+        let waits = meters.map(|(meter, amount)| meter.wait_for(amount, flight, now));
+        // `None` beats every wait: where one kind needs an answer first, time alone brings nothing.
+>>>>>>> w-json
         let longest = waits.reduce(|a, b| Some(a?.max(b?))).flatten();
         longest.map_or(Free::AfterAnAnswer, |wait| Free::after(wait, when.now))
     }
 
+<<<<<<< HEAD
     /// How many such requests fit within so many seconds.
     pub(super) fn times(&self, want: Demand, within_s: f64, when: When) -> f64 {
+=======
+    /// How many such requests fit within this many seconds.
+    pub(super) fn times(
+        &self,
+        want: Demand,
+        flight: Duration,
+        within_s: f64,
+        now: Timestamp,
+    ) -> f64 {
+>>>>>>> w-json
         let meters = self.all().into_iter().zip(amounts(want));
         meters
             .map(|(meter, amount)| meter.times(amount, within_s, when))

@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use crate::model::Limit;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
-/// What somebody else takes is told apart from noise over about so many seconds.
+/// What somebody else takes is told apart from noise over about this many seconds.
 const FOREIGN_MEMORY_S: f64 = 8.0;
-/// A foreign rate that nothing confirms is forgotten over about so many seconds.
+/// A foreign rate that nothing confirms is forgotten over about this many seconds.
 const FOREIGN_DECAY_S: f64 = 60.0;
-/// Whatever others take, so much of the refill we go on counting as ours.
+/// Whatever others take, this much of the refill we go on counting as ours.
 const LEAST_SHARE: f64 = 0.2;
 /// What is never counted on, as a part of the bucket: estimates are a little off.
 const MARGIN: f64 = 0.01;
-/// Somebody else takes as they please: so many seconds of their rate are left to them.
+/// Somebody else takes as they please: this many seconds of their rate are left to them.
 const FOREIGN_MARGIN_S: f64 = 3.0;
 /// The server tells the time of a full bucket in whole seconds.
 const RESET_ROUNDING_S: f64 = 1.0;
@@ -72,6 +72,8 @@ impl Bucket {
     pub(super) fn learned(told: &Told, now: Timestamp) -> Self {
         let mut bucket = Self::ours(count(told.limit.limit), count(told.limit.limit), now);
         bucket.resize(told, now);
+        // Nothing is known before the first answer, so the lower reading starts: a 429 costs more
+        // than a wait.
         bucket.level = bucket.readings(told, now).0.min(bucket.capacity);
         bucket
     }
@@ -85,7 +87,7 @@ impl Bucket {
         self.foreign * SECONDS_PER_MINUTE
     }
 
-    /// What comes back in so many seconds for us.
+    /// What comes back in this many seconds for us.
     pub(super) fn refill_in(&self, seconds: f64) -> f64 {
         self.per_second() * seconds
     }
@@ -97,6 +99,7 @@ impl Bucket {
 
     fn per_second(&self) -> f64 {
         let all = self.per_minute / SECONDS_PER_MINUTE;
+        // Never all of it: with no refill of ours we would wait for ever and never learn better.
         (all - self.foreign).max(all * LEAST_SHARE)
     }
 
@@ -118,6 +121,7 @@ impl Bucket {
 
     pub(super) fn take(&mut self, amount: f64, now: Timestamp) {
         self.level = self.level(now) - amount;
+        // Time may step back when the system clock is set.
         self.at = self.at.max(now);
     }
 
@@ -125,10 +129,13 @@ impl Bucket {
     /// brings that about. More than the bucket can ever hold goes when it is full.
     pub(super) fn wait_for(&self, amount: f64, held: f64, now: Timestamp) -> Option<Duration> {
         let most = self.capacity - self.withheld();
+        // A request larger than the bucket can only go when the bucket is full.
         let missing = amount.min(most) - (self.free(now) - held);
+        // Else a wait of a nanosecond would be asked for, again and again.
         if missing <= TOLERANCE * self.capacity {
             return Some(Duration::ZERO);
         }
+        // Even a full bucket would not hold both: an answer must come first.
         if held > 0.0 && amount.min(most) > most - held {
             return None;
         }
@@ -138,6 +145,7 @@ impl Bucket {
     /// Takes over what an answer tells: limits as they are, and a level that agrees with it.
     pub(super) fn correct(&mut self, told: &Told, now: Timestamp) {
         self.take(0.0, now);
+        // The limit itself was changed: nothing that was believed of the old one holds.
         if (count(told.limit.limit) - self.per_minute).abs() > 0.5 {
             *self = Self::learned(told, now);
             return;
@@ -145,6 +153,7 @@ impl Bucket {
         self.resize(told, now);
         let (low, high) = self.readings(told, now);
         let believed = self.level;
+        // What we believe stays where the answer allows it: counts in headers lag behind.
         self.level = believed.clamp(low, high).min(self.capacity);
         self.forget_foreign(now);
         if is_as_good_as_full(&told.limit, now) {
@@ -181,7 +190,9 @@ impl Bucket {
             let until_full = full_at.duration_since(told.since.min(now)).as_secs_f64();
             remaining + told.rounding + per_second * (until_full + RESET_ROUNDING_S)
         });
+        // Each answer only gives an upper bound, so the least one of all is nearest to the truth.
         self.bound = self.bound.min(bound);
+        // It holds at least what is in it, and a bucket of nothing would stop all.
         let least = remaining.max(per_second).max(1.0).min(limit);
         self.capacity = self.bound.clamp(least, limit);
         self.margin = (MARGIN * self.capacity + told.rounding).min(self.capacity / 20.0);

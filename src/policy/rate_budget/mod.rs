@@ -32,7 +32,7 @@ use account::{Account, Marks, When};
 use bucket::{Bucket, count};
 use pacer::Pacer;
 
-/// Our own ceilings are kept over about so many seconds of tokens.
+/// Our own ceilings are kept over about this many seconds of tokens.
 const OWN_BURST_S: f64 = 1.0;
 /// Of requests only a late wake-up is made good, so that no minute has more than the ceiling.
 const OWN_REQUEST_BURST_S: f64 = 0.02;
@@ -123,7 +123,6 @@ pub struct Known {
     pub foreign_percent: u8,
 }
 
-/// One class.
 #[derive(Clone, Debug)]
 struct Class {
     name: String,

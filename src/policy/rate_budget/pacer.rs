@@ -16,7 +16,7 @@ use crate::clock::add;
 const HASTE: f64 = 4.0;
 /// Below this many requests per minute starts keep to the rate: there a second is a short span.
 const LEAST_HASTY: f64 = 300.0;
-/// A start is drawn by up to so much of its distance to both sides.
+/// A start is drawn by up to this much of its distance to both sides.
 const JITTER: f64 = 0.2;
 /// Where starts keep to the rate, the server may save up a single one: what comes early is refused.
 /// There a start is only ever drawn to be later.
@@ -44,7 +44,7 @@ impl Pacer {
         self.next.unwrap_or(now)
     }
 
-    /// The least distance between starts at so many requests per minute.
+    /// The least distance between starts at this many requests per minute.
     pub(super) fn interval_s(&self, per_minute: f64) -> f64 {
         let haste = if self.is_hasty(per_minute) {
             HASTE
@@ -67,21 +67,23 @@ impl Pacer {
         }
     }
 
-    /// A request leaves now.
     pub(super) fn started(&mut self, per_minute: f64, now: Timestamp, rng: &mut Rng) {
         let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
         let from = match self.next {
+            // A late wake-up of the loop is made good, or the rate would never be reached.
             Some(next) if !self.even => next.max(earliest),
+            // A server that counts short spans takes no start before its time.
             Some(next) => next.max(now),
             None => now,
         };
         let wait_s = self.interval_s(per_minute) * self.draw(per_minute, rng) + self.rest_s;
+        // The clock of the loop has milliseconds; what is cut off is added to the next wait.
         let whole_ms = (wait_s * 1_000.0).floor() / 1_000.0;
         self.rest_s = wait_s - whole_ms;
         self.next = Some(add(from, Duration::from_secs_f64(whole_ms)));
     }
 
-    /// How many starts fit within so many seconds.
+    /// How many starts fit within this many seconds.
     pub(super) fn times(&self, per_minute: f64, within_s: f64, now: Timestamp) -> f64 {
         let until_next = seconds_between(now, self.next(now));
         (within_s - until_next).max(0.0) / self.interval_s(per_minute) + 1.0

@@ -108,6 +108,7 @@ impl BatchesClient {
 
 impl BatchApi for BatchesClient {
     async fn create(&self, upload: BatchUpload) -> Result<RemoteBatch, Box<Failure>> {
+        // A large batch on a slow line must not fail for its size alone.
         let limit = CREATE_TIMEOUT + Duration::from_secs(upload.bytes / SLOWEST_UPLOAD);
         let fault = Fault::default();
         let post = self.api.http().post(self.url(&[]));
@@ -155,6 +156,7 @@ impl BatchApi for BatchesClient {
         let (mut seen, mut sent) = (Seen::default(), Sent::default());
         let ended = self.download(get, &lines, &mut sent, &mut seen).await;
         match ended {
+            // One readable result is enough: lines of other kinds are judged one by one.
             Ok(()) if sent.results > 0 => Ok(sent.lines),
             // Results that are none at all are something else: a page, a proxy's words. To take
             // them for the whole file would mean to buy every answer again.

@@ -71,6 +71,7 @@ pub(super) fn read_line(line: &[u8], redactor: &Redactor) -> Read {
     let Ok(wire) = serde_json::from_str::<WireLine<'_>>(text) else {
         let words = format!("the line is no result: {}", shown());
         // Half a line still tells whose it is.
+        // A whole line of another shape may begin with an id that is none.
         let is_half = serde_json::from_str::<IgnoredAny>(text).is_err();
         let id = is_half.then(|| leading_id(text.as_bytes())).flatten();
         return Read::Line(unreadable(id, words));
@@ -169,6 +170,7 @@ fn judge(body: &str, altered: Altered, redactor: &Redactor) -> Result<Message, B
         altered,
     };
     answer.classify().map_err(|mut failure| {
+        // A result has no status of its own; the 200 is ours.
         failure.evidence.http_status = None;
         failure
     })
@@ -177,6 +179,7 @@ fn judge(body: &str, altered: Altered, redactor: &Redactor) -> Result<Message, B
 /// Classifies the error of an entry. It is an error response in its envelope (seen live, official
 /// SDKs); several samples of the documents show the inner object alone.
 fn failed(error: &str, redactor: &Redactor) -> Box<Failure> {
+    // The API nests the error object, gateways leave the envelope out.
     for text in [Cow::Borrowed(error), Cow::Owned(in_envelope(error))] {
         if let Body::Error(_) = read_body(text.as_bytes())
             && let Err(failure) = judge(&text, Altered::default(), redactor)

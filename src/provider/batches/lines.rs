@@ -22,7 +22,6 @@ pub(super) struct Lines<'a> {
 /// What came of some bytes.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// Whole lines.
     pub(super) lines: Vec<ResultLine>,
     /// The bytes show that the file is not whole, and why.
     pub(super) cut: Option<String>,
@@ -43,7 +42,6 @@ impl<'a> Lines<'a> {
         self.begun.len()
     }
 
-    /// Takes the next bytes.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Taken {
         let mut taken = Taken::default();
         let mut rest = bytes;
@@ -61,6 +59,7 @@ impl<'a> Lines<'a> {
     /// line is what a cut leaves.
     pub(super) fn finish(&mut self) -> Taken {
         let mut taken = Taken::default();
+        // The last line may lack its line end and be whole all the same.
         let is_whole = serde_json::from_slice::<IgnoredAny>(self.begun.trim_ascii()).is_ok();
         match self.line() {
             Some(Read::Line(line))

@@ -47,7 +47,7 @@ async fn ask(urls: &[&str]) -> PageStatus {
 
 fn simulated(indicator: simulator::Indicator, challenge: bool) -> Simulator {
     Simulator::start(SimulatorSettings {
-        status_page: simulator::StatusPage {
+        status_page: simulator::ImitatedPage {
             indicator,
             challenge,
         },

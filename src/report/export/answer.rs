@@ -53,6 +53,7 @@ impl Answer {
         let json = self.whole_characters(json);
         let Some(message) = object(&json) else {
             self.odd.get_or_insert(MESSAGE);
+            // The text of a refusal is no answer, and would look like one in a table.
             if state == JobState::Succeeded {
                 self.text = words(json.trim()).0;
             }
@@ -66,6 +67,7 @@ impl Answer {
 
     /// The texts of all text blocks, one after the other.
     fn text_of(&mut self, content: Option<&RawValue>) -> String {
+        // Absent and `null` are an empty cell, not an oddity.
         let Some(content) = content.filter(|raw| raw.get() != "null") else {
             return String::new();
         };

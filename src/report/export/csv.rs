@@ -63,6 +63,7 @@ pub async fn write_csv<R: Reader>(
     fit: CsvFit,
     out: &mut impl Write,
 ) -> Result<ExportCounts> {
+    // Excel takes a file without it for the machine's old character set.
     if fit.bom {
         out.write_all(BOM.as_bytes()).map_err(ReportError::Output)?;
     }
@@ -91,6 +92,7 @@ fn safe(cell: String) -> String {
     // The wide forms are what some Asian locales take for the same.
     let is_formula =
         cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    // A quote before it makes spreadsheets take it as text.
     if is_formula { format!("'{cell}") } else { cell }
 }
 

@@ -66,6 +66,7 @@ impl TargetFile {
             return Ok(());
         };
         let kept = permissions.map_or(Ok(()), |kept| file.as_file().set_permissions(kept));
+        // On the disk before the rename: else a power cut could leave an empty file under the name.
         kept.and_then(|()| file.as_file().sync_all())
             .map_err(|why| file_error(&shown, FileStep::Written, why))?;
         fail::fail_point!("export-before-rename", |_| std::process::abort());
@@ -99,6 +100,7 @@ impl Sink {
     fn open(path: &Path) -> io::Result<Self> {
         let (target, permissions) = match fs::metadata(path) {
             Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            // A pipe or a device cannot be replaced by a file.
             Ok(found) if !found.is_file() => {
                 return Ok(Self::Direct(File::options().write(true).open(path)?));
             }
@@ -145,6 +147,7 @@ fn folder_of(path: &Path) -> &Path {
 fn new_file_beside(target: &Path) -> io::Result<NamedTempFile> {
     let name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let mut prefix = OsString::from(".");
+    // Hidden, and with the target's name, so that a leftover shows what it was.
     prefix.push(name);
     prefix.push(".");
     let mut builder = tempfile::Builder::new();
@@ -158,6 +161,7 @@ fn new_file_beside(target: &Path) -> io::Result<NamedTempFile> {
 /// Makes the rename itself durable. Some file systems cannot sync a folder; the file is complete
 /// and in its place by then, so that is no failure of the export.
 fn sync_folder(target: &Path) {
+    // Some systems do not open folders; the rename stands without it but for a power cut.
     if let Ok(folder) = File::open(folder_of(target)) {
         let _ = folder.sync_all();
     }

@@ -41,6 +41,7 @@ struct OneLine<W>(W);
 
 impl<W: Write> Write for OneLine<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // JSON has no line break inside of a string, so what is left out is white space.
         for part in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
             self.0.write_all(part)?;
         }

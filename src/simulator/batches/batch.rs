@@ -16,7 +16,6 @@ use crate::simulator::messages::LOGGED_PROMPT;
 use crate::simulator::server::Shared;
 use crate::simulator::validate::Dialect;
 
-/// A batch.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) id: String,
@@ -140,20 +139,23 @@ impl Batch {
         self.count - state.tally.iter().sum::<u32>()
     }
 
-    /// Does what was due by `now`, at most so many requests. Says whether there is more to do.
+    /// Does what was due by `now`, at most this many requests. Says whether there is more to do.
     pub(super) fn advance(&self, shared: &Shared, now: Instant, most: u32) -> bool {
         let state = &mut *self.state();
         if state.ended_at.is_some() {
             return false;
         }
         let (closes, outcome) = self.closing(state);
+        // Nothing is answered after a batch has expired or was cancelled.
         let due = self.timing.due(now.min(closes));
         let until = due.min(state.done.saturating_add(most));
         self.work_until(until, state, shared);
+        // More is due than one step takes: the caller comes again.
         if until < due {
             return true;
         }
         if state.done == self.count && state.stuck == 0 {
+            // When the last request was due, and not when somebody looked.
             state.ended_at = Some(self.timing.due_at(self.count.saturating_sub(1)));
         } else if closes <= now {
             state.close(outcome, shared);
@@ -166,6 +168,7 @@ impl Batch {
     fn closing(&self, state: &State) -> (Instant, ItemOutcome) {
         let expires = self.timing.expires();
         match state.canceled_at.map(|at| self.timing.canceled(at)) {
+            // A cancel that comes too late finds the batch expired.
             Some(canceled) if canceled <= expires => (canceled, ItemOutcome::Canceled),
             _ => (expires, ItemOutcome::Expired),
         }

@@ -50,6 +50,7 @@ impl Board {
         limit: Option<u32>,
         make: impl FnOnce(u32) -> Batch,
     ) -> Result<Arc<Batch>, u32> {
+        // One lock for limit and number: two calls at once must not both take the last room.
         let mut batches = self.lock();
         let waiting = batches.iter().map(|batch| batch.waiting()).sum::<u32>();
         if limit.is_some_and(|limit| waiting.saturating_add(count) > limit) {
@@ -117,6 +118,7 @@ impl Board {
     pub(super) async fn catch_up_gently(&self, shared: &Shared, now: Instant) {
         for batch in self.all() {
             while batch.advance(shared, now, AT_ONCE) {
+                // A batch of 100,000 requests must not hold up every other answer.
                 tokio::task::yield_now().await;
             }
         }

@@ -55,7 +55,6 @@ impl Outcome {
     }
 }
 
-/// Answers `POST /v1/messages/batches`.
 pub(super) async fn create(
     shared: &Arc<Shared>,
     arrival: &Arrival,
@@ -65,6 +64,8 @@ pub(super) async fn create(
     let settings = &shared.settings.batches;
     let entered = enter(shared, arrival);
     let intake = entered.is_ok().then(|| Intake::new(settings.max_requests));
+    // The body is read even when the call is refused: many clients hear no answer before they have
+    // sent it.
     let received = receive(body, intake, settings.max_bytes).await?;
     shared.batches.catch_up_gently(shared, Instant::now()).await;
     let hash = received.intake.as_ref().map(Intake::hash);
@@ -98,6 +99,7 @@ async fn receive(body: Body, mut intake: Option<Intake>, most: u64) -> Result<Re
         let chunk = chunk.map_err(|_| Dropped)?;
         bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         if bytes > most {
+            // Too large already, so nothing of it needs to be kept.
             intake = None;
         }
         if let Some(intake) = &mut intake {

@@ -92,6 +92,8 @@ pub(in crate::simulator) async fn serve(
     if matches!(call, Call::Create) {
         return create::create(&shared, arrival, body, cutter).await;
     }
+    // The body says nothing here, but a client that is not read to the end sees a broken
+    // connection.
     routes::collect(body).await?;
     let now = Instant::now();
     shared.batches.catch_up_gently(&shared, now).await;
@@ -116,6 +118,7 @@ pub(in crate::simulator) async fn serve(
 /// Lets a call in, or says why not.
 pub(super) fn enter(shared: &Shared, arrival: &Arrival) -> Result<Headers, Box<Reply>> {
     let refused = |error: &ApiError| Box::new(Reply::error(error, shared.request_id()));
+    // The Batches API words a wrong key in its own way.
     authenticate(shared, arrival).map_err(|error| match arrival.key() {
         Some(_) => refused(&ApiError::authentication("API key is invalid.")),
         None => refused(&error),
@@ -155,6 +158,7 @@ impl Desk<'_> {
         self.shared
             .batches
             .find(id)
+            // A batch that was just created may not be found yet.
             .filter(|batch| !batch.timing.is_hidden(self.now))
             .ok_or_else(|| unknown(id))
     }
@@ -245,6 +249,7 @@ impl Desk<'_> {
                     "Message Batch {id} has already ended and cannot be canceled."
                 )));
             }
+            // A second cancel changes nothing.
             state.canceled_at.get_or_insert(self.now);
         }
         Ok(Reply::value(&self.object(&batch), self.shared.request_id()))

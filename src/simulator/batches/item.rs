@@ -109,11 +109,15 @@ impl Desk<'_> {
             shared.cache.plan_in_batch(ask, due, batch)
         };
         let hash = body_hash(params);
+        // Kept with the item, so that every download of the results tells the same answer.
         item.nth = shared.records.admitted(hash);
+        // The cache goes on changing; what this answer read of it does not.
         item.cached = cached.tokens();
         let answered = self.answer(ask, params, (hash, item.nth), &cached);
         if let Verdict::Message(message) = &answered.verdict {
             shared.cache.store_in_batch(&cached, due, self.batch);
+            // The books of the simulator tell what a client can have read, to be compared with its
+            // own.
             let unreadable = [ItemTwist::MissingLine, ItemTwist::UnreadableLine];
             let readable = answered.flaw.is_none_or(|flaw| !unreadable.contains(&flaw));
             let model = ask.model.id;
@@ -172,6 +176,7 @@ impl Desk<'_> {
                 flaw: Some(twist),
             },
             Act::Break(Break::Hang) => Verdict::Stuck.into(),
+            // A result has no status of its own, so only the error is left of this case.
             Act::Break(Break::ErrorBodyAt200) => Verdict::Error(overloaded()).into(),
             _ => {
                 let canned = Canned {
@@ -196,6 +201,7 @@ fn overloaded() -> ApiError {
 fn read<'a>(params: &'a [u8], dialect: Dialect<'_>) -> Result<Ask<'a>, ApiError> {
     let fields = request::fields(params)?;
     validate::known_fields(&fields, Endpoint::Messages, dialect)?;
+    // Before the values: the API refuses these keys whatever they hold.
     unsupported(&fields)?;
     let ask = Ask::read(fields, Endpoint::Messages)?;
     if ask.stream {
@@ -203,6 +209,7 @@ fn read<'a>(params: &'a [u8], dialect: Dialect<'_>) -> Result<Ask<'a>, ApiError>
             "\"stream=True\" is not supported in the Message Batches API",
         ));
     }
+    // Zero only warms the cache, which is for the live lane.
     if ask.max_tokens == 0 {
         return Err(ApiError::invalid(
             "max_tokens: must be greater than or equal to 1",

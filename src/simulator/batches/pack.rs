@@ -38,6 +38,7 @@ impl Packer {
         self.open.extend_from_slice(&length.to_le_bytes());
         self.open.extend_from_slice(params);
         self.count += 1;
+        // Small blocks: one is unpacked for each answer that is fetched again.
         if self.open.len() >= BLOCK {
             self.close_block();
         }
@@ -48,9 +49,12 @@ impl Packer {
         let packed = Compressor::new(LEVEL).and_then(|mut packer| packer.compress(&plain));
         let (bytes, unpacked) = match packed {
             Ok(mut bytes) => {
+                // The packer's buffer is as large as the text, and a million requests would keep
+                // it.
                 bytes.shrink_to_fit();
                 (bytes, Some(plain.len()))
             }
+            // What cannot be packed is kept as it is: a request must not be lost to that.
             Err(_) => (plain, None),
         };
         self.pack.blocks.push(Block {
@@ -97,7 +101,6 @@ impl Pack {
     }
 }
 
-/// An unpacked block.
 #[derive(Debug, Default)]
 pub(super) struct Opened {
     first: u32,

@@ -45,7 +45,7 @@ struct Download {
     dice: Dice,
     /// Blocks that are still to come; the next one is the last.
     blocks: Vec<usize>,
-    /// After so many requests it ends early.
+    /// After this many requests it ends early.
     left: Option<usize>,
     early: Early,
     broken: bool,
@@ -78,18 +78,22 @@ impl Download {
     fn new(shared: Arc<Shared>, batch: Arc<Batch>, cutter: Cutter) -> Self {
         let nth = {
             let mut state = batch.state();
+            // Counted when it begins: a download that is cut was one.
             state.downloads += 1;
             state.downloads - 1
         };
         let dice = |purpose| Dice::new(shared.settings.seed, u64::from(batch.number), nth, purpose);
         let mut order = dice(Purpose::Order);
         let mut blocks: Vec<usize> = (0..batch.pack.blocks()).collect();
+        // The API promises no order, and clients must not rely on ours.
         order.shuffle(&mut blocks);
         let mut fate = dice(Purpose::Download);
         let drawn = fate.unit() < shared.settings.batches.cut_rate;
         let count = usize::try_from(batch.count).unwrap_or(usize::MAX);
         let settings = &shared.settings.batches;
         let (left, early) = match settings.short_as {
+            // The first few are short; then all is there, as with results that are still being
+            // written.
             _ if nth >= settings.short_downloads => {
                 let left = (nth < batch.cuts || drawn).then(|| fate.below(count));
                 (left, Early::Cut)
@@ -112,6 +116,7 @@ impl Download {
 
     async fn next(&mut self) -> Option<Result<Bytes, Dropped>> {
         if self.broken {
+            // What was sent must reach the client before the reset discards it.
             tokio::time::sleep(BEFORE_CUT).await;
             self.cutter.reset_on_close();
             return Some(Err(Dropped));
@@ -120,6 +125,7 @@ impl Download {
         loop {
             let block = self.blocks.pop()?;
             let chunk = self.block(block);
+            // An empty chunk would end the body.
             if !chunk.is_empty() || self.broken {
                 return Some(Ok(Bytes::from(chunk)));
             }
@@ -146,6 +152,7 @@ impl Download {
                 Some(0) => {
                     let kept = match self.early {
                         Early::Whole => 0,
+                        // Half of the line, so that the cut shows.
                         Early::Cut | Early::HalfLine => (chunk.len() - start) / 2,
                     };
                     chunk.truncate(start + kept);
@@ -213,6 +220,7 @@ impl Download {
 
     /// What was refused before any work has no request id; what a worker failed at has one of its own.
     fn nested(&mut self, error: &ApiError) -> Value {
+        // Errors that the front door finds have no id of a worker.
         let by_worker = !["invalid_request_error", "not_found_error"].contains(&error.kind);
         let id = by_worker.then(|| format!("workerreq_011C{}", self.dice.letters(20)));
         json!({"type": "error", "error": error.object(), "request_id": id})

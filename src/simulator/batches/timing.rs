@@ -53,6 +53,7 @@ impl Timing {
     pub(super) fn due(&self, at: Instant) -> u32 {
         let (mut low, mut high) = (0, self.reachable);
         while low < high {
+            // Searched by `due_at` and not computed backwards, so that the two always agree.
             let middle = low + (high - low) / 2;
             if self.due_at(middle) <= at {
                 low = middle + 1;
@@ -98,6 +99,7 @@ impl Timing {
 /// What is too far away to be told comes in a century.
 fn after(start: Instant, wait: Duration) -> Instant {
     const FAR: Duration = Duration::from_hours(24 * 36_525);
+    // An `Instant` cannot hold any sum.
     start + wait.min(FAR)
 }
 

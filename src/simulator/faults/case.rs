@@ -92,7 +92,6 @@ pub(in crate::simulator) enum Twist {
     Named(&'static str),
 }
 
-/// How an exchange breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::simulator) enum Break {
     TruncatedJson,

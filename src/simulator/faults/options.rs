@@ -18,7 +18,7 @@
 //! | `stall=0.4` | a batch stops at that share |
 //! | `hidden=2m` | a batch is not found for that long after its creation |
 //! | `unlisted=2m` | and is left out of the list |
-//! | `cuts=2` | its first downloads break off, so many |
+//! | `cuts=2` | its first downloads break off, this many |
 //!
 //! [`BatchSettings`]: crate::simulator::BatchSettings
 

@@ -1,6 +1,6 @@
 //! Scripts inside prompts: `[[sim: 529*2, 500 retry-after=1, ok]]`.
 //!
-//! Steps are separated by commas. A step is a case's name, perhaps `*N` right behind it to stand
+//! Steps are separated by commas. A step is a case's name, perhaps `*N` right after it to stand
 //! for N requests, and then options. The n-th request with the same body gets the n-th step; the
 //! last step repeats for ever. `[[batch: ...]]` is the same for the call that creates the batch.
 //! A step whose options name a model or a `max_tokens` is there for those requests alone; without

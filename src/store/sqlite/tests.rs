@@ -296,30 +296,6 @@ async fn what_a_call_has_learned_that_failed_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_released_claim_leaves_no_attempt_and_keeps_its_place() {
-    let bench = Bench::with_jobs(3).await;
-    let claimed = bench.claim(2, at(0)).await;
-    let attempts = claimed
-        .jobs
-        .iter()
-        .map(|job| job.attempt)
-        .collect::<Vec<_>>();
-    bench
-        .store
-        .release(bench.run, attempts.clone())
-        .await
-        .unwrap();
-    bench.store.release(bench.run, attempts).await.unwrap();
-    assert_eq!(
-        bench.reader().attempts(bench.run, None, 0).await.unwrap(),
-        []
-    );
-    let again = bench.claim(3, at(1)).await;
-    assert_eq!(ids(&again), ["id-1", "id-2", "id-3"]);
-    assert_eq!(again.jobs[0].attempt.n, 1);
-}
-
-#[tokio::test]
 async fn cancelling_ends_what_waits_and_tells_the_dispatcher() {
     let bench = Bench::with_jobs(1_500).await;
     bench.claim(2, at(0)).await;

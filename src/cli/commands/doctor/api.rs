@@ -132,9 +132,11 @@ pub(super) fn authentication_as(
         Err(failure) => failure,
     };
     let said = words(failure);
+    // Without an answer there was no login to judge.
     if reply.status.is_none() {
         return Finding::failed(name, said, remedy_of(ErrorClass::Unreachable));
     }
+    // Many gateways serve messages alone.
     if !base.is_first_party() && lacks_model_list(reply, failure) {
         let found = format!("not tested: the endpoint has no list of models ({said})");
         return Finding::warning(
@@ -144,6 +146,7 @@ pub(super) fn authentication_as(
         );
     }
     let remedy = remedy_of(failure.class);
+    // A server in trouble says nothing of the key.
     let is_theirs = failure.class.treatment() == Treatment::Retry;
     if is_theirs && failure.class != ErrorClass::BadResponse {
         return Finding::warning(name, format!("not tested: {said}"), remedy);

@@ -125,6 +125,7 @@ pub(super) async fn write(
         Failure::internal(what, next).because(why)
     };
     let text = serde_json::to_string_pretty(&bundle).map_err(|why| unwritten(why.to_string()))?;
+    // The whole text once more: a secret may stand where nobody expects it.
     let text = redactor(ctx).redact(&text).into_owned();
     save(path, &text).map_err(|why| unwritten(why.to_string()))
 }
@@ -135,6 +136,7 @@ fn save(path: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
+        // The settings in it are the user's own business.
         options.mode(0o600);
     }
     let mut file = options.open(path)?;
@@ -245,6 +247,7 @@ fn downtime(minutes: &[MinuteGroup]) -> Vec<Hour> {
             last.minutes_down += u64::from(faults == attempts);
         }
     }
+    // Hours without a fault only make the list long.
     hours.retain(|hour| hour.faults > 0);
     hours
 }

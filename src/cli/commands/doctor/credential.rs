@@ -6,7 +6,7 @@
 use secrecy::ExposeSecret;
 
 use super::finding::Finding;
-use crate::cli::commands::endpoint::carries_credentials;
+use crate::cli::commands::client_settings::carries_credentials;
 use crate::cli::context::Context;
 use crate::cli::environment;
 use crate::provider::{BaseUrl, clean_secret};
@@ -91,6 +91,7 @@ fn unsendable(variable: &str, raw: &str) -> Finding {
 fn of_key(variable: &'static str, key: &str, first_party: bool) -> Finding {
     let is_token = variable == environment::AUTH_TOKEN;
     let holds = |what: &str| format!("{variable} holds {what}");
+    // Before the kind: a part of a key has the beginning of a whole one.
     if key.starts_with("sk-ant-api") && key.len() < MIN_KEY_BYTES {
         return Finding::warning(
             NAME,
@@ -122,6 +123,7 @@ fn of_key(variable: &'static str, key: &str, first_party: bool) -> Finding {
             "Put it into ANTHROPIC_AUTH_TOKEN instead, or use an API key.",
         );
     }
+    // Gateways have keys of any form.
     if !first_party {
         return Finding::ok(NAME, holds("a credential of the gateway at the base URL"));
     }

@@ -37,14 +37,15 @@ use crate::cli::trust::Passage;
 use crate::clock::Clock;
 use crate::provider::{BaseUrl, MessagesClient, ProxyServer};
 
-use super::endpoint::{client_settings, prices};
+use super::client_settings::client_settings;
+use super::endpoint::prices;
 
 pub use finding::{DoctorReport, Finding, Level};
 
 /// How long each step may take. The steps of the way to the endpoint follow each other; the
 /// status page and the store are looked at meanwhile.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+struct TimeLimits {
     /// Name resolution, and TCP, each.
     step: Duration,
     /// The list of models.
@@ -56,7 +57,7 @@ struct Limits {
 }
 
 /// Together below 20 s.
-const LIMITS: Limits = Limits {
+const LIMITS: TimeLimits = TimeLimits {
     step: Duration::from_secs(3),
     models: Duration::from_secs(6),
     message: Duration::from_secs(7),
@@ -98,8 +99,9 @@ fn show(report: &DoctorReport, json: bool, mut out: Out) -> Result<Exit, Failure
     })
 }
 
-async fn examine(ctx: &Context, send: bool, limits: Limits) -> Vec<Finding> {
+async fn examine(ctx: &Context, send: bool, limits: TimeLimits) -> Vec<Finding> {
     let settings = &ctx.settings;
+    // Side by side, so that the whole takes as long as its slowest part.
     let (remote, second, page, store) = tokio::join!(
         remote(ctx, send, limits),
         second::check(ctx, limits),
@@ -128,7 +130,7 @@ fn configuration(ctx: &Context) -> Finding {
 }
 
 /// The way to the endpoint and the endpoint itself.
-async fn remote(ctx: &Context, send: bool, limits: Limits) -> Vec<Finding> {
+async fn remote(ctx: &Context, send: bool, limits: TimeLimits) -> Vec<Finding> {
     let (base, finding) = network::base_url(ctx);
     let mut findings = vec![finding];
     let Some((base, passage)) = base else {
@@ -142,11 +144,13 @@ async fn remote(ctx: &Context, send: bool, limits: Limits) -> Vec<Finding> {
         findings.extend(api::unreached(&base));
         return findings;
     };
+    // Behind a proxy the endpoint's name is for the proxy to resolve.
     let first_hop = proxy.as_ref().map(ProxyServer::host_and_port);
     let first_hop = first_hop.unwrap_or_else(|| base.host_and_port());
     let (reached, way) = network::way(first_hop, limits.step).await;
     findings.extend(way);
     let client = match client(ctx, &passage) {
+        // What could not be reached needs no second timeout.
         Ok(_) if !reached => None,
         made => Some(made),
     };
@@ -159,7 +163,7 @@ async fn endpoint(
     base: &BaseUrl,
     client: Option<Result<MessagesClient, Failure>>,
     send: bool,
-    limits: Limits,
+    limits: TimeLimits,
 ) -> Vec<Finding> {
     let clock = Clock::system();
     let client = match client {
@@ -181,6 +185,7 @@ async fn endpoint(
 
 /// A client with whatever credentials can be sent: without any, the endpoint still tells of itself.
 fn client(ctx: &Context, passage: &Passage) -> Result<MessagesClient, Failure> {
+    // A key that cannot be sent has a finding of its own; the way is tested without one.
     let credentials = ctx.credentials().unwrap_or_default();
     let settings = client_settings(&ctx.settings, credentials, Clock::system(), passage);
     Ok(MessagesClient::new(&settings)?)

@@ -1,6 +1,6 @@
 //! The second endpoint: is its key there, does it answer, and does it take the key.
 
-use super::Limits;
+use super::TimeLimits;
 use super::api::authentication_as;
 use super::finding::Finding;
 use crate::cli::commands::second::second_client;
@@ -11,7 +11,7 @@ use crate::provider::ReadBudget;
 const NAME: &str = "fallback_endpoint";
 
 /// One finding, if there is a second endpoint.
-pub(super) async fn check(ctx: &Context, limits: Limits) -> Option<Finding> {
+pub(super) async fn check(ctx: &Context, limits: TimeLimits) -> Option<Finding> {
     let client = match second_client(ctx, &ctx.settings, Clock::system(), ReadBudget::default()) {
         Ok(None) => return None,
         Ok(Some(made)) => {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{
-    DoctorReport, Finding, LIMITS, Level, Limits, bundle, examine, show, without_settings,
+    DoctorReport, Finding, LIMITS, Level, TimeLimits, bundle, examine, show, without_settings,
 };
 use crate::cli::console::testing::Captured;
 use crate::cli::context::Context;
@@ -232,7 +232,7 @@ async fn an_endpoint_that_is_not_reached_fails_what_needs_it_and_nothing_else() 
 async fn an_endpoint_that_hangs_is_left_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let ctx = context(folder.path(), &raw(String::new()).await, KEY, "");
-    let limits = Limits {
+    let limits = TimeLimits {
         models: Duration::from_millis(100),
         ..LIMITS
     };
@@ -279,7 +279,7 @@ async fn the_server_s_time_is_compared_with_ours() {
 #[tokio::test]
 async fn trouble_of_the_api_s_own_is_told() {
     let simulator = Simulator::start(SimulatorSettings {
-        status_page: simulator::StatusPage {
+        status_page: simulator::ImitatedPage {
             indicator: simulator::Indicator::Major,
             challenge: false,
         },

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::places::shown_if_set;
-use crate::cli::values::{BaseUrl, HeaderTable, HeaderText};
+use crate::cli::values::{HeaderTable, HeaderText, HttpUrl};
 
 /// The version that takes what users' files hold today: its successor refuses `temperature`.
 const DEFAULT_VERSION: &str = "2023-06-01";
@@ -18,9 +18,9 @@ const DEFAULT_VERSION: &str = "2023-06-01";
 pub struct Api {
     /// API root.
     // It may hold a password by mistake, so the flag is read where nothing echoes it.
-    #[arg(long, value_name = "URL", value_parser = BaseUrl::unread, help_heading = "Endpoint", hide_short_help = true)]
+    #[arg(long, value_name = "URL", value_parser = HttpUrl::unread, help_heading = "Endpoint", hide_short_help = true)]
     #[schemars(extend("found_file" = "refused"))]
-    pub base_url: BaseUrl,
+    pub base_url: HttpUrl,
     /// Version of the API that requests are written for (header anthropic-version).
     #[arg(skip)]
     pub version: HeaderText,
@@ -65,7 +65,7 @@ pub struct Api {
 impl Default for Api {
     fn default() -> Self {
         Self {
-            base_url: BaseUrl::the_api(),
+            base_url: HttpUrl::the_api(),
             version: HeaderText(DEFAULT_VERSION.to_owned()),
             beta: Vec::new(),
             workspace_id: None,

@@ -4,7 +4,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::values::{AtLeastOne, BatchSize, Count, PositiveWait, Wait};
+use crate::cli::values::{AtLeastOne, BatchSize, PositiveWait, Wait, WholeNumber};
 use crate::policy::BatchSettings;
 
 /// `[batch]`
@@ -49,15 +49,15 @@ impl Default for Batch {
     fn default() -> Self {
         let default = BatchSettings::default();
         Self {
-            size: Count(default.size),
+            size: WholeNumber(default.size),
             poll_min: PositiveWait(default.poll_min),
             poll_max: PositiveWait(default.poll_max),
             uncertain_for: Wait(default.uncertain_for),
             not_found_for: Wait(default.not_found_for),
             short_for: Wait(default.short_for),
             spill_after: default.spill_after.map(PositiveWait),
-            min_jobs: Count(default.min_jobs),
-            queue_limit: Count(u32::try_from(default.queue_limit).unwrap_or(u32::MAX)),
+            min_jobs: WholeNumber(default.min_jobs),
+            queue_limit: WholeNumber(u32::try_from(default.queue_limit).unwrap_or(u32::MAX)),
         }
     }
 }

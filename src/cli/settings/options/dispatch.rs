@@ -6,8 +6,8 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::args::parse;
-use crate::cli::values::{Concurrency, Count, PositiveWait, Wait};
+use crate::cli::values::parse;
+use crate::cli::values::{Concurrency, PositiveWait, Wait, WholeNumber};
 use crate::model::{LaneChoice, OnHalt, OnTruncated, StreamMode};
 use crate::provider::DEFAULT_IDLE_TIMEOUT;
 
@@ -85,7 +85,7 @@ pub struct Dispatch {
 impl Default for Dispatch {
     fn default() -> Self {
         Self {
-            concurrency: Count(64),
+            concurrency: WholeNumber(64),
             stagger: Wait(Duration::ZERO),
             // The time that the official SDKs allow for an answer that is not streamed.
             timeout: PositiveWait(Duration::from_mins(10)),

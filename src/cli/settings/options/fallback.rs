@@ -7,7 +7,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::cli::values::{BaseUrl, HeaderTable, KeyVariable, ModelId, Wait};
+use crate::cli::values::{HeaderTable, HttpUrl, KeyVariable, ModelId, Wait};
 
 /// `[fallback]`
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -26,16 +26,17 @@ pub struct Fallback {
     pub models: Vec<ModelId>,
     /// A second endpoint, for a model that has failed at the first for a while.
     #[arg(skip)]
-    pub endpoint: SecondEndpoint,
+    pub endpoint: FallbackEndpoint,
 }
 
 /// `[fallback.endpoint]`: a matter of the place and not of a run, so it has no flags.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct SecondEndpoint {
+#[schemars(rename = "SecondEndpoint")]
+pub struct FallbackEndpoint {
     /// Root of the second endpoint's API; without it there is none.
     #[schemars(extend("found_file" = "refused"))]
-    pub base_url: Option<BaseUrl>,
+    pub base_url: Option<HttpUrl>,
     /// Name of the environment variable that holds its key; it ends in `_KEY` or `_TOKEN`.
     #[schemars(extend("found_file" = "refused"))]
     pub api_key_env: Option<KeyVariable>,
@@ -62,7 +63,7 @@ impl Fallback {
     }
 }
 
-impl Default for SecondEndpoint {
+impl Default for FallbackEndpoint {
     fn default() -> Self {
         Self {
             base_url: None,

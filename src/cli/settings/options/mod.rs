@@ -26,12 +26,12 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cli::args::parse;
+use crate::cli::values::parse;
 
 pub use api::Api;
 pub use batch::Batch;
 pub use dispatch::Dispatch;
-pub use fallback::{Fallback, SecondEndpoint};
+pub use fallback::{Fallback, FallbackEndpoint};
 pub use limits::Limits;
 pub use places::{Output, Prices, Status, Store};
 pub(in crate::cli) use retry::has_waits;

@@ -6,8 +6,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::cli::args::ColorChoice;
-use crate::cli::values::BaseUrl;
+use crate::cli::values::{ColorChoice, HttpUrl};
 
 /// `[store]`
 #[derive(Args, Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -30,7 +29,7 @@ pub struct Status {
     /// Root of the status page; by default the first-party API's, for that API alone.
     #[arg(skip)]
     #[schemars(extend("found_file" = "refused"))]
-    pub url: Option<BaseUrl>,
+    pub url: Option<HttpUrl>,
 }
 
 /// `[prices]`

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cli::values::{AtLeastOne, Count, Scale, Wait, Waits};
+use crate::cli::values::{AtLeastOne, Scale, Wait, WaitList, WholeNumber};
 use crate::model::{ErrorClass, Treatment};
 use crate::policy::RetryBy;
 
@@ -54,13 +54,13 @@ pub struct Retry {
 #[serde(deny_unknown_fields)]
 pub struct ClassWaits {
     /// Waits before the first, second, ... retry; the last one repeats.
-    pub waits: Waits,
+    pub waits: WaitList,
 }
 
 impl Default for Retry {
     fn default() -> Self {
         Self {
-            max_attempts: Count(8),
+            max_attempts: WholeNumber(8),
             scale: Scale(1.0),
             give_up_after: None,
             by: RetryBy::default(),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::KnownHost;
-use super::{Asked, Verdict, first, judge};
+use super::{Destination, Verdict, first, judge};
 use crate::cli::settings::tests::Given;
 use crate::cli::settings::{InFile, JUDGED, Origin, is_kept, keys};
 use crate::provider::BaseUrl;
@@ -24,7 +24,7 @@ fn known(root: &str, insecure_http: bool) -> KnownHost {
 fn judged(root: &str, origin: &Origin, memory: Option<bool>, insecure_http: bool) -> Verdict {
     let base = BaseUrl::parse(root).unwrap();
     let known = memory.map(|allowed| known(base.as_str(), allowed));
-    judge(&Asked {
+    judge(&Destination {
         root: &base,
         origin,
         is_in_force: false,
@@ -82,7 +82,7 @@ fn a_host_that_only_the_run_names_is_a_stranger_until_it_is_remembered() {
 #[test]
 fn a_host_that_is_in_force_now_is_no_stranger() {
     let base = BaseUrl::parse("https://gate.test").unwrap();
-    let verdict = judge(&Asked {
+    let verdict = judge(&Destination {
         root: &base,
         origin: &Origin::Run,
         is_in_force: true,

@@ -251,20 +251,6 @@ async fn a_later_amendment_keeps_what_was_put_aside() {
 }
 
 #[tokio::test]
-async fn a_job_without_anything_put_aside_cannot_end_with_it() {
-    let bench = Bench::amended(to_other_model(), None).await;
-    let job = bench.claim_of(OTHER).await.unwrap();
-    let finish = Finish {
-        next: Next::EndPutAside,
-        ..failure(&job)
-    };
-    let refused = bench.store.finish(bench.run, vec![finish]).await;
-    assert!(matches!(refused, Err(StoreError::IllegalTransition(_))));
-    bench.finish(success(&job)).await;
-    assert_eq!(bench.counts().await.succeeded, 1);
-}
-
-#[tokio::test]
 async fn a_better_answer_replaces_what_was_put_aside() {
     let bench = Bench::amended(more_room(), Some(TRUNCATED)).await;
     let job = bench.claim_of(MODEL).await.unwrap();
@@ -314,11 +300,4 @@ async fn an_amendment_that_does_not_fit_its_job_is_found() {
         let names: Vec<_> = broken.map(|check| check.name).collect();
         assert!(names.contains(&"amendments"), "{damage}: {names:?}");
     }
-}
-
-#[tokio::test]
-async fn an_amended_job_is_not_sent_to_a_batch() {
-    let bench = Bench::amended(to_other_model(), None).await;
-    assert_eq!(bench.route(super::batches::TO_BATCH).await.to_batch, 0);
-    assert!(bench.claim_of(OTHER).await.is_some());
 }

@@ -361,25 +361,6 @@ async fn a_batch_takes_no_more_than_it_may() {
 }
 
 #[tokio::test]
-async fn a_job_that_no_batch_can_take_goes_live_for_good() {
-    let bench = Bench::shaped(3, |job| {
-        if job.line == 2 {
-            let long = format!(r#"{{"line":"{}"}}"#, "x".repeat(900));
-            job.body = RequestBody::from_json(long);
-        }
-    })
-    .await;
-    bench.route(TO_BATCH).await;
-    let batch = bench.begin("n").await;
-    let filled = bench.fill(batch, 9, 500).await;
-    assert_eq!((filled.requests, filled.too_large), (2, 1));
-    bench.route(TO_BATCH).await;
-    assert_eq!(bench.queue().await.due, 0);
-    assert_eq!(ids(&bench.claim(9, at(11)).await), ["id-2"]);
-    bench.recount();
-}
-
-#[tokio::test]
 async fn a_batch_knows_the_earliest_deadline_of_its_lines() {
     let bench = Bench::shaped(4, |job| {
         job.deadline = (job.line > 1).then(|| at(1_000 - i64::try_from(job.line).unwrap()));

@@ -101,21 +101,6 @@ async fn failures_of_the_service_are_told_by_hour_of_day() {
 }
 
 #[tokio::test]
-async fn a_repeated_submit_is_found_by_its_fingerprint_until_the_run_ends() {
-    let bench = Bench::with_jobs(1).await;
-    let reader = bench.reader();
-    assert_eq!(reader.unfinished_run(&[8; 32]).await.unwrap(), None);
-    assert_eq!(
-        reader.unfinished_run(&[7; 32]).await.unwrap().unwrap().id,
-        bench.run
-    );
-    let claimed = bench.claim(1, at(0)).await;
-    bench.finish(success(&claimed.jobs[0])).await;
-    bench.store.leave_run(bench.run, at(1), None).await.unwrap();
-    assert_eq!(reader.unfinished_run(&[7; 32]).await.unwrap(), None);
-}
-
-#[tokio::test]
 async fn the_ledger_tells_which_attempts_went_to_the_second_endpoint() {
     let bench = Bench::with_jobs(2).await;
     let claimed = bench.claim(2, at(0)).await;

@@ -1,9 +1,8 @@
-//! Rules of flags that are no type of `cli::values`: text in, value or sentence out.
+//! Rules of flags that are no type: text in, value or sentence out.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
-use crate::cli::values;
 use crate::clock::Clock;
 use crate::model::{ErrorClass, LaneChoice, StreamMode};
 
@@ -18,19 +17,19 @@ pub(in crate::cli) fn natural(text: &str) -> Result<u64, String> {
 }
 
 /// A count of at most four billion.
-pub(super) fn count(text: &str) -> Result<u32, String> {
+pub(in crate::cli) fn count(text: &str) -> Result<u32, String> {
     text.parse()
         .map_err(|_| format!("must be a whole number from 0 to {}", u32::MAX))
 }
 
 /// A port of this machine; 0 means any free one.
-pub(super) fn port(text: &str) -> Result<u16, String> {
+pub(in crate::cli) fn port(text: &str) -> Result<u16, String> {
     text.parse()
         .map_err(|_| "must be a port from 0 to 65535".to_owned())
 }
 
 /// A number above 0.
-pub(super) fn factor(text: &str) -> Result<f64, String> {
+pub(in crate::cli) fn factor(text: &str) -> Result<f64, String> {
     let value = number(text)?;
     if value.is_finite() && value > 0.0 {
         Ok(value)
@@ -40,7 +39,7 @@ pub(super) fn factor(text: &str) -> Result<f64, String> {
 }
 
 /// A number from 0 to 1.
-pub(super) fn share(text: &str) -> Result<f64, String> {
+pub(in crate::cli) fn share(text: &str) -> Result<f64, String> {
     let value = number(text)?;
     if (0.0..=1.0).contains(&value) {
         Ok(value)
@@ -51,7 +50,7 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 
 /// A duration counts from now: the moment of the submit (or the resume) that names it.
 pub(in crate::cli) fn deadline(text: &str) -> Result<Timestamp, String> {
-    values::deadline(text, Clock::system().now())
+    super::deadline(text, Clock::system().now())
 }
 
 /// The names of the lanes, and `auto`.
@@ -61,7 +60,7 @@ pub(in crate::cli) fn lane() -> impl TypedValueParser<Value = LaneChoice> {
 }
 
 /// The API refuses what a model does not take; here only what is no number in any case.
-pub(super) fn temperature(text: &str) -> Result<f64, String> {
+pub(in crate::cli) fn temperature(text: &str) -> Result<f64, String> {
     let value = number(text)?;
     if value.is_finite() && value >= 0.0 {
         Ok(value)
@@ -71,7 +70,7 @@ pub(super) fn temperature(text: &str) -> Result<f64, String> {
 }
 
 /// A run's name must not be mistaken for another way to say which run.
-pub(super) fn run_name(text: &str) -> Result<String, String> {
+pub(in crate::cli) fn run_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     match name {
         "" => Err("a name cannot be empty".to_owned()),
@@ -84,7 +83,7 @@ pub(super) fn run_name(text: &str) -> Result<String, String> {
 }
 
 /// The names of the error classes: clap lists them and suggests the nearest.
-pub(super) fn error_class() -> impl TypedValueParser<Value = ErrorClass> {
+pub(in crate::cli) fn error_class() -> impl TypedValueParser<Value = ErrorClass> {
     PossibleValuesParser::new(ErrorClass::all().map(ErrorClass::as_str))
         .try_map(|name| name.parse::<ErrorClass>())
 }
