@@ -4,6 +4,17 @@
 use super::batch::{LocalBatch, Sight};
 use crate::model::BatchState;
 
+/// Whether somebody must stay here for a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// It needs something done.
+    Always,
+    /// The API has it, or is asked again within hours: only who waits for batches.
+    ToWait,
+    /// Nothing more is done about it in this dispatch.
+    Never,
+}
+
 /// One batch as the others see it, as of its last turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Footprint {
@@ -18,10 +29,7 @@ pub(super) struct Footprint {
     pub(super) unprocessed: u64,
     /// Its results came short, and are asked for again.
     pub(super) awaits_results: bool,
-    /// The API has it, or is asked again within hours: nobody need stay who does not wait for batches.
-    pub(super) is_elsewhere: bool,
-    /// Nothing more is done about it in this dispatch.
-    pub(super) is_at_rest: bool,
+    pub(super) stay: Stay,
 }
 
 impl Footprint {
@@ -48,19 +56,30 @@ impl Footprint {
                 _ => requests,
             },
             awaits_results,
-            is_elsewhere: match row.state {
-                BatchState::Open | BatchState::Canceling => batch.sight != Sight::None,
-                BatchState::Uncertain => batch.candidates.as_ref().is_some_and(|it| !it.is_empty()),
-                BatchState::Ended => batch.was_asked && awaits_results,
-                _ => false,
+            stay: match row.state {
+                _ if batch.given_up || row.state.is_over() => Stay::Never,
+                BatchState::Open | BatchState::Canceling if batch.sight != Sight::None => {
+                    Stay::ToWait
+                }
+                BatchState::Uncertain
+                    if batch.candidates.as_ref().is_some_and(|it| !it.is_empty()) =>
+                {
+                    Stay::ToWait
+                }
+                BatchState::Ended if batch.was_asked && awaits_results => Stay::ToWait,
+                _ => Stay::Always,
             },
-            is_at_rest: batch.given_up || row.state.is_over(),
         }
     }
 
     /// It needs somebody here: a batch that the API works on does not, if nobody waits for it.
     pub(super) fn keeps_us(&self, no_wait: bool) -> bool {
-        self.is_acting || !(self.is_at_rest || (no_wait && self.is_elsewhere))
+        let stays = match self.stay {
+            Stay::Always => true,
+            Stay::ToWait => !no_wait,
+            Stay::Never => false,
+        };
+        self.is_acting || stays
     }
 
     /// It is being filled, or is to be sent.
