@@ -15,11 +15,11 @@ impl<S: BatchStore, B: BatchApi> Life<S, B> {
         let (downloads, doubts, context) =
             (self.batch.downloads, self.batch.doubts, self.context());
         let mut harvester = Harvester::new(self.io(), &row, cancel, context);
-        let harvested = harvester.run(downloads, doubts).await?;
+        let done = harvester.run(downloads, doubts).await?;
         // Jobs that go again may wait for another batch now.
         self.shared.update(|it, _| it.intake.changed());
-        self.batch.lines = sum(&self.batch.lines, &harvested.lines);
-        self.batch.row.short = harvested.short;
+        self.batch.lines = sum(&self.batch.lines, &done.lines);
+        self.batch.row.short = done.short;
         self.batch.was_asked = true;
         let Harvested {
             end,
@@ -27,7 +27,7 @@ impl<S: BatchStore, B: BatchApi> Life<S, B> {
             halt,
             hold,
             ..
-        } = harvested;
+        } = done;
         if let Some(hold) = hold {
             self.io().tell(News::Held(hold)).await;
         }
