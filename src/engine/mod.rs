@@ -21,15 +21,16 @@
 //! events       what happened, as events for those who watch
 //! live_rate    how fast the live lane works
 //! providers    where requests go
-//! batches/     the batch lane: its own state machine and loop, beside the dispatcher
+//! batches/     the batch lane: a task for each batch, beside the dispatcher
 //! beside       how a run is taken up, and how its two lanes leave it together
 //! status       when the status page is asked, and how long it is believed
 //! stop         how the run is told to stop
 //! ```
 //!
 //! The engine knows the traits of store and provider, not what is behind them. It keeps no retry
-//! in memory: a job that goes again is a row with a time. It never sends a request whose attempt
-//! is not stored, and counts nothing as done that is not.
+//! in memory: a job that goes again is a row with a time. A poll of a batch may
+//! sleep, since its row says where it stands. It never sends a request whose attempt is not stored,
+//! and counts nothing as done that is not.
 
 mod again;
 mod batch_money;

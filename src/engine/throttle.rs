@@ -312,7 +312,10 @@ impl Throttle {
             .is_some_and(|class| class.budget() == Budget::RateLimits);
         let too_large = refused && self.is_found_too_large(job, limits);
         let at_limit = refused && !too_large;
-        let is_from_the_api = record.evidence.http_status.is_some_and(|status| status >= 500);
+        let is_from_the_api = record
+            .evidence
+            .http_status
+            .is_some_and(|status| status >= 500);
         let ended = Ended {
             used: used.as_ref().map(counted),
             admitted: is_from_the_api || record.maybe_billed,

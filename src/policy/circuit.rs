@@ -150,8 +150,7 @@ impl Circuit {
             }
             return Changed::No;
         }
-        let are_few =
-            self.failures_in_row < OPENS_AFTER || self.failed_jobs.len() < DIFFERENT_JOBS;
+        let are_few = self.failures_in_row < OPENS_AFTER || self.failed_jobs.len() < DIFFERENT_JOBS;
         if are_few || self.others_may_succeed(now) {
             return Changed::No;
         }

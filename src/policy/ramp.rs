@@ -54,9 +54,10 @@ impl Ramp {
         }
     }
 
-<<<<<<< HEAD
     fn doublings(&self, now: Timestamp) -> u32 {
-        let waited_ms = self.since.map_or(0, |since| now.duration_since(since).as_millis());
+        let waited_ms = self
+            .since
+            .map_or(0, |since| now.duration_since(since).as_millis());
         let doublings = waited_ms.max(0) / i128::try_from(DOUBLED_EVERY.as_millis()).unwrap_or(1);
         u32::try_from(doublings).unwrap_or(u32::MAX)
     }
@@ -73,15 +74,6 @@ impl Ramp {
     pub fn started(&mut self, now: Timestamp) {
         if self.by_time {
             self.since.get_or_insert(now);
-=======
-    /// A request was answered as it should.
-    pub fn good(&mut self) {
-        self.good = self.good.saturating_add(1);
-        if self.good >= self.allowed {
-            // At least the first step: after a probe of one, six more rounds would be lost.
-            self.allowed = self.allowed.saturating_mul(2).max(FIRST);
-            self.good = 0;
->>>>>>> w-json
         }
     }
 
@@ -148,7 +140,11 @@ mod tests {
         assert_eq!(seen, [8, 8, 16, 32, 64, 64]);
         let opens = [0, 300, 800].map(|ms| ramp.opens_at(at(ms)));
         assert_eq!(opens, [Some(at(250)), Some(at(500)), None]);
-        assert_eq!(Ramp::default().opens_at(at(0)), None, "nothing has left yet");
+        assert_eq!(
+            Ramp::default().opens_at(at(0)),
+            None,
+            "nothing has left yet"
+        );
     }
 
     #[test]
@@ -156,7 +152,10 @@ mod tests {
         let mut ramp = started();
         ramp.refused(at(300));
         ramp.started(at(400));
-        assert_eq!((ramp.allowed(at(60_000)), ramp.opens_at(at(300))), (16, None));
+        assert_eq!(
+            (ramp.allowed(at(60_000)), ramp.opens_at(at(300))),
+            (16, None)
+        );
         (0..10).for_each(|_| ramp.good(false, at(60_000)));
         assert_eq!(ramp.allowed(at(60_000)), 26);
         ramp.restart();

@@ -134,8 +134,7 @@ impl Refusals {
         let is_among_them = |left: &&u64| row.contains(left);
         let outlast_them = self.on_wire.values().filter(is_among_them).count();
         let in_row = u32::try_from(self.in_row.len()).unwrap_or(u32::MAX);
-        let several =
-            in_row >= self.several() && self.in_row.len() > outlast_them * MORE_THAN_OPEN;
+        let several = in_row >= self.several() && self.in_row.len() > outlast_them * MORE_THAN_OPEN;
         if nothing_left || in_the_apis_own_shape || too_much_is_open || alone || several {
             Concerns::All
         } else {

@@ -115,6 +115,12 @@ pub struct Seen {
     pub answered_at: Option<Instant>,
 }
 
+/// A refusal that has nothing to do with the buckets.
+struct Whim {
+    /// What it asks for.
+    wait_s: Option<f64>,
+}
+
 struct State {
     rng: Rng,
     requests: Bucket,
@@ -261,17 +267,18 @@ impl Metered {
         rng.f64() < share && !self.state().seen.iter().any(|seen| seen.id == id)
     }
 
-    /// A refusal that has nothing to do with the buckets: the seconds that it names, if any.
-    fn whim(&self, id: &str) -> Option<Option<f64>> {
+    /// A refusal that has nothing to do with the buckets.
+    fn whim(&self, id: &str) -> Option<Whim> {
         if self.is_first_of(self.service.sprinkled, id) {
-            return Some(None);
+            return Some(Whim { wait_s: None });
         }
         let mut state = self.state();
         if self.service.noise > 0.0 && state.rng.f64() < self.service.noise {
-            return Some(Some(1.0));
+            return Some(Whim { wait_s: Some(1.0) });
         }
         let most = self.service.most_open;
-        most.is_some_and(|most| state.open >= most).then_some(None)
+        most.is_some_and(|most| state.open >= most)
+            .then_some(Whim { wait_s: None })
     }
 
     async fn refuse(&self, id: &str, model: &str, wait_s: Option<f64>) -> Reply {
@@ -363,7 +370,7 @@ impl Provider for Metered {
         let text = body["messages"][0]["content"].as_str().unwrap_or_default();
         let cached = body["system"][0]["text"].as_str().unwrap_or_default();
         let input = u32::try_from((text.len() + cached.len()) / 4 + 12).unwrap();
-        if let Some(wait_s) = self.whim(id) {
+        if let Some(Whim { wait_s }) = self.whim(id) {
             return self.refuse(id, model, wait_s).await;
         }
         let overloaded = self.is_first_of(self.service.overloaded_first, id);
@@ -379,7 +386,9 @@ impl Provider for Metered {
         let result = match (verdict, failing) {
             (Err(wait_s), _) => Err(failure(ErrorClass::RateLimited, 429, Some(wait_s))),
             (_, Some(class)) => Err(failure(class, 500, None)),
-            _ if overloaded || draw < self.service.overloaded => Err(failure(ErrorClass::Overloaded, 529, None)),
+            _ if overloaded || draw < self.service.overloaded => {
+                Err(failure(ErrorClass::Overloaded, 529, None))
+            }
             _ => {
                 let output = u32::try_from(body["output"].as_u64().unwrap_or(50)).unwrap();
                 self.depart(id, output);

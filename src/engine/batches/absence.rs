@@ -21,18 +21,8 @@ pub(super) struct Absence {
     refusals: u32,
     /// What the last of them said.
     said: Option<Halt>,
-    stranded: Stranded,
-}
-
-/// Whether jobs are left that only a batch may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stranded {
-    #[default]
-    No,
-    /// The dispatcher is being told.
-    Due,
-    /// It has been told, so nobody need wait for them here.
-    Told,
+    /// The dispatcher knows that jobs are left that only a batch may do.
+    is_told: bool,
 }
 
 impl Absence {
@@ -58,13 +48,12 @@ impl Absence {
 
     /// The dispatcher knows that jobs are left that only a batch may do.
     pub(super) fn is_told(&self) -> bool {
-        self.stranded == Stranded::Told
+        self.is_told
     }
 
     /// What is said when jobs are left that only a batch may do, if that is to be said still.
     pub(super) fn to_say(&self) -> Option<Halt> {
-        let is_due = self.stranded == Stranded::No;
-        self.said.clone().filter(|_| is_due)
+        self.said.clone().filter(|_| !self.is_told)
     }
 
     /// The endpoint said so when it refused.
@@ -77,16 +66,9 @@ impl Absence {
         self.refusals = 0;
     }
 
-    /// The dispatcher is being told that jobs are left.
-    pub(super) fn is_being_told(&mut self) {
-        self.stranded = Stranded::Due;
-    }
-
-    /// It has been told.
+    /// The dispatcher has been told of them, so nobody need wait for them here.
     pub(super) fn was_told(&mut self) {
-        if self.stranded == Stranded::Due {
-            self.stranded = Stranded::Told;
-        }
+        self.is_told = true;
     }
 
     /// A page of something in front of the API may be a challenge that passes.

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastrand::Rng;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::signals::News;
 use super::ways::Ways;
 use crate::clock::Clock;
+use crate::engine::batch_money::{Grant, Item, Wish};
 use crate::engine::events::EventMaker;
 use crate::engine::settings::EngineSettings;
 use crate::model::{AttemptOutcome, BatchId, EventKind, Run, RunId};
-use crate::provider::BatchApi;
-use crate::store::{BatchRow, BatchStore, Result, StoreError};
+use crate::provider::{BatchApi, Failure};
+use crate::store::{BatchEntry, BatchRow, BatchStore, Result, StoreError};
+
+/// What a call of the API brought.
+pub(super) type ApiResult<T> = std::result::Result<T, Box<Failure>>;
 
 /// What every task needs.
 pub(super) struct BatchIo<S, B> {
@@ -42,7 +46,7 @@ impl<S: BatchStore, B: BatchApi> BatchIo<S, B> {
         clock: Clock,
         events: EventMaker,
         run: &Run,
-        settings: EngineSettings,
+        settings: &EngineSettings,
         news: mpsc::Sender<News>,
     ) -> Self {
         Self {
@@ -52,7 +56,7 @@ impl<S: BatchStore, B: BatchApi> BatchIo<S, B> {
             events,
             run: run.id,
             goes_well: (run.jobs.succeeded > 0).into(),
-            settings,
+            settings: settings.clone(),
             news,
             leaving: watch::Sender::new(false),
         }
@@ -96,5 +100,20 @@ impl<S: BatchStore, B: BatchApi> BatchIo<S, B> {
         row.ok_or_else(|| {
             StoreError::IllegalTransition(format!("batch {} is gone from the store", batch.0))
         })
+    }
+
+    /// How many of these, from the first one on, the budget has room for. It is held for the batch,
+    /// if there is one.
+    pub(super) async fn room_for(&self, batch: Option<BatchId>, entries: &[BatchEntry]) -> usize {
+        let (answer, granted) = oneshot::channel();
+        let items = entries.iter().map(Item::read).collect();
+        let wish = Wish {
+            batch,
+            items,
+            answer,
+        };
+        self.tell(News::Wish(wish)).await;
+        let Grant { fits } = granted.await.unwrap_or_default();
+        fits.min(entries.len())
     }
 }

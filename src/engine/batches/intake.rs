@@ -58,8 +58,6 @@ pub(super) struct Intake {
     queue: Option<BatchQueue>,
     counted_at: Timestamp,
     count: Count,
-    /// A step is under way.
-    busy: bool,
     /// Jobs that stayed when all were sent live: their lines ask for a batch.
     spared: u64,
     /// The next count is that of the spared ones.
@@ -80,7 +78,6 @@ impl Intake {
             queue: None,
             counted_at: Timestamp::MIN,
             count: Count::Stale,
-            busy: false,
             spared: 0,
             sparing: false,
             rescued_at: None,
@@ -91,7 +88,7 @@ impl Intake {
         }
     }
 
-    /// The next step. `room`: requests that the API's queue still takes; `may_begin`: no other batch
+    /// The next step, when the one before has ended. `room`: requests that the API's queue still takes; `may_begin`: no other batch
     /// is being filled or waits to be sent; `down_since`: the live lane has been failing since.
     pub(super) fn step(
         &mut self,
@@ -101,13 +98,11 @@ impl Intake {
         down_since: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<Step> {
-        if self.busy || view.canceling {
+        if view.canceling {
             return None;
         }
         self.begin_spill(view, down_since, now);
-        let step = self.choose(view, room, may_begin, now)?;
-        self.busy = true;
-        Some(step)
+        self.choose(view, room, may_begin, now)
     }
 
     fn choose(&mut self, view: &View, room: u64, may_begin: bool, now: Timestamp) -> Option<Step> {
@@ -177,14 +172,14 @@ impl Intake {
         }
     }
 
-    /// When it may need a step without any answer.
+    /// When it may need a step without any change.
     pub(super) fn wakes_at(
         &self,
         view: &View,
         down_since: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let queue = self.queue.filter(|_| !self.busy)?;
+        let queue = self.queue?;
         let rescue = view.ways.rescue_at(queue.earliest_deadline, queue.undated);
         let spill = down_since
             .zip(view.settings.spill_after)
@@ -225,7 +220,6 @@ impl Intake {
     }
 
     pub(super) fn counted(&mut self, queue: BatchQueue, now: Timestamp) {
-        self.busy = false;
         if self.count == Count::UnderWay {
             self.count = Count::Right;
         }
@@ -238,7 +232,6 @@ impl Intake {
 
     /// Jobs came or went live, or a batch was begun.
     pub(super) fn stepped(&mut self) {
-        self.busy = false;
         if self.spill == Spill::Due {
             self.spill = Spill::Done;
         }

@@ -1,4 +1,4 @@
-//! The handle by which the dispatcher and the loop of the batch lane talk.
+//! The handle by which the dispatcher and the batch lane talk.
 //!
 //! The dispatcher says how urgent things are and how the live lane does; the loop sends news. One
 //! value is shared: whether the batch lane has work. It is set before jobs change their queue, so
@@ -9,10 +9,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::batch::LocalBatch;
 use super::batch_io::BatchIo;
+use super::coordinator::{Coordinator, left_by_earlier};
 use super::driver::Driver;
 use super::intake::first_rule;
-use super::planner::Planner;
+use super::shared::SharedLane;
 use super::signals::{LiveView, Mode, News, Orders, Status};
 use super::warm_up::WarmUp;
 use crate::clock::Clock;
@@ -59,61 +61,49 @@ impl BatchLane {
             },
             None => Found::default(),
         };
-        let mut planner = Planner::new(run, settings, rows.clone());
+        let mut coordinator = Coordinator::new(run, settings, &rows);
+        let batches = left_by_earlier(&rows, settings);
+        for batch in &batches {
+            coordinator.show(batch);
+        }
         let mut after_line = Some(0);
         while let Some(line) = after_line
             && stop.current() == Stop::No
         {
-            let rule = first_rule(&planner.view, now);
+            let rule = first_rule(&coordinator.view, now);
             after_line = store.route(run.id, rule, line).await?.next;
         }
         let queue = store.batch_queue(run.id, now).await?;
-        planner.intake.begins_with(queue, now);
+        coordinator.intake.begins_with(queue, now);
         let mut warm_up = WarmUp::new(settings, now);
         let warmers = store.warmers(warm_up.jobs(), now).await?;
         warm_up.begins_with(&warmers, &rows, now);
-        planner.warm_up = warm_up;
+        coordinator.warm_up = warm_up;
         let may_spill = settings.batch.settings.spill_after.is_some();
-        if !planner.is_busy() && planner.remote_batches() == 0 && !may_spill {
+        let has_work = coordinator.is_busy() || coordinator.has_remote_batches();
+        if !has_work && !may_spill {
             return Ok(None);
         }
-        let lane = Self::start(store, api, clock, run, settings, planner);
+        let (news_sender, news) = mpsc::channel(NEWS);
+        let events = EventMaker::new(run.id, settings.second.as_ref());
+        let io = BatchIo::new(store, api, clock, events, run, settings, news_sender);
+        let lane = Self::start(io, news, coordinator, batches);
         Ok(Some(Self { found, ..lane }))
     }
 
     fn start<S: BatchStore, B: BatchApi>(
-        store: Arc<S>,
-        api: Arc<B>,
-        clock: Clock,
-        run: &Run,
-        settings: &EngineSettings,
-        planner: Planner,
+        io: BatchIo<S, B>,
+        news: mpsc::Receiver<News>,
+        coordinator: Coordinator,
+        batches: Vec<LocalBatch>,
     ) -> Self {
-        let (news_sender, news) = mpsc::channel(NEWS);
         let (orders, orders_receiver) = watch::channel(Orders::default());
-        let first = Status {
-            busy: planner.is_busy(),
-            remote_batches: planner.remote_batches(),
-        };
-        let (status_sender, status) = watch::channel(first);
-        let hands = BatchIo::new(
-            store,
-            api,
-            clock,
-            EventMaker::new(run.id, settings.second.as_ref()),
-            run,
-            settings.clone(),
-            news_sender,
-        );
-        let driver = Driver::new(
-            hands,
-            planner,
-            settings.seed,
-            orders_receiver,
-            status_sender,
-        );
+        let (status_sender, status) = watch::channel(coordinator.status());
+        let seed = io.settings.seed;
+        let shared = Arc::new(SharedLane::new(io, coordinator, status_sender));
+        let driver = Driver::new(shared, seed, orders_receiver);
         let mut task = JoinSet::new();
-        task.spawn(driver.run());
+        task.spawn(driver.run(batches));
         Self {
             news,
             orders,

@@ -2,8 +2,7 @@
 
 use super::{Missing, Seen, after_download, missing, next_download};
 use crate::clock::add;
-use crate::engine::batches::planner::tests::view;
-use crate::engine::batches::testing::start as now;
+use crate::engine::batches::testing::{start as now, view};
 use crate::model::{AttemptOutcome, RequestCounts, ShortResults};
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the dispatcher and the loop of the batch lane say to each other.
+//! What the dispatcher and the batch lane say to each other.
 
 use jiff::Timestamp;
 

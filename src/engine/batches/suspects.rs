@@ -1,86 +1,132 @@
-//! What the planner makes of a batch that is refused for an entry that nobody names: the search goes
-//! on, or the entries that it has cornered are judged.
+//! Batches of one request that were refused without a word about which entry is at fault. Pure.
+//!
+//! One that is refused alone may be a bad entry, or the API takes no batch at all. So it is put aside
+//! and the next is tried, until there is something to judge them by (`narrowing`).
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
-use super::planner::Planner;
-use super::refusal::EntryName;
-use super::track::Track;
-use crate::engine::outcome::halt_for;
-use crate::model::{BatchId, BatchState, Lane};
+use crate::model::BatchId;
 use crate::provider::Failure;
 
 /// Entries refused one by one while nothing at all is accepted: then it is no entry's fault.
 const MOST_SUSPECTS: usize = 10;
 
-impl Planner {
-    /// A batch was refused, and nothing says for which of its entries.
-    pub(super) fn on_unnamed(&mut self, batch: BatchId, failure: Box<Failure>, now: Timestamp) {
-        let Some(track) = self.tracks.get_mut(&batch) else {
-            return;
-        };
-        let narrowing = &mut self.intake.narrowing;
-        match track.row.requests {
-            0 | 1 if narrowing.is_proven() => {
-                narrowing.found();
-                self.fail_entry(batch, EntryName::Place(0), failure);
-            }
-            0 | 1 => {
-                narrowing.refused(1);
-                track.suspect = Some(failure);
-            }
-            requests => {
-                narrowing.refused(requests);
-                track.take_apart(Lane::Batch, false);
-                self.tell_waiting(batch, &failure, now);
-            }
+/// What a batch that wants to be created is told.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Judgement {
+    /// It is no suspect, or not any more.
+    Free,
+    /// Nothing tells yet.
+    Waits,
+    /// The entry is at fault, and fails for this.
+    AtFault(Box<Failure>),
+    /// The API takes no batch at all, for this reason.
+    NoneAccepted(Box<Failure>),
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    waiting: BTreeMap<BatchId, Box<Failure>>,
+    at_fault: BTreeMap<BatchId, Box<Failure>>,
+}
+
+impl Suspects {
+    pub(super) fn put_aside(&mut self, batch: BatchId, failure: Box<Failure>) {
+        self.waiting.insert(batch, failure);
+    }
+
+    /// It waits for its verdict.
+    pub(super) fn holds(&self, batch: BatchId) -> bool {
+        self.waiting.contains_key(&batch)
+    }
+
+    pub(super) fn forget(&mut self, batch: BatchId) {
+        self.waiting.remove(&batch);
+        self.at_fault.remove(&batch);
+    }
+
+    /// Judges them all, and says what it means for this one. `is_proven`: a batch was accepted since the
+    /// search began; `nothing_else_can_tell`: no other batch is left to try.
+    pub(super) fn judge(
+        &mut self,
+        batch: BatchId,
+        is_proven: bool,
+        nothing_else_can_tell: bool,
+    ) -> Judgement {
+        if let Some(failure) = self.at_fault.remove(&batch) {
+            return Judgement::AtFault(failure);
         }
-    }
-
-    /// Judges what was put aside, as soon as there is something to judge it by.
-    pub(super) fn judge_suspects(&mut self, now: Timestamp) {
-        let suspects = self.suspects();
-        let last = suspects.last().and_then(|batch| self.tracks.get(batch));
-        let Some(failure) = last.and_then(|track| track.suspect.clone()) else {
-            return;
-        };
-        if self.intake.narrowing.is_proven() {
-            self.send_again(&suspects);
-        } else if suspects.len() >= MOST_SUSPECTS {
-            self.send_again(&suspects);
-            self.halt(halt_for(failure.class, &failure.evidence, now), now);
-        } else if self.nothing_else_can_tell() {
-            for batch in suspects {
-                let track = self.tracks.get_mut(&batch);
-                if let Some(failure) = track.and_then(|track| track.suspect.take()) {
-                    self.fail_entry(batch, EntryName::Place(0), failure);
-                }
-            }
+        if !self.holds(batch) {
+            return Judgement::Free;
         }
-    }
-
-    fn suspects(&self) -> Vec<BatchId> {
-        let tracks = self.tracks.iter().filter(|(_, track)| !track.busy);
-        let suspects = tracks.filter(|(_, track)| track.suspect.is_some());
-        suspects.map(|(batch, _)| *batch).collect()
-    }
-
-    fn send_again(&mut self, suspects: &[BatchId]) {
-        for batch in suspects {
-            if let Some(track) = self.tracks.get_mut(batch) {
-                track.suspect = None;
-            }
+        if is_proven {
+            // Each is sent once more: what is refused now is its own fault.
+            self.waiting.clear();
+            return Judgement::Free;
         }
+        if self.waiting.len() >= MOST_SUSPECTS {
+            let last = self.waiting.pop_last();
+            self.waiting.clear();
+            return last.map_or(Judgement::Free, |(_, failure)| {
+                Judgement::NoneAccepted(failure)
+            });
+        }
+        if !nothing_else_can_tell {
+            return Judgement::Waits;
+        }
+        self.at_fault.append(&mut self.waiting);
+        self.at_fault
+            .remove(&batch)
+            .map_or(Judgement::Free, Judgement::AtFault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Judgement, MOST_SUSPECTS, Suspects};
+    use crate::engine::batches::testing::failure;
+    use crate::model::{BatchId, ErrorClass};
+
+    fn suspects(count: usize) -> Suspects {
+        let mut suspects = Suspects::default();
+        for n in (1..).take(count) {
+            suspects.put_aside(BatchId(n), failure(ErrorClass::BatchRejected));
+        }
+        suspects
     }
 
-    /// No job waits for a batch, and none is on its way into one.
-    fn nothing_else_can_tell(&self) -> bool {
-        let on_its_way = |track: &Track| {
-            let state = track.row.state;
-            let is_sent = matches!(state, BatchState::Sending | BatchState::Uncertain);
-            is_sent || track.is_pending() || track.busy
-        };
-        let is_empty = self.intake.jobs() == Some(0) && !self.intake.is_stale();
-        is_empty && !self.tracks.values().any(on_its_way)
+    #[test]
+    fn all_are_sent_again_once_a_batch_was_accepted() {
+        let mut some = suspects(3);
+        assert_eq!(some.judge(BatchId(2), false, false), Judgement::Waits);
+        for n in [2, 1, 3] {
+            assert_eq!(some.judge(BatchId(n), true, false), Judgement::Free, "{n}");
+        }
+        assert!(!some.holds(BatchId(1)));
+    }
+
+    #[test]
+    fn all_fail_when_nothing_else_can_tell() {
+        let mut some = suspects(2);
+        let at_fault = Judgement::AtFault(failure(ErrorClass::BatchRejected));
+        assert_eq!(some.judge(BatchId(1), false, true), at_fault);
+        // The other is at fault too, although the first one's failing is something under way.
+        assert_eq!(some.judge(BatchId(2), false, false), at_fault);
+        assert_eq!(some.judge(BatchId(2), false, false), Judgement::Free);
+    }
+
+    #[test]
+    fn where_too_many_are_refused_one_halts_the_run_and_all_are_free() {
+        let mut many = suspects(MOST_SUSPECTS);
+        let none = Judgement::NoneAccepted(failure(ErrorClass::BatchRejected));
+        assert_eq!(many.judge(BatchId(4), false, true), none);
+        for n in [4, 1, 10] {
+            assert_eq!(many.judge(BatchId(n), false, true), Judgement::Free, "{n}");
+        }
+        let mut fewer = suspects(MOST_SUSPECTS - 1);
+        assert_eq!(fewer.judge(BatchId(4), false, false), Judgement::Waits);
+        fewer.forget(BatchId(4));
+        assert_eq!(fewer.judge(BatchId(4), false, true), Judgement::Free);
     }
 }

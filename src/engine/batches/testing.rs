@@ -5,15 +5,26 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::coordinator::Coordinator;
+use super::view::View;
+use crate::clock::add;
 use crate::engine::settings::{BatchOptions, EngineSettings, Heartbeat, LimitSettings};
 use crate::model::{
-    DispatchOptions, JobCounts, OnHalt, Pico, Run, RunId, RunState, Shaping, StreamMode,
+    BatchId, BatchState, DispatchOptions, ErrorClass, Evidence, JobCounts, Lane, OnHalt, Pico,
+    RequestCounts, Run, RunId, RunState, Shaping, StreamMode,
 };
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
+use crate::provider::Failure;
+use crate::store::{BatchQueue, BatchRow};
 
 /// When every story begins.
 pub(in crate::engine) fn start() -> Timestamp {
     "2026-11-22T00:00:00Z".parse().unwrap()
+}
+
+/// So long after that.
+pub(super) fn after(minutes: u64) -> Timestamp {
+    add(start(), Duration::from_mins(minutes))
 }
 
 /// A run at work, of which nothing is known yet.
@@ -57,4 +68,70 @@ pub(in crate::engine) fn settings(batch: BatchOptions) -> EngineSettings {
         second: None,
         batch,
     }
+}
+
+/// The same with a lane that the user forced, and a deadline of the run.
+pub(super) fn routed(lane: Option<Lane>, deadline: Option<Timestamp>) -> EngineSettings {
+    settings(BatchOptions {
+        lane,
+        deadline,
+        ..BatchOptions::default()
+    })
+}
+
+/// What the batches of a run share that has an empty queue.
+pub(super) fn coordinator(settings: &EngineSettings) -> Coordinator {
+    let mut coordinator = Coordinator::new(&run(), settings, &[]);
+    queued(&mut coordinator, BatchQueue::default());
+    coordinator
+}
+
+/// The queue is counted, at the start of the story.
+pub(super) fn queued(coordinator: &mut Coordinator, queue: BatchQueue) {
+    coordinator.intake.begins_with(queue, start());
+}
+
+/// What decisions go by that rest on nothing out of the ordinary.
+pub(super) fn view() -> View {
+    coordinator(&routed(None, None)).view
+}
+
+/// A batch of a hundred requests in this state.
+pub(super) fn row(state: BatchState) -> BatchRow {
+    BatchRow {
+        id: BatchId(1),
+        run: RunId::generate(),
+        nonce: "k3x".to_owned(),
+        state,
+        remote_id: matches!(
+            state,
+            BatchState::Open | BatchState::Canceling | BatchState::Ended
+        )
+        .then(|| "msgbatch_1".to_owned()),
+        requests: 100,
+        bytes: 9_000,
+        open_requests: 100,
+        created_at: start(),
+        sent_at: Some(start()),
+        remote_created_at: None,
+        expires_at: None,
+        ended_at: None,
+        counts: RequestCounts::default(),
+        polled_at: None,
+        cancel_reason: None,
+        deadline: None,
+        undated: true,
+        short: None,
+    }
+}
+
+/// A call that failed without evidence.
+pub(super) fn failure(class: ErrorClass) -> Box<Failure> {
+    Box::new(Failure {
+        class,
+        evidence: Evidence::default(),
+        message: None,
+        partial: None,
+        unsent: false,
+    })
 }

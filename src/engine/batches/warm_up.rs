@@ -50,7 +50,7 @@ enum Stage {
     /// A batch is to go first.
     Due,
     /// It is being begun.
-    Prefix,
+    BeingBegun,
     /// It is on its way, and not waited for longer than that.
     UnderWay(BatchId, Timestamp),
     /// It is over, and the store is asked what came of it.
@@ -137,12 +137,19 @@ impl WarmUp {
 
     /// A batch of those jobs is begun.
     pub(super) fn begins(&mut self) {
-        self.stage = Stage::Prefix;
+        self.stage = Stage::BeingBegun;
+    }
+
+    /// No batch was begun after all.
+    pub(super) fn not_begun(&mut self) {
+        if self.stage == Stage::BeingBegun {
+            self.stage = Stage::Due;
+        }
     }
 
     /// A batch was begun. The jobs that it is to hold, if it is the one that goes first.
     pub(super) fn begun(&mut self, batch: BatchId, now: Timestamp) -> Option<Vec<JobId>> {
-        if self.stage != Stage::Prefix {
+        if self.stage != Stage::BeingBegun {
             return None;
         }
         self.stage = Stage::UnderWay(batch, add(now, WARM_FOR));
@@ -164,7 +171,7 @@ impl WarmUp {
     pub(super) fn holds(&self, now: Timestamp) -> bool {
         match self.stage {
             Stage::Over | Stage::Due => false,
-            Stage::Prefix | Stage::Asking => true,
+            Stage::BeingBegun | Stage::Asking => true,
             Stage::UnderWay(_, until) => now < until,
         }
     }

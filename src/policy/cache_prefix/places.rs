@@ -15,7 +15,7 @@ const MARK: &str = "cache_control";
 /// Levels that are searched for it. Each costs one more scan of what is inside, and requests have
 /// ten or twenty; a deeper one is left as it is.
 const MAX_DEPTH: u32 = 127;
-/// ObjectView of a request that do not change what the cache holds; any other may.
+/// Members of a request that do not change what the cache holds; any other may.
 const BESIDE_THE_PROMPT: [&str; 12] = [
     "max_tokens",
     "metadata",

@@ -77,7 +77,9 @@ impl Levels {
         self.weight *= 1.0 + 1.0 / MEMORY;
         if self.weight > MOST_WEIGHT {
             let by = 1.0 / self.weight;
-            self.groups.iter_mut().for_each(|group| *group = group.scaled(by));
+            self.groups
+                .iter_mut()
+                .for_each(|group| *group = group.scaled(by));
             self.weight = 1.0;
         }
         let weight = self.weight;
@@ -246,7 +248,9 @@ mod tests {
         assert_eq!(levels.border(), Some(5));
         let mut by_chance = Levels::default();
         (1..=64).for_each(|level| by_chance.sent(level));
-        (1..=64).filter(|level| level % 3 == 0).for_each(|level| by_chance.refused(level));
+        (1..=64)
+            .filter(|level| level % 3 == 0)
+            .for_each(|level| by_chance.refused(level));
         assert_eq!(by_chance.border(), None);
     }
 

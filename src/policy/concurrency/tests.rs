@@ -24,16 +24,21 @@ fn play(
     concurrency: &mut Concurrency,
     answers: u32,
     refusal: Signal,
-    mut refuses: impl FnMut(u32) -> bool,
+    mut is_refused_at: impl FnMut(u32) -> bool,
 ) -> f64 {
     let mut refused = 0_u32;
     for n in 0..answers {
         // Most leave into a slot that has just become free.
         let now = concurrency.now();
         let level = if n % 4 == 0 { 1 + n / 4 % now } else { now };
-        let is_refused = refuses(level);
+        let is_refused = is_refused_at(level);
         refused += u32::from(is_refused);
-        answer(concurrency, if is_refused { refusal } else { GOOD }, level, false);
+        answer(
+            concurrency,
+            if is_refused { refusal } else { GOOD },
+            level,
+            false,
+        );
     }
     f64::from(refused) / f64::from(answers)
 }
@@ -64,11 +69,18 @@ fn what_left_before_a_step_down_is_no_reason_for_another() {
 fn a_plain_limit_is_found_and_held() {
     for limit in [1, 5, 12, 40] {
         let mut concurrency = Concurrency::new(64);
-        play(&mut concurrency, 300, Signal::Refused, |level| level > limit);
-        let held = play(&mut concurrency, 3_000, Signal::Refused, |level| level > limit);
+        play(&mut concurrency, 300, Signal::Refused, |level| {
+            level > limit
+        });
+        let held = play(&mut concurrency, 3_000, Signal::Refused, |level| {
+            level > limit
+        });
         let now = concurrency.now();
         let least = limit - limit / 6;
-        assert!((least..=limit + limit / 4 + 2).contains(&now), "{now} of {limit}");
+        assert!(
+            (least..=limit + limit / 4 + 2).contains(&now),
+            "{now} of {limit}"
+        );
         assert!(held < 0.08, "{limit}: {held}");
     }
 }
@@ -86,7 +98,10 @@ fn refusals_that_do_not_grow_with_the_load_leave_it_as_it_is() {
                     lowest = lowest.min(concurrency.now());
                     sum += concurrency.now();
                 }
-                assert!(sum >= 100 * 56, "{share}, seed {seed}: {sum}, at least {lowest}");
+                assert!(
+                    sum >= 100 * 56,
+                    "{share}, seed {seed}: {sum}, at least {lowest}"
+                );
             }
         }
     }

@@ -129,16 +129,10 @@ impl Meter {
         when.last && self.counted == Counted::AtEnd
     }
 
-<<<<<<< HEAD
     /// How many times `amount` fits within so many seconds.
     fn times(&self, amount: f64, within_s: f64, when: When) -> f64 {
         let Some(bucket) = self.bucket.as_ref().filter(|_| !self.is_let_in(when)) else {
-=======
-    /// How many times `amount` fits within this many seconds.
-    fn times(&self, amount: f64, flight: Duration, within_s: f64, now: Timestamp) -> f64 {
-        let Some(bucket) = &self.bucket else {
             // What has no known limit never decides.
->>>>>>> w-json
             return f64::INFINITY;
         };
         let When { flight, now, .. } = when;
@@ -221,29 +215,14 @@ impl Account {
     /// When all of it fits together.
     pub(super) fn free(&self, want: Demand, when: When) -> Free {
         let meters = self.all().into_iter().zip(amounts(want));
-<<<<<<< HEAD
         let waits = meters.map(|(meter, amount)| meter.wait_for(amount, when));
-=======
-        let waits = meters.map(|(meter, amount)| meter.wait_for(amount, flight, now));
         // `None` beats every wait: where one kind needs an answer first, time alone brings nothing.
->>>>>>> w-json
         let longest = waits.reduce(|a, b| Some(a?.max(b?))).flatten();
         longest.map_or(Free::AfterAnAnswer, |wait| Free::after(wait, when.now))
     }
 
-<<<<<<< HEAD
     /// How many such requests fit within so many seconds.
     pub(super) fn times(&self, want: Demand, within_s: f64, when: When) -> f64 {
-=======
-    /// How many such requests fit within this many seconds.
-    pub(super) fn times(
-        &self,
-        want: Demand,
-        flight: Duration,
-        within_s: f64,
-        now: Timestamp,
-    ) -> f64 {
->>>>>>> w-json
         let meters = self.all().into_iter().zip(amounts(want));
         meters
             .map(|(meter, amount)| meter.times(amount, within_s, when))

@@ -9,7 +9,7 @@ use claude_run::policy::BatchSettings;
 use super::seeds;
 use crate::world::World;
 use crate::world::plan::Plan;
-use crate::world::remote::{BATCH_PRICE, Counts, Item, NoResults, Results};
+use crate::world::remote::{BATCH_PRICE, Counts, Create, Item, NoResults, Results};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -78,6 +78,37 @@ fn an_ended_batch_whose_results_are_empty_is_asked_again_for_hours_and_never_bou
             assert_given_up(world, &ending, ErrorClass::ResultMissing);
             assert_eq!(world.remote.downloads(), downloads + 1);
         });
+}
+
+#[test]
+fn a_lost_batch_whose_results_are_empty_is_adopted_once_they_say_whose_it_is() {
+    forced(3, 30, empty(HOUR * 2)).block_on(async |world| {
+        world.remote.script(&[Create::AnswerLost]);
+        assert_eq!(world.dispatch().await, Ending::Completed);
+        world.check().await;
+        assert!(world.elapsed() > HOUR * 2, "{:?}", world.elapsed());
+        assert_eq!(world.remote.creates(), 1);
+        let adopted = |it: &EventKind| matches!(it, EventKind::BatchAdopted { .. });
+        assert_eq!(world.told(adopted), 1);
+    });
+}
+
+#[test]
+fn a_stranger_s_line_before_a_download_breaks_off_does_not_make_a_lost_batch_a_stranger_s() {
+    let cut_after_a_line = Results {
+        noisy: true,
+        cuts: 1,
+        cut_after: 1,
+        ..Results::default()
+    };
+    for seed in seeds() {
+        forced(seed, 3, cut_after_a_line).block_on(async |world| {
+            world.remote.script(&[Create::AnswerLost]);
+            assert_eq!(world.dispatch().await, Ending::Completed, "seed {seed}");
+            world.check().await;
+            assert_eq!(world.remote.creates(), 1, "seed {seed}");
+        });
+    }
 }
 
 #[test]

@@ -1,16 +1,8 @@
 //! The warm-up in tables: what goes first, what is marked then, and for how long others wait.
 
 use super::*;
-use crate::engine::batches::planner::tests::{row, settings};
+use crate::engine::batches::testing::{after, routed, row, start};
 use crate::model::{BatchState, Lane};
-
-fn start() -> Timestamp {
-    "2026-11-22T00:00:00Z".parse().unwrap()
-}
-
-fn after(minutes: u64) -> Timestamp {
-    add(start(), Duration::from_mins(minutes))
-}
 
 fn prefix(hash: u64, jobs: u64, first: &[i64]) -> SharedPrefix {
     SharedPrefix {
@@ -23,7 +15,7 @@ fn prefix(hash: u64, jobs: u64, first: &[i64]) -> SharedPrefix {
 }
 
 fn warm_up(prefixes: Vec<SharedPrefix>) -> WarmUp {
-    let mut settings = settings(Some(Lane::Batch), None);
+    let mut settings = routed(Some(Lane::Batch), None);
     settings.limits.cache_prefixes = prefixes.into();
     WarmUp::new(&settings, start())
 }
@@ -49,6 +41,9 @@ fn one_job_of_each_prefix_goes_first_and_the_rest_is_marked_once_it_is_warm() {
     assert_eq!(warm_up.due(100, 20), Some(jobs.clone()));
     warm_up.begins();
     assert!(warm_up.holds(start()));
+    warm_up.not_begun();
+    assert_eq!(warm_up.due(100, 20), Some(jobs.clone()), "once more");
+    warm_up.begins();
     assert_eq!(warm_up.begun(BatchId(7), start()), Some(jobs));
     assert_eq!(warm_up.marks(BatchId(7), start()), [1, 2]);
     assert_eq!(warm_up.begun(BatchId(8), start()), None, "an ordinary one");

@@ -119,7 +119,10 @@ fn a_job_that_is_refused_for_a_limit_at_which_others_pass_waits_by_the_hint_or_a
             retry_after: hint.map(Duration::from_secs),
             ..Evidence::default()
         };
-        let standing = Standing { others_pass, ..WELL };
+        let standing = Standing {
+            others_pass,
+            ..WELL
+        };
         let draws = (0..500).map(|seed| {
             let rng = &mut Rng::with_seed(seed);
             let verdict = decide(settings, limited, &evidence, history, standing, rng);
@@ -135,11 +138,21 @@ fn a_job_that_is_refused_for_a_limit_at_which_others_pass_waits_by_the_hint_or_a
         ..RetrySettings::default()
     };
     let mut own = RetrySettings::default();
-    own.waits.set(limited, vec![Duration::from_secs(16)]).unwrap();
+    own.waits
+        .set(limited, vec![Duration::from_secs(16)])
+        .unwrap();
     for (what, settings, pass, before, hint, from, to) in [
         ("passing", &usual, true, 5, None, 2.0, 6.0),
         ("passing, hinted", &usual, true, 5, Some(1), 1.0, 1.5),
-        ("passing, hinted at once", &usual, true, 5, Some(0), 0.5, 1.5),
+        (
+            "passing, hinted at once",
+            &usual,
+            true,
+            5,
+            Some(0),
+            0.5,
+            1.5,
+        ),
         ("passing, too often", &usual, true, 8, None, 30.0, 90.0),
         ("nobody passes", &usual, false, 4, None, 8.0, 24.0),
         ("by the table", &by_table, true, 4, None, 8.0, 24.0),

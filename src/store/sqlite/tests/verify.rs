@@ -60,78 +60,81 @@ async fn a_clock_that_was_set_back_is_no_damage() {
     assert!(told.holds(), "{told:#?}");
 }
 
+/// What damages the bench, and the checks that no longer hold then.
+const DAMAGES: &[(&str, &[&str])] = &[
+    ("DELETE FROM bodies WHERE job_id & 7 = 5", &["bodies"]),
+    ("DELETE FROM results WHERE job_id & 7 = 1", &["results"]),
+    (
+        "UPDATE attempts SET output_tokens = output_tokens + 1 WHERE job_id & 7 = 1",
+        &["sums"],
+    ),
+    (
+        "UPDATE attempts SET request_id = 'req_other' WHERE job_id & 7 = 4",
+        &["sums"],
+    ),
+    (
+        "INSERT INTO results (job_id, n, message_blob) SELECT id, 1, x'0000000000' FROM jobs WHERE id & 7 = 6",
+        &["results", "result_attempts"],
+    ),
+    (
+        "UPDATE results SET message_blob = NULL WHERE job_id & 7 = 1",
+        &["messages"],
+    ),
+    (
+        "UPDATE results SET n = 9 WHERE job_id & 7 = 1",
+        &["result_attempts"],
+    ),
+    (
+        "DELETE FROM attempts WHERE job_id & 7 = 2 AND n = 1",
+        &["attempts", "money"],
+    ),
+    (
+        "UPDATE attempts SET ended_at_ms = 9e15, outcome = 'errored' WHERE ended_at_ms IS NULL AND job_id & 7 = 3",
+        &["open_attempts"],
+    ),
+    (
+        "UPDATE attempts SET next_try_at_ms = started_at_ms + 9000 WHERE job_id & 7 = 2 AND n = 1",
+        &["schedule"],
+    ),
+    (
+        "UPDATE attempts SET ended_at_ms = started_at_ms - 1 WHERE job_id & 7 = 1",
+        &["durations"],
+    ),
+    ("UPDATE runs SET cost_pico = cost_pico + 1", &["money"]),
+    (
+        "UPDATE tallies SET jobs = jobs + 1 WHERE state = 0",
+        &["tallies"],
+    ),
+    (
+        "UPDATE jobs SET route = 1 WHERE state = 0 AND id & 7 = 5",
+        &["tallies"],
+    ),
+    (
+        "UPDATE attempts SET lane = 'batch' WHERE job_id & 7 = 1",
+        &["lanes"],
+    ),
+    (
+        "UPDATE jobs SET state = 2 WHERE state = 1",
+        &["tallies", "batches"],
+    ),
+    ("UPDATE runs SET state = 'ended'", &["ended_runs"]),
+    (
+        "UPDATE results SET message_blob = x'0700000000' WHERE job_id & 7 = 1",
+        &["texts"],
+    ),
+];
+
 #[tokio::test]
 async fn each_damage_is_found_and_named() {
-    for (damage, broken) in [
-        ("DELETE FROM bodies WHERE job_id & 7 = 5", &["bodies"][..]),
-        ("DELETE FROM results WHERE job_id & 7 = 1", &["results"]),
-        (
-            "UPDATE attempts SET output_tokens = output_tokens + 1 WHERE job_id & 7 = 1",
-            &["sums"],
-        ),
-        (
-            "UPDATE attempts SET request_id = 'req_other' WHERE job_id & 7 = 4",
-            &["sums"],
-        ),
-        (
-            "INSERT INTO results (job_id, n, message_blob) SELECT id, 1, x'0000000000' FROM jobs WHERE id & 7 = 6",
-            &["results", "result_attempts"],
-        ),
-        (
-            "UPDATE results SET message_blob = NULL WHERE job_id & 7 = 1",
-            &["messages"],
-        ),
-        (
-            "UPDATE results SET n = 9 WHERE job_id & 7 = 1",
-            &["result_attempts"],
-        ),
-        (
-            "DELETE FROM attempts WHERE job_id & 7 = 2 AND n = 1",
-            &["attempts", "money"],
-        ),
-        (
-            "UPDATE attempts SET ended_at_ms = 9e15, outcome = 'errored' WHERE ended_at_ms IS NULL AND job_id & 7 = 3",
-            &["open_attempts"],
-        ),
-        (
-            "UPDATE attempts SET next_try_at_ms = started_at_ms + 9000 WHERE job_id & 7 = 2 AND n = 1",
-            &["schedule"],
-        ),
-        (
-            "UPDATE attempts SET ended_at_ms = started_at_ms - 1 WHERE job_id & 7 = 1",
-            &["durations"],
-        ),
-        ("UPDATE runs SET cost_pico = cost_pico + 1", &["money"]),
-        (
-            "UPDATE tallies SET jobs = jobs + 1 WHERE state = 0",
-            &["tallies"],
-        ),
-        (
-            "UPDATE jobs SET route = 1 WHERE state = 0 AND id & 7 = 5",
-            &["tallies"],
-        ),
-        (
-            "UPDATE attempts SET lane = 'batch' WHERE job_id & 7 = 1",
-            &["lanes"],
-        ),
-        (
-            "UPDATE jobs SET state = 2 WHERE state = 1",
-            &["tallies", "batches"],
-        ),
-        ("UPDATE runs SET state = 'ended'", &["ended_runs"]),
-        (
-            "UPDATE results SET message_blob = x'0700000000' WHERE job_id & 7 = 1",
-            &["texts"],
-        ),
-    ] {
+    for (damage, broken) in DAMAGES {
         let bench = bench().await;
         assert!(bench.damage(damage) > 0, "{damage}");
         let told = bench.reader().verify(&[bench.run]).unwrap();
         assert!(!told.holds(), "{damage}");
-        assert_eq!(names(&told.runs[0].1), broken, "{damage}: {told:#?}");
+        assert_eq!(names(&told.runs[0].1), *broken, "{damage}: {told:#?}");
         let _lock = DispatchLock::acquire(&bench.path).unwrap();
         let at_work = bench.reader().verify(&[bench.run]).unwrap();
-        assert_eq!(names(&at_work.runs[0].1), broken, "{damage}: {at_work:#?}");
+        assert_eq!(names(&at_work.runs[0].1), *broken, "{damage}: {at_work:#?}");
         let named = told.runs[0].1.iter().find(|check| !check.holds()).unwrap();
         assert!(named.examples.iter().all(|example| !example.is_empty()));
     }

@@ -1,4 +1,4 @@
-//! One batch: where it stands with us, and what it needs next. Pure.
+//! One batch: where it stands with us, and what it wants next. Pure.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,33 +14,33 @@ use crate::model::{
     BatchState, CancelReason, JobId, Lane, RemoteBatch, RemoteStatus, ResultLines, StuckBatch,
 };
 use crate::policy::LONGEST_HINT;
-use crate::provider::Failure;
 use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
-/// Each wait between two looks is so many times the one before.
+/// Each wait between two polls is this many times the one before.
 const BACKOFF: f64 = 1.5;
-/// Waits are spread by up to this part of themselves, so that batches are not looked at in step.
+/// Waits are spread by up to this part of themselves, so that batches are not polled in step.
 const JITTER: f64 = 0.1;
 
-/// What a batch needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Need {
-    /// More jobs, or to be called complete.
-    Fill,
-    /// To be sent, when there is room for it.
-    Send,
-    /// To be marked uncertain: its create call left, and nobody waits for the answer.
-    Doubt,
-    /// To be looked for among the remote batches.
-    Find(Search),
-    /// To be looked at.
-    Poll,
-    /// To be cancelled.
+/// What a batch wants, whatever the other batches do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// What its state asks for.
+    Act,
+    /// To be cancelled at the API.
     Cancel(CancelReason),
-    /// To have its results fetched.
-    Harvest,
-    /// To be taken apart.
-    Disband { lane: Lane, keep_attempts: bool },
+    /// To be disbanded.
+    Disband(Disband),
+    /// Nothing more in this dispatch.
+    Nothing,
+}
+
+/// How a batch is disbanded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Disband {
+    /// Where its jobs go.
+    pub(super) lane: Lane,
+    /// Its requests may have been served, so its attempts stay on record.
+    pub(super) keep_attempts: bool,
 }
 
 /// Whether the API has shown a batch since this dispatch began.
@@ -56,26 +56,16 @@ pub(super) enum Sight {
 
 /// A batch of the run that is not over.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each holds or not whatever the others do: they are no states of one machine"
-)]
-pub(super) struct Track {
+pub(super) struct LocalBatch {
     pub(super) row: BatchRow,
-    /// Something is being done about it; nothing else is begun meanwhile.
-    pub(super) busy: bool,
     /// Nothing is begun before.
     pub(super) due: Timestamp,
-    /// Looks or tries in a row that brought nothing new: the place in the backoff.
-    idle_looks: u32,
-    /// The jobs that it is to hold; none: all that wait.
+    /// Polls or tries in a row that brought nothing new: the place in the backoff.
+    idle_polls: u32,
+    /// The jobs that it is to hold; `None`: all that wait.
     pub(super) only: Option<Vec<JobId>>,
-    /// All its jobs are in it.
-    pub(super) filled: bool,
-    /// Its only entry was refused, and nothing tells yet whether that is the entry's fault.
-    pub(super) suspect: Option<Box<Failure>>,
-    /// It is taken apart, and its jobs go there.
-    apart: Option<(Lane, bool)>,
+    /// It is to be disbanded, whatever its state.
+    disband: Option<Disband>,
     /// Since when its create answer is missed.
     pub(super) lost_at: Option<Timestamp>,
     /// The list was read since, and showed these batches that may be it.
@@ -105,17 +95,15 @@ pub(super) struct Track {
     pub(super) lines: ResultLines,
 }
 
-impl Track {
-    pub(super) fn new(row: BatchRow) -> Self {
+impl LocalBatch {
+    /// One that this dispatch has begun.
+    pub(super) fn begun(row: BatchRow, only: Option<Vec<JobId>>) -> Self {
         Self {
             row,
-            busy: false,
             due: Timestamp::MIN,
-            idle_looks: 0,
-            only: None,
-            filled: false,
-            suspect: None,
-            apart: None,
+            idle_polls: 0,
+            only,
+            disband: None,
             lost_at: None,
             candidates: None,
             others: HashSet::new(),
@@ -133,55 +121,52 @@ impl Track {
         }
     }
 
-    /// One that an earlier dispatch left. What was not sent is taken apart if there is a budget: what
-    /// was held for it is not known any more, and nothing is lost. So is it if the user wants the live
-    /// lane now.
-    pub(super) fn found(row: BatchRow, (has_budget, live): (bool, bool)) -> Self {
-        let unsent = matches!(row.state, BatchState::Filling | BatchState::Ready);
-        let mut track = Self::new(row);
+    /// One that an earlier dispatch left; `disbands_unsent`: what was not sent is disbanded.
+    pub(super) fn found(row: BatchRow, disbands_unsent: bool) -> Self {
+        let is_unsent = matches!(row.state, BatchState::Filling | BatchState::Ready);
+        let mut batch = Self::begun(row, None);
         // What we asked to cancel, the API is asked again; what somebody else did, not.
-        track.cancel_taken =
-            track.row.state == BatchState::Canceling && track.row.cancel_reason.is_none();
-        if unsent && (has_budget || live) {
-            track.take_apart(Lane::Batch, false);
+        batch.cancel_taken =
+            batch.row.state == BatchState::Canceling && batch.row.cancel_reason.is_none();
+        if is_unsent && disbands_unsent {
+            batch.disband(Lane::Batch, false);
         }
-        track
+        batch
     }
 
-    /// What it needs now, or at `due`. None: nothing, or nothing more.
-    pub(super) fn need(&self, view: &View, now: Timestamp) -> Option<Need> {
-        if self.busy || self.given_up {
-            return None;
+    /// What it wants now, or once it is `due`.
+    pub(super) fn want(&self, view: &View, now: Timestamp) -> Want {
+        if self.given_up {
+            return Want::Nothing;
         }
-        if let Some((lane, keep_attempts)) = self.apart {
-            return Some(Need::Disband {
-                lane,
-                keep_attempts,
-            });
+        if let Some(disband) = self.disband {
+            return Want::Disband(disband);
         }
-        let apart = |lane| Need::Disband {
-            lane,
-            keep_attempts: false,
-        };
         match self.row.state {
-            BatchState::Filling | BatchState::Ready if view.canceling => Some(apart(Lane::Live)),
-            BatchState::Filling | BatchState::Ready if self.is_late(view, now) => {
-                Some(apart(Lane::Live))
+            BatchState::Filling | BatchState::Ready => {
+                self.unsent_to(view, now).map_or(Want::Act, |lane| {
+                    Want::Disband(Disband {
+                        lane,
+                        keep_attempts: false,
+                    })
+                })
             }
-            BatchState::Filling | BatchState::Ready if view.ways.no_batches => {
-                Some(apart(Lane::Batch))
+            BatchState::Open | BatchState::Canceling => {
+                self.wants_cancel(view, now).map_or(Want::Act, Want::Cancel)
             }
-            BatchState::Filling => Some(Need::Fill),
-            BatchState::Ready if self.suspect.is_some() => None,
-            BatchState::Ready => Some(Need::Send),
-            BatchState::Sending => Some(Need::Doubt),
-            BatchState::Uncertain => Some(Need::Find(self.search(now))),
-            BatchState::Open | BatchState::Canceling => Some(
-                self.wants_cancel(view, now)
-                    .map_or(Need::Poll, Need::Cancel),
-            ),
-            BatchState::Ended => Some(Need::Harvest),
-            BatchState::Harvested | BatchState::Lost => None,
+            _ => Want::Act,
+        }
+    }
+
+    /// Where the jobs of a batch that was not sent must go instead, if it is not to be sent.
+    fn unsent_to(&self, view: &View, now: Timestamp) -> Option<Lane> {
+        if view.canceling || self.is_late(view, now) {
+            Some(Lane::Live)
+        } else if view.ways.no_batches {
+            // Each of them takes its way from there: what only a batch may do stays in the queue.
+            Some(Lane::Batch)
+        } else {
+            None
         }
     }
 
@@ -199,7 +184,7 @@ impl Track {
     }
 
     /// Only the live lane still keeps its deadline.
-    fn is_late(&self, view: &View, now: Timestamp) -> bool {
+    pub(super) fn is_late(&self, view: &View, now: Timestamp) -> bool {
         self.rescue_at(view).is_some_and(|at| at <= now)
     }
 
@@ -208,7 +193,8 @@ impl Track {
         view.ways.rescue_at(self.row.deadline, self.row.undated)
     }
 
-    fn search(&self, now: Timestamp) -> Search {
+    /// What it is looked for by, among the remote batches.
+    pub(super) fn search(&self, now: Timestamp) -> Search {
         Search {
             requests: self.row.requests,
             sent_at: self.row.sent_at.unwrap_or(self.row.created_at),
@@ -220,9 +206,6 @@ impl Track {
 
     /// When there may be something to do without any answer.
     pub(super) fn wakes_at(&self, view: &View, now: Timestamp) -> Option<Timestamp> {
-        if self.busy || self.given_up || self.row.state.is_over() {
-            return None;
-        }
         let could_be_given_up = matches!(
             self.row.state,
             BatchState::Filling | BatchState::Ready | BatchState::Open
@@ -235,53 +218,9 @@ impl Track {
             .min()
     }
 
-    /// It needs somebody here: a batch that the API works on does not, if nobody waits for it.
-    pub(super) fn keeps_us(&self, no_wait: bool) -> bool {
-        let elsewhere = match self.row.state {
-            BatchState::Open | BatchState::Canceling => self.sight != Sight::None,
-            BatchState::Uncertain => self.candidates.as_ref().is_some_and(|all| !all.is_empty()),
-            // Its results are asked for again within hours.
-            BatchState::Ended => self.was_asked && self.awaits_results(),
-            _ => false,
-        };
-        !(self.given_up || self.row.state.is_over() || (no_wait && elsewhere && !self.busy))
-    }
-
-    /// It is being filled or waits to be sent, and no other is begun meanwhile.
-    pub(super) fn is_pending(&self) -> bool {
-        let is_unsent = matches!(self.row.state, BatchState::Filling | BatchState::Ready);
-        is_unsent && self.suspect.is_none()
-    }
-
-    /// Requests of it that wait in the API's queue, as far as we know.
-    pub(super) fn in_remote_queue(&self) -> u64 {
-        match self.row.state {
-            BatchState::Sending
-            | BatchState::Uncertain
-            | BatchState::Open
-            | BatchState::Canceling => u64::from(self.row.requests),
-            _ => 0,
-        }
-    }
-
-    /// It was taken apart although its requests may have been served.
-    pub(super) fn is_lost(&self) -> bool {
-        self.apart.is_some_and(|(_, keep_attempts)| keep_attempts)
-    }
-
-    /// Its results came short, and are asked for again.
-    pub(super) fn awaits_results(&self) -> bool {
-        self.row.state == BatchState::Ended && self.row.short.is_some() && !self.given_up
-    }
-
-    /// Requests of it that the live lane would have to do if it were given up now.
-    pub(super) fn unprocessed(&self) -> u64 {
-        let counted = self.row.counts.total() > 0;
-        match self.row.state {
-            BatchState::Open | BatchState::Canceling if counted => self.row.counts.processing,
-            BatchState::Ended | BatchState::Harvested | BatchState::Lost => 0,
-            _ => u64::from(self.row.requests),
-        }
+    /// It is disbanded although its requests may have been served.
+    pub(super) fn may_be_billed(&self) -> bool {
+        self.disband.is_some_and(|disband| disband.keep_attempts)
     }
 
     /// The API told how the batch stands; true if that is new.
@@ -307,25 +246,33 @@ impl Track {
         before != (self.row.state, self.row.counts)
     }
 
+    /// Its create call leaves. If its answer is lost, it is searched for from this one on, not from an
+    /// earlier one.
+    pub(super) fn leaves(&mut self, now: Timestamp) {
+        self.row.sent_at = Some(now);
+    }
+
     /// It stands there now; what was waited for before is over.
     pub(super) fn moved(&mut self, to: BatchState) {
         self.row.state = to;
         self.again_at_once();
     }
 
-    /// Looks at it begin anew.
+    /// Polls of it begin anew.
     pub(super) fn again_at_once(&mut self) {
         self.due = Timestamp::MIN;
-        self.idle_looks = 0;
+        self.idle_polls = 0;
     }
 
-    /// It is taken apart, page by page.
-    pub(super) fn take_apart(&mut self, lane: Lane, keep_attempts: bool) {
-        self.apart = Some((lane, keep_attempts));
-        self.due = Timestamp::MIN;
+    /// It is to be disbanded.
+    pub(super) fn disband(&mut self, lane: Lane, keep_attempts: bool) {
+        self.disband = Some(Disband {
+            lane,
+            keep_attempts,
+        });
     }
 
-    /// The next look, later each time, at least `hint` from now.
+    /// The next poll, later each time, at least `hint` from now.
     pub(super) fn back_off(
         &mut self,
         view: &View,
@@ -334,17 +281,17 @@ impl Track {
         rng: &mut Rng,
     ) {
         let settings = &view.settings;
-        let steps = i32::try_from(self.idle_looks.min(64)).unwrap_or(64);
+        let steps = i32::try_from(self.idle_polls.min(64)).unwrap_or(64);
         let grown = settings.poll_min.as_secs_f64() * BACKOFF.powi(steps);
         let own = grown.min(settings.poll_max.as_secs_f64()) * view.scale;
         let spread = own * (1.0 + JITTER * (2.0 * rng.f64() - 1.0));
         let own = Duration::try_from_secs_f64(spread).unwrap_or(settings.poll_max);
-        self.idle_looks += 1;
+        self.idle_polls += 1;
         let hint = hint.unwrap_or_default().min(LONGEST_HINT);
         self.due = add(now, hint.max(own));
     }
 
-    /// The next look is no later than the moment from which it may be created again.
+    /// The next poll is no later than the moment from which it may be created again.
     pub(super) fn not_after_patience(&mut self, view: &View, now: Timestamp) {
         let patience = view.settings.uncertain_for.mul_f64(view.scale);
         let over = self.lost_at.map(|since| add(since, patience));

@@ -10,7 +10,6 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::sync::{mpsc, watch};
 
-use super::answer::{HarvestEnd, Harvested, Told};
 use super::batch_io::{BatchIo, Context};
 use super::items::{Surroundings, Taken, never_processed, refused, take, without_line};
 use super::short::{Lack, Missing, ResultDoubts, after_download, concerns_the_results, missing};
@@ -19,9 +18,9 @@ use super::sorting::{Sorting, size};
 use super::ways::Ways;
 use crate::clock;
 use crate::engine::batch_money::Recorded;
-use crate::model::batch::parse_item_id;
 use crate::model::{
-    AttemptId, AttemptOutcome, BatchState, CancelReason, Event, Lane, RequestCounts,
+    AttemptId, AttemptOutcome, BatchState, CancelReason, Event, Halt, Lane, RequestCounts,
+    ResultLines, ShortResults,
 };
 use crate::policy::DIFFERENT_JOBS;
 use crate::provider::{BatchApi, Failure, ItemResult, Reserved, ResultLine};
@@ -37,37 +36,38 @@ const GROUP_BYTES: usize = 8 << 20;
 const GROUP_WAITS: Duration = Duration::from_millis(200);
 /// Whole downloads after which a missing line is called so.
 const DOWNLOADS: u32 = 2;
-/// Lines that are looked at before a stranger's batch is called one.
-const LINES_TO_CONFIRM: usize = 1_000;
 
-/// Whether the results of this remote batch carry our nonce; none if they have no readable line.
-pub(super) async fn confirm<B: BatchApi>(api: &B, id: &str, nonce: &str) -> Told<Option<bool>> {
-    let (sender, mut lines) = mpsc::channel(1);
-    let download = api.results(id, sender);
-    let look = async {
-        let mut verdict = None;
-        for _ in 0..LINES_TO_CONFIRM {
-            let Some(line) = lines.recv().await else {
-                break;
-            };
-            let Some(id) = line.custom_id else { continue };
-            let is_ours = parse_item_id(&id).is_some_and(|(found, _)| found == nonce);
-            verdict = Some(is_ours);
-            if is_ours {
-                break;
-            }
-        }
-        verdict
-    };
-    // The first line of ours is enough: the rest of the download is dropped.
-    tokio::pin!(download);
-    tokio::select! {
-        verdict = look => match verdict {
-            Some(verdict) => Ok(Some(verdict)),
-            None => download.await.map(|_| None),
-        },
-        Err(failure) = &mut download => Err(failure),
-    }
+/// What a download of results brought.
+#[derive(Debug, Default)]
+pub(super) struct Harvested {
+    pub(super) end: HarvestEnd,
+    pub(super) lines: ResultLines,
+    /// It came short: since when, and in how many downloads.
+    pub(super) short: Option<ShortResults>,
+    /// The API says that it has removed the results.
+    pub(super) archived: bool,
+    /// The whole run must stop, for this reason.
+    pub(super) halt: Option<Halt>,
+    /// The jobs of some model must wait, for this reason.
+    pub(super) hold: Option<Halt>,
+}
+
+/// How a download ended.
+#[derive(Debug, Default)]
+pub(super) enum HarvestEnd {
+    /// Every request of the batch has its end.
+    #[default]
+    Complete,
+    /// The download was whole. Some requests had no line, which may be so; one more will tell.
+    Incomplete,
+    /// The download was whole, but some requests had no end in it whose answers may be paid for.
+    Short(Lack),
+    /// The download was whole, but not everything of it could be held.
+    Postponed,
+    /// It broke off, or there was none.
+    Cut(Box<Failure>),
+    /// We are leaving.
+    Stopped,
 }
 
 /// The room that the line holds.
@@ -77,7 +77,7 @@ fn take_room(line: &mut ResultLine) -> Reserved {
 
 /// Records the ends of the attempts of one batch.
 pub(super) struct Harvester<'a, S, B> {
-    hands: &'a BatchIo<S, B>,
+    io: &'a BatchIo<S, B>,
     row: &'a BatchRow,
     cancel: Option<CancelReason>,
     ways: Ways,
@@ -94,18 +94,18 @@ pub(super) struct Harvester<'a, S, B> {
 
 impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     pub(super) fn new(
-        hands: &'a BatchIo<S, B>,
+        io: &'a BatchIo<S, B>,
         row: &'a BatchRow,
         cancel: Option<CancelReason>,
         context: Context,
     ) -> Self {
         Self {
-            hands,
+            io,
             row,
             cancel,
             ways: context.ways,
             rng: context.rng,
-            leaving: hands.leaving(),
+            leaving: io.leaving(),
             sorting: Sorting::new(&row.nonce, false, ResultDoubts::default()),
             done: Harvested::default(),
             counts: row.counts,
@@ -124,8 +124,8 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             self.look_again(&remote_id).await?;
         }
         let (sender, mut lines) = mpsc::channel(LINES_AHEAD);
-        let hands = self.hands;
-        let download = hands.api.results(&remote_id, sender);
+        let io = self.io;
+        let download = io.api.results(&remote_id, sender);
         let (told, taken) = tokio::join!(download, self.take_lines(&mut lines));
         let whole = taken?;
         let end = match told {
@@ -142,13 +142,13 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     /// The counts may have been put right meanwhile. If the API does not say, those that are known
     /// stand.
     async fn look_again(&mut self, remote_id: &str) -> Result<()> {
-        let Ok(polled) = self.hands.api.retrieve(remote_id).await else {
+        let Ok(polled) = self.io.api.retrieve(remote_id).await else {
             return Ok(());
         };
-        let now = self.hands.clock.now();
+        let now = self.io.clock.now();
         self.counts = polled.batch.counts;
         self.done.archived = polled.batch.archived_at.is_some_and(|at| at <= now);
-        let store = &self.hands.store;
+        let store = &self.io.store;
         store.note_remote(self.row.id, polled.batch, now).await
     }
 
@@ -165,7 +165,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         if !contradicted && self.sorting.wants_another() {
             return Ok(HarvestEnd::Postponed);
         }
-        let open = self.hands.row(self.row.id).await?.open_requests;
+        let open = self.io.row(self.row.id).await?.open_requests;
         if open > 0 {
             let unreadable = if self.doubts.over {
                 0
@@ -188,8 +188,8 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             self.done.lines.missing = self.done.lines.recorded - before;
             self.done.lines.recorded = before;
         }
-        let now = self.hands.clock.now();
-        let store = &self.hands.store;
+        let now = self.io.clock.now();
+        let store = &self.io.store;
         store
             .move_batch(self.row.id, BatchState::Harvested, now)
             .await?;
@@ -214,11 +214,11 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             _ => false,
         };
         let is_progress = self.done.lines.recorded > 0;
-        let now = self.hands.clock.now();
+        let now = self.io.clock.now();
         let short = is_short.then(|| after_download(self.row.short, is_progress, now));
         self.done.short = short;
         if short.is_some() || (is_progress && self.row.short.is_some()) {
-            self.hands.store.note_short(self.row.id, short).await?;
+            self.io.store.note_short(self.row.id, short).await?;
         }
         Ok(())
     }
@@ -308,7 +308,6 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         lines.repeated += found.repeated;
         lines.unknown += found.unknown;
         lines.unreadable += found.unreadable;
-        self.done.ours = self.sorting.ours();
     }
 
     async fn record_results(&mut self, mut results: HashMap<AttemptId, ItemResult>) -> Result<()> {
@@ -327,7 +326,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     /// Ends page by page what is open; false if we are leaving.
     async fn end_open(&mut self, missing: Missing) -> Result<bool> {
         loop {
-            let open = self.hands.store.missing_items(self.row.id).await?;
+            let open = self.io.store.missing_items(self.row.id).await?;
             if open.is_empty() {
                 return Ok(true);
             }
@@ -353,18 +352,18 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         if attempts.is_empty() {
             return Ok(Vec::new());
         }
-        self.hands.store.open_items(self.row.id, attempts).await
+        self.io.store.open_items(self.row.id, attempts).await
     }
 
     fn surroundings(&self) -> Surroundings<'a> {
         Surroundings {
-            settings: &self.hands.settings,
+            settings: &self.io.settings,
             ways: self.ways,
             cancel: self.cancel,
             others_succeeded: self.counts.succeeded > 0,
-            run_goes_well: self.hands.goes_well(),
+            run_goes_well: self.io.goes_well(),
             few: (self.row.requests as usize) < DIFFERENT_JOBS,
-            now: self.hands.clock.now(),
+            now: self.io.clock.now(),
         }
     }
 
@@ -375,7 +374,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         }
         let finishes = taken.iter().map(|(taken, _)| taken.finish.clone());
         let finishes = finishes.collect();
-        let lesser = self.hands.store.finish(self.hands.run, finishes).await?;
+        let lesser = self.io.store.finish(self.io.run, finishes).await?;
         for instead in lesser {
             let attempt = instead.record.attempt;
             let refused = taken
@@ -388,12 +387,12 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         self.done.lines.recorded += taken.len() as u64;
         let (mut events, mut for_live): (Vec<Event>, bool) = (Vec::new(), false);
         let mut recorded = Recorded::new(self.row.id);
-        let now = self.hands.clock.now();
+        let now = self.io.clock.now();
         for (taken, item) in taken {
             let record = &taken.finish.record;
             recorded.push(&item, record);
-            self.hands.note(record.outcome);
-            let maker = &self.hands.events;
+            self.io.note(record.outcome);
+            let maker = &self.io.events;
             let (attempt, job) = maker.finished(now, &item.job, &taken.finish, Lane::Batch);
             events.push(attempt);
             events.extend(job);
@@ -405,10 +404,10 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
             self.done.halt = self.done.halt.take().or(taken.halt);
             self.done.hold = self.done.hold.take().or(taken.hold);
         }
-        self.hands.tell(News::Recorded(recorded)).await;
-        self.hands.tell(News::Events(events)).await;
+        self.io.tell(News::Recorded(recorded)).await;
+        self.io.tell(News::Events(events)).await;
         if for_live {
-            self.hands.tell(News::JobsForLive).await;
+            self.io.tell(News::JobsForLive).await;
         }
         Ok(())
     }
