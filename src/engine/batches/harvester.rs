@@ -4,7 +4,7 @@
 //! none once the download is whole (`sorting`). An attempt that has ended is left as it is, so a
 //! download that broke off is simply begun again. Of answers, at most a few hundred are held.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -292,7 +292,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
     async fn record_held(&mut self, held: Vec<(AttemptId, ItemResult)>) -> Result<bool> {
         let mut held = held.into_iter();
         loop {
-            let group: HashMap<_, _> = held.by_ref().take(GROUP).collect();
+            let group: BTreeMap<_, _> = held.by_ref().take(GROUP).collect();
             if group.is_empty() {
                 return Ok(true);
             }
@@ -310,7 +310,7 @@ impl<'a, S: BatchStore, B: BatchApi> Harvester<'a, S, B> {
         lines.unreadable += found.unreadable;
     }
 
-    async fn record_results(&mut self, mut results: HashMap<AttemptId, ItemResult>) -> Result<()> {
+    async fn record_results(&mut self, mut results: BTreeMap<AttemptId, ItemResult>) -> Result<()> {
         let items = self.open_items(results.keys().copied().collect()).await?;
         let around = self.surroundings();
         let mut rng = self.rng.fork();

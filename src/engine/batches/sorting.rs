@@ -5,7 +5,7 @@
 //! wins, whichever comes first. What is held is bounded; what exceeds the bound is left to one more
 //! download, in which every answer is recorded already.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::short::{ResultDoubts, Seen};
 use crate::model::batch::parse_item_id;
@@ -25,7 +25,8 @@ pub(super) struct Sorting {
     again: bool,
     doubts: ResultDoubts,
     answered: HashSet<AttemptId>,
-    held: HashMap<AttemptId, ItemResult>,
+    // In order, so that a seed of a simulation gives the same run each time.
+    held: BTreeMap<AttemptId, ItemResult>,
     held_bytes: usize,
     /// Errors that there was no room for.
     postponed: HashSet<AttemptId>,
@@ -41,7 +42,7 @@ impl Sorting {
             again,
             doubts,
             answered: HashSet::new(),
-            held: HashMap::new(),
+            held: BTreeMap::new(),
             held_bytes: 0,
             postponed: HashSet::new(),
             most_held: MOST_HELD,

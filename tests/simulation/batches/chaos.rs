@@ -52,6 +52,30 @@ fn a_bad_mood_of_the_api_costs_time_and_nothing_else() {
 }
 
 #[test]
+fn a_seed_gives_the_same_run_although_several_batches_are_at_work() {
+    for seed in 0..5 {
+        let story = || {
+            let mut told = Vec::new();
+            World::of_both_lanes(seed)
+                .jobs(120)
+                .forced()
+                .settings(|it| it.size = 20)
+                .block_on(async |world| {
+                    world.remote.behave(bad_mood);
+                    assert_eq!(world.dispatch().await, Ending::Completed);
+                    told = world.events();
+                });
+            told
+        };
+        let (first, second) = (story(), story());
+        let differs = first.iter().zip(&second).position(|(a, b)| a != b);
+        let at = differs.map(|at| (&first[at], &second[at]));
+        assert_eq!(at, None, "seed {seed}");
+        assert_eq!(first.len(), second.len(), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_crash_between_any_two_moments_buys_nothing_twice_and_loses_nothing() {
     for seed in seeds() {
         World::of_both_lanes(seed)
