@@ -7,7 +7,7 @@ use claude_run::simulator::{ClassLimits, RateLimits, SimulatorSettings};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{BINARY, Desk, MODEL, jobs};
+use crate::harness::{BINARY, Desk, MODEL, jobs, wait_until};
 
 #[test]
 fn a_wait_of_a_day_is_told_and_a_stored_wait_looks_the_same_after_a_crash() {
@@ -16,6 +16,10 @@ fn a_wait_of_a_day_is_told_and_a_stored_wait_looks_the_same_after_a_crash() {
     desk.write("jobs.jsonl", jobs(prompts.map(str::to_owned)));
     let mut process = desk.spawn(&["submit", "jobs.jsonl"]);
     process.wait_for("the server asks for 24h00m (429 rate_limited)");
+    // The warning does not wait for the disk.
+    wait_until("the stored wait", || {
+        desk.only_run()["waiting"]["jobs"] == 1
+    });
     process.signal(Signal::KILL);
     process.wait();
     let run = desk.only_run();

@@ -178,6 +178,44 @@ fn a_batch_is_given_up_when_only_the_margin_is_left() {
     assert_eq!(coordinator.turn(&mut batch, after(55)), cancel);
 }
 
+/// Its jobs are cancelled as they were by whoever cancelled it; a cancel of ours would send them live.
+#[test]
+fn what_somebody_else_cancels_is_not_cancelled_by_us_for_a_deadline() {
+    let late = after(60);
+    let polled = |status| RemoteBatch {
+        id: "msgbatch_1".to_owned(),
+        status,
+        counts: RequestCounts::default(),
+        created_at: None,
+        expires_at: None,
+        ended_at: None,
+        archived_at: None,
+    };
+    let ours = Decision::Now(BatchTurn::Cancel(CancelReason::Deadline));
+    for (found_in, status, expected) in [
+        (BatchState::Open, RemoteStatus::InProgress, &ours),
+        (BatchState::Open, RemoteStatus::Canceling, &ACT),
+        (BatchState::Canceling, RemoteStatus::Canceling, &ACT),
+    ] {
+        let mut coordinator = coordinator(&routed(None, Some(after(65))));
+        let mut batch = found(&mut coordinator, found_in);
+        batch.noted(&polled(status), start());
+        let turn = coordinator.turn(&mut batch, late);
+        assert_eq!(turn, *expected, "{found_in} {status:?}");
+    }
+}
+
+#[test]
+fn a_lost_batch_is_searched_for_among_those_that_are_none_of_ours() {
+    let mut coordinator = plain();
+    numbered(&mut coordinator, 1, BatchState::Uncertain);
+    numbered(&mut coordinator, 2, BatchState::Open);
+    let ours: Vec<_> = coordinator.remote_ids().collect();
+    assert_eq!(ours, ["msgbatch_1"]);
+    coordinator.forget(BatchId(2));
+    assert_eq!(coordinator.remote_ids().count(), 0);
+}
+
 #[test]
 fn nothing_is_begun_any_more_when_the_run_is_left_but_what_is_over_is_told_of() {
     for mode in [Mode::Leave, Mode::Abandon] {
