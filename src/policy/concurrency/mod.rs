@@ -2,7 +2,7 @@
 //! it is too much, and raised again step by step.
 //!
 //! A refusal is load only as far as refusals grow with what is open: so shares of refusals are compared
-//! at different levels ([`levels`]). Where a border shows, the ceiling is set to it. Where nothing is known
+//! at different levels (`levels`). Where a border shows, the ceiling is set to it. Where nothing is known
 //! of lower levels and much is refused, the ceiling is halved to find out. Either is set back if it does
 //! not help; else higher ceilings are tried again, and the more rarely the more often that was in vain.
 //! Where headers tell the limits, a refusal for a limit is the rate budget's business. That too much is
