@@ -6,10 +6,8 @@ use jiff::Timestamp;
 
 use super::{BudgetRule, RunBudget};
 use crate::engine::batch_money::{Item, Spent};
-use crate::model::{
-    AttemptId, BatchId, ClaimedJob, Endpoint, EventKind, HaltReason, JobHistory, JobId, Pico,
-    RequestBody, Tokens,
-};
+use crate::engine::batches::testing;
+use crate::model::{BatchId, ClaimedJob, EventKind, HaltReason, JobId, Pico, RequestBody, Tokens};
 use crate::policy::{Estimator, PriceTable, Prompt, Room};
 use crate::store::AnswerCosts;
 
@@ -125,23 +123,7 @@ fn what_an_earlier_dispatch_put_into_a_batch_is_held_whether_it_fits_or_not() {
 }
 
 fn claimed(job: i64) -> ClaimedJob {
-    ClaimedJob {
-        attempt: AttemptId {
-            job: JobId(job),
-            n: 1,
-        },
-        custom_id: format!("j-{job}"),
-        model: "claude-haiku-4-5".to_owned(),
-        body: RequestBody::from_json("{}"),
-        amendment: None,
-        history: JobHistory::default(),
-        last_class: None,
-        last_message: None,
-        started_at: now(),
-        first_started_at: now(),
-        previous_ended_at: None,
-        endpoint: Endpoint::First,
-    }
+    testing::claimed(job, now())
 }
 
 /// Asks for room for a request with 10,000 tokens of answer: 5.5 cents of haiku, 27.5 of opus.

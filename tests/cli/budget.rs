@@ -258,7 +258,7 @@ fn a_model_to_fall_back_to_needs_a_price_under_a_budget() {
 #[test]
 fn submit_and_the_run_say_how_few_the_budget_allows_at_once() {
     let desk = Desk::new();
-    let prompts = (0..30).map(|n| format!("Question {n}. [[sim: ok delay=50ms]]"));
+    let prompts = (0..30).map(|n| format!("Question {n}. [[sim: ok delay=1s]]"));
     desk.write("jobs.jsonl", jobs(prompts));
     let flags = ["--budget-usd", "1", "--max-tokens", "20000"];
     let ran = desk.run(&[&["submit", "jobs.jsonl"], &flags[..]].concat());

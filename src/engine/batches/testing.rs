@@ -10,8 +10,9 @@ use super::view::View;
 use crate::clock::add;
 use crate::engine::settings::{BatchOptions, EngineSettings, Heartbeat, LimitSettings};
 use crate::model::{
-    BatchId, BatchState, DispatchOptions, ErrorClass, Evidence, JobCounts, Lane, OnHalt, Pico,
-    RequestCounts, Run, RunId, RunState, Shaping, StreamMode,
+    AttemptId, BatchId, BatchState, ClaimedJob, DispatchOptions, Endpoint, ErrorClass, Evidence,
+    JobCounts, JobHistory, JobId, Lane, OnHalt, Pico, RequestBody, RequestCounts, Run, RunId,
+    RunState, Shaping, StreamMode,
 };
 use crate::policy::{AmendSettings, PriceTable, RetrySettings};
 use crate::provider::Failure;
@@ -25,6 +26,27 @@ pub(in crate::engine) fn start() -> Timestamp {
 /// So long after that.
 pub(super) fn after(minutes: u64) -> Timestamp {
     add(start(), Duration::from_mins(minutes))
+}
+
+/// A job's first attempt, claimed at that time.
+pub(in crate::engine) fn claimed(job: i64, at: Timestamp) -> ClaimedJob {
+    ClaimedJob {
+        attempt: AttemptId {
+            job: JobId(job),
+            n: 1,
+        },
+        custom_id: format!("j-{job}"),
+        model: "claude-haiku-4-5".to_owned(),
+        body: RequestBody::from_json("{}"),
+        amendment: None,
+        history: JobHistory::default(),
+        last_class: None,
+        last_message: None,
+        started_at: at,
+        first_started_at: at,
+        previous_ended_at: None,
+        endpoint: Endpoint::First,
+    }
 }
 
 /// A run at work, of which nothing is known yet.

@@ -3,30 +3,14 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::engine::batches::testing::{settings, start};
+use crate::engine::batches::testing::{claimed, settings, start};
 use crate::engine::budget::BudgetRule;
 use crate::engine::settings::BatchOptions;
-use crate::model::{AttemptId, Endpoint, JobHistory, Lane, Pico, RequestBody};
+use crate::model::{Lane, Pico, RequestBody};
 use crate::policy::{Ceilings, at_most};
 
 fn job(id: i64) -> ClaimedJob {
-    ClaimedJob {
-        attempt: AttemptId {
-            job: JobId(id),
-            n: 1,
-        },
-        custom_id: format!("j-{id}"),
-        model: "claude-haiku-4-5".to_owned(),
-        body: RequestBody::from_json("{}"),
-        amendment: None,
-        history: JobHistory::default(),
-        last_class: None,
-        last_message: None,
-        started_at: start(),
-        first_started_at: start(),
-        previous_ended_at: None,
-        endpoint: Endpoint::First,
-    }
+    claimed(id, start())
 }
 
 struct Bench {

@@ -86,18 +86,24 @@ fn a_halt_that_is_waited_out_leaves_nothing_of_what_was_known_before() {
     assert_eq!(doubt(&scheduler), (false, false));
 }
 
-#[test]
-fn an_endpoint_that_never_answered_is_called_unreachable_at_the_end_of_its_time() {
-    let settings = testing::settings(BatchOptions::default());
+/// Of an endpoint that has never answered, and when that is to be told.
+fn of_a_silent_endpoint(settings: &EngineSettings) -> (Scheduler, Timestamp) {
     let silent = RunSnapshot {
         answered: false,
         ..snapshot(vec![load(0, 2)])
     };
-    let mut scheduler = Scheduler::new(&run(), &settings, silent, start());
+    let mut scheduler = Scheduler::new(&run(), settings, silent, start());
     let connectivity = scheduler.gate.connectivity();
     connectivity.waits_from(start());
     connectivity.failed(&crate::model::Evidence::default());
     let at = scheduler.unreachable_at().unwrap();
+    (scheduler, at)
+}
+
+#[test]
+fn an_endpoint_that_never_answered_is_called_unreachable_at_the_end_of_its_time() {
+    let settings = testing::settings(BatchOptions::default());
+    let (mut scheduler, at) = of_a_silent_endpoint(&settings);
     plan(&mut scheduler, &settings, start());
     assert_eq!(scheduler.leaving(), None);
     plan(&mut scheduler, &settings, at);
@@ -121,15 +127,7 @@ fn the_store_is_asked_once_whether_nothing_is_left() {
 fn an_endpoint_that_never_answered_gets_its_whole_time_again_after_a_halt() {
     let mut settings = testing::settings(BatchOptions::default());
     settings.on_halt = OnHalt::Wait;
-    let silent = RunSnapshot {
-        answered: false,
-        ..snapshot(vec![load(0, 2)])
-    };
-    let mut scheduler = Scheduler::new(&run(), &settings, silent, start());
-    let connectivity = scheduler.gate.connectivity();
-    connectivity.waits_from(start());
-    connectivity.failed(&crate::model::Evidence::default());
-    let at = scheduler.unreachable_at().unwrap();
+    let (mut scheduler, at) = of_a_silent_endpoint(&settings);
     plan(&mut scheduler, &settings, at);
     assert_eq!(scheduler.unreachable_at(), None);
     scheduler
