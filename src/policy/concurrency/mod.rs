@@ -139,7 +139,7 @@ impl Concurrency {
         }
         match signal {
             Signal::Good(latency) if self.has_collapsed(latency) && !limits_are_told => {
-                self.lower_to(self.now.min(level) / 4 * 3, None);
+                self.lower_to(self.now.min(level).saturating_mul(3) / 4, None);
             }
             Signal::Good(_) => self.good = self.good.saturating_add(1),
             // What left before the last step down says nothing about it.

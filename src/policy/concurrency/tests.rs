@@ -153,3 +153,21 @@ fn a_collapse_of_latency_lowers_it_and_a_long_answer_does_not() {
     assert_eq!(after(2), 64);
     assert!(after(60) < 64);
 }
+
+#[test]
+fn a_collapse_takes_a_quarter_also_where_few_are_open() {
+    for (most, left) in [(64, 48), (8, 6), (3, 2), (2, 1), (1, 1)] {
+        let mut concurrency = Concurrency::new(most);
+        many(&mut concurrency, GOOD, 200);
+        let slow = Signal::Good(Duration::from_secs(20));
+        let mut lowered = most;
+        for _ in 0..60 {
+            many(&mut concurrency, slow, 1);
+            if concurrency.now() < most {
+                lowered = concurrency.now();
+                break;
+            }
+        }
+        assert_eq!(lowered, left);
+    }
+}
