@@ -13,7 +13,7 @@ use crate::clock::add;
 
 /// How many are allowed at first.
 const FIRST: u32 = 8;
-/// As many are allowed when this long no refusal has come, each time again,
+/// Twice as many are allowed each time that no refusal has come for this long,
 const DOUBLED_EVERY: Duration = Duration::from_millis(250);
 /// up to so many. Beyond, answers count.
 const BY_TIME: u32 = 64;
@@ -24,8 +24,8 @@ const WITH_ROOM: u32 = 3;
 #[derive(Clone, Copy, Debug)]
 pub struct Ramp {
     allowed: u32,
-    /// Good answers before more are allowed.
-    missing: u32,
+    /// One request goes first, and the next ones wait for its answer.
+    is_probing: bool,
     /// Since when time makes room; `None` before the first request, and once it does no more.
     since: Option<Timestamp>,
     /// Time makes room from the first request on.
@@ -36,7 +36,7 @@ impl Default for Ramp {
     fn default() -> Self {
         Self {
             allowed: FIRST,
-            missing: 0,
+            is_probing: false,
             since: None,
             by_time: true,
         }
@@ -79,12 +79,8 @@ impl Ramp {
 
     /// A request was answered as it should. `room`: headers tell that the limits have room.
     pub fn good(&mut self, room: bool, now: Timestamp) {
-        if self.missing > 0 {
-            self.missing -= 1;
-            if self.missing == 0 {
-                *self = Self::default();
-            }
-            return;
+        if self.is_probing {
+            return self.restart();
         }
         let more = if room { WITH_ROOM } else { 1 };
         self.allowed = self.allowed(now).saturating_add(more);
@@ -107,7 +103,7 @@ impl Ramp {
     pub fn probe(&mut self) {
         *self = Self {
             allowed: 1,
-            missing: 1,
+            is_probing: true,
             since: None,
             by_time: false,
         };
