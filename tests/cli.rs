@@ -64,6 +64,8 @@ mod onlookers;
 mod paid_results;
 #[path = "cli/panics.rs"]
 mod panics;
+#[path = "cli/preflight.rs"]
+mod preflight;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/proxy.rs"]

@@ -17,3 +17,5 @@ mod configuration;
 mod errors;
 #[path = "docs/generated.rs"]
 mod generated;
+#[path = "docs/rules.rs"]
+mod rules;

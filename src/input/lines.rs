@@ -43,6 +43,11 @@ impl Lines {
         &self.source
     }
 
+    /// The text of the line that was read last, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        str::from_utf8(&self.buffer).ok()
+    }
+
     /// The number of the line that was read last; 0 before the first.
     pub(super) fn number(&self) -> u64 {
         self.number

@@ -17,6 +17,7 @@ mod lines;
 mod note;
 mod params;
 mod parse;
+mod place;
 mod problems;
 mod reader;
 mod request;

@@ -8,8 +8,9 @@ use super::line_error::LineError;
 use super::lines::Lines;
 use super::note::LineNote;
 use super::parse::parse_line;
+use super::place;
 use super::source::Source;
-use crate::model::{NewJob, Shaping};
+use crate::model::{JsonStep, NewJob, Shaping};
 
 /// What one line of the input is.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +61,13 @@ impl JobReader {
     #[must_use]
     pub fn content_hash(&self) -> Option<[u8; 32]> {
         self.lines.source().content_hash()
+    }
+
+    /// The column in the line that was read last of that part of its request, from 1.
+    #[must_use]
+    pub fn column_of(&self, path: &[JsonStep]) -> usize {
+        let line = self.lines.text();
+        line.map_or(1, |line| place::column_of(line, path))
     }
 
     /// How many lines were read so far, blank ones included.

@@ -37,6 +37,9 @@ pub struct SubmitArgs {
     /// Leave bad lines out instead of refusing the file
     #[arg(long, hide_short_help = true)]
     pub skip_invalid: bool,
+    /// Refuse the file if the API is known to refuse any of its requests
+    #[arg(long, conflicts_with = "skip_invalid", hide_short_help = true)]
+    pub strict: bool,
     /// Store the run, but start nothing
     #[arg(long)]
     pub no_run: bool,

@@ -27,6 +27,9 @@ pub struct CheckArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+    /// Exit with 2 if the API is known to refuse any of the requests
+    #[arg(long)]
+    pub strict: bool,
     /// What the expected time depends on.
     #[command(flatten)]
     pub pace: FlagsOf<OfPace>,

@@ -10,9 +10,10 @@ use serde::Serialize;
 use super::budget::Budgeted;
 use super::endpoint::{self, Endpoint};
 use super::estimates::{Estimates, count};
-use super::judge::{Judge, Warning};
+use super::judge::{Judge, Measures, Warning};
 use super::lanes::Lanes;
 use super::load;
+use super::preflight;
 use super::sample::Sample;
 use crate::cli::args::CheckArgs;
 use crate::cli::context::Context;
@@ -21,7 +22,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::input::{JobReader, Problems, Source};
-use crate::model::{JobId, JsonView, NewJob, Shaping};
+use crate::model::{JobId, JsonStep, JsonView, NewJob, Shaping};
 use crate::policy::{Census, Forecast};
 use crate::progress::{plural, thousands};
 
@@ -47,6 +48,8 @@ pub struct CheckReport {
     warnings: Vec<Problem>,
     /// Remarks, with the number of lines that each is about.
     notes: Vec<Remarked>,
+    /// Good lines that the API is known to refuse; `warnings` says why.
+    refused: u64,
     /// What the good lines are expected to need and to cost.
     estimates: Option<Estimates>,
 }
@@ -60,6 +63,8 @@ pub struct Problem {
     column: usize,
     /// Why it is refused, or what there is to remark.
     reason: String,
+    /// The rule by which a remark was made that the guide names; null for any other.
+    rule: Option<String>,
 }
 
 impl From<&Warning> for Problem {
@@ -67,7 +72,8 @@ impl From<&Warning> for Problem {
         Self {
             line: warning.line,
             column: warning.column,
-            reason: warning.told.to_string(),
+            reason: warning.text.clone(),
+            rule: warning.told.rule().map(str::to_owned),
         }
     }
 }
@@ -88,7 +94,14 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let lanes = Lanes::of(&ctx.settings, false, now);
     let prices = endpoint::prices(&ctx.settings)?;
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
-    let judge = Judge::alone(source.name(), lanes, budget);
+    let to = preflight::destination(&ctx.settings, false);
+    let measures = Measures {
+        lanes,
+        budget,
+        preflight: preflight::preflight(&ctx.settings, &prices, to, now)?,
+        is_strict: args.strict,
+    };
+    let judge = Judge::alone(source.name(), measures);
     let gathered = Gathered {
         census: Census::new(prices.clone(), now),
         forecast: Forecast::new(
@@ -191,11 +204,12 @@ fn read(
     now: Timestamp,
     mut gathered: Gathered,
 ) -> Result<(CheckReport, Problems, Gathered), Failure> {
-    let reader = JobReader::new(source, shaping, now);
+    let mut reader = JobReader::new(source, shaping, now);
     let mut checked = CheckReport::default();
-    for item in reader {
+    while let Some(item) = reader.next() {
         let item = item.map_err(|error| load::unreadable(&error))?;
-        let Some(job) = judge.judge(item, |job, body| gathered.add(job, body)) else {
+        let place = |path: &[JsonStep]| reader.column_of(path);
+        let Some(job) = judge.judge(item, place, |job, body| gathered.add(job, body)) else {
             continue;
         };
         checked.jobs += 1;
@@ -206,8 +220,10 @@ fn read(
         problems,
         notes,
         warnings,
+        refused,
         ..
     } = judge;
+    checked.refused = refused;
     checked.invalid = problems.count();
     checked.problems = problems
         .first()
@@ -216,13 +232,14 @@ fn read(
             line: error.line,
             column: error.column,
             reason: error.reason.clone(),
+            rule: None,
         })
         .collect();
     checked.warnings = warnings.iter().map(Problem::from).collect();
     checked.notes = notes
         .into_iter()
-        .map(|(told, lines)| Remarked {
-            lines,
+        .map(|(told, noted)| Remarked {
+            lines: noted.lines,
             note: told.to_string(),
         })
         .collect();
@@ -231,8 +248,12 @@ fn read(
 
 fn tell(checked: &CheckReport, all_digits: bool) -> Result<(), Failure> {
     let mut out = Out::stdout();
+    let found = match checked.refused {
+        0 => "all good".to_owned(),
+        refused => format!("{} of them known to be refused", thousands(refused)),
+    };
     out.line(format!(
-        "{}: {}, all good; {} bytes of requests",
+        "{}: {}, {found}; {} bytes of requests",
         checked.file,
         plural(checked.jobs, "job"),
         thousands(checked.request_bytes)
@@ -255,6 +276,7 @@ fn warn(ctx: &Context, checked: &CheckReport) {
             line,
             column,
             reason,
+            ..
         } = warning;
         let line = format!("line {line}, column {column}: {reason}");
         ctx.console.note(line);

@@ -241,6 +241,7 @@ mod tests {
         status.enabled                           true                     default
         status.url                               -                        default
         prices.file                              -                        default
+        preflight.file                           -                        default
         output.color                             never                    environment NO_COLOR
         output.quiet                             false                    default
         verbose                                  1                        flag -v

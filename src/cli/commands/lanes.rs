@@ -6,7 +6,7 @@ use super::endpoint::retry_scale;
 use crate::cli::settings::Settings;
 use crate::input::{LineError, LineNote, NoteKind};
 use crate::model::{Lane, NewJob};
-use crate::policy::{Way, way};
+use crate::policy::{Rule, Way, way};
 
 /// The lane and the deadline of lines that name none.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,18 @@ pub(super) enum Told {
     Note(NoteKind),
     /// The line would go to a batch, but a batch cannot take it.
     GoesLive(NoteKind),
+    /// The API is known to refuse it, or what it asks for does nothing.
+    Fault(Rule),
+}
+
+impl Told {
+    /// The name of the rule by which it is told, if the guide names it.
+    pub(super) fn rule(self) -> Option<&'static str> {
+        match self {
+            Self::Fault(rule) => Some(rule.name()),
+            Self::Note(_) | Self::GoesLive(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Told {
@@ -42,6 +54,10 @@ impl std::fmt::Display for Told {
         match self {
             Self::Note(kind) => kind.fmt(f),
             Self::GoesLive(kind) => write!(f, "goes live at the live price, because {kind}"),
+            Self::Fault(rule) if rule.is_refused() => {
+                write!(f, "the API refuses it: {}", rule.summary())
+            }
+            Self::Fault(rule) => f.write_str(rule.summary()),
         }
     }
 }
@@ -117,6 +133,7 @@ mod tests {
                 "goes live".to_owned()
             }
             Remark::Tell(Told::Note(kind)) => kind.to_string(),
+            Remark::Tell(Told::Fault(rule)) => rule.summary().to_owned(),
             Remark::Nothing => "nothing".to_owned(),
         });
         said.collect::<Vec<_>>().join(", ")

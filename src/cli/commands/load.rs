@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 use super::budget::Budgeted;
-use super::judge::Judge;
+use super::judge::{Judge, Noted};
 use super::lanes::Told;
 use super::session::Session;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::input::{JobReader, LineError, Problems, ReadError, Source};
-use crate::model::{NewJob, RunId};
+use crate::model::{JsonStep, NewJob, RunId};
 use crate::policy::Forecast;
 use crate::store::sqlite::LoadLock;
 use crate::store::{NewRun, Store};
@@ -28,7 +28,7 @@ const CHUNKS_AHEAD: usize = 2;
 pub(super) struct Loaded {
     pub(super) jobs: u64,
     pub(super) problems: Problems,
-    pub(super) notes: BTreeMap<Told, u64>,
+    pub(super) notes: BTreeMap<Told, Noted>,
     pub(super) content_hash: [u8; 32],
     /// What the jobs are expected to need.
     pub(super) forecast: Box<Forecast>,
@@ -88,9 +88,10 @@ fn read(
     sender: &mpsc::Sender<Vec<NewJob>>,
 ) -> Result<Loaded, Failure> {
     let mut chunk = Chunk::default();
-    for item in &mut reader {
+    while let Some(item) = reader.next() {
         let item = item.map_err(|error| unreadable(&error))?;
-        let job = judge.judge(item, |job, body| {
+        let place = |path: &[JsonStep]| reader.column_of(path);
+        let job = judge.judge(item, place, |job, body| {
             forecast.add(&job.model, body);
         });
         // Good lines after a bad one are stored too: the store is what finds doubled ids.

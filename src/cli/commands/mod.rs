@@ -36,6 +36,7 @@ mod judge;
 mod lanes;
 mod load;
 mod prefixes;
+mod preflight;
 mod report;
 mod resume;
 mod retry;

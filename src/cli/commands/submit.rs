@@ -7,9 +7,10 @@ use super::drive::{drive, exit_of_ended};
 use super::endpoint::{self, prices};
 use super::estimates::Estimates;
 use super::found_prices::refuse_found_prices;
-use super::judge::Judge;
+use super::judge::{Judge, Measures};
 use super::lanes::Lanes;
 use super::load::{self, Loaded};
+use super::preflight;
 use super::session::Session;
 use super::targets;
 use crate::cli::args::SubmitArgs;
@@ -183,7 +184,14 @@ async fn store(
     let prices = prices(&ctx.settings)?;
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
-    let judge = Judge::beside_the_store(source.name(), lanes, budget);
+    let to = preflight::destination(&ctx.settings, new_run.simulated);
+    let measures = Measures {
+        lanes,
+        budget,
+        preflight: preflight::preflight(&ctx.settings, &prices, to, now)?,
+        is_strict: args.strict,
+    };
+    let judge = Judge::beside_the_store(source.name(), measures);
     let forecast = Box::new(Forecast::new(
         prices,
         now,
@@ -280,9 +288,12 @@ fn tell_loaded(ctx: &Context, id: RunId, loaded: &Loaded) {
     if !loaded.problems.is_empty() {
         ctx.console.warn(loaded.problems.left_out());
     }
-    for (what, count) in &loaded.notes {
-        ctx.console
-            .note(format!("{}: {what}", plural(*count, "line")));
+    for (what, noted) in &loaded.notes {
+        let lines = plural(noted.lines, "line");
+        ctx.console.note(match &noted.first {
+            Some(first) => format!("{lines}: {what} ({first})"),
+            None => format!("{lines}: {what}"),
+        });
     }
     ctx.console
         .note(format!("{} stored as run {id}", plural(loaded.jobs, "job")));

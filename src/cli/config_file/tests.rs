@@ -84,6 +84,8 @@ enabled = false
 url = "https://status.test"
 [prices]
 file = "p.toml"
+[preflight]
+file = "r.toml"
 [output]
 color = "never"
 quiet = true
@@ -103,7 +105,7 @@ fn a_complete_file_is_read_with_its_lines() {
         ("api.headers", 49),
         ("fallback.endpoint.headers", 57),
         ("status.url", 63),
-        ("output.quiet", 68),
+        ("output.quiet", 70),
     ] {
         assert_eq!(
             file.origin(key),
@@ -157,7 +159,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[dispach]\n"), @r#"
     c.toml:1:2: unknown key `dispach` in the top level
-      because: the top level takes store, dispatch, batch, retry, fallback, limits, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, limits, api, status, prices, preflight, output
       next: did you mean `dispatch`?
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
@@ -171,7 +173,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
 fn a_key_in_the_wrong_table_is_told_the_right_one() {
     insta::assert_snapshot!(mistake("concurrency = 8"), @r#"
     c.toml:1:1: unknown key `concurrency` in the top level
-      because: the top level takes store, dispatch, batch, retry, fallback, limits, api, status, prices, output
+      because: the top level takes store, dispatch, batch, retry, fallback, limits, api, status, prices, preflight, output
       next: write it under [dispatch]
     "#);
     insta::assert_snapshot!(mistake("[dispatch]\nmax_attempts = 8"), @r#"

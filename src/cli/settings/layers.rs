@@ -112,6 +112,7 @@ impl Layers {
             options.store.path = beside(&bare(&options.store.path));
         }
         options.prices.file = options.prices.file.as_deref().map(beside);
+        options.preflight.file = options.preflight.file.as_deref().map(beside);
         options.api.ca_bundle = options.api.ca_bundle.as_deref().map(beside);
         let only_with_a_url = file.keys().any(|key| key.starts_with("fallback.endpoint."));
         if only_with_a_url && options.fallback.endpoint.base_url.is_none() {

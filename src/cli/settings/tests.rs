@@ -320,7 +320,7 @@ fn waits_come_from_the_file_class_by_class() {
 fn paths_in_the_file_are_relative_to_its_folder() {
     let settings = Given {
         line: "status --config conf/c.toml",
-        file: "[store]\npath = \"s.db\"\n[prices]\nfile = \"/abs/p.toml\"\n[api]\nca_bundle = \"ca.pem\"\n",
+        file: "[store]\npath = \"s.db\"\n[prices]\nfile = \"/abs/p.toml\"\n[preflight]\nfile = \"r.toml\"\n[api]\nca_bundle = \"ca.pem\"\n",
         env: &[],
     }
     .settings()
@@ -329,6 +329,10 @@ fn paths_in_the_file_are_relative_to_its_folder() {
     assert_eq!(
         settings.prices.file.as_deref(),
         Some(Path::new("/abs/p.toml"))
+    );
+    assert_eq!(
+        settings.preflight.file.as_deref(),
+        Some(Path::new("conf/r.toml"))
     );
     assert_eq!(
         settings.api.ca_bundle.as_deref(),

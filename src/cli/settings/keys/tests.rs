@@ -5,7 +5,7 @@ use super::{InFile, all};
 /// Whoever adds a key decides here, with the reason. What says where keys, prompts, answers or
 /// certificates come from or go to is `Trusted`. So will be: `credential_command`, the `exec:` targets
 /// of notifications and every key of `[[endpoint]]`.
-const DECISIONS: [(&str, InFile, &str); 56] = [
+const DECISIONS: [(&str, InFile, &str); 57] = [
     ("config", InFile::Never, "flag and variable"),
     ("deadline", InFile::Never, "flag"),
     ("verbose", InFile::Never, "flag"),
@@ -82,6 +82,11 @@ const DECISIONS: [(&str, InFile, &str); 56] = [
         "prices.file",
         InFile::Any,
         "what is counted, not where anything goes; a budget takes no lower prices from it",
+    ),
+    (
+        "preflight.file",
+        InFile::Any,
+        "what is told, not where anything goes",
     ),
     ("output.color", InFile::Any, "looks"),
     (

@@ -33,7 +33,7 @@ pub use batch::Batch;
 pub use dispatch::Dispatch;
 pub use fallback::{Fallback, FallbackEndpoint};
 pub use limits::Limits;
-pub use places::{Output, Prices, Status, Store};
+pub use places::{Output, Preflight, Prices, Status, Store};
 pub(in crate::cli) use retry::has_waits;
 pub use retry::{ClassWaits, Retry};
 
@@ -79,6 +79,9 @@ pub struct Options {
     /// What requests cost.
     #[command(flatten)]
     pub prices: Prices,
+    /// What is known to be refused.
+    #[command(flatten)]
+    pub preflight: Preflight,
     /// What standard error shows.
     #[command(flatten)]
     pub output: Output,

@@ -42,6 +42,16 @@ pub struct Prices {
     pub file: Option<PathBuf>,
 }
 
+/// `[preflight]`
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Preflight {
+    /// Rules of what models accept, laid over the built-in ones; relative to this file's folder.
+    #[arg(skip)]
+    #[serde(serialize_with = "shown_if_set")]
+    pub file: Option<PathBuf>,
+}
+
 /// `[output]`
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
