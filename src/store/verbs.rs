@@ -86,8 +86,10 @@ pub struct DuplicateId {
 /// What taking up a run found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Attempts without an end, now `interrupted`.
+    /// Attempts without an end whose request may have left, now `interrupted`.
     pub interrupted: u64,
+    /// Claims whose request never left, given back: their attempts are taken out again.
+    pub unsent: u64,
     /// Jobs that failed for having been interrupted too often in a row.
     pub failed: u64,
     /// Jobs that ended for the same reason with the answer that was put aside.

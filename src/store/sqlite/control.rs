@@ -9,6 +9,8 @@ use super::amend;
 use super::blob::pack;
 use super::disband;
 use super::load::json;
+use super::sent;
+use super::sent_format::Sent;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
 use super::waits;
@@ -41,8 +43,10 @@ pub(super) fn start(
     run: RunId,
     now: Timestamp,
     max_interruptions: u32,
+    sent: Option<&Sent>,
 ) -> Result<Recovered> {
     let row = tx.run_row(run)?;
+    let unsent = sent::give_back(tx, row, sent)?;
     tx.execute(
         "UPDATE runs SET state = 'running', started_at_ms = coalesce(started_at_ms, ?2), ended_at_ms = NULL,
            halt_class = NULL, halt_reason = NULL, halt_message = NULL, halt_at_ms = NULL
@@ -66,7 +70,10 @@ pub(super) fn start(
     requeue_held(tx, row, now)?;
     follow_the_clock_back(tx, row, now)?;
     disband::recover(tx, row, now)?;
-    let mut recovered = Recovered::default();
+    let mut recovered = Recovered {
+        unsent,
+        ..Recovered::default()
+    };
     for job in open {
         interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
     }

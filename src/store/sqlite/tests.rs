@@ -10,6 +10,7 @@ mod health;
 mod opening;
 mod reading;
 mod receipts;
+mod sent;
 mod spooling;
 mod upgrading;
 mod verify;
