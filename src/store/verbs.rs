@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, CostBasis,
     DispatchOptions, ErrorClass, EstimateErrors, JobCounts, JobHistory, JobId, JobState, Lane,
-    PageStatus, Pico, RequestBody, RunId, Shaping, Tokens,
+    PageStatus, Pico, RequestBody, RunId, Shaping, Tokens, WaitRule,
 };
 
 /// A run that is about to be loaded.
@@ -360,6 +360,8 @@ pub struct AttemptRow {
     pub retry_after: Option<Duration>,
     /// When the job was to be tried again.
     pub next_try_at: Option<Timestamp>,
+    /// Which rule set that time, if one did; none of an attempt that an older version recorded.
+    pub wait_rule: Option<WaitRule>,
     /// What it used.
     pub tokens: Tokens,
     /// What it cost.

@@ -10,7 +10,7 @@ use super::blob::pack;
 use super::disband;
 use super::load::json;
 use super::sent;
-use super::sent_format::Sent;
+use super::sent_format::SentAttempts;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
 use super::waits;
@@ -43,7 +43,7 @@ pub(super) fn start(
     run: RunId,
     now: Timestamp,
     max_interruptions: u32,
-    sent: Option<&Sent>,
+    sent: Option<&SentAttempts>,
 ) -> Result<Recovered> {
     let row = tx.run_row(run)?;
     let unsent = sent::give_back(tx, row, sent)?;
@@ -387,7 +387,7 @@ pub(super) fn retry(
 /// The wait that a cancel cut short is over: the job goes again when it is its turn.
 fn forget_next_try(tx: &Tx, job: i64) -> Result<()> {
     tx.execute(
-        "UPDATE attempts SET next_try_at_ms = NULL
+        "UPDATE attempts SET next_try_at_ms = NULL, wait_rule = NULL
          WHERE job_id = ?1 AND n = (SELECT max(n) FROM attempts WHERE job_id = ?1)",
         [job],
     )?;

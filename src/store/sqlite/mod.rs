@@ -114,7 +114,7 @@ pub use spool_files::{Aside, aside, spooled};
 
 use identity::StoreFile;
 use kept::Kept;
-use sent::Marks;
+use sent::SentMarks;
 use spool::Spool;
 use tx::Tx;
 use writer::Writer;
@@ -125,7 +125,7 @@ pub struct SqliteStore {
     writer: Writer,
     spool: Arc<Spool>,
     kept: Arc<Kept>,
-    marks: Arc<Marks>,
+    marks: Arc<SentMarks>,
     file: StoreFile,
 }
 
@@ -144,7 +144,7 @@ impl SqliteStore {
             writer: Writer::spawn(Tx::new(opened))?,
             spool: Arc::new(Spool::beside(&file.path, id, true)),
             kept: Arc::new(Kept::beside(&file.path, true)),
-            marks: Arc::new(Marks::beside(&file, id, true)),
+            marks: Arc::new(SentMarks::beside(&file, id, true)),
             file,
         })
     }
@@ -172,7 +172,7 @@ impl SqliteStore {
             writer: Writer::inline(Tx::new(opened)),
             spool: Arc::new(Spool::beside(&file.path, id, false)),
             kept: Arc::new(Kept::beside(&file.path, false)),
-            marks: Arc::new(Marks::beside(&file, id, false)),
+            marks: Arc::new(SentMarks::beside(&file, id, false)),
             file,
         })
     }

@@ -23,7 +23,9 @@ use super::claim;
 use super::companion::{self, beside};
 use super::file_system;
 use super::identity::{StoreFile, identity_at, identity_of};
-use super::sent_format::{DispatchId, HEAD, Head, Place, SLOT, Sent, place_of, read};
+use super::sent_format::{
+    DispatchId, HEAD, MarkHead, SLOT, SentAttempts, Whereabouts, place_of, read,
+};
 use super::spool_format::StoreId;
 use super::tx::Tx;
 use crate::model::{AttemptId, JobId, RunId};
@@ -40,28 +42,28 @@ const LONGEST: u64 = 64 << 20;
 
 /// The marks beside one store.
 #[derive(Debug)]
-pub(super) struct Marks {
+pub(super) struct SentMarks {
     path: PathBuf,
     store: StoreId,
     file: StoreFile,
     /// Off for stores of tests, which sync nothing.
     durable: bool,
-    open: Mutex<Option<Open>>,
+    open: Mutex<Option<MarkFile>>,
 }
 
 /// The file of the dispatch that is under way.
 #[derive(Debug)]
-struct Open {
+struct MarkFile {
     file: File,
-    place: Place,
-    head: Head,
+    place: Whereabouts,
+    head: MarkHead,
     used: HashMap<AttemptId, u32>,
     free: Vec<u32>,
     /// Slots from here on were never used.
     next: u32,
 }
 
-impl Marks {
+impl SentMarks {
     pub(super) fn beside(file: &StoreFile, store: StoreId, durable: bool) -> Self {
         Self {
             path: beside(&file.path, ENDING),
@@ -77,7 +79,7 @@ impl Marks {
     }
 
     /// What an earlier dispatch has left; none if it is not to be believed.
-    pub(super) fn left(&self) -> Option<Sent> {
+    pub(super) fn left(&self) -> Option<SentAttempts> {
         let file = companion::private().open(&self.path).ok()?;
         let place = self.place(&file)?;
         // A page that the system could not write shows itself here, and only here.
@@ -108,7 +110,7 @@ impl Marks {
         let Some(place) = self.place(&file) else {
             return Ok(());
         };
-        let head = Head {
+        let head = MarkHead {
             run,
             dispatch,
             slots: FIRST_SLOTS,
@@ -116,7 +118,7 @@ impl Marks {
         let mut page = head.bytes(&place).to_vec();
         page.resize(HEAD + FIRST_SLOTS as usize * SLOT, 0);
         write_at(&file, &page, 0)?;
-        *open = Some(Open {
+        *open = Some(MarkFile {
             file,
             place,
             head,
@@ -160,7 +162,7 @@ impl Marks {
     }
 
     /// Removes the file, unless another one has its name by now.
-    fn remove(&self, marks: &Open) -> io::Result<()> {
+    fn remove(&self, marks: &MarkFile) -> io::Result<()> {
         let ours = identity_of(&self.path, &marks.file.metadata()?)?;
         if identity_at(&self.path) == Some(ours) {
             std::fs::remove_file(&self.path)?;
@@ -169,8 +171,8 @@ impl Marks {
     }
 
     #[cfg(unix)]
-    fn place(&self, marks: &File) -> Option<Place> {
-        Some(Place {
+    fn place(&self, marks: &File) -> Option<Whereabouts> {
+        Some(Whereabouts {
             store: self.store,
             boot: boot()?,
             files: [
@@ -182,16 +184,16 @@ impl Marks {
 
     /// Elsewhere a copy cannot be told from its original.
     #[cfg(not(unix))]
-    fn place(&self, _: &File) -> Option<Place> {
+    fn place(&self, _: &File) -> Option<Whereabouts> {
         None
     }
 
-    fn state(&self) -> MutexGuard<'_, Option<Open>> {
+    fn state(&self) -> MutexGuard<'_, Option<MarkFile>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Open {
+impl MarkFile {
     fn put(&mut self, attempt: AttemptId) -> io::Result<()> {
         fail::fail_point!("mark-sent", |_| Err(io::Error::other("a failpoint")));
         if self.used.contains_key(&attempt) {
@@ -214,7 +216,7 @@ impl Open {
             write_at(&self.file, &page, place_of(slot))?;
             // The slots first: a head that counts more of them than there are is void.
             let slots = self.head.slots.saturating_add(MORE_SLOTS);
-            let head = Head { slots, ..self.head };
+            let head = MarkHead { slots, ..self.head };
             write_at(&self.file, &head.bytes(&self.place), 0)?;
             self.head = head;
         }
@@ -263,7 +265,7 @@ fn write_at(_: &File, _: &[u8], _: u64) -> io::Result<()> {
 
 /// Gives back what an earlier dispatch had claimed and never sent, whichever run it was of, and lets go of
 /// its marks: from now on no run believes any. Says how many jobs of `run` that were.
-pub(super) fn give_back(tx: &mut Tx, run: i64, sent: Option<&Sent>) -> Result<u64> {
+pub(super) fn give_back(tx: &mut Tx, run: i64, sent: Option<&SentAttempts>) -> Result<u64> {
     let mut given_back = 0;
     if let Some(sent) = sent
         && let Some(row) = run_of(tx, sent)?
@@ -280,7 +282,7 @@ pub(super) fn give_back(tx: &mut Tx, run: i64, sent: Option<&Sent>) -> Result<u6
 }
 
 /// The run that believes these marks.
-fn run_of(tx: &Tx, sent: &Sent) -> Result<Option<i64>> {
+fn run_of(tx: &Tx, sent: &SentAttempts) -> Result<Option<i64>> {
     tx.query(
         "SELECT id FROM runs WHERE uuid = ?1 AND marks = ?2",
         params![sent.run.as_bytes(), sent.dispatch],

@@ -5,7 +5,7 @@
 //! bytes), the number of the attempt (four), four zeros, and a sum; or zeros if it was never used. Neither the
 //! head nor a slot lies in two pages, so each is written whole or not at all.
 //!
-//! The seal is a hash over the head and over the place in which it was made ([`Place`]): in another boot, beside another
+//! The seal is a hash over the head and over the place in which it was made ([`Whereabouts`]): in another boot, beside another
 //! file, or as a copy it does not fit. Anything that does not fit makes the whole file void: then every open
 //! attempt may have been sent. To believe too little costs a doubt, to believe too much hides a bill.
 
@@ -25,7 +25,7 @@ pub(super) type DispatchId = [u8; 16];
 
 /// Where marks are believed: nowhere else have the pages been kept that they were written into.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Whereabouts {
     pub(super) store: StoreId,
     /// The system's name of this boot: what was not synced is lost with it.
     pub(super) boot: String,
@@ -35,7 +35,7 @@ pub(super) struct Place {
 
 /// Whose marks they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct MarkHead {
     pub(super) run: RunId,
     pub(super) dispatch: DispatchId,
     pub(super) slots: u32,
@@ -43,14 +43,14 @@ pub(super) struct Head {
 
 /// The marks of a dispatch: each of its attempts whose request may have left, unless its end is recorded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(super) struct SentAttempts {
     pub(super) run: RunId,
     pub(super) dispatch: DispatchId,
     pub(super) attempts: HashSet<AttemptId>,
 }
 
-impl Head {
-    pub(super) fn bytes(&self, place: &Place) -> [u8; HEAD] {
+impl MarkHead {
+    pub(super) fn bytes(&self, place: &Whereabouts) -> [u8; HEAD] {
         let mut bytes = [0; HEAD];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..24].copy_from_slice(self.run.as_bytes());
@@ -78,7 +78,7 @@ pub(super) fn place_of(index: u32) -> u64 {
 }
 
 /// What the bytes of a file say; none if they are not to be believed in this place.
-pub(super) fn read(bytes: &[u8], place: &Place) -> Option<Sent> {
+pub(super) fn read(bytes: &[u8], place: &Whereabouts) -> Option<SentAttempts> {
     let (head, slots) = bytes.split_at_checked(HEAD)?;
     let head = read_head(head, place)?;
     let count = usize::try_from(head.slots).ok()?;
@@ -90,15 +90,15 @@ pub(super) fn read(bytes: &[u8], place: &Place) -> Option<Sent> {
             attempts.insert(read_slot(&head, index, bytes)?);
         }
     }
-    Some(Sent {
+    Some(SentAttempts {
         run: head.run,
         dispatch: head.dispatch,
         attempts,
     })
 }
 
-fn read_head(bytes: &[u8], place: &Place) -> Option<Head> {
-    let head = Head {
+fn read_head(bytes: &[u8], place: &Whereabouts) -> Option<MarkHead> {
+    let head = MarkHead {
         run: RunId::from_bytes(bytes.get(8..24)?.try_into().ok()?),
         dispatch: bytes.get(24..40)?.try_into().ok()?,
         slots: u32::from_le_bytes(bytes.get(40..44)?.try_into().ok()?),
@@ -106,7 +106,7 @@ fn read_head(bytes: &[u8], place: &Place) -> Option<Head> {
     (head.bytes(place) == bytes).then_some(head)
 }
 
-fn read_slot(head: &Head, index: u32, bytes: &[u8]) -> Option<AttemptId> {
+fn read_slot(head: &MarkHead, index: u32, bytes: &[u8]) -> Option<AttemptId> {
     let attempt = AttemptId {
         job: JobId(i64::from_le_bytes(bytes.get(..8)?.try_into().ok()?)),
         n: u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?),
@@ -114,7 +114,7 @@ fn read_slot(head: &Head, index: u32, bytes: &[u8]) -> Option<AttemptId> {
     (head.slot(index, attempt) == bytes).then_some(attempt)
 }
 
-fn seal(head: &[u8], place: &Place) -> [u8; SUM] {
+fn seal(head: &[u8], place: &Whereabouts) -> [u8; SUM] {
     let numbers = place.files.iter().flat_map(|(a, b)| [a, b]);
     let files: Vec<u8> = numbers.flat_map(|number| number.to_le_bytes()).collect();
     sum(&[head, &place.store, &files, place.boot.as_bytes()])
@@ -133,11 +133,11 @@ fn sum(parts: &[&[u8]]) -> [u8; SUM] {
 
 #[cfg(test)]
 mod tests {
-    use super::{HEAD, Head, Place, SLOT, read};
+    use super::{HEAD, MarkHead, SLOT, Whereabouts, read};
     use crate::model::{AttemptId, JobId, RunId};
 
-    fn place() -> Place {
-        Place {
+    fn place() -> Whereabouts {
+        Whereabouts {
             store: [7; 16],
             boot: "this boot".to_owned(),
             files: [(1, 10), (1, 11)],
@@ -152,8 +152,8 @@ mod tests {
     }
 
     /// Four slots, of which the second and the third are in use.
-    fn file() -> (Head, Vec<u8>) {
-        let head = Head {
+    fn file() -> (MarkHead, Vec<u8>) {
+        let head = MarkHead {
             run: RunId::generate(),
             dispatch: [3; 16],
             slots: 4,
@@ -180,19 +180,19 @@ mod tests {
     fn marks_of_another_boot_store_or_file_are_void() {
         let (_, bytes) = file();
         let elsewhere = [
-            Place {
+            Whereabouts {
                 boot: "another boot".to_owned(),
                 ..place()
             },
-            Place {
+            Whereabouts {
                 store: [8; 16],
                 ..place()
             },
-            Place {
+            Whereabouts {
                 files: [(1, 12), (1, 11)],
                 ..place()
             },
-            Place {
+            Whereabouts {
                 files: [(1, 10), (1, 12)],
                 ..place()
             },

@@ -102,6 +102,7 @@ fn write_end(attempt: &mut Attempt, finish: &Finish) {
     row.request_id = record.evidence.request_id;
     row.retry_after = record.evidence.retry_after;
     row.next_try_at = next.next_try_at();
+    row.wait_rule = record.wait_rule;
     row.endpoint = record.endpoint;
     row.answered_by = record.answered_by;
     row.tokens = record.usage.tokens;

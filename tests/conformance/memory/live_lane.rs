@@ -464,6 +464,7 @@ fn is_wanted(job: &Job, filter: &RetryFilter) -> bool {
 fn put_back(job: &mut Job) {
     if let Some(last) = job.attempts.last_mut() {
         last.row.next_try_at = None;
+        last.row.wait_rule = None;
     }
     *job = Job {
         queue: job.queue,
@@ -495,6 +496,7 @@ pub fn begin_attempt(job: &mut Job, lane: Lane, now: Timestamp) {
         request_id: None,
         retry_after: None,
         next_try_at: None,
+        wait_rule: None,
         tokens: Tokens::default(),
         cost: Cost::default(),
         cost_basis: None,

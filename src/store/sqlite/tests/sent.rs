@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use super::*;
-use crate::store::sqlite::sent_format::{HEAD, Head, Place, SLOT};
+use crate::store::sqlite::sent_format::{HEAD, MarkHead, SLOT, Whereabouts};
 
 fn file_of(bench: &Bench) -> PathBuf {
     bench.path.with_extension("db.sent")
@@ -72,13 +72,13 @@ async fn marks_of_another_boot_are_void() {
         let found = std::fs::metadata(path).unwrap();
         (found.dev(), found.ino())
     };
-    let head = Head {
+    let head = MarkHead {
         run: bench.run,
         dispatch: bytes[24..40].try_into().unwrap(),
         slots: 126,
     };
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let mut place = Place {
+    let mut place = Whereabouts {
         store: bench.store.spool.store,
         boot: boot.trim().to_owned(),
         files: [identity(&bench.path), identity(&path)],
