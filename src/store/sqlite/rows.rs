@@ -11,7 +11,7 @@ use super::tally::state_of_tally;
 use super::tx::line_of;
 use crate::model::{
     AttemptId, AttemptOutcome, Cost, CostBasis, ErrorClass, Halt, HaltReason, Indicator, JobCounts,
-    JobId, JobState, Lane, PageStatus, Pico, Run, RunId, RunState, Tokens,
+    JobId, JobState, Lane, PageStatus, Pico, Run, RunId, RunState, Tokens, WaitRule,
 };
 use crate::store::{AttemptRow, ResultBody, ResultRow, StatusChange};
 

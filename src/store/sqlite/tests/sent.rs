@@ -40,7 +40,7 @@ async fn marks_outlive_their_process_and_tell_what_was_sent() {
     bench.claim(3, at(2)).await;
     assert_eq!(bench.taken_up().await, (2, 3));
     assert_eq!(bench.taken_up().await, (0, 0));
-    assert_eq!(bench.counts().await.queued, 5);
+    assert_eq!(bench.counts().await.pending, 5);
 }
 
 #[tokio::test]
