@@ -96,7 +96,9 @@ impl Call {
             }
             Self::BeginMarks(run) => nothing(store.begin_marks(run).await),
             Self::MarkSent(attempts) => {
-                attempts.into_iter().for_each(|it| store.mark_sent(it));
+                for attempt in attempts {
+                    store.mark_sent(attempt);
+                }
                 Ok(Answer::Nothing)
             }
             Self::Claim(claim) => take(store, claim).await,

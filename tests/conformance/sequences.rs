@@ -414,7 +414,7 @@ impl<F: Fixture> Pair<F> {
                 let ends = ends.map(|(job, (end, lane))| in_lane(*lane, finish(*end, job, now)));
                 Some(Ok((run, Call::Finish(run, ends.collect()))))
             }
-            Verb::Marks(run) => on(run, &|run| Call::BeginMarks(run)),
+            Verb::Marks(run) => on(run, &Call::BeginMarks),
             Verb::Mark(chosen) => {
                 let (run, chosen) = self.given_out(chosen.into_iter().map(|it| (it, ())))?;
                 let attempts = chosen.iter().map(|(job, ())| job.attempt);

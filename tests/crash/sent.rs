@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use claude_run::simulator::SimulatorSettings;
@@ -101,7 +101,7 @@ fn found_by_the_next(bench: &Bench) -> u64 {
 }
 
 /// In place of the file a copy of it, which is another file.
-fn replace_by_copy(path: &PathBuf) {
+fn replace_by_copy(path: &Path) {
     let copy = path.with_extension("copy");
     fs::copy(path, &copy).unwrap();
     fs::rename(&copy, path).unwrap();
