@@ -107,9 +107,12 @@ fn replace_by_copy(path: &Path) {
     fs::rename(&copy, path).unwrap();
 }
 
+/// What befalls the files between the kill and the next process.
+type Mishap = fn(&Bench);
+
 #[test]
 fn marks_that_cannot_be_trusted_leave_the_cautious_count() {
-    let spoil: [(&str, fn(&Bench)); 6] = [
+    let mishaps: [(&str, Mishap); 6] = [
         ("deleted", |bench| fs::remove_file(marks(bench)).unwrap()),
         ("emptied", |bench| fs::write(marks(bench), "").unwrap()),
         ("half", |bench| {
@@ -125,7 +128,7 @@ fn marks_that_cannot_be_trusted_leave_the_cautious_count() {
             replace_by_copy(&bench.store());
         }),
     ];
-    for (how, spoil) in spoil {
+    for (how, spoil) in mishaps {
         let (bench, open) = killed(None);
         let mode = fs::metadata(marks(&bench)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
