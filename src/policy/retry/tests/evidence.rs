@@ -224,8 +224,8 @@ fn a_verdict_says_which_rule_set_its_wait() {
     let (no_hint, long_hint) = (Evidence::default(), hinting(Duration::from_mins(20)));
     let short_hint = hinting(Duration::from_millis(1));
     let after = |faults_in_row, counted| JobHistory {
-        faults_in_row,
         counted,
+        faults_in_row,
         ..JobHistory::default()
     };
     let first = after(0, 0);
