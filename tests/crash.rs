@@ -3,7 +3,7 @@
 //!
 //! Whatever happens, afterwards every job has ended exactly once, every request belongs to an
 //! attempt in the ledger, every answer that was paid twice belongs to an attempt that the ledger
-//! calls interrupted, and all sums are right.
+//! calls interrupted, and all sums are right. `sent.rs` counts those: they are what the server saw.
 //!
 //! `rounds.rs` strikes in every phase: load, live, batches, retry, cancel, export, migration. Each
 //! of the others goes deep in one of them. More of either, with the numbers printed:
@@ -61,6 +61,8 @@ mod process;
 mod recording;
 #[path = "crash/rounds.rs"]
 mod rounds;
+#[path = "crash/sent.rs"]
+mod sent;
 #[path = "crash/stories.rs"]
 mod stories;
 #[path = "crash/strike.rs"]

@@ -92,6 +92,7 @@ pub async fn dispatch<S: Store + BatchStore, P: Provider, B: BatchApi>(
     keep_bounds(&*store, run.id, settings.terms()).await?;
     let most = settings.retry.max_interruptions;
     let recovered = store.start_run(run.id, clock.now(), most).await?;
+    store.begin_marks(run.id).await?;
     let run = &caught_up(run, &recovered.replayed);
     let mut batches = match providers.batches {
         Some(api) => {

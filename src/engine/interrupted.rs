@@ -98,6 +98,7 @@ pub(super) fn interrupted(
             endpoint: endpoint_of(settings, job),
             at_most: charge::of_request(settings, job, Lane::Live, now),
             maybe_billed: true,
+            wait_rule: verdict.rule,
             ..AttemptRecord::unbilled(job.attempt, AttemptOutcome::Interrupted, class, now)
         },
         next,

@@ -12,7 +12,7 @@ use super::settings::EngineSettings;
 use crate::clock::add;
 use crate::model::{
     AttemptOutcome, AttemptRecord, Budget, ClaimedJob, Endpoint, ErrorClass, Evidence, Halt,
-    JobHistory, JobState, Lane, Treatment, Usage,
+    JobHistory, JobState, Lane, Treatment, Usage, WaitRule,
 };
 use crate::policy::{
     Belief, Beliefs, CONFIRM_AFTER, Doubt, Others, Standing, Step, TOO_LARGE_TRIES, TooLarge,
@@ -164,6 +164,7 @@ fn succeeded(
         usage: message.usage,
         maybe_billed: false,
         latency,
+        wait_rule: None,
     };
     Outcome {
         finish: Finish {
@@ -208,6 +209,11 @@ fn failed(
     let evidence = &failure.evidence;
     let halt = (verdict.step == Step::Halt).then(|| halt_for(class, evidence, now));
     let hold = (verdict.step == Step::Hold).then(|| hold_for(settings, class, evidence, job, now));
+    let wait_rule = match verdict.step {
+        Step::RetryIn(_) if doubted => Some(WaitRule::Doubt),
+        Step::RetryIn(_) => verdict.rule,
+        _ => None,
+    };
     let next = match verdict.step {
         Step::RetryIn(wait) => Next::RetryAt(add(now, wait)),
         Step::Requeue => Next::Requeue,
@@ -225,7 +231,10 @@ fn failed(
     Outcome {
         answered: evidence.http_status.is_some(),
         finish: Finish {
-            record: failure_record(settings, job, failure, around.lane, now),
+            record: AttemptRecord {
+                wait_rule,
+                ..failure_record(settings, job, failure, around.lane, now)
+            },
             next,
             lane: Lane::Live,
             history: verdict.history,
@@ -378,6 +387,7 @@ fn failure_record(
         maybe_billed,
         usage: usage.unwrap_or_default(),
         latency: None,
+        wait_rule: None,
     }
 }
 
@@ -453,6 +463,7 @@ fn spared(settings: &EngineSettings, history: JobHistory, rng: &mut Rng) -> Verd
     Verdict {
         step: Step::RetryIn(wait),
         history,
+        rule: Some(settings.retry.rule_of(ErrorClass::Connect)),
     }
 }
 
@@ -478,5 +489,6 @@ fn spare_until_first_answer(settings: &EngineSettings, finish: &mut Finish, now:
     if matches!(finish.next, Next::End(_)) {
         let wait = WAIT_FOR_FIRST_ANSWER.mul_f64(settings.retry.scale);
         finish.next = Next::RetryAt(add(now, wait));
+        finish.record.wait_rule = Some(WaitRule::FirstAnswer);
     }
 }

@@ -10,6 +10,7 @@ use super::evidence::Evidence;
 use super::ids::AttemptId;
 use super::money::{Cost, CostBasis, Pico};
 use super::usage::Usage;
+use super::wait_rule::WaitRule;
 
 /// How an attempt ended.
 #[derive(
@@ -91,6 +92,9 @@ pub struct AttemptRecord {
     pub maybe_billed: bool,
     /// From the first byte sent to the last byte read.
     pub latency: Option<Duration>,
+    /// Which rule set the time of the job's next try, if one did.
+    #[serde(default)]
+    pub wait_rule: Option<WaitRule>,
 }
 
 impl AttemptRecord {
@@ -117,6 +121,7 @@ impl AttemptRecord {
             at_most: None,
             maybe_billed: false,
             latency: None,
+            wait_rule: None,
         }
     }
 }

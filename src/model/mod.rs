@@ -34,6 +34,7 @@ pub mod stream_mode;
 pub mod thousands;
 pub mod toml_kinds;
 pub mod usage;
+pub mod wait_rule;
 
 pub use amendment::{Amended, Amendment};
 pub use attempt::{AttemptOutcome, AttemptRecord};
@@ -65,3 +66,4 @@ pub use status_page::{Indicator, PageStatus};
 pub use stream_mode::StreamMode;
 pub use thousands::{plural, thousands};
 pub use usage::{Tokens, Usage};
+pub use wait_rule::WaitRule;

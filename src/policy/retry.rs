@@ -18,7 +18,7 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::waits::Waits;
-use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
+use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment, WaitRule};
 
 /// From this failure in a row on, a hint no longer shortens our own wait: a server that keeps
 /// failing right after the time it named does not know when it will be well.
@@ -71,6 +71,16 @@ impl RetrySettings {
         self.by == RetryBy::Evidence
             && class.budget() == Budget::Faults
             && !self.waits.are_set(class)
+    }
+
+    /// Whose waits of that class are waited by where nothing else has a say.
+    #[must_use]
+    pub fn rule_of(&self, class: ErrorClass) -> WaitRule {
+        if self.waits.are_set(class) {
+            WaitRule::Settings
+        } else {
+            WaitRule::Table
+        }
     }
 }
 
@@ -161,6 +171,8 @@ pub struct Verdict {
     pub step: Step,
     /// What to store with the job.
     pub history: JobHistory,
+    /// Which rule set the wait, if it is tried again after one.
+    pub rule: Option<WaitRule>,
 }
 
 /// Decides after an attempt of that class. `history` is what was stored before the attempt. The
@@ -176,9 +188,12 @@ pub fn decide(
 ) -> Verdict {
     let acting = acting_class(class, evidence.should_retry);
     let history = counted(acting.budget(), history, standing.others.blame(acting));
+    let mut rule = None;
     let step = match acting.treatment() {
         Treatment::Retry if may_retry(settings, acting, evidence, &history, standing.age) => {
-            Step::RetryIn(wait(settings, acting, evidence, &history, standing, rng))
+            let (wait, by) = wait(settings, acting, evidence, &history, standing, rng);
+            rule = Some(by);
+            Step::RetryIn(wait)
         }
         Treatment::Requeue if !interrupted_too_often(settings, acting, &history) => Step::Requeue,
         Treatment::Retry | Treatment::Requeue | Treatment::Fail => Step::Fail,
@@ -186,7 +201,11 @@ pub fn decide(
         Treatment::HoldModel => Step::Hold,
         Treatment::Halt => Step::Halt,
     };
-    Verdict { step, history }
+    Verdict {
+        step,
+        history,
+        rule,
+    }
 }
 
 /// Decides after a bug of our own lost the answer to an attempt. It always counts, both as an
@@ -205,19 +224,21 @@ pub fn decide_after_panic(
     let is_over = history.counted >= settings.max_attempts
         || interrupted_too_often(settings, class, &history)
         || no_more_retries(settings, age);
-    let step = if is_over {
-        Step::Fail
-    } else {
-        // Interruptions have no schedule; an answer lost on its way here is the nearest to one.
-        let like = ErrorClass::ConnectionCut;
-        Step::RetryIn(probe_wait(
-            settings,
-            like,
-            history.interruptions_in_row,
-            rng,
-        ))
-    };
-    Verdict { step, history }
+    if is_over {
+        return Verdict {
+            step: Step::Fail,
+            history,
+            rule: None,
+        };
+    }
+    // Interruptions have no schedule; an answer lost on its way here is the nearest to one.
+    let like = ErrorClass::ConnectionCut;
+    let wait = probe_wait(settings, like, history.interruptions_in_row, rng);
+    Verdict {
+        step: Step::RetryIn(wait),
+        history,
+        rule: Some(settings.rule_of(like)),
+    }
 }
 
 /// The class whose rules hold. The server's `x-should-retry: true` turns a failure that we would
@@ -315,7 +336,7 @@ pub fn believed(hint: Duration, rng: &mut Rng) -> Duration {
     spread.min(LONGEST_HINT)
 }
 
-/// How long to wait, by the hint, our own schedule, or both.
+/// How long to wait, by the hint, our own schedule, or both, and which of them it was.
 fn wait(
     settings: &RetrySettings,
     class: ErrorClass,
@@ -323,21 +344,29 @@ fn wait(
     history: &JobHistory,
     standing: Standing,
     rng: &mut Rng,
-) -> Duration {
+) -> (Duration, WaitRule) {
+    let own_rule = settings.rule_of(class);
     let Some(hint) = evidence.retry_after else {
         if !settings.goes_by_evidence(class) {
-            return own_wait(settings, class, history, standing, rng);
+            return (own_wait(settings, class, history, standing, rng), own_rule);
         }
-        let short = wait_by_evidence(settings, history, standing, rng);
-        let wait = short.unwrap_or_else(|| own_wait(settings, class, history, standing, rng));
-        return wait.max(least_before_the_last(settings, class, history, standing));
+        let (wait, rule) = match wait_by_evidence(settings, history, standing, rng) {
+            Some(short) => (short, WaitRule::Evidence),
+            None => (own_wait(settings, class, history, standing, rng), own_rule),
+        };
+        let least = least_before_the_last(settings, class, history, standing);
+        return if least > wait {
+            (least, WaitRule::LastTry)
+        } else {
+            (wait, rule)
+        };
     };
     let hinted = believed(hint, rng);
     let failures = history
         .faults_in_row
         .saturating_add(history.rate_limits_in_row);
     if failures < HINT_TRUSTED_BELOW {
-        return hinted;
+        return (hinted, WaitRule::RetryAfter);
     }
     let own = if is_unlucky(settings, class, history, standing) {
         // A hint of nothing at all hurries it no more than the first wait does.
@@ -345,7 +374,11 @@ fn wait(
     } else {
         own_wait(settings, class, history, standing, rng)
     };
-    hinted.max(own)
+    if own > hinted {
+        (own, own_rule)
+    } else {
+        (hinted, WaitRule::RetryAfter)
+    }
 }
 
 /// Whether a job was refused for a limit at which others of its model pass.

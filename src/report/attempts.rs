@@ -12,7 +12,7 @@ use super::layout::Layout;
 use super::shape::{self, millis};
 use super::summary::TokenCounts;
 use super::table::{Align, clip, plain};
-use crate::model::{AttemptOutcome, CostBasis, ErrorClass, Lane, Pico, RunId};
+use crate::model::{AttemptOutcome, CostBasis, ErrorClass, Lane, Pico, RunId, WaitRule};
 use crate::store::{AttemptRow, Reader};
 
 /// An attempt as `attempts --json` shows it: one object per line, ordered by input line, then `n`.
@@ -59,6 +59,8 @@ pub struct AttemptLine {
     #[serde(with = "shape::optional_time")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub next_try_at: Option<Timestamp>,
+    /// Which rule set that time; null if none did.
+    pub wait_rule: Option<WaitRule>,
     /// What it used.
     pub tokens: TokenCounts,
     /// What it cost; null where no price is known.
@@ -101,6 +103,7 @@ impl From<AttemptRow> for AttemptLine {
             request_id: row.request_id,
             retry_after_ms: row.retry_after.map(millis),
             next_try_at: row.next_try_at,
+            wait_rule: row.wait_rule,
             tokens: row.tokens.into(),
             cost_usd: row.cost.known(),
             unknown_price: row.cost.unknown_price,
@@ -246,9 +249,13 @@ fn took(line: &AttemptLine) -> String {
 fn said(line: &AttemptLine, all_digits: bool) -> Vec<String> {
     let message = line.message.as_deref().map(plain);
     let message = message.map(|text| clip(text.trim(), MESSAGE_WIDTH).into_owned());
-    let next = line
-        .next_try_at
-        .map(|at| format!("next try {}", shape::rfc3339(at)));
+    let next = line.next_try_at.map(|at| {
+        let at = shape::rfc3339(at);
+        match line.wait_rule {
+            Some(rule) => format!("next try {at}, {}", rule.words()),
+            None => format!("next try {at}"),
+        }
+    });
     let billed = line.maybe_billed.then(|| match line.at_most_usd {
         Some(most) => {
             let most = most.shown(all_digits);
@@ -274,9 +281,25 @@ fn said(line: &AttemptLine, all_digits: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{AttemptLine, Layout, write_attempts_json, write_attempts_text};
-    use crate::model::{AttemptOutcome, ErrorClass, Pico};
+    use crate::model::{AttemptOutcome, ErrorClass, Pico, WaitRule};
     use crate::report::testing::{MemoryReader, attempt, overloaded, run};
     use crate::store::AttemptRow;
+
+    #[test]
+    fn a_time_of_a_next_try_says_which_rule_set_it() {
+        for (rule, said) in [
+            (WaitRule::RetryAfter, ", as the server asked"),
+            (WaitRule::Evidence, ", soon, since most others succeeded"),
+            (WaitRule::Settings, ", by the waits that you set"),
+        ] {
+            let row = AttemptRow {
+                wait_rule: Some(rule),
+                ..overloaded(1, 1)
+            };
+            let parts = super::said(&AttemptLine::from(row), false);
+            assert_eq!(parts[1], format!("next try 2026-03-01T12:00:03.500Z{said}"));
+        }
+    }
 
     fn wide(width: usize) -> Layout {
         Layout {
@@ -333,8 +356,8 @@ mod tests {
     #[tokio::test]
     async fn a_line_has_every_key_of_the_contract() {
         let lines = json(&ledger(), None).await;
-        insta::assert_snapshot!(lines[0], @r#"{"custom_id":"a-1","line":1,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":null,"started_at":"2026-03-01T12:00:00.000Z","ended_at":"2026-03-01T12:00:01.500Z","outcome":"errored","error_class":"overloaded","http_status":529,"error_type":"overloaded_error","message":"Overloaded","request_id":"req_1","retry_after_ms":2000,"next_try_at":"2026-03-01T12:00:03.500Z","tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","unknown_price":false,"cost_basis":null,"price_row":null,"at_most_usd":null,"maybe_billed":false,"latency_ms":1500}"#);
-        insta::assert_snapshot!(lines[5], @r#"{"custom_id":"an id\nof two lines","line":20,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":"claude-haiku-4-5-20251001","started_at":"2026-03-01T12:00:00.000Z","ended_at":null,"outcome":null,"error_class":null,"http_status":null,"error_type":null,"message":null,"request_id":null,"retry_after_ms":null,"next_try_at":null,"tokens":{"input":10,"output":5,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.000035","unknown_price":false,"cost_basis":null,"price_row":null,"at_most_usd":null,"maybe_billed":false,"latency_ms":1500}"#);
+        insta::assert_snapshot!(lines[0], @r#"{"custom_id":"a-1","line":1,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":null,"started_at":"2026-03-01T12:00:00.000Z","ended_at":"2026-03-01T12:00:01.500Z","outcome":"errored","error_class":"overloaded","http_status":529,"error_type":"overloaded_error","message":"Overloaded","request_id":"req_1","retry_after_ms":2000,"next_try_at":"2026-03-01T12:00:03.500Z","wait_rule":null,"tokens":{"input":0,"output":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.00","unknown_price":false,"cost_basis":null,"price_row":null,"at_most_usd":null,"maybe_billed":false,"latency_ms":1500}"#);
+        insta::assert_snapshot!(lines[5], @r#"{"custom_id":"an id\nof two lines","line":20,"n":1,"lane":"live","model":"claude-haiku-4-5","endpoint":null,"answered_by":"claude-haiku-4-5-20251001","started_at":"2026-03-01T12:00:00.000Z","ended_at":null,"outcome":null,"error_class":null,"http_status":null,"error_type":null,"message":null,"request_id":null,"retry_after_ms":null,"next_try_at":null,"wait_rule":null,"tokens":{"input":10,"output":5,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0},"cost_usd":"0.000035","unknown_price":false,"cost_basis":null,"price_row":null,"at_most_usd":null,"maybe_billed":false,"latency_ms":1500}"#);
     }
 
     #[tokio::test]

@@ -239,6 +239,7 @@ pub(super) fn attempt(line: u64, n: u32) -> AttemptRow {
         request_id: Some("req_1".to_owned()),
         retry_after: None,
         next_try_at: None,
+        wait_rule: None,
         tokens: tokens(10, 5),
         cost: Cost {
             total: Pico(35_000_000),

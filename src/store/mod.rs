@@ -72,7 +72,9 @@ pub trait Store: Send + Sync + 'static {
     fn sweep_load(&self, run: RunId) -> impl Future<Output = Result<bool>> + Send;
 
     /// Takes up a run: records what the spool holds, marks the run running, closes every live attempt
-    /// without an end as `interrupted` (possibly billed) and puts its job back in the queue. A job
+    /// without an end as `interrupted` (possibly billed) and puts its job back in the queue. Where marks
+    /// of the last dispatch are there ([`Store::begin_marks`]), claims of it that were never sent are given
+    /// back first, as by [`Store::release`], of whichever run they are. A job
     /// that would wait longer from now on than was planned, since the wall clock was set back, waits
     /// as long as was planned, and its attempt tells the new time. Remote batches live on: of those that
     /// nothing was bought for, a filling one is taken apart, as is a ready one of which an entry has
@@ -83,6 +85,16 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         max_interruptions: u32,
     ) -> impl Future<Output = Result<Recovered>> + Send;
+
+    /// Begins to keep marks of what is sent from this run, in place of all earlier ones; nothing of
+    /// the run may be open. It is a help and no duty: where marks cannot be kept, or are lost, the next
+    /// [`Store::start_run`] takes every open attempt for sent. Whoever calls this marks every attempt
+    /// ([`Store::mark_sent`]) before its request leaves, and holds the dispatch lock.
+    fn begin_marks(&self, run: RunId) -> impl Future<Output = Result<()>> + Send;
+
+    /// The request of this claimed attempt is about to leave. Outlives the process when it returns, if not
+    /// the machine, and waits for no disk. It cannot fail: what cannot be marked ends the keeping of marks.
+    fn mark_sent(&self, attempt: AttemptId);
 
     /// Picks jobs that are due and records their next attempt as started, in one transaction.
     /// Retries that are due come first, then new jobs in input order.

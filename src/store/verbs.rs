@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     Amended, AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, CostBasis,
     DispatchOptions, ErrorClass, EstimateErrors, JobCounts, JobHistory, JobId, JobState, Lane,
-    PageStatus, Pico, RequestBody, RunId, Shaping, Tokens,
+    PageStatus, Pico, RequestBody, RunId, Shaping, Tokens, WaitRule,
 };
 
 /// A run that is about to be loaded.
@@ -86,8 +86,10 @@ pub struct DuplicateId {
 /// What taking up a run found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// Attempts without an end, now `interrupted`.
+    /// Attempts without an end whose request may have left, now `interrupted`.
     pub interrupted: u64,
+    /// Claims whose request never left, given back: their attempts are taken out again.
+    pub unsent: u64,
     /// Jobs that failed for having been interrupted too often in a row.
     pub failed: u64,
     /// Jobs that ended for the same reason with the answer that was put aside.
@@ -358,6 +360,8 @@ pub struct AttemptRow {
     pub retry_after: Option<Duration>,
     /// When the job was to be tried again.
     pub next_try_at: Option<Timestamp>,
+    /// Which rule set that time, if one did; none of an attempt that an older version recorded.
+    pub wait_rule: Option<WaitRule>,
     /// What it used.
     pub tokens: Tokens,
     /// What it cost.

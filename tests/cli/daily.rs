@@ -144,7 +144,7 @@ fn attempts_are_ordered_by_line_then_n_and_have_every_key_of_the_contract() {
         assert_keys(
             attempt,
             "custom_id n lane model started_at ended_at outcome error_class http_status error_type
-             message request_id retry_after_ms next_try_at cost_usd",
+             message request_id retry_after_ms next_try_at wait_rule cost_usd",
         );
         assert_eq!(attempt["lane"], "live");
         assert_eq!(attempt["model"], MODEL);

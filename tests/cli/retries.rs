@@ -54,6 +54,36 @@ fn the_wait_that_was_asked_for_is_in_the_ledger() {
 }
 
 #[test]
+fn the_ledger_says_which_rule_set_each_wait() {
+    let by_table = ["--retry-scale", "0.001"];
+    let desk = run_one("429 retry-after-ms=50, 500, ok", &by_table, 0);
+    let rules = |desk: &Desk| -> Vec<_> {
+        let attempts = desk.attempts();
+        attempts.iter().map(|it| it["wait_rule"].clone()).collect()
+    };
+    assert_eq!(
+        rules(&desk),
+        [json!("retry_after"), json!("table"), json!(null)]
+    );
+    let desk = Desk::new();
+    desk.write(
+        "claude-run.toml",
+        "[retry.server_error]\nwaits = [\"1ms\"]\n",
+    );
+    let mut prompts = vec!["Hello".to_owned(); 20];
+    prompts.extend(["[[sim: 500, ok]]".to_owned(), "[[sim: 529, ok]]".to_owned()]);
+    desk.write("jobs.jsonl", jobs(prompts));
+    let one_by_one = ["--concurrency", "1", "--retry-scale", "0.001"];
+    desk.run(&[&["submit", "jobs.jsonl"], &one_by_one[..]].concat())
+        .expect(0);
+    let told: Vec<_> = rules(&desk)
+        .into_iter()
+        .filter(|it| !it.is_null())
+        .collect();
+    assert_eq!(told, [json!("settings"), json!("evidence")]);
+}
+
+#[test]
 fn our_own_waits_are_scaled() {
     let desk = run_one("500*2, ok", &["--retry-scale", "0.1"], 0);
     let gaps = gaps(&desk);

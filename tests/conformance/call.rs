@@ -20,6 +20,8 @@ pub enum Call {
     FinishLoadOnce(RunId, [u8; 32]),
     SweepLoad(RunId),
     StartRun(RunId, Timestamp, u32),
+    BeginMarks(RunId),
+    MarkSent(Vec<AttemptId>),
     Claim(Claim),
     Finish(RunId, Vec<Finish>),
     Release(RunId, Vec<AttemptId>),
@@ -69,6 +71,11 @@ impl Call {
         }
     }
 
+    /// It fails nowhere, so no fault can be tried on it.
+    pub fn cannot_fail(&self) -> bool {
+        matches!(self, Self::MarkSent(_))
+    }
+
     /// Repeating it, when nobody knows whether it was done, changes nothing more. A claim is not
     /// repeated but taken back by the next start, and estimates are not worth it.
     pub fn may_be_repeated(&self) -> bool {
@@ -86,6 +93,13 @@ impl Call {
             Self::SweepLoad(run) => sweep(store, run).await,
             Self::StartRun(run, now, most) => {
                 store.start_run(run, now, most).await.map(Answer::Recovered)
+            }
+            Self::BeginMarks(run) => nothing(store.begin_marks(run).await),
+            Self::MarkSent(attempts) => {
+                for attempt in attempts {
+                    store.mark_sent(attempt);
+                }
+                Ok(Answer::Nothing)
             }
             Self::Claim(claim) => take(store, claim).await,
             Self::Finish(run, finishes) => nothing(store.finish(run, finishes).await.map(drop)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use claude_run::model::{
     Amended, Amendment, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, CostBasis,
     DispatchOptions, ErrorClass, Evidence, JobHistory, JobState, Lane, NewJob, Pico, RemoteBatch,
-    RemoteStatus, RequestBody, RequestCounts, RunId, Shaping, Tokens, Usage,
+    RemoteStatus, RequestBody, RequestCounts, RunId, Shaping, Tokens, Usage, WaitRule,
 };
 use claude_run::store::{Finish, JobEnd, NewRun, Next, ResultBody};
 use jiff::Timestamp;
@@ -221,6 +221,7 @@ pub fn finish(end: End, job: &ClaimedJob, now: Timestamp) -> Finish {
         at_most: matches!(end, End::Marked | End::Requeue).then_some(Pico(9_000_000)),
         maybe_billed: matches!(end, End::Requeue),
         latency: Some(Duration::from_millis(900 + number)),
+        wait_rule: matches!(end, End::Retry(_)).then_some(WaitRule::Evidence),
     };
     Finish {
         record,

@@ -39,6 +39,8 @@ pub enum Verb {
         run: usize,
         clock_back: bool,
     },
+    Marks(usize),
+    Mark(Vec<usize>),
     Claim {
         run: usize,
         model: usize,
@@ -141,6 +143,8 @@ fn living() -> impl Strategy<Value = Verb> {
     let bytes = select(vec![150, 300, u64::MAX]);
     prop_oneof![
         2 => (run(), any::<bool>()).prop_map(|(run, clock_back)| Verb::Start { run, clock_back }),
+        2 => run().prop_map(Verb::Marks),
+        4 => prop::collection::vec(0..4_usize, 1..3).prop_map(Verb::Mark),
         6 => (run(), 0..MODELS.len(), 1..5_u32, bytes)
             .prop_map(|(run, model, most, bytes)| Verb::Claim { run, model, most, bytes }),
         6 => prop::collection::vec((0..4_usize, end(), lane()), 1..4).prop_map(Verb::Finish),
@@ -277,7 +281,8 @@ impl<F: Fixture> Pair<F> {
             return;
         };
         let told = format!("{step:?} as {call:?}");
-        let answer = self.call(call, step.fault).await;
+        let fault = step.fault.filter(|_| !call.cannot_fail());
+        let answer = self.call(call, fault).await;
         if let Answer::Claimed(claimed) = answer {
             self.claimed
                 .extend(claimed.jobs.into_iter().map(|job| (run, job)));
@@ -408,6 +413,12 @@ impl<F: Fixture> Pair<F> {
                 let ends = chosen.iter();
                 let ends = ends.map(|(job, (end, lane))| in_lane(*lane, finish(*end, job, now)));
                 Some(Ok((run, Call::Finish(run, ends.collect()))))
+            }
+            Verb::Marks(run) => on(run, &Call::BeginMarks),
+            Verb::Mark(chosen) => {
+                let (run, chosen) = self.given_out(chosen.into_iter().map(|it| (it, ())))?;
+                let attempts = chosen.iter().map(|(job, ())| job.attempt);
+                Some(Ok((run, Call::MarkSent(attempts.collect()))))
             }
             Verb::Release(chosen) => {
                 let (run, chosen) = self.given_out(chosen.into_iter().map(|it| (it, ())))?;

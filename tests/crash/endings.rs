@@ -64,10 +64,9 @@ pub fn an_old_run_ended_once(bench: &Bench, left_open: &AttemptSet) {
     let interrupted = all()
         .filter(|attempt| attempt.ended_as("interrupted"))
         .count();
-    assert_eq!(
-        interrupted,
-        left_open.len(),
-        "what was left open is interrupted"
+    assert!(
+        (OLD_IN_FLIGHT..=left_open.len()).contains(&interrupted),
+        "what was left open is interrupted, unless it is known that it was not sent"
     );
     let heard = all().filter(|attempt| is_heard(attempt)).count();
     assert_eq!(

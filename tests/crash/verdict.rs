@@ -61,10 +61,11 @@ pub fn every_job_ended_once(bench: &Bench, jobs: u64, left_open: &AttemptSet) ->
         let id = custom_id(n);
         check_job(&id, &attempts[&id], &log[&id], &mut verdict);
     }
-    assert_eq!(
-        &interrupted(&attempts),
-        left_open,
-        "what a crash left open is interrupted, and nothing else is"
+    let interrupted = interrupted(&attempts);
+    assert!(
+        interrupted.is_subset(left_open),
+        "only what a crash left open is interrupted: {:?}",
+        interrupted.difference(left_open)
     );
     check_money(bench, &verdict);
     check_export(bench, jobs);

@@ -211,6 +211,14 @@ impl<S: Store> Store for Flaky<S> {
             .await
     }
 
+    async fn begin_marks(&self, run: RunId) -> Result<()> {
+        self.live(self.store.begin_marks(run)).await
+    }
+
+    fn mark_sent(&self, attempt: AttemptId) {
+        self.store.mark_sent(attempt);
+    }
+
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
         let claimed = self.live(self.store.claim(claim)).await?;
         let mut open = self.open.lock().unwrap();

@@ -6,7 +6,15 @@ use std::path::{Path, PathBuf};
 use crate::cli::failure::Failure;
 
 /// What stands beside a store under its name.
-const COMPANIONS: [&str; 6] = ["", "-wal", "-shm", ".lock", ".spool", ".kept.jsonl"];
+const COMPANIONS: [&str; 7] = [
+    "",
+    "-wal",
+    "-shm",
+    ".lock",
+    ".spool",
+    ".sent",
+    ".kept.jsonl",
+];
 
 /// Refuses a target that is the store, or one of the files beside it, or the input.
 ///

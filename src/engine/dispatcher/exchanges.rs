@@ -26,7 +26,8 @@ const MANY: u32 = 32;
 impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
     pub(super) fn start(&mut self, job: ClaimedJob, now: Timestamp) {
         self.observer.observe(&self.events.started(now, &job));
-        let provider = Arc::clone(&self.provider);
+        let (store, provider) = (Arc::clone(&self.store), Arc::clone(&self.provider));
+        let attempt = job.attempt;
         let (body, last) = (job.body.clone(), job.last_class);
         let (timeout, mode) = (self.settings.timeout, self.settings.stream);
         let endpoint = job.endpoint;
@@ -38,6 +39,8 @@ impl<S: Store, P: Provider> Dispatcher<'_, S, P> {
                 timeout,
                 endpoint,
             };
+            // Here and not in the loop: a task that is never polled sends nothing.
+            store.mark_sent(attempt);
             let reply = provider.send(request).await;
             fail::fail_point!("request-after-answer");
             reply

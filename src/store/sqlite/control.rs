@@ -9,6 +9,8 @@ use super::amend;
 use super::blob::pack;
 use super::disband;
 use super::load::json;
+use super::sent;
+use super::sent_format::SentAttempts;
 use super::tally::{Route, Tally};
 use super::tx::{Tx, ids_of, job_id, line_of};
 use super::waits;
@@ -41,8 +43,10 @@ pub(super) fn start(
     run: RunId,
     now: Timestamp,
     max_interruptions: u32,
+    sent: Option<&SentAttempts>,
 ) -> Result<Recovered> {
     let row = tx.run_row(run)?;
+    let unsent = sent::give_back(tx, row, sent)?;
     tx.execute(
         "UPDATE runs SET state = 'running', started_at_ms = coalesce(started_at_ms, ?2), ended_at_ms = NULL,
            halt_class = NULL, halt_reason = NULL, halt_message = NULL, halt_at_ms = NULL
@@ -66,7 +70,10 @@ pub(super) fn start(
     requeue_held(tx, row, now)?;
     follow_the_clock_back(tx, row, now)?;
     disband::recover(tx, row, now)?;
-    let mut recovered = Recovered::default();
+    let mut recovered = Recovered {
+        unsent,
+        ..Recovered::default()
+    };
     for job in open {
         interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
     }
@@ -380,7 +387,7 @@ pub(super) fn retry(
 /// The wait that a cancel cut short is over: the job goes again when it is its turn.
 fn forget_next_try(tx: &Tx, job: i64) -> Result<()> {
     tx.execute(
-        "UPDATE attempts SET next_try_at_ms = NULL
+        "UPDATE attempts SET next_try_at_ms = NULL, wait_rule = NULL
          WHERE job_id = ?1 AND n = (SELECT max(n) FROM attempts WHERE job_id = ?1)",
         [job],
     )?;

@@ -24,6 +24,10 @@ const NETWORK: &[(u64, &str)] = &[
     (0x0116_1970, "GFS2"),
 ];
 
+/// The like of a file system that a process serves.
+#[cfg(target_os = "linux")]
+const FUSE: u64 = 0x6573_5546;
+
 /// An error if the folder of `path` lies on a network file system. A file system that cannot be
 /// asked is let through.
 pub(super) fn refuse_network(path: &Path) -> Result<()> {
@@ -85,11 +89,29 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Whether the folder of `path` lies on a file system that a process serves (FUSE): what is written there is
+/// safe from the end of the writer, but perhaps not from the end of that one.
+#[cfg(target_os = "linux")]
+pub(super) fn is_in_a_process(path: &Path) -> bool {
+    magic_of(path) == Some(FUSE)
+}
+
+/// Elsewhere the system is not asked.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_in_a_process(_: &Path) -> bool {
+    false
+}
+
 /// The kind of network file system that the folder of `path` lies on, if it does.
 #[cfg(target_os = "linux")]
 pub(super) fn network_kind(path: &Path) -> Option<&'static str> {
-    let magic = u64::try_from(rustix::fs::statfs(folder_of(path)).ok()?.f_type).ok()? & 0xFFFF_FFFF;
-    kind_of_magic(magic)
+    kind_of_magic(magic_of(path)?)
+}
+
+#[cfg(target_os = "linux")]
+fn magic_of(path: &Path) -> Option<u64> {
+    let found = rustix::fs::statfs(folder_of(path)).ok()?;
+    Some(u64::try_from(found.f_type).ok()? & 0xFFFF_FFFF)
 }
 
 /// Elsewhere the system is not asked.

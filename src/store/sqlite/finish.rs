@@ -13,6 +13,7 @@ use super::tally::{Route, Tally};
 use super::tx::Tx;
 use crate::model::{
     AttemptId, AttemptRecord, CostBasis, ErrorClass, JobHistory, JobState, Pico, RunId, Tokens,
+    WaitRule,
 };
 use crate::store::{Finish, JobEnd, Next, Result, ResultBody, StoreError};
 
@@ -175,7 +176,8 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
            cache_write_5m_tokens = ?16, cache_write_1h_tokens = ?17, web_searches = ?18,
            cost_pico = ?19, saved_by_batch_pico = ?20, saved_by_cache_pico = ?21,
            unknown_price = ?22, maybe_billed = ?23, latency_ms = ?24, endpoint = ?25,
-           cost_basis = ?26, price_row = ?27, at_most_pico = ?28, sum_blob = ?29
+           cost_basis = ?26, price_row = ?27, at_most_pico = ?28, sum_blob = ?29,
+           wait_rule = ?30
          WHERE job_id = ?1 AND n = ?2 AND ended_at_ms IS NULL",
         params![
             job.0,
@@ -207,6 +209,7 @@ fn write_end(tx: &Tx, finish: &PackedFinish) -> Result<()> {
             record.price_row,
             record.at_most.map(|most| within(most.0)),
             sum,
+            record.wait_rule.map(WaitRule::as_str),
         ],
     )?;
     Ok(())

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schemas/sqlite/0006_second_endpoint.sql"),
     include_str!("../../../schemas/sqlite/0007_trust.sql"),
     include_str!("../../../schemas/sqlite/0008_halt_reason.sql"),
+    include_str!("../../../schemas/sqlite/0009_ledger.sql"),
 ];
 
 /// The version that this program reads and writes.

@@ -27,6 +27,8 @@
 //! spool_files     which spools are a store's
 //! spool_format    ... and what stands in one
 //! kept            answers that have no place in the store
+//! sent            marks of what was really sent, for whoever comes after a kill
+//! sent_format     ... and when they are believed
 //! tally           what is counted, and the two queues
 //! batch_store     the verbs of the batch lane, which are
 //! queue           ... the queue for batches
@@ -76,6 +78,8 @@ mod record;
 mod replay;
 mod requests;
 mod rows;
+mod sent;
+mod sent_format;
 mod slices;
 mod spool;
 mod spool_files;
@@ -92,6 +96,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::model::{
     AttemptId, ClaimedJob, DispatchOptions, Endpoint, Halt, NewJob, Pico, RequestBody, RunId,
@@ -109,6 +114,7 @@ pub use spool_files::{Aside, aside, spooled};
 
 use identity::StoreFile;
 use kept::Kept;
+use sent::SentMarks;
 use spool::Spool;
 use tx::Tx;
 use writer::Writer;
@@ -119,6 +125,7 @@ pub struct SqliteStore {
     writer: Writer,
     spool: Arc<Spool>,
     kept: Arc<Kept>,
+    marks: Arc<SentMarks>,
     file: StoreFile,
 }
 
@@ -137,6 +144,7 @@ impl SqliteStore {
             writer: Writer::spawn(Tx::new(opened))?,
             spool: Arc::new(Spool::beside(&file.path, id, true)),
             kept: Arc::new(Kept::beside(&file.path, true)),
+            marks: Arc::new(SentMarks::beside(&file, id, true)),
             file,
         })
     }
@@ -164,6 +172,7 @@ impl SqliteStore {
             writer: Writer::inline(Tx::new(opened)),
             spool: Arc::new(Spool::beside(&file.path, id, false)),
             kept: Arc::new(Kept::beside(&file.path, false)),
+            marks: Arc::new(SentMarks::beside(&file, id, false)),
             file,
         })
     }
@@ -221,12 +230,29 @@ impl Store for SqliteStore {
         max_interruptions: u32,
     ) -> Result<Recovered> {
         let replayed = self.replay(run).await?;
-        let start = move |tx: &mut Tx| control::start(tx, run, now, max_interruptions);
+        let sent = self.marks.left();
+        let start =
+            move |tx: &mut Tx| control::start(tx, run, now, max_interruptions, sent.as_ref());
         let recovered = self.writer.call(start).await?;
         Ok(Recovered {
             replayed,
             ..recovered
         })
+    }
+
+    async fn begin_marks(&self, run: RunId) -> Result<()> {
+        let dispatch = *Uuid::now_v7().as_bytes();
+        self.writer
+            .call(move |tx| sent::believe(tx, run, dispatch))
+            .await?;
+        if let Err(error) = self.marks.begin(run, dispatch) {
+            sent::warn(self.marks.path(), &error);
+        }
+        Ok(())
+    }
+
+    fn mark_sent(&self, attempt: AttemptId) {
+        self.marks.mark(attempt);
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
@@ -252,7 +278,10 @@ impl Store for SqliteStore {
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         fail::fail_point!("store-finish");
-        self.record(run, finishes).await
+        let attempts: Vec<_> = finishes.iter().map(|it| it.record.attempt).collect();
+        let lesser = self.record(run, finishes).await?;
+        self.marks.recorded(&attempts);
+        Ok(lesser)
     }
 
     async fn reserve_spool(&self, slots: u32) -> Result<()> {
@@ -329,7 +358,9 @@ impl Store for SqliteStore {
     async fn leave_run(&self, run: RunId, now: Timestamp, halt: Option<Halt>) -> Result<()> {
         self.writer
             .call(move |tx| control::leave(tx, run, now, halt.as_ref()))
-            .await
+            .await?;
+        self.marks.end();
+        Ok(())
     }
 
     async fn cancel(&self, run: RunId, now: Timestamp) -> Result<bool> {

@@ -11,7 +11,7 @@ use super::tally::state_of_tally;
 use super::tx::line_of;
 use crate::model::{
     AttemptId, AttemptOutcome, Cost, CostBasis, ErrorClass, Halt, HaltReason, Indicator, JobCounts,
-    JobId, JobState, Lane, PageStatus, Pico, Run, RunId, RunState, Tokens,
+    JobId, JobState, Lane, PageStatus, Pico, Run, RunId, RunState, Tokens, WaitRule,
 };
 use crate::store::{AttemptRow, ResultBody, ResultRow, StatusChange};
 
@@ -149,6 +149,11 @@ pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         request_id: row.get("request_id")?,
         retry_after: duration(row, "retry_after_ms")?,
         next_try_at: time(row, "next_try_at_ms")?,
+        wait_rule: row
+            .get_ref("wait_rule")?
+            .as_str_or_null()?
+            // A rule of a later version is no reason not to show the attempt.
+            .and_then(WaitRule::parse),
         tokens: tokens(row)?,
         cost: cost(row)?,
         cost_basis: optional_word(row, "cost_basis", CostBasis::parse)?,

@@ -10,6 +10,7 @@ mod health;
 mod opening;
 mod reading;
 mod receipts;
+mod sent;
 mod spooling;
 mod upgrading;
 mod verify;
@@ -23,7 +24,7 @@ use super::{SqliteReader, SqliteStore};
 use crate::model::{
     AttemptId, AttemptOutcome, AttemptRecord, ClaimedJob, Cost, DispatchOptions, ErrorClass,
     Evidence, Halt, Indicator, JobCounts, JobHistory, JobState, Lane, NewJob, PageStatus, Pico,
-    RequestBody, RunId, RunState, Shaping, Tokens, Usage,
+    RequestBody, RunId, RunState, Shaping, Tokens, Usage, WaitRule,
 };
 use crate::store::{
     Claim, Claimed, Finish, JobEnd, NewRun, Next, Only, Reader, ResultBody, RetryFilter,
@@ -163,6 +164,7 @@ fn record(attempt: AttemptId, outcome: AttemptOutcome, class: Option<ErrorClass>
         at_most: None,
         maybe_billed: false,
         latency: Some(Duration::from_millis(900)),
+        wait_rule: class.map(|_| WaitRule::RetryAfter),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The life of a live attempt: claimed, ended once, given back, interrupted.
 
-use claude_run::model::{AttemptId, AttemptOutcome, ErrorClass, JobId, JobState, Lane, Pico};
+use claude_run::model::{
+    AttemptId, AttemptOutcome, ErrorClass, JobId, JobState, Lane, Pico, RunId,
+};
 use claude_run::store::{BatchStore, MaybeBilled, Recovered, ResultBody, Store, StoreError};
 
 use super::{Bench, Case, lines};
 use crate::fixture::Fixture;
-use crate::samples::{End, HAIKU, OPUS, at, finish, plain};
+use crate::samples::{End, HAIKU, OPUS, at, finish, new_run, plain};
 
 #[allow(clippy::too_many_lines, reason = "a table, one case after the other")]
 pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
@@ -48,6 +50,17 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
             "a crash interrupts what is open, and the job goes again",
             |bench| Box::pin(interrupted(bench)),
         ),
+        (
+            "a crash interrupts what was sent, and gives back what was only claimed",
+            |bench| Box::pin(told_apart(bench)),
+        ),
+        (
+            "marks of another run tell of that one, and of nothing that came after them",
+            |bench| Box::pin(marks_of_another_run(bench)),
+        ),
+        ("without marks everything open was sent", |bench| {
+            Box::pin(no_marks(bench))
+        }),
         (
             "an attempt does not end before it began, whatever the clock",
             |bench| Box::pin(clock_back(bench)),
@@ -252,6 +265,70 @@ async fn interrupted<F: Fixture>(bench: Bench<F>) {
         (job.first_started_at, job.last_class),
         (at(1), Some(ErrorClass::Interrupted))
     );
+}
+
+async fn told_apart<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(4).await;
+    bench.store.begin_marks(bench.run).await.unwrap();
+    let claimed = bench.claim(4, at(1)).await;
+    let [ended, sent, answered, _unsent] = claimed.jobs.try_into().unwrap();
+    for job in [&ended, &sent, &answered] {
+        bench.store.mark_sent(job.attempt);
+    }
+    bench.end(End::Success, &ended, at(2)).await;
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!((recovered.interrupted, recovered.unsent), (2, 1));
+    let outcomes: Vec<_> = bench.ledger().await.iter().map(|row| row.outcome).collect();
+    let interrupted = Some(AttemptOutcome::Interrupted);
+    let expected = [Some(AttemptOutcome::Succeeded), interrupted, interrupted];
+    assert_eq!(outcomes, expected);
+    // As if it had never been claimed, and it comes when it would have come.
+    let again = bench.claim(4, at(60)).await.jobs;
+    let tries: Vec<_> = again
+        .iter()
+        .map(|job| (job.attempt.n, job.history.interruptions_in_row))
+        .collect();
+    assert_eq!(tries, [(2, 1), (2, 1), (1, 0)]);
+    assert_eq!(again[2].first_started_at, at(60));
+    bench.sound();
+}
+
+async fn marks_of_another_run<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(3).await;
+    bench.store.begin_marks(bench.run).await.unwrap();
+    let claimed = bench.claim(2, at(1)).await;
+    bench.store.mark_sent(claimed.jobs[0].attempt);
+    let other = RunId::generate();
+    bench.store.begin_load(new_run(other)).await.unwrap();
+    let jobs = vec![plain(1)];
+    bench.store.add_jobs(other, jobs).await.unwrap();
+    bench.store.finish_load(other, [8; 32]).await.unwrap();
+    let recovered = bench.store.start_run(other, at(20), 20).await.unwrap();
+    assert_eq!(recovered, Recovered::default(), "it had nothing open");
+    let open = bench.ledger().await;
+    assert_eq!(open.len(), 1, "the other claim was given back");
+    bench.store.begin_marks(other).await.unwrap();
+    // Claimed by somebody who keeps no marks of this run.
+    bench.claim_one(at(30)).await;
+    let recovered = bench.store.start_run(bench.run, at(50), 20).await.unwrap();
+    assert_eq!((recovered.interrupted, recovered.unsent), (2, 0));
+    bench.sound();
+}
+
+async fn no_marks<F: Fixture>(bench: Bench<F>) {
+    bench.with_jobs(2).await;
+    bench.store.begin_marks(bench.run).await.unwrap();
+    bench.start(at(1)).await;
+    bench.claim(1, at(2)).await;
+    let recovered = bench.store.start_run(bench.run, at(3), 20).await.unwrap();
+    assert_eq!((recovered.interrupted, recovered.unsent), (1, 0));
+    // Whoever leaves in order takes the marks along.
+    bench.store.begin_marks(bench.run).await.unwrap();
+    bench.store.leave_run(bench.run, at(4), None).await.unwrap();
+    bench.claim(1, at(5)).await;
+    let recovered = bench.store.start_run(bench.run, at(6), 20).await.unwrap();
+    assert_eq!((recovered.interrupted, recovered.unsent), (1, 0));
+    bench.sound();
 }
 
 async fn clock_back<F: Fixture>(bench: Bench<F>) {

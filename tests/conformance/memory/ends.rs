@@ -27,6 +27,22 @@ impl State {
         Ok(())
     }
 
+    /// Gives back claims that were never sent, and lets go of the marks that tell.
+    pub fn give_back_unsent(&mut self, run: RunId) -> Result<u64> {
+        let Some(marks) = self.marks.take() else {
+            return Ok(0);
+        };
+        let mut given_back = 0;
+        for job in self.run_mut(marks.run)?.jobs.values_mut() {
+            let is_sent = |it: &Attempt| marks.sent.contains(&it.row.attempt);
+            if job.state == JobState::InFlight && !job.attempts.last().is_some_and(is_sent) {
+                give_back(job);
+                given_back += 1;
+            }
+        }
+        Ok(if marks.run == run { given_back } else { 0 })
+    }
+
     /// Ends what a crash left open of the live lane.
     pub fn interrupt(&mut self, run: RunId, now: Timestamp, most: u32) -> Result<Recovered> {
         let mut recovered = Recovered::default();
@@ -68,6 +84,12 @@ impl State {
     }
 }
 
+/// Undoes a claim.
+pub fn give_back(job: &mut Job) {
+    job.attempts.pop();
+    job.state = JobState::Queued;
+}
+
 fn write_end(attempt: &mut Attempt, finish: &Finish) {
     let Finish { record, next, .. } = finish.clone();
     let row = &mut attempt.row;
@@ -80,6 +102,7 @@ fn write_end(attempt: &mut Attempt, finish: &Finish) {
     row.request_id = record.evidence.request_id;
     row.retry_after = record.evidence.retry_after;
     row.next_try_at = next.next_try_at();
+    row.wait_rule = record.wait_rule;
     row.endpoint = record.endpoint;
     row.answered_by = record.answered_by;
     row.tokens = record.usage.tokens;

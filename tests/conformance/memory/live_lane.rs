@@ -1,5 +1,7 @@
 //! The verbs of a loader and of a dispatcher.
 
+use std::collections::HashSet;
+
 use claude_run::model::{
     AttemptId, BatchState, ClaimedJob, Cost, DispatchOptions, Endpoint, ErrorClass, Halt, JobState,
     Lane, NewJob, Pico, Run, RunId, RunState, Tokens,
@@ -11,8 +13,8 @@ use claude_run::store::{
 };
 use jiff::Timestamp;
 
-use super::ends::cancel_job;
-use super::state::{Attempt, Job, State, StoredRun};
+use super::ends::{cancel_job, give_back};
+use super::state::{Attempt, Job, Marks, State, StoredRun};
 use super::{Memory, refused};
 
 impl Store for Memory {
@@ -91,6 +93,8 @@ impl Store for Memory {
                 stored.run.ended_at = None;
                 stored.run.halt = None;
             }
+            let unsent = state.give_back_unsent(run)?;
+            let stored = state.run_mut(run)?;
             for job in stored.jobs.values_mut() {
                 if job.state == JobState::Held {
                     job.state = JobState::Queued;
@@ -112,8 +116,35 @@ impl Store for Memory {
             for batch in of_run.filter(|batch| batch.state == BatchState::Sending) {
                 batch.state = BatchState::Uncertain;
             }
-            state.interrupt(run, now, most)
+            let recovered = state.interrupt(run, now, most)?;
+            Ok(Recovered {
+                unsent,
+                ..recovered
+            })
         })
+    }
+
+    async fn begin_marks(&self, run: RunId) -> Result<()> {
+        self.write(|state| {
+            state.run(run)?;
+            state.marks = Some(Marks {
+                run,
+                sent: HashSet::new(),
+                unrecorded: HashSet::new(),
+            });
+            Ok(())
+        })
+    }
+
+    fn mark_sent(&self, attempt: AttemptId) {
+        let marked = self.write(|state| {
+            if let Some(marks) = &mut state.marks {
+                marks.sent.insert(attempt);
+                marks.unrecorded.insert(attempt);
+            }
+            Ok(())
+        });
+        marked.unwrap();
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
@@ -150,8 +181,13 @@ impl Store for Memory {
 
     async fn finish(&self, run: RunId, finishes: Vec<Finish>) -> Result<Vec<Finish>> {
         self.write(|state| {
-            let mut finishes = finishes.into_iter();
-            finishes.try_for_each(|finish| state.end(run, finish))?;
+            for finish in finishes {
+                let attempt = finish.record.attempt;
+                state.end(run, finish)?;
+                if let Some(marks) = &mut state.marks {
+                    marks.unrecorded.remove(&attempt);
+                }
+            }
             // It can hold whatever there is.
             Ok(Vec::new())
         })
@@ -176,8 +212,7 @@ impl Store for Memory {
                     last.is_open() && last.batch.is_none() && attempts.contains(&last.row.attempt)
                 });
                 if given_back {
-                    job.attempts.pop();
-                    job.state = JobState::Queued;
+                    give_back(job);
                 }
             }
             Ok(())
@@ -290,6 +325,8 @@ impl Store for Memory {
             };
             stored.run.ended_at = has_ended.then_some(now);
             stored.run.halt = halt;
+            // They are of no use to a run that has nothing open.
+            state.marks = state.marks.take().filter(|it| !it.unrecorded.is_empty());
             Ok(())
         })
     }
@@ -427,6 +464,7 @@ fn is_wanted(job: &Job, filter: &RetryFilter) -> bool {
 fn put_back(job: &mut Job) {
     if let Some(last) = job.attempts.last_mut() {
         last.row.next_try_at = None;
+        last.row.wait_rule = None;
     }
     *job = Job {
         queue: job.queue,
@@ -458,6 +496,7 @@ pub fn begin_attempt(job: &mut Job, lane: Lane, now: Timestamp) {
         request_id: None,
         retry_after: None,
         next_try_at: None,
+        wait_rule: None,
         tokens: Tokens::default(),
         cost: Cost::default(),
         cost_basis: None,

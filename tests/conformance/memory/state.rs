@@ -1,6 +1,6 @@
 //! What the reference remembers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use claude_run::model::{
     Amendment, AttemptId, BatchId, BatchState, ErrorClass, JobHistory, JobId, JobState, Lane,
@@ -19,6 +19,16 @@ pub struct State {
     pub runs: Vec<StoredRun>,
     /// In the order in which they were begun.
     pub batches: Vec<BatchRow>,
+    pub marks: Option<Marks>,
+}
+
+/// What was really sent, while somebody keeps marks of it.
+#[derive(Clone)]
+pub struct Marks {
+    pub run: RunId,
+    pub sent: HashSet<AttemptId>,
+    /// Those of them whose end is not recorded.
+    pub unrecorded: HashSet<AttemptId>,
 }
 
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::{WORKING, hinting, of_budget, waited};
-use crate::model::{Budget, ErrorClass, Evidence, JobHistory};
+use crate::model::{Budget, ErrorClass, Evidence, JobHistory, WaitRule};
 use crate::policy::retry::{RetryBy, RetrySettings, Standing, decide};
 
 const WELL: Standing = Standing {
@@ -212,4 +212,41 @@ fn no_job_ends_by_its_count_sooner_than_the_waits_of_its_table_would_have_lasted
             );
         }
     }
+}
+
+#[test]
+fn a_verdict_says_which_rule_set_its_wait() {
+    let overloaded = ErrorClass::Overloaded;
+    let built_in = RetrySettings::default();
+    let mut own = RetrySettings::default();
+    let waits = vec![Duration::from_secs(10)];
+    own.waits.set(overloaded, waits).unwrap();
+    let (no_hint, long_hint) = (Evidence::default(), hinting(Duration::from_mins(20)));
+    let short_hint = hinting(Duration::from_millis(1));
+    let after = |faults_in_row, counted| JobHistory {
+        counted,
+        faults_in_row,
+        ..JobHistory::default()
+    };
+    let first = after(0, 0);
+    for (rule, settings, evidence, history, standing) in [
+        (WaitRule::Evidence, &built_in, &no_hint, first, WELL),
+        (WaitRule::Table, &built_in, &no_hint, first, WORKING),
+        (WaitRule::Table, &built_in, &no_hint, after(3, 3), WELL),
+        (WaitRule::LastTry, &built_in, &no_hint, after(1, 6), WELL),
+        (WaitRule::Settings, &own, &no_hint, first, WELL),
+        (WaitRule::RetryAfter, &built_in, &short_hint, first, WELL),
+        (WaitRule::RetryAfter, &own, &long_hint, after(4, 4), WELL),
+        // A server that keeps failing behind its own hint is not believed alone.
+        (WaitRule::Table, &built_in, &short_hint, after(4, 4), WELL),
+        (WaitRule::Settings, &own, &short_hint, after(4, 4), WELL),
+    ] {
+        let rng = &mut Rng::with_seed(1);
+        let verdict = decide(settings, overloaded, evidence, history, standing, rng);
+        assert_eq!(verdict.rule, Some(rule), "{history:?} {evidence:?}");
+    }
+    let rng = &mut Rng::with_seed(1);
+    let refused = ErrorClass::InvalidRequest;
+    let fails = decide(&built_in, refused, &no_hint, first, WELL, rng);
+    assert_eq!(fails.rule, None);
 }

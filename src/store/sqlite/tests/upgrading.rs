@@ -132,10 +132,34 @@ async fn a_store_of_version_7_goes_on_where_it_was() {
     assert_eq!(recovered.interrupted, 13);
 }
 
+/// Version 8: `mixed` has ended (9 of 12 succeeded), the 30 jobs of `batches` are in an open remote
+/// batch, and `killed` has 12 of its 20 jobs in flight: nothing tells which of them were sent.
+#[tokio::test]
+async fn a_store_of_version_8_goes_on_where_it_was() {
+    let (_folder, path) = stored("v8.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let reader = SqliteReader::open(&path).unwrap();
+    let runs = reader.runs().await.unwrap();
+    let counts: Vec<_> = runs
+        .iter()
+        .map(|run| (run.name.as_deref().unwrap(), run.jobs.succeeded))
+        .collect();
+    assert_eq!(counts, [("mixed", 9), ("batches", 0), ("killed", 4)]);
+    let rows = reader.attempts(runs[0].id, None, 0).await.unwrap();
+    assert_eq!(rows.len(), 14);
+    let batches = BatchStore::batches(&store, runs[1].id).await.unwrap();
+    assert_eq!(
+        (batches[0].state, batches[0].open_requests),
+        (BatchState::Open, 30)
+    );
+    let recovered = store.start_run(runs[2].id, at(0), 20).await.unwrap();
+    assert_eq!((recovered.interrupted, recovered.unsent), (12, 0));
+}
+
 /// Each landed version has a file here; whoever adds a migration adds the version before it.
 #[tokio::test]
 async fn every_stored_version_is_brought_up_to_date_and_contradicts_itself_nowhere() {
-    for version in [1, 6, 7] {
+    for version in [1, 6, 7, 8] {
         let (_folder, path) = stored(&format!("v{version}.db"));
         assert_eq!(version_of(&path), version);
         drop(SqliteStore::open(&path).unwrap());
