@@ -121,6 +121,10 @@ mod tests {
             [("requests-limit", "10"), ("requests-remaining", "1.5")],
             [("requests-limit", "0"), ("requests-remaining", "0")],
             [("requests-limit", "10"), ("requests-reset", "1")],
+            [("requests-remaining", "9"), ("requests-reset", "1")],
+            [("requests-limit", "-1"), ("requests-remaining", "9")],
+            [("requests-limit", "1e3"), ("requests-remaining", "9")],
+            [("requests-limit", ""), ("requests-remaining", "9")],
             [
                 ("requests-limit", "99999999999999999999"),
                 ("requests-remaining", "9"),

@@ -11,6 +11,7 @@ use fastrand::Rng;
 
 use crate::metered::{Metered, Service};
 use crate::rival;
+use crate::silly;
 use crate::world::World;
 
 /// What is done, where, and by how many at a time.
@@ -211,7 +212,7 @@ fn where_nobody_tells() -> Vec<Story> {
             jobs: 400,
             slots: 64,
             service: Service {
-                says_nothing_is_left: true,
+                says: Some(silly::nothing_of_600_000),
                 tells: true,
                 ..unlimited(200..1_000)
             },
