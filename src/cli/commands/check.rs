@@ -88,7 +88,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let lanes = Lanes::of(&ctx.settings, false, now);
     let prices = endpoint::prices(&ctx.settings)?;
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
-    let judge = Judge::alone(source.name(), lanes, budget);
+    let judge = Judge::alone(source.name(), lanes, budget)?;
     let gathered = Gathered {
         census: Census::new(prices.clone(), now),
         forecast: Forecast::new(
@@ -195,7 +195,7 @@ fn read(
     let mut checked = CheckReport::default();
     for item in reader {
         let item = item.map_err(|error| load::unreadable(&error))?;
-        let Some(job) = judge.judge(item, |job, body| gathered.add(job, body)) else {
+        let Some(job) = judge.judge(item, |job, body| gathered.add(job, body))? else {
             continue;
         };
         checked.jobs += 1;

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use super::budget::Budgeted;
 use super::lanes::{Lanes, Remark, Told};
-use crate::input::{DuplicateFinder, Item, LineError, LineNote, Problems};
+use crate::cli::failure::Failure;
+use crate::input::{Item, LineError, LineNote, Problems};
 use crate::model::{JsonView, NewJob};
+use crate::store::StoreError;
+use crate::store::sqlite::SeenIds;
 
 /// Remarks that are kept with their places; the rest is counted.
 const MAX_KEPT: usize = 1_000;
@@ -17,7 +20,7 @@ pub(super) struct Judge {
     /// How the jobs fit into the budget, if there is one.
     pub(super) budget: Option<Budgeted>,
     /// `None` where the store looks for doubled ids.
-    seen: Option<DuplicateFinder>,
+    seen: Option<SeenIds>,
     pub(super) problems: Problems,
     /// What is told, with the number of lines that it is about.
     pub(super) notes: BTreeMap<Told, u64>,
@@ -35,11 +38,15 @@ pub(super) struct Warning {
 
 impl Judge {
     /// One that looks for doubled ids itself, because nothing is stored.
-    pub(super) fn alone(name: &str, lanes: Lanes, budget: Option<Budgeted>) -> Self {
-        Self {
-            seen: Some(DuplicateFinder::new()),
+    pub(super) fn alone(
+        name: &str,
+        lanes: Lanes,
+        budget: Option<Budgeted>,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            seen: Some(SeenIds::new().map_err(|error| not_kept(&error))?),
             ..Self::beside_the_store(name, lanes, budget)
-        }
+        })
     }
 
     /// One whose good lines are all stored, bad lines or not: the store finds doubled ids, for sure and
@@ -61,28 +68,35 @@ impl Judge {
         &mut self,
         item: Item,
         gather: impl FnOnce(&NewJob, &JsonView<'_>),
-    ) -> Option<NewJob> {
+    ) -> Result<Option<NewJob>, Failure> {
         let (job, about) = match item {
             Item::Job { job, notes } => (job, notes),
             Item::Bad(error) => {
                 self.problems.push(error);
-                return None;
+                return Ok(None);
             }
         };
         let body = job.body.view();
-        let refused = self.remark(&job, &body, &about);
-        if let Some(refused) = refused.or_else(|| self.doubled(&job)) {
+        let refused = match self.remark(&job, &body, &about) {
+            Some(refused) => Some(refused),
+            None => self.doubled(&job)?,
+        };
+        if let Some(refused) = refused {
             self.problems.push(refused);
-            return None;
+            return Ok(None);
         }
         gather(&job, &body);
         drop(body);
-        Some(job)
+        Ok(Some(job))
     }
 
-    fn doubled(&mut self, job: &NewJob) -> Option<LineError> {
-        let first = self.seen.as_mut()?.see(&job.custom_id, job.line)?;
-        Some(LineError::duplicate_id(job.line, &job.custom_id, first))
+    fn doubled(&mut self, job: &NewJob) -> Result<Option<LineError>, Failure> {
+        let Some(seen) = &mut self.seen else {
+            return Ok(None);
+        };
+        let first = seen.see(&job.custom_id, job.line);
+        let first = first.map_err(|error| not_kept(&error))?;
+        Ok(first.map(|first| LineError::duplicate_id(job.line, &job.custom_id, first)))
     }
 
     /// Notes what is to be told of a line; why it cannot be carried out, if it cannot.
@@ -116,4 +130,13 @@ impl Judge {
         }
         None
     }
+}
+
+/// Nothing is stored, but the ids of a large input must be kept somewhere while it is read.
+fn not_kept(error: &StoreError) -> Failure {
+    Failure::internal(
+        "the ids of the lines could not be kept while the file was read",
+        "make room in the folder for temporary files, or name another one with TMPDIR, then run the command again",
+    )
+    .because(error.to_string())
 }

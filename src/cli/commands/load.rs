@@ -92,7 +92,7 @@ fn read(
         let item = item.map_err(|error| unreadable(&error))?;
         let job = judge.judge(item, |job, body| {
             forecast.add(&job.model, body);
-        });
+        })?;
         // Good lines after a bad one are stored too: the store is what finds doubled ids.
         if let Some(job) = job {
             chunk.push(job);

@@ -35,9 +35,10 @@
 //! harvest         ... what must be known of a result's job
 //! requests        what requests share, and who warms the cache for it
 //! disband        ... batches that are taken apart
-//! reader, rows    pages for exports
+//! reader, rows    pages for exports; columns: by their position
 //! groups, slices  sums for reports, in parts of bounded size
 //! health          what doctor asks
+//! seen            ids of an input of which nothing is stored
 //! verify          the invariants, held against every row
 //! ```
 
@@ -50,6 +51,7 @@ mod bounds;
 mod cancel_jobs;
 mod checkpoint;
 mod claim;
+mod columns;
 mod companion;
 mod control;
 mod disband;
@@ -76,6 +78,7 @@ mod record;
 mod replay;
 mod requests;
 mod rows;
+mod seen;
 mod slices;
 mod spool;
 mod spool_files;
@@ -105,6 +108,7 @@ pub use health::place_of;
 pub use load_lock::LoadLock;
 pub use lock::DispatchLock;
 pub use reader::SqliteReader;
+pub use seen::SeenIds;
 pub use spool_files::{Aside, aside, spooled};
 
 use identity::StoreFile;
