@@ -60,7 +60,7 @@ fn in_s(now: Timestamp, seconds: i64) -> Option<Timestamp> {
 }
 
 /// A thousand a minute are 18 s for 300 jobs, of which 64 leave at once; others are faster.
-const AT_THE_TOLD_RATE_S: u64 = 32;
+const AT_THE_TOLD_RATE_S: u64 = 26;
 
 const SILLY: &[Silly] = &[
     Silly {
@@ -257,7 +257,7 @@ fn a_bucket_that_others_empty_is_left_to_them() {
             let (took_s, refused) = three_hundred(service, 64);
             eprintln!("others take {foreign} of {burst_s} s: {took_s} s, {refused} refused");
             assert!(
-                refused <= 110,
+                refused <= 80,
                 "{foreign}, {burst_s} s: {refused} of 300 refused"
             );
         }

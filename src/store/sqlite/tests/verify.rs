@@ -136,7 +136,7 @@ const DAMAGES: &[(&str, &[&str])] = &[
     ),
     (
         "UPDATE jobs SET state = 2 WHERE state = 1",
-        &["tallies", "batches"],
+        &["batches", "tallies"],
     ),
     ("UPDATE runs SET state = 'ended'", &["ended_runs"]),
     (
