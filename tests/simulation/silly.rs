@@ -42,11 +42,19 @@ fn tokens(limit: u64, remaining: u64) -> RateLimits {
     }
 }
 
-/// Nothing is ever left of a large limit.
-pub fn nothing_of_600_000(_: u64, _: Timestamp) -> RateLimits {
+/// Nothing is ever left of a large limit, and yet it is full.
+pub fn nothing_of_600_000(_: u64, now: Timestamp) -> RateLimits {
+    let limit = |limit| {
+        Some(Limit {
+            limit,
+            remaining: 0,
+            full_at: Some(now),
+        })
+    };
     RateLimits {
-        requests: requests(600_000, 0, None).requests,
-        ..tokens(600_000_000, 0)
+        requests: limit(600_000),
+        input_tokens: limit(600_000_000),
+        output_tokens: limit(600_000_000),
     }
 }
 
