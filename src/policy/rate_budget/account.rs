@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::bucket::{Bucket, Told, count};
+use super::bucket::{Bucket, Told};
+use super::numbers::count;
 use super::{Demand, Free};
 use crate::model::{Limit, RateLimits};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::denials::{Denials, Word};
+use super::numbers::{count, seconds_between};
 use crate::model::Limit;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
@@ -272,18 +273,4 @@ fn is_as_good_as_full(limit: &Limit, now: Timestamp) -> bool {
     limit
         .full_at
         .is_some_and(|full_at| full_in(full_at) <= RESET_ROUNDING_S)
-}
-
-/// A count of tokens or requests, which is exact below 2^53.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "limits are far below 2^53, where floating point is exact"
-)]
-pub(super) fn count(number: u64) -> f64 {
-    number as f64
-}
-
-/// Seconds from one time to a later one; zero if it is not later.
-pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
-    to.duration_since(from).as_secs_f64().max(0.0)
 }

@@ -8,7 +8,7 @@
 
 use jiff::Timestamp;
 
-use super::bucket::count;
+use super::numbers::count;
 
 /// So many answers in a row are no chance: a bucket that is truly empty refuses most of them. With ten, a
 /// bucket of output that others share would be overrun now and then.

@@ -16,6 +16,7 @@
 mod account;
 mod bucket;
 mod denials;
+mod numbers;
 mod pacer;
 
 #[cfg(test)]
@@ -31,7 +32,8 @@ use super::model_classes::ModelClasses;
 use crate::clock::add;
 use crate::model::RateLimits;
 use account::{Account, Heard, Marks, When};
-use bucket::{Bucket, count};
+use bucket::Bucket;
+use numbers::count;
 use pacer::Pacer;
 
 /// Our own ceilings are kept over about this many seconds of tokens.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::bucket::count;
 use super::super::denials::{Denials, Word};
+use super::super::numbers::count;
 use super::super::{Ceilings, Demand, Ended, Free, Ticket};
 use super::play::{MIXED, Play, Scene};
 use super::{budget, later, limit, start};
