@@ -44,7 +44,6 @@ pub enum EventKind {
         /// The run is against the simulator.
         simulated: bool,
         /// Money spent before, as a decimal string.
-        #[schemars(with = "String")]
         cost_usd: Pico,
     },
     /// A request of the live lane left. Those of a batch leave together, with `batch_created`.
@@ -86,7 +85,6 @@ pub enum EventKind {
         /// Output tokens.
         output_tokens: u64,
         /// What it cost, as a decimal string; null where no price is known.
-        #[schemars(with = "Option<String>")]
         cost_usd: Option<Pico>,
         /// What the cost rests on, if not on the answer's usage at the price of its model.
         #[serde(default)]
@@ -362,10 +360,8 @@ pub enum EventKind {
         /// The part, in per cent.
         percent: u8,
         /// Money spent so far, as a decimal string.
-        #[schemars(with = "String")]
         spent_usd: Pico,
         /// The budget, as a decimal string.
-        #[schemars(with = "String")]
         budget_usd: Pico,
     },
     /// The budget, and not the concurrency, keeps more requests from being open: all that each can cost

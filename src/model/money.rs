@@ -1,16 +1,19 @@
 //! Money in integers: no rounding, so sums are right to the last digit.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::thousands::thousands;
 
 /// US dollars in units of 10⁻¹² (pico-USD). A cached token in a batch costs fractions of a
-/// nano-dollar, so nothing coarser would be exact. In JSON it is a decimal string.
+/// nano-dollar, so nothing coarser would be exact. In JSON it is a decimal string such as
+/// `"0.0000055"`: most programs read a number as binary floating point and lose digits.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -158,6 +161,21 @@ impl TryFrom<String> for Pico {
     }
 }
 
+impl JsonSchema for Pico {
+    fn schema_name() -> Cow<'static, str> {
+        // What a reader of the schema sees: dollars, however they are counted here.
+        "Usd".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^-?[0-9]+\.[0-9]{2,12}$",
+            "description": "US dollars as a decimal string with every digit."
+        })
+    }
+}
+
 /// What an attempt cost, and what it would have cost otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
@@ -170,6 +188,15 @@ pub struct Cost {
     pub saved_by_cache: Pico,
     /// The model has no known price: `total` is not zero dollars but unknown.
     pub unknown_price: bool,
+}
+
+impl Cost {
+    /// What is known of it. None if nothing is: what was billed is never called zero.
+    #[must_use]
+    pub fn known(&self) -> Option<Pico> {
+        let is_unknown = self.unknown_price && self.total == Pico::ZERO;
+        (!is_unknown).then_some(self.total)
+    }
 }
 
 /// What the cost of an attempt rests on, where that is not the usage which the answer told, at the
@@ -309,7 +336,11 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn reading_undoes_writing(pico: i128) {
-            proptest::prop_assert_eq!(Pico(pico).to_string().parse(), Ok(Pico(pico)));
+            let text = Pico(pico).to_string();
+            proptest::prop_assert_eq!(text.parse(), Ok(Pico(pico)));
+            // A number would lose digits in most programs.
+            let json = serde_json::to_string(&Pico(pico)).unwrap();
+            proptest::prop_assert_eq!(json, format!("\"{text}\""));
         }
 
         #[test]

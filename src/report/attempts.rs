@@ -12,8 +12,7 @@ use super::layout::Layout;
 use super::shape::{self, millis};
 use super::summary::TokenCounts;
 use super::table::{Align, clip, plain};
-use super::usd::{Usd, known_cost};
-use crate::model::{AttemptOutcome, CostBasis, ErrorClass, Lane, RunId};
+use crate::model::{AttemptOutcome, CostBasis, ErrorClass, Lane, Pico, RunId};
 use crate::store::{AttemptRow, Reader};
 
 /// An attempt as `attempts --json` shows it: one object per line, ordered by input line, then `n`.
@@ -63,7 +62,7 @@ pub struct AttemptLine {
     /// What it used.
     pub tokens: TokenCounts,
     /// What it cost; null where no price is known.
-    pub cost_usd: Option<Usd>,
+    pub cost_usd: Option<Pico>,
     /// Its cost is not known: its model has no known price, or its answer told no usage and nothing
     /// bounds its request.
     pub unknown_price: bool,
@@ -74,7 +73,7 @@ pub struct AttemptLine {
     pub price_row: Option<String>,
     /// The most that its request allows, if it may have been billed or told no usage; null if nothing
     /// bounds it, and for any other.
-    pub at_most_usd: Option<Usd>,
+    pub at_most_usd: Option<Pico>,
     /// It may have been billed although no answer says so; `cost_usd` holds what a broken stream
     /// told, and else nothing.
     pub maybe_billed: bool,
@@ -103,11 +102,11 @@ impl From<AttemptRow> for AttemptLine {
             retry_after_ms: row.retry_after.map(millis),
             next_try_at: row.next_try_at,
             tokens: row.tokens.into(),
-            cost_usd: known_cost(&row.cost),
+            cost_usd: row.cost.known(),
             unknown_price: row.cost.unknown_price,
             cost_basis: row.cost_basis,
             price_row: row.price_row,
-            at_most_usd: row.at_most.map(Usd),
+            at_most_usd: row.at_most,
             maybe_billed: row.maybe_billed,
             latency_ms: row.latency.map(millis),
         }
@@ -215,7 +214,7 @@ fn ledger_row(line: &AttemptLine, all_digits: bool) -> Vec<String> {
     let outcome = line.outcome.map_or("open", AttemptOutcome::as_str);
     let cost = line
         .cost_usd
-        .map_or("unknown".to_owned(), |usd| usd.0.shown(all_digits));
+        .map_or("unknown".to_owned(), |usd| usd.shown(all_digits));
     vec![
         line.line.to_string(),
         clip(&plain(&line.custom_id), ID_WIDTH).into_owned(),
@@ -252,7 +251,7 @@ fn said(line: &AttemptLine, all_digits: bool) -> Vec<String> {
         .map(|at| format!("next try {}", shape::rfc3339(at)));
     let billed = line.maybe_billed.then(|| match line.at_most_usd {
         Some(most) => {
-            let most = most.0.shown(all_digits);
+            let most = most.shown(all_digits);
             format!("may have been billed, at most ${most}")
         }
         None => "may have been billed".to_owned(),

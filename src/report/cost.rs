@@ -12,7 +12,6 @@ use super::summary::{
     AttemptSums, CostSums, EstimateQuality, HourSums, LaneSums, ModelSums, PriceTableInfo, Report,
     StatusLook, TokenCounts,
 };
-use super::usd::Usd;
 use crate::model::{AttemptOutcome, CostBasis, ErrorClass, Lane, Pico, Run, Tokens};
 use crate::store::{AttemptGroup, Reader};
 
@@ -52,7 +51,7 @@ pub fn summarise(run: &Run, groups: &[AttemptGroup], price_table_version: &str) 
         attempts: attempt_sums(groups),
         tokens: all.tokens.into(),
         cost_usd: cost_sums(groups),
-        budget_usd: run.options.budget_usd.map(Usd),
+        budget_usd: run.options.budget_usd,
         over_budget_usd: run.options.budget_usd.map(|budget| over(all.cost, budget)),
         cache_hit_rate: hit_rate(&all.tokens),
         by_model: by_model(groups),
@@ -75,13 +74,13 @@ pub(super) fn cost_sums(groups: &[AttemptGroup]) -> CostSums {
     let on = |lane| Sums::of(groups.iter().filter(|group| group.lane == lane)).cost;
     let all = Sums::of(groups);
     CostSums {
-        total: Usd(all.cost),
-        live: Usd(on(Lane::Live)),
-        batch: Usd(on(Lane::Batch)),
-        saved_by_batch: Usd(groups.iter().map(|group| group.cost.saved_by_batch).sum()),
-        saved_by_cache: Usd(all.saved_by_cache),
-        wasted_on_retries: Usd(wasted(groups)),
-        wasted_on_refusals: Usd(refused(groups)),
+        total: all.cost,
+        live: on(Lane::Live),
+        batch: on(Lane::Batch),
+        saved_by_batch: groups.iter().map(|group| group.cost.saved_by_batch).sum(),
+        saved_by_cache: all.saved_by_cache,
+        wasted_on_retries: wasted(groups),
+        wasted_on_refusals: refused(groups),
         unknown_price_attempts: all.unknown_price,
         at_most_attempts: based_on(groups, CostBasis::AtMost),
         saturated_attempts: based_on(groups, CostBasis::Saturated),
@@ -163,7 +162,7 @@ fn attempt_sums(groups: &[AttemptGroup]) -> AttemptSums {
         }
     }
     // A bound that leaves out one attempt would be none.
-    sums.maybe_billed_usd_at_most = (sums.maybe_billed_unbounded == 0).then_some(Usd(at_most));
+    sums.maybe_billed_usd_at_most = (sums.maybe_billed_unbounded == 0).then_some(at_most);
     sums
 }
 
@@ -181,8 +180,8 @@ fn refused(groups: &[AttemptGroup]) -> Pico {
     refused.map(|group| group.cost.total).sum()
 }
 
-fn over(cost: Pico, budget: Pico) -> Usd {
-    Usd((cost - budget).max(Pico::ZERO))
+fn over(cost: Pico, budget: Pico) -> Pico {
+    (cost - budget).max(Pico::ZERO)
 }
 
 #[expect(
@@ -215,8 +214,8 @@ fn by_model(groups: &[AttemptGroup]) -> Vec<ModelSums> {
         attempts: sums.attempts,
         succeeded: sums.succeeded,
         tokens: sums.tokens.into(),
-        cost_usd: Usd(sums.cost),
-        saved_by_cache: Usd(sums.saved_by_cache),
+        cost_usd: sums.cost,
+        saved_by_cache: sums.saved_by_cache,
         unknown_price_attempts: sums.unknown_price,
         price_row: (!rows.is_empty()).then(|| Vec::from_iter(rows).join(", ")),
     });
@@ -229,7 +228,7 @@ fn lane_sums(lane: Lane, sums: &Sums) -> Option<LaneSums> {
         attempts: sums.attempts,
         succeeded: sums.succeeded,
         tokens: TokenCounts::from(sums.tokens),
-        cost_usd: Usd(sums.cost),
+        cost_usd: sums.cost,
     })
 }
 
@@ -249,9 +248,9 @@ mod tests {
         AttemptOutcome, Cost, ErrorClass, EstimateErrors, Indicator, Lane, PageStatus, Pico,
         RunState, Tokens,
     };
+    use crate::report::Report;
     use crate::report::status::ShownState;
     use crate::report::testing::{MemoryReader, run};
-    use crate::report::{Report, Usd};
     use crate::store::{AttemptGroup, EstimateKind, EstimateSums, StatusChange};
 
     fn off_by_a_fifth() -> EstimateErrors {
@@ -324,8 +323,8 @@ mod tests {
             })
     }
 
-    fn sum(amounts: impl Iterator<Item = Usd>) -> Usd {
-        Usd(amounts.map(|usd| usd.0).sum())
+    fn sum(amounts: impl Iterator<Item = Pico>) -> Pico {
+        amounts.sum()
     }
 
     proptest! {
@@ -340,7 +339,7 @@ mod tests {
             prop_assert_eq!(cost.total, sum(report.by_lane.iter().map(|l| l.cost_usd)));
             prop_assert_eq!(cost.saved_by_cache, sum(report.by_model.iter().map(|m| m.saved_by_cache)));
             let kept: Pico = groups.iter().filter(|g| is_of_use(g)).map(|g| g.cost.total).sum();
-            prop_assert_eq!(cost.total.0, cost.wasted_on_retries.0 + kept);
+            prop_assert_eq!(cost.total, cost.wasted_on_retries + kept);
         }
 
         #[test]
@@ -391,7 +390,7 @@ mod tests {
         for (budget, over) in [(None, None), (Some(5), Some(2)), (Some(9), Some(0))] {
             run.options.budget_usd = budget.map(Pico);
             let report = summarise(&run, std::slice::from_ref(&spent), "v");
-            assert_eq!(report.over_budget_usd, over.map(|over| Usd(Pico(over))));
+            assert_eq!(report.over_budget_usd, over.map(Pico));
             assert_eq!(report.cache_hit_rate, Some(0.75));
         }
     }
@@ -408,8 +407,8 @@ mod tests {
             ..group()
         };
         let report = summarise(&run(), &[refused(true), refused(false)], "v");
-        assert_eq!(report.cost_usd.wasted_on_refusals, Usd(Pico(7)));
-        assert_eq!(report.cost_usd.wasted_on_retries, Usd(Pico(7)));
+        assert_eq!(report.cost_usd.wasted_on_refusals, Pico(7));
+        assert_eq!(report.cost_usd.wasted_on_retries, Pico(7));
     }
 
     fn group() -> AttemptGroup {

@@ -25,7 +25,6 @@ mod testing;
 mod tests;
 mod text;
 mod totals;
-mod usd;
 
 pub use attempts::{AttemptLine, write_attempts_json, write_attempts_text};
 pub use batches::{BatchLine, batches_table};
@@ -45,4 +44,3 @@ pub use summary::{
 };
 pub use text::report_text;
 pub use totals::{Totals, TotalsBy, TotalsRow, load_totals, totals_text};
-pub use usd::Usd;

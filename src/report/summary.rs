@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shape;
 use super::status::ShownState;
-use super::usd::Usd;
-use crate::model::{ErrorClass, Indicator, JobCounts, Lane, PageStatus, Tokens};
+use crate::model::{ErrorClass, Indicator, JobCounts, Lane, PageStatus, Pico, Tokens};
 use crate::store::{EstimateSums, HourOfDay, StatusChange};
 
 /// What a run did, what went wrong, and what it cost.
@@ -37,10 +36,10 @@ pub struct Report {
     /// What all attempts cost together.
     pub cost_usd: CostSums,
     /// What the user allows the run to cost; null without a budget.
-    pub budget_usd: Option<Usd>,
+    pub budget_usd: Option<Pico>,
     /// By how much the run cost more than that: what requests in flight cost beyond what had been
     /// reserved for them, or what was spent before the budget was lowered. Null without a budget.
-    pub over_budget_usd: Option<Usd>,
+    pub over_budget_usd: Option<Pico>,
     /// The part of all prompt tokens that was read from the cache, 0 to 1; null before any answer.
     pub cache_hit_rate: Option<f64>,
     /// The same by the model that answered (by the model asked, where none answered), by name.
@@ -174,7 +173,7 @@ pub struct AttemptSums {
     pub maybe_billed: u64,
     /// The most that those may have cost together, by all that their requests allow; null if for one
     /// of them nothing bounds it.
-    pub maybe_billed_usd_at_most: Option<Usd>,
+    pub maybe_billed_usd_at_most: Option<Pico>,
     /// Those of `maybe_billed` that nothing bounds, as their model has no known price or their
     /// request no limit.
     pub maybe_billed_unbounded: u64,
@@ -213,19 +212,19 @@ impl From<Tokens> for TokenCounts {
 #[serde(deny_unknown_fields)]
 pub struct CostSums {
     /// Everything that is known to be charged: `live + batch`.
-    pub total: Usd,
+    pub total: Pico,
     /// Of that, what the live lane cost.
-    pub live: Usd,
+    pub live: Pico,
     /// Of that, what the batch lane cost.
-    pub batch: Usd,
+    pub batch: Pico,
     /// What the batch lane's discount saved.
-    pub saved_by_batch: Usd,
+    pub saved_by_batch: Pico,
     /// What the prompt cache saved; negative where writing it cost more than reading it saved.
-    pub saved_by_cache: Usd,
+    pub saved_by_cache: Pico,
     /// Of the total, what attempts cost that did not bring their job's result.
-    pub wasted_on_retries: Usd,
+    pub wasted_on_retries: Pico,
     /// Part of the total: what answers cost in which the model refused.
-    pub wasted_on_refusals: Usd,
+    pub wasted_on_refusals: Pico,
     /// Attempts by models without a known price. Their cost is not zero but unknown, and in no
     /// sum here.
     pub unknown_price_attempts: u64,
@@ -251,9 +250,9 @@ pub struct ModelSums {
     /// What they used.
     pub tokens: TokenCounts,
     /// What they cost.
-    pub cost_usd: Usd,
+    pub cost_usd: Pico,
     /// What the prompt cache saved.
-    pub saved_by_cache: Usd,
+    pub saved_by_cache: Pico,
     /// Those without a known price.
     pub unknown_price_attempts: u64,
     /// The row of the price table that its cost was made with, by its id; null where none is known.
@@ -274,7 +273,7 @@ pub struct LaneSums {
     /// What they used.
     pub tokens: TokenCounts,
     /// What they cost.
-    pub cost_usd: Usd,
+    pub cost_usd: Pico,
 }
 
 /// Which prices were used.

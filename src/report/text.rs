@@ -13,7 +13,6 @@ use super::layout::Layout;
 use super::status::job_counts;
 use super::summary::{CostSums, HourSums, ModelSums, Report, StatusLook};
 use super::table::{Align, Table, plain};
-use super::usd::Usd;
 use crate::model::{ErrorClass, Pico, Treatment, plural, thousands};
 
 /// The whole report, ended by a newline.
@@ -229,9 +228,9 @@ fn money(report: &Report, layout: Layout) -> String {
 fn cost_rows(report: &Report, all_digits: bool) -> Vec<Vec<String>> {
     let cost: &CostSums = &report.cost_usd;
     let total = or_unknown(cost.total, cost.unknown_price_attempts, all_digits);
-    let unless_zero = |what: &str, usd: Usd| {
-        let shown = usd.0 != Pico::ZERO;
-        shown.then(|| vec![what.to_owned(), usd.0.shown(all_digits)])
+    let unless_zero = |what: &str, usd: Pico| {
+        let shown = usd != Pico::ZERO;
+        shown.then(|| vec![what.to_owned(), usd.shown(all_digits)])
     };
     [
         Some(vec!["total".to_owned(), total]),
@@ -252,18 +251,18 @@ fn cost_rows(report: &Report, all_digits: bool) -> Vec<Vec<String>> {
 }
 
 /// A sum that may leave something out: nothing that was billed is called zero.
-pub(super) fn or_unknown(sum: Usd, unknown: u64, all_digits: bool) -> String {
-    let shown = sum.0.shown(all_digits);
-    match (unknown, sum.0) {
+pub(super) fn or_unknown(sum: Pico, unknown: u64, all_digits: bool) -> String {
+    let shown = sum.shown(all_digits);
+    match (unknown, sum) {
         (0, _) => shown,
         (_, Pico::ZERO) => "UNKNOWN".to_owned(),
         _ => format!("{shown} + UNKNOWN"),
     }
 }
 
-fn cache_row(saved: Usd, all_digits: bool) -> Option<Vec<String>> {
+fn cache_row(saved: Pico, all_digits: bool) -> Option<Vec<String>> {
     let row = |what: &str, amount: Pico| vec![what.to_owned(), amount.shown(all_digits)];
-    match saved.0 {
+    match saved {
         Pico::ZERO => None,
         saved if saved > Pico::ZERO => Some(row("saved by the cache", saved)),
         lost => Some(row(
@@ -352,7 +351,7 @@ fn maybe_billed(report: &Report, all_digits: bool) -> Option<String> {
         n => plural(n, "attempt"),
     };
     let bound = match (sums.maybe_billed_usd_at_most, sums.maybe_billed_unbounded) {
-        (Some(most), _) => format!("at most ${}", most.0.shown(all_digits)),
+        (Some(most), _) => format!("at most ${}", most.shown(all_digits)),
         (None, n) if n == sums.maybe_billed => "nothing bounds for how much".to_owned(),
         (None, n) => format!("for {} of them nothing bounds for how much", thousands(n)),
     };

@@ -215,14 +215,14 @@ fn cells(row: &TotalsRow, all_digits: bool) -> Vec<String> {
         key += " SIMULATED";
     }
     let total = or_unknown(cost.total, cost.unknown_price_attempts, all_digits);
-    let wasted = cost.wasted_on_retries.0 + cost.wasted_on_refusals.0;
+    let wasted = cost.wasted_on_retries + cost.wasted_on_refusals;
     vec![
         key,
         thousands(row.attempts),
-        shown(cost.live.0),
-        shown(cost.batch.0),
-        shown(cost.saved_by_batch.0),
-        shown(cost.saved_by_cache.0),
+        shown(cost.live),
+        shown(cost.batch),
+        shown(cost.saved_by_batch),
+        shown(cost.saved_by_cache),
         shown(wasted),
         total,
     ]
@@ -232,7 +232,6 @@ fn cells(row: &TotalsRow, all_digits: bool) -> Vec<String> {
 mod tests {
     use super::{TotalsBy, load_totals, totals_text};
     use crate::model::{AttemptOutcome, Cost, ErrorClass, Lane, Pico, Tokens};
-    use crate::report::Usd;
     use crate::report::testing::{MemoryReader, run};
     use crate::store::{AttemptGroup, DayGroup};
 
@@ -280,15 +279,12 @@ mod tests {
         runs[1].simulated = true;
         for (by, rows) in [(TotalsBy::Day, 2), (TotalsBy::Model, 2), (TotalsBy::Run, 1)] {
             let totals = load_totals(&reader(), &runs, by).await.unwrap();
-            assert_eq!(
-                totals.total.cost_usd.total,
-                Usd(Pico(33 * Pico::USD.0 / 100))
-            );
+            assert_eq!(totals.total.cost_usd.total, Pico(33 * Pico::USD.0 / 100));
             for all in [&totals.rows, &totals.months] {
                 for simulated in [false, true] {
                     let of = all.iter().filter(|row| row.simulated == simulated);
-                    let sum: Pico = of.map(|row| row.cost_usd.total.0).sum();
-                    assert_eq!(sum, totals.total.cost_usd.total.0, "{by:?}");
+                    let sum: Pico = of.map(|row| row.cost_usd.total).sum();
+                    assert_eq!(sum, totals.total.cost_usd.total, "{by:?}");
                 }
             }
             assert_eq!(totals.rows.len(), 2 * rows, "{by:?}");

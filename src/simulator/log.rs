@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use super::receipt::AnswerUsage;
 
+/// How many characters of a prompt the log keeps.
+pub(super) const LOGGED_PROMPT: usize = 80;
 /// Bodies whose count is kept exactly; beyond twice as many the least recent are forgotten.
 const MAX_BODIES: usize = 1 << 20;
 

@@ -10,33 +10,31 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Response;
 use bytes::Bytes;
-use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::answer::Question;
+use super::arrival::{Arrival, authenticate};
 use super::body_hash::body_hash;
 use super::cache;
+use super::choice::{choose, script};
 use super::dice::{Dice, Purpose};
 use super::errors::ApiError;
-use super::faults::{self, Case, CaseOptions, Script, Venue};
+use super::faults::{Case, CaseOptions, Venue};
 use super::limits::Headers;
-use super::log::LoggedRequest;
+use super::log::{LOGGED_PROMPT, LoggedRequest};
 use super::message::Message;
 use super::models::Model;
 use super::render::{self, Rendered, Scene};
 use super::reply::{Dropped, Reply};
 use super::request::{self, Ask, Endpoint};
 use super::request_limit;
-use super::routes::Arrival;
-use super::server::{RequestInFlight, Shared};
+use super::shared::{RequestInFlight, Shared};
 use super::strict;
 use super::tokens;
 use super::validate::{self, Dialect};
 use super::wire::Cutter;
 
-/// How many characters of a prompt the log keeps.
-pub(super) const LOGGED_PROMPT: usize = 80;
 /// Errors come faster than answers, by this factor.
 const ERROR_SPEED: u32 = 4;
 /// The first event of a stream comes after this part of the latency.
@@ -146,28 +144,6 @@ impl Plan {
     }
 }
 
-/// Checks the credentials: any key will do unless keys are named or it contains `invalid`.
-pub(super) fn authenticate(shared: &Shared, arrival: &Arrival) -> Result<(), ApiError> {
-    let settings = &shared.settings;
-    if !settings.check_auth {
-        return Ok(());
-    }
-    let key = arrival
-        .key()
-        .ok_or_else(|| ApiError::authentication("x-api-key header is required"))?;
-    let accepted = if settings.accepted_keys.is_empty() {
-        !key.contains("invalid")
-    } else {
-        let same = |accepted: &secrecy::SecretString| accepted.expose_secret() == key;
-        settings.accepted_keys.iter().any(same)
-    };
-    if accepted {
-        Ok(())
-    } else {
-        Err(ApiError::authentication("invalid x-api-key"))
-    }
-}
-
 fn read<'a>(
     shared: &Shared,
     arrival: &Arrival,
@@ -185,22 +161,6 @@ fn read<'a>(
     let ask = Ask::read(fields, endpoint)?;
     validate::check(&ask, dialect)?;
     Ok(ask)
-}
-
-pub(super) fn script(ask: &Ask<'_>, body: &[u8]) -> Result<Option<Script>, ApiError> {
-    // Most prompts have none: one search over the raw bytes settles it.
-    if !std::str::from_utf8(body).is_ok_and(Script::may_be_in) {
-        return Ok(None);
-    }
-    let mut texts = ask.turns.iter().flat_map(|turn| turn.content.texts());
-    let found = texts.find_map(Script::find).transpose();
-    found
-        .map(|script| script.map(|script| script.for_requests(ask.model, ask.max_tokens)))
-        .map_err(|reason| {
-            ApiError::invalid(format!(
-                "The simulator cannot read the script in this prompt: {reason}."
-            ))
-        })
 }
 
 fn plan_for(
@@ -332,32 +292,15 @@ fn venue_of(ask: &Ask<'_>) -> Venue {
     }
 }
 
-/// The script's step, or what is drawn.
-pub(super) fn choose(
-    shared: &Shared,
-    script: Option<Script>,
-    venue: Venue,
-    hash: u64,
-    nth: u32,
-) -> Result<(Case, CaseOptions), ApiError> {
-    let settings = &shared.settings;
-    let Some(script) = script else {
-        let case = faults::draw(&settings.faults, settings.seed, hash, nth, venue);
-        return Ok((case, CaseOptions::default()));
-    };
-    let (case, options) = script.step(nth);
-    // A script that cannot work must say so, and not pass for success.
-    case.fits(venue).map_err(ApiError::invalid)?;
-    Ok((case, options))
-}
-
 /// Answers `POST /v1/messages/count_tokens`.
 pub(super) fn count_tokens(shared: &Shared, arrival: &Arrival, body: Option<&Bytes>) -> Reply {
     shared.records.count_call("count_tokens");
     let Some(body) = body else {
         return Reply::page(413, "413 Request Entity Too Large");
     };
-    let headers = match request_limit::admit(shared.count_limit.as_ref(), shared) {
+    let headers = match request_limit::admit(shared.count_limit.as_ref(), &shared.epoch, || {
+        shared.request_id()
+    }) {
         Ok(headers) => headers,
         Err(refused) => return *refused,
     };

@@ -32,11 +32,13 @@
 //! the creation of a batch `takes=2h`, `stall=0.4`, `hidden=2m`, `unlisted=2m`, `cuts=2`.
 
 mod answer;
+mod arrival;
 mod batches;
 mod body_hash;
 mod bucket;
 mod cache;
 mod canned;
+mod choice;
 mod dice;
 mod errors;
 mod faults;
@@ -56,6 +58,7 @@ mod schema;
 mod server;
 mod server_tools;
 mod settings;
+mod shared;
 mod sse;
 mod status_page;
 mod strict;
@@ -63,6 +66,7 @@ mod time;
 mod tokens;
 mod validate;
 mod wire;
+mod world;
 
 pub use batches::{
     BatchItemRecord, BatchProgress, BatchRecord, BatchSettings, ErrorNesting, ItemOutcome, ShortAs,

@@ -10,8 +10,7 @@ use super::dice::whole;
 use super::errors::ApiError;
 use super::limits::{Headers, ORGANIZATION, grouped, whole_seconds};
 use super::reply::Reply;
-use super::server::Shared;
-use super::time::rfc3339_seconds;
+use super::time::{Epoch, rfc3339_seconds};
 
 /// How much quiet time it saves up.
 const BURST: Duration = Duration::from_mins(1);
@@ -36,7 +35,7 @@ impl RequestLimit {
     }
 
     /// How long a call has to wait (zero lets it in), and the headers of the requests family.
-    fn enter(&self, shared: &Shared) -> (Duration, Headers) {
+    fn enter(&self, epoch: &Epoch) -> (Duration, Headers) {
         let now = Instant::now();
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = bucket.get_or_insert_with(|| Bucket::new(self.per_minute, BURST, now));
@@ -46,7 +45,7 @@ impl RequestLimit {
         }
         let full = now.checked_add(bucket.full_in(now)).unwrap_or(now);
         let remaining = whole(bucket.level(now)).to_string();
-        let reset = rfc3339_seconds(shared.epoch.wall_at(full));
+        let reset = rfc3339_seconds(epoch.wall_at(full));
         let headers = vec![
             (
                 "anthropic-ratelimit-requests-limit",
@@ -59,12 +58,17 @@ impl RequestLimit {
     }
 }
 
-/// Lets a call in, with the headers of its answer, or says when to come back.
-pub(super) fn admit(limit: Option<&RequestLimit>, shared: &Shared) -> Result<Headers, Box<Reply>> {
+/// Lets a call in, with the headers of its answer, or says when to come back in a reply that is
+/// given the id which `request_id` draws.
+pub(super) fn admit(
+    limit: Option<&RequestLimit>,
+    epoch: &Epoch,
+    request_id: impl FnOnce() -> String,
+) -> Result<Headers, Box<Reply>> {
     let Some(limit) = limit else {
         return Ok(Headers::new());
     };
-    let (wait, mut headers) = limit.enter(shared);
+    let (wait, mut headers) = limit.enter(epoch);
     if wait.is_zero() {
         return Ok(headers);
     }
@@ -73,7 +77,7 @@ pub(super) fn admit(limit: Option<&RequestLimit>, shared: &Shared) -> Result<Hea
         grouped(limit.per_minute)
     ));
     headers.push(("retry-after", whole_seconds(wait).to_string()));
-    let mut reply = Reply::error(&error, shared.request_id());
+    let mut reply = Reply::error(&error, request_id());
     reply.headers = headers;
     Err(Box::new(reply))
 }

@@ -1,130 +1,29 @@
-//! The server: listening, accepting, shutting down, and what all requests share.
+//! The server: listening, accepting, shutting down.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::batches::{BatchItemRecord, BatchRecord, Board};
-use super::cache::PromptCache;
-use super::dice::{Dice, Purpose};
-use super::limits::Limiter;
-use super::log::{LoggedRequest, Records, SimulatorStats};
-use super::request_limit::RequestLimit;
+use super::batches::{BatchItemRecord, BatchRecord};
+use super::log::{LoggedRequest, SimulatorStats};
 use super::routes;
 use super::settings::SimulatorSettings;
+use super::shared::Shared;
 use super::status_page::ImitatedPage;
-use super::time::Epoch;
 use super::wire::{Cutter, Wire};
 
 /// Connections that wait to be accepted: more than any client here opens at once.
 const BACKLOG: u32 = 4096;
 /// Pause after a failed accept (out of file descriptors), so that the loop does not spin.
 const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(20);
-
-/// What the requests of one simulator share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) settings: SimulatorSettings,
-    pub(super) epoch: Epoch,
-    pub(super) records: Records,
-    pub(super) cache: PromptCache,
-    pub(super) limiter: Option<Limiter>,
-    pub(super) count_limit: Option<RequestLimit>,
-    pub(super) batch_limit: Option<RequestLimit>,
-    pub(super) batches: Board,
-    status_page: Mutex<ImitatedPage>,
-    answered: AtomicU64,
-}
-
-impl Shared {
-    fn new(settings: SimulatorSettings) -> Self {
-        Self {
-            epoch: Epoch::begin(),
-            records: Records::default(),
-            cache: PromptCache::default(),
-            limiter: settings.limits.clone().map(Limiter::new),
-            count_limit: settings.count_tokens_per_minute.map(RequestLimit::new),
-            batch_limit: settings.batches.requests_per_minute.map(RequestLimit::new),
-            batches: Board::default(),
-            status_page: Mutex::new(settings.status_page.clone()),
-            answered: AtomicU64::new(0),
-            settings,
-        }
-    }
-
-    /// A new `request-id`.
-    pub(super) fn request_id(&self) -> String {
-        let count = self.answered.fetch_add(1, Ordering::Relaxed);
-        let mut dice = Dice::new(self.settings.seed, count, 0, Purpose::Identifier);
-        format!("req_011C{}", dice.letters(20))
-    }
-
-    pub(super) fn status_page(&self) -> ImitatedPage {
-        self.status_page
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    pub(super) fn set_status_page(&self, page: ImitatedPage) {
-        *self
-            .status_page
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = page;
-    }
-
-    /// The counters, batches up to this moment included.
-    pub(super) fn stats(&self) -> SimulatorStats {
-        // Batches move on only when somebody looks.
-        self.batches.catch_up(self, Instant::now());
-        self.records.stats()
-    }
-
-    pub(super) fn reset(&self) {
-        self.batches.clear();
-        self.records.reset();
-        self.cache.clear();
-        for limit in self.count_limit.iter().chain(&self.batch_limit) {
-            limit.reset();
-        }
-        if let Some(limiter) = &self.limiter {
-            limiter.reset();
-        }
-    }
-}
-
-/// A Messages request from its arrival to its last byte, or to the moment the client leaves.
-#[derive(Debug)]
-pub(super) struct RequestInFlight {
-    shared: Arc<Shared>,
-    /// How many were open at its arrival, itself included.
-    pub(super) count: usize,
-}
-
-impl RequestInFlight {
-    pub(super) fn enter(shared: &Arc<Shared>) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            count: shared.records.enter(),
-        }
-    }
-}
-
-impl Drop for RequestInFlight {
-    fn drop(&mut self) {
-        self.shared.records.leave();
-    }
-}
 
 /// A running simulator. It stops when it is dropped.
 #[derive(Debug)]

@@ -229,7 +229,7 @@ fn plan(seed: u64, budget: Pico) -> Plan {
 #[test]
 fn at_no_moment_can_what_is_billed_and_what_is_open_exceed_the_budget() {
     let mut halted = 0;
-    for seed in seeds(30) {
+    for seed in seeds(12) {
         let mut rng = Rng::with_seed(seed ^ 0xB0D6);
         let budget = Pico(Pico::USD.0 / 100 * i128::from(rng.u32(300..2_000)));
         let greedy = Greedy::new(seed, seed % 3 == 0);
@@ -245,14 +245,14 @@ fn at_no_moment_can_what_is_billed_and_what_is_open_exceed_the_budget() {
         });
     }
     assert!(
-        halted > 5,
+        halted > 2,
         "the stories end before the money does: {halted}"
     );
 }
 
 #[test]
 fn what_may_have_been_billed_stays_held_over_crashes() {
-    for seed in seeds(20) {
+    for seed in seeds(8) {
         let budget = Pico(Pico::USD.0 * 8);
         let greedy = Greedy::new(seed, false);
         plan(seed, budget).block_on(async |world| {

@@ -14,7 +14,6 @@ use crate::model::{Lane, Pico, SharedPrefix};
 use crate::policy::{Ceilings, Expected, Forecast, PriceTable, money_times, savings};
 use crate::progress::{plural, short_duration, thousands};
 use crate::provider::{MessagesClient, Pair};
-use crate::report::Usd;
 
 /// Counts under way at the same time: the endpoint has a limit of its own, and this is far below it.
 const COUNTS_AT_ONCE: usize = 4;
@@ -39,7 +38,7 @@ pub struct Estimates {
     pub batch: LaneEstimate,
     /// What the cache saves on the live lane by the `cache_control` in the file; negative if it
     /// costs more than it saves. It is in the live cost already.
-    pub saved_by_cache_usd: Usd,
+    pub saved_by_cache_usd: Pico,
     /// What `--cache-prefix auto` would save besides, or saves if it is set. None of it is in the
     /// costs above. Null where it was not looked for.
     pub cache_prefix: Option<CachePrefixEstimate>,
@@ -62,10 +61,10 @@ const UNKNOWN: &str = "unknown";
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LaneEstimate {
     /// Likely, in dollars.
-    pub cost_usd: Usd,
+    pub cost_usd: Pico,
     /// The most that all requests allow: never less than what can be billed. Null if nothing bounds
     /// one of them.
-    pub max_cost_usd: Option<Usd>,
+    pub max_cost_usd: Option<Pico>,
     /// The time that it takes, in seconds: of the live lane by concurrency and ceilings, of a batch
     /// the longest.
     pub time_s: u64,
@@ -80,9 +79,9 @@ pub struct CachePrefixEstimate {
     /// Jobs that would be marked.
     pub jobs: u64,
     /// Saved if everything goes live.
-    pub live_usd: Usd,
+    pub live_usd: Pico,
     /// Saved if everything goes to batches.
-    pub batch_usd: Usd,
+    pub batch_usd: Pico,
 }
 
 /// What the jobs of one model need.
@@ -97,9 +96,9 @@ pub struct ModelEstimate {
     /// Output tokens, likely.
     pub output_tokens: u64,
     /// What they cost on the live lane, likely.
-    pub live_usd: Usd,
+    pub live_usd: Pico,
     /// What they cost in batches, likely.
-    pub batch_usd: Usd,
+    pub batch_usd: Pico,
 }
 
 /// What counting a sample has shown.
@@ -132,18 +131,18 @@ impl Estimates {
             output_tokens: total.output,
             max_output_tokens: total.most_output,
             live: LaneEstimate {
-                cost_usd: Usd(total.live()),
-                max_cost_usd: total.live_most().filter(|_| all_priced).map(Usd),
+                cost_usd: total.live(),
+                max_cost_usd: total.live_most().filter(|_| all_priced),
                 time_s: live_time.as_secs(),
                 limits_known: ceilings != Ceilings::default(),
             },
             batch: LaneEstimate {
-                cost_usd: Usd(total.batch()),
-                max_cost_usd: total.batch_most().filter(|_| all_priced).map(Usd),
+                cost_usd: total.batch(),
+                max_cost_usd: total.batch_most().filter(|_| all_priced),
                 time_s: BATCH_HOURS * 3_600,
                 limits_known: true,
             },
-            saved_by_cache_usd: Usd(total.saved_by_cache),
+            saved_by_cache_usd: total.saved_by_cache,
             cache_prefix: None,
             unknown_price_jobs: total.unknown_price,
             unbounded_jobs: total.unbounded,
@@ -173,7 +172,7 @@ impl Estimates {
             let guessed: Pico = of_each
                 .map(|prefix| savings(prices, prefix, lane, at))
                 .sum();
-            Usd(money_times(guessed, ratio))
+            money_times(guessed, ratio)
         };
         let found = CachePrefixEstimate {
             jobs: prefixes.iter().map(|prefix| prefix.jobs).sum(),
@@ -206,7 +205,7 @@ impl Estimates {
         };
         lines.push(row("LANE", "LIKELY USD", "AT MOST USD", "TIME"));
         let most = |lane: &LaneEstimate| match lane.max_cost_usd {
-            Some(most) => most.0.shown(all_digits),
+            Some(most) => most.shown(all_digits),
             None => self.no_most().to_owned(),
         };
         let of = |lane: &LaneEstimate| (self.likely(lane, all_digits), most(lane));
@@ -214,7 +213,7 @@ impl Estimates {
         lines.push(row("live", &live.0, &live.1, &self.live_time()));
         let batch_time = format!("up to {BATCH_HOURS}h, mostly less than 1h");
         lines.push(row("batch", &batch.0, &batch.1, &batch_time));
-        let saved = self.saved_by_cache_usd.0.0;
+        let saved = self.saved_by_cache_usd.0;
         if saved != 0 {
             let what = if saved > 0 { "saves" } else { "costs" };
             let amount = Pico(saved.abs()).shown(all_digits);
@@ -225,8 +224,8 @@ impl Estimates {
         if let Some(found) = self.cache_prefix.as_ref().filter(|found| found.jobs > 0) {
             lines.push(format!(
                 "  --cache-prefix auto saves about ${} of that live, ${} in batches: {} share long prefixes",
-                found.live_usd.0.shown(all_digits),
-                found.batch_usd.0.shown(all_digits),
+                found.live_usd.shown(all_digits),
+                found.batch_usd.shown(all_digits),
                 plural(found.jobs, "job")
             ));
         }
@@ -242,7 +241,7 @@ impl Estimates {
 
     /// What is likely of a lane. Without a single known price that is nothing, which is not 0.
     fn likely(&self, lane: &LaneEstimate, all_digits: bool) -> String {
-        match lane.cost_usd.0 {
+        match lane.cost_usd {
             Pico::ZERO if self.unknown_price_jobs > 0 => UNKNOWN.to_owned(),
             known => known.shown(all_digits),
         }
@@ -276,7 +275,7 @@ impl Estimates {
     /// One line, for the start of a run.
     pub(super) fn summary(&self, all_digits: bool) -> String {
         let most = match self.live.max_cost_usd {
-            Some(most) => format!("at most ${}", most.0.shown(all_digits)),
+            Some(most) => format!("at most ${}", most.shown(all_digits)),
             None => format!("at most: {}", self.no_most()),
         };
         let likely = |lane: &LaneEstimate| match self.likely(lane, all_digits) {
@@ -306,8 +305,8 @@ fn of_model(model: &str, expected: &Expected) -> ModelEstimate {
         jobs: expected.jobs,
         input_tokens: expected.input,
         output_tokens: expected.output,
-        live_usd: Usd(expected.live()),
-        batch_usd: Usd(expected.batch()),
+        live_usd: expected.live(),
+        batch_usd: expected.batch(),
     }
 }
 

@@ -18,7 +18,6 @@ use super::{ExportCounts, next_page};
 use crate::model::{ErrorClass, JobState, RunId};
 use crate::report::error::{ReportError, Result};
 use crate::report::shape::millis;
-use crate::report::usd::known_cost;
 use crate::store::{Only, Reader, ResultRow};
 use ::csv::Writer;
 
@@ -122,7 +121,9 @@ fn record(row: &ResultRow) -> ([String; COLUMNS], Option<Odd>) {
         tokens.output.to_string(),
         tokens.cache_read.to_string(),
         cache_writes.to_string(),
-        known_cost(&row.cost).map_or(String::new(), |usd| usd.to_string()),
+        row.cost
+            .known()
+            .map_or(String::new(), |usd| usd.to_string()),
         row.latency
             .map_or(String::new(), |latency| millis(latency).to_string()),
         row.line.to_string(),

@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::strict::strict_error;
-use crate::model::{CostBasis, ErrorClass, Lane};
+use crate::model::{CostBasis, ErrorClass, Lane, Pico};
 use crate::report::error::{ReportError, Result};
 use crate::report::shape::millis;
-use crate::report::usd::{Usd, known_cost};
 use crate::store::{ResultBody, ResultRow};
 
 /// One ended job, as `export --format jsonl` writes it.
@@ -68,7 +67,7 @@ pub struct ResultRun<J = serde_json::Value> {
     /// What went wrong, or what marks the success (`truncated`).
     pub error_class: Option<ErrorClass>,
     /// What all its attempts cost together, as far as prices are known; null where none is.
-    pub cost_usd: Option<Usd>,
+    pub cost_usd: Option<Pico>,
     /// Present and true if `cost_usd` leaves out attempts by a model without a known price.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unknown_price: bool,
@@ -99,7 +98,7 @@ impl<'a> ResultLine<Cow<'a, RawValue>> {
                 lane: row.lane,
                 model: row.model.clone(),
                 error_class: row.error_class,
-                cost_usd: known_cost(&row.cost),
+                cost_usd: row.cost.known(),
                 unknown_price: row.cost.unknown_price,
                 cost_basis: row.cost_basis,
                 latency_ms: row.latency.map(millis),

@@ -12,9 +12,9 @@ use super::pack::{Opened, Pack};
 use super::records::{BatchItemRecord, BatchRecord, ItemOutcome};
 use super::timing::Timing;
 use crate::simulator::body_hash::body_hash;
-use crate::simulator::messages::LOGGED_PROMPT;
-use crate::simulator::server::Shared;
+use crate::simulator::log::LOGGED_PROMPT;
 use crate::simulator::validate::Dialect;
+use crate::simulator::world::World;
 
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -81,7 +81,7 @@ impl State {
     }
 
     /// Ends everything that has not ended.
-    fn close(&mut self, outcome: ItemOutcome, shared: &Shared) {
+    fn close(&mut self, outcome: ItemOutcome, world: &World) {
         let open = |item: &&mut Item| !matches!(item.state, ItemState::Ended(_));
         let mut closed = 0;
         for item in self.items.iter_mut().filter(open) {
@@ -90,17 +90,17 @@ impl State {
         }
         self.stuck = 0;
         self.tally[place(outcome)] += closed;
-        shared
+        world
             .records
             .count_items(outcome.as_str(), u64::from(closed));
     }
 
     /// Counts how the item at `index` ended, if it did.
-    fn count(&mut self, index: u32, shared: &Shared) {
+    fn count(&mut self, index: u32, world: &World) {
         match self.item_mut(index).map(|item| item.state) {
             Some(ItemState::Ended(outcome)) => {
                 self.tally[place(outcome)] += 1;
-                shared.records.count_items(outcome.as_str(), 1);
+                world.records.count_items(outcome.as_str(), 1);
             }
             Some(ItemState::Stuck) => self.stuck += 1,
             Some(ItemState::Waiting) | None => {}
@@ -121,9 +121,9 @@ impl Batch {
     }
 
     /// Where its requests are answered.
-    pub(super) fn desk<'a>(&'a self, shared: &'a Shared) -> Desk<'a> {
+    pub(super) fn desk<'a>(&'a self, world: &'a World) -> Desk<'a> {
         Desk {
-            shared,
+            world,
             dialect: Dialect {
                 version: &self.version,
                 beta: !self.beta.is_empty(),
@@ -140,7 +140,7 @@ impl Batch {
     }
 
     /// Does what was due by `now`, at most this many requests. Says whether there is more to do.
-    pub(super) fn advance(&self, shared: &Shared, now: Instant, most: u32) -> bool {
+    pub(super) fn advance(&self, world: &World, now: Instant, most: u32) -> bool {
         let state = &mut *self.state();
         if state.ended_at.is_some() {
             return false;
@@ -149,7 +149,7 @@ impl Batch {
         // Nothing is answered after a batch has expired or was cancelled.
         let due = self.timing.due(now.min(closes));
         let until = due.min(state.done.saturating_add(most));
-        self.work_until(until, state, shared);
+        self.work_until(until, state, world);
         // More is due than one step takes: the caller comes again.
         if until < due {
             return true;
@@ -158,7 +158,7 @@ impl Batch {
             // When the last request was due, and not when somebody looked.
             state.ended_at = Some(self.timing.due_at(self.count.saturating_sub(1)));
         } else if closes <= now {
-            state.close(outcome, shared);
+            state.close(outcome, world);
             state.ended_at = Some(closes);
         }
         false
@@ -174,8 +174,8 @@ impl Batch {
         }
     }
 
-    fn work_until(&self, until: u32, state: &mut State, shared: &Shared) {
-        let desk = self.desk(shared);
+    fn work_until(&self, until: u32, state: &mut State, world: &World) {
+        let desk = self.desk(world);
         while state.done < until {
             let before = state.done;
             let opened: Opened = self.pack.open(self.pack.block_of(before));
@@ -186,7 +186,7 @@ impl Batch {
                 if let Some(item) = state.item_mut(index) {
                     desk.work(item, params, self.timing.due_at(index));
                 }
-                state.count(index, shared);
+                state.count(index, world);
                 state.done = index + 1;
             }
             if state.done == before {
@@ -198,12 +198,12 @@ impl Batch {
     }
 
     /// What tests may know of it.
-    pub(super) fn record(&self, shared: &Shared) -> BatchRecord {
+    pub(super) fn record(&self, world: &World) -> BatchRecord {
         let state = self.state();
         BatchRecord {
             id: self.id.clone(),
-            created_at_ms: shared.epoch.ms_at(self.timing.created),
-            ended_at_ms: state.ended_at.map(|at| shared.epoch.ms_at(at)),
+            created_at_ms: world.epoch.ms_at(self.timing.created),
+            ended_at_ms: state.ended_at.map(|at| world.epoch.ms_at(at)),
             processing_status: state.status().to_owned(),
             requests: self.count,
             succeeded: state.ended_as(ItemOutcome::Succeeded),
@@ -219,7 +219,7 @@ impl Batch {
     }
 
     /// What tests may know of its requests.
-    pub(super) fn item_records(&self, shared: &Shared) -> Vec<BatchItemRecord> {
+    pub(super) fn item_records(&self, world: &World) -> Vec<BatchItemRecord> {
         let state = self.state();
         let mut records = Vec::with_capacity(state.items.len());
         let mut items = state.items.iter();
@@ -239,7 +239,7 @@ impl Batch {
                     body_hash: format!("{:016x}", body_hash(params)),
                     prompt: prompt(params, LOGGED_PROMPT),
                     outcome,
-                    at_ms: at.map(|at| shared.epoch.ms_at(at)),
+                    at_ms: at.map(|at| world.epoch.ms_at(at)),
                 });
             }
         }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::records::{BatchItemRecord, BatchRecord};
-use crate::simulator::server::Shared;
+use crate::simulator::world::World;
 
 /// Requests that are done in one go, before others get a turn at the processor.
 const AT_ONCE: u32 = 200;
@@ -108,34 +108,31 @@ impl Board {
     }
 
     /// Does everything that was due by `now`.
-    pub(in crate::simulator) fn catch_up(&self, shared: &Shared, now: Instant) {
+    pub(in crate::simulator) fn catch_up(&self, world: &World, now: Instant) {
         for batch in self.all() {
-            batch.advance(shared, now, u32::MAX);
+            batch.advance(world, now, u32::MAX);
         }
     }
 
     /// The same, with pauses for others.
-    pub(super) async fn catch_up_gently(&self, shared: &Shared, now: Instant) {
+    pub(super) async fn catch_up_gently(&self, world: &World, now: Instant) {
         for batch in self.all() {
-            while batch.advance(shared, now, AT_ONCE) {
+            while batch.advance(world, now, AT_ONCE) {
                 // A batch of 100,000 requests must not hold up every other answer.
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    pub(in crate::simulator) fn records(&self, shared: &Shared) -> Vec<BatchRecord> {
-        self.catch_up(shared, Instant::now());
-        self.all()
-            .iter()
-            .map(|batch| batch.record(shared))
-            .collect()
+    pub(in crate::simulator) fn records(&self, world: &World) -> Vec<BatchRecord> {
+        self.catch_up(world, Instant::now());
+        self.all().iter().map(|batch| batch.record(world)).collect()
     }
 
-    pub(in crate::simulator) fn item_records(&self, shared: &Shared) -> Vec<BatchItemRecord> {
-        self.catch_up(shared, Instant::now());
+    pub(in crate::simulator) fn item_records(&self, world: &World) -> Vec<BatchItemRecord> {
+        self.catch_up(world, Instant::now());
         let batches = self.all();
-        let items = batches.iter().map(|batch| batch.item_records(shared));
+        let items = batches.iter().map(|batch| batch.item_records(world));
         items.flatten().collect()
     }
 

@@ -12,10 +12,11 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::batch::{Batch, State};
-use super::endpoints::enter;
+use super::entry::enter;
 use super::intake::{Intake, Order};
 use super::object::object;
 use super::timing::Timing;
+use crate::simulator::arrival::Arrival;
 use crate::simulator::body_hash::body_hash;
 use crate::simulator::canned::Canned;
 use crate::simulator::dice::{Dice, Purpose};
@@ -27,8 +28,7 @@ use crate::simulator::limits::{Headers, ORGANIZATION, grouped};
 use crate::simulator::log::LoggedRequest;
 use crate::simulator::render::ERROR_AT_200;
 use crate::simulator::reply::{Dropped, Reply, ReplyBody};
-use crate::simulator::routes::Arrival;
-use crate::simulator::server::Shared;
+use crate::simulator::shared::Shared;
 use crate::simulator::wire::Cutter;
 
 /// A body that has been read to its end.

@@ -9,17 +9,14 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::board::Cursor;
+use super::entry::enter;
 use super::object::object;
 use super::settings::ShortAs;
 use super::{create, results};
+use crate::simulator::arrival::{Arrival, collect, record};
 use crate::simulator::errors::ApiError;
-use crate::simulator::limits::Headers;
-use crate::simulator::messages::authenticate;
 use crate::simulator::reply::{Dropped, Reply};
-use crate::simulator::request_limit;
-use crate::simulator::routes::{self, Arrival};
-use crate::simulator::server::Shared;
-use crate::simulator::validate::Dialect;
+use crate::simulator::shared::Shared;
 use crate::simulator::wire::Cutter;
 
 const ROOT: &str = "/v1/messages/batches";
@@ -94,7 +91,7 @@ pub(in crate::simulator) async fn serve(
     }
     // The body says nothing here, but a client that is not read to the end sees a broken
     // connection.
-    routes::collect(body).await?;
+    collect(body).await?;
     let now = Instant::now();
     shared.batches.catch_up_gently(&shared, now).await;
     let reply = match enter(&shared, arrival) {
@@ -111,21 +108,8 @@ pub(in crate::simulator) async fn serve(
         }
         Err(refused) => *refused,
     };
-    routes::record(&shared, arrival, &reply);
+    record(&shared, arrival, &reply);
     reply.deliver(cutter, || ()).await
-}
-
-/// Lets a call in, or says why not.
-pub(super) fn enter(shared: &Shared, arrival: &Arrival) -> Result<Headers, Box<Reply>> {
-    let refused = |error: &ApiError| Box::new(Reply::error(error, shared.request_id()));
-    // The Batches API words a wrong key in its own way.
-    authenticate(shared, arrival).map_err(|error| match arrival.key() {
-        Some(_) => refused(&ApiError::authentication("API key is invalid.")),
-        None => refused(&error),
-    })?;
-    let headers = request_limit::admit(shared.batch_limit.as_ref(), shared)?;
-    Dialect::of(arrival.header("anthropic-version"), false).map_err(|error| refused(&error))?;
-    Ok(headers)
 }
 
 /// One call and what it needs.

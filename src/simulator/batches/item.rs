@@ -7,14 +7,14 @@ use crate::simulator::answer::{self, Question};
 use crate::simulator::body_hash::body_hash;
 use crate::simulator::cache::CacheUse;
 use crate::simulator::canned::Canned;
+use crate::simulator::choice::{choose, script};
 use crate::simulator::errors::ApiError;
 use crate::simulator::faults::{Act, Break, Case, CaseOptions, ItemTwist, Twist, Venue};
 use crate::simulator::message::Message;
-use crate::simulator::messages::{choose, script};
 use crate::simulator::request::{self, Ask, Endpoint, Fields};
-use crate::simulator::server::Shared;
 use crate::simulator::tokens;
 use crate::simulator::validate::{self, Dialect};
+use crate::simulator::world::World;
 
 /// What is kept of a request beside its parameters: enough to answer it again in the same way.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl From<Verdict> for Answered {
 /// Where the requests of one batch are answered.
 #[derive(Debug)]
 pub(super) struct Desk<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) world: &'a World,
     pub(super) dialect: Dialect<'a>,
     /// The batch's number, and when it was created.
     pub(super) batch: u32,
@@ -100,28 +100,28 @@ impl Desk<'_> {
     }
 
     fn first_answer(&self, item: &mut Item, ask: &Ask<'_>, params: &[u8], due: Instant) -> Verdict {
-        let shared = self.shared;
+        let world = self.world;
         // Requests of a batch run side by side: none sees what another has just written.
-        let cached = if shared.settings.batches.shared_cache {
-            shared.cache.plan(ask, due)
+        let cached = if world.settings.batches.shared_cache {
+            world.cache.plan(ask, due)
         } else {
             let batch = (self.batch, self.created);
-            shared.cache.plan_in_batch(ask, due, batch)
+            world.cache.plan_in_batch(ask, due, batch)
         };
         let hash = body_hash(params);
         // Kept with the item, so that every download of the results tells the same answer.
-        item.nth = shared.records.admitted(hash);
+        item.nth = world.records.admitted(hash);
         // The cache goes on changing; what this answer read of it does not.
         item.cached = cached.tokens();
         let answered = self.answer(ask, params, (hash, item.nth), &cached);
         if let Verdict::Message(message) = &answered.verdict {
-            shared.cache.store_in_batch(&cached, due, self.batch);
+            world.cache.store_in_batch(&cached, due, self.batch);
             // The books of the simulator tell what a client can have read, to be compared with its
             // own.
             let unreadable = [ItemTwist::MissingLine, ItemTwist::UnreadableLine];
             let readable = answered.flaw.is_none_or(|flaw| !unreadable.contains(&flaw));
             let model = ask.model.id;
-            shared.records.book_item(model, &message.usage, readable);
+            world.records.book_item(model, &message.usage, readable);
         }
         answered.verdict
     }
@@ -143,7 +143,7 @@ impl Desk<'_> {
         cached: &CacheUse,
     ) -> Answered {
         let chosen = script(ask, params)
-            .and_then(|script| choose(self.shared, script, Venue::Item, hash, nth));
+            .and_then(|script| choose(self.world, script, Venue::Item, hash, nth));
         let (case, options) = match chosen {
             Ok(chosen) => chosen,
             Err(error) => return Verdict::Error(error).into(),
@@ -153,10 +153,10 @@ impl Desk<'_> {
             prompt_tokens: tokens::of_prompt(ask),
             cached,
             service_tier: "batch",
-            seed: self.shared.settings.seed,
+            seed: self.world.settings.seed,
             body: hash,
             nth,
-            output: self.shared.settings.output,
+            output: self.world.settings.output,
         };
         self.apply(case, &options, &question)
     }
@@ -181,7 +181,7 @@ impl Desk<'_> {
             _ => {
                 let canned = Canned {
                     options,
-                    epoch: &self.shared.epoch,
+                    epoch: &self.world.epoch,
                     model: question.ask.model.id,
                     max_tokens: question.ask.max_tokens,
                 };

@@ -1,7 +1,7 @@
 //! The Message Batches API.
 //!
 //! - [`settings`]: what can be told;
-//! - [`endpoints`] and [`create`]: the calls; [`object`] a batch as they show it;
+//! - [`endpoints`] and [`create`]: the calls; [`entry`] their door; [`object`] a batch as they show it;
 //! - [`envelope`] and [`intake`]: the body of a create call, cut into its entries and checked while it
 //!   arrives; [`pack`]: where they are kept; [`item`]: what each is answered with; [`timing`]: when;
 //! - [`batch`]: the life of one batch; [`board`]: all of them;
@@ -15,6 +15,7 @@ mod batch;
 mod board;
 mod create;
 mod endpoints;
+mod entry;
 mod envelope;
 mod intake;
 mod item;

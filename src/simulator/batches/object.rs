@@ -6,15 +6,15 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::records::ItemOutcome;
 use super::settings::{ShortAs, ToldCounts};
-use crate::simulator::server::Shared;
 use crate::simulator::time::rfc3339_micros;
+use crate::simulator::world::World;
 
 /// The object of a batch as it stands; `host` is where the client asked.
-pub(super) fn object(batch: &Batch, shared: &Shared, host: &str, now: Instant) -> Value {
-    let settings = &shared.settings.batches;
+pub(super) fn object(batch: &Batch, world: &World, host: &str, now: Instant) -> Value {
+    let settings = &world.settings.batches;
     let state = batch.state();
     let time = |at: Instant| {
-        let text = rfc3339_micros(shared.epoch.wall_at(at));
+        let text = rfc3339_micros(world.epoch.wall_at(at));
         if settings.numeric_offset {
             text.replace('Z', "+00:00")
         } else {

@@ -17,7 +17,7 @@ use crate::simulator::errors::ApiError;
 use crate::simulator::faults::ItemTwist;
 use crate::simulator::message::Message;
 use crate::simulator::reply::{BEFORE_CUT, Dropped, Reply, ReplyBody};
-use crate::simulator::server::Shared;
+use crate::simulator::shared::Shared;
 use crate::simulator::wire::Cutter;
 
 const JSON_LINES: &str = "application/x-jsonl";

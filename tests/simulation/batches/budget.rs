@@ -264,18 +264,20 @@ async fn assert_kept(world: &World, budget: Pico) {
 
 #[test]
 fn short_answers_and_then_full_ones_stay_within_the_budget() {
-    type Story = (u64, fn(u64) -> Usage);
+    type Story = (u64, u64, fn(u64) -> Usage);
     // After 200, after 900, after 2,500, from the first one on, and every tenth.
     let stories: [Story; 5] = [
-        (20, |n| used(100, if n < 200 { 10 } else { 2_000 })),
-        (21, |n| used(100, if n < 900 { 10 } else { 2_000 })),
-        (22, |n| used(100, if n < 2_500 { 10 } else { 2_000 })),
-        (23, |_| used(100, 2_000)),
-        (24, |n| used(100, if n % 10 == 0 { 2_000 } else { 10 })),
+        (20, 700, |n| used(100, if n < 200 { 10 } else { 2_000 })),
+        (21, 1_400, |n| used(100, if n < 900 { 10 } else { 2_000 })),
+        (22, 3_200, |n| used(100, if n < 2_500 { 10 } else { 2_000 })),
+        (23, 500, |_| used(100, 2_000)),
+        (24, 4_000, |n| {
+            used(100, if n % 10 == 0 { 2_000 } else { 10 })
+        }),
     ];
-    for (seed, usage) in stories {
+    for (seed, jobs, usage) in stories {
         let budget = Pico(FULL.0 * 300);
-        forced(seed, 4_000, budget)
+        forced(seed, jobs, budget)
             .bodies(long_answers)
             .block_on(async |world| {
                 world.remote.behave(|it| {
