@@ -42,22 +42,6 @@ fn tokens(limit: u64, remaining: u64) -> RateLimits {
     }
 }
 
-/// Nothing is ever left of a large limit, and yet it is full.
-pub fn nothing_of_600_000(_: u64, now: Timestamp) -> RateLimits {
-    let limit = |limit| {
-        Some(Limit {
-            limit,
-            remaining: 0,
-            full_at: Some(now),
-        })
-    };
-    RateLimits {
-        requests: limit(600_000),
-        input_tokens: limit(600_000_000),
-        output_tokens: limit(600_000_000),
-    }
-}
-
 /// A number that changes from answer to answer for no reason.
 fn any(number: u64, below: u64) -> u64 {
     fastrand::Rng::with_seed(number).u64(..below)
