@@ -2,13 +2,13 @@
 //! and `check` judge by it alike, so both list the same problems, and all of them.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use super::budget::Budgeted;
 use super::lanes::{Lanes, Remark, Told};
 use crate::cli::failure::Failure;
 use crate::input::{Item, LineError, LineNote, Problems};
 use crate::model::{JsonView, NewJob};
-use crate::store::StoreError;
 use crate::store::sqlite::SeenIds;
 
 /// Remarks that are kept with their places; the rest is counted.
@@ -133,7 +133,7 @@ impl Judge {
 }
 
 /// Nothing is stored, but the ids of a large input must be kept somewhere while it is read.
-fn not_kept(error: &StoreError) -> Failure {
+fn not_kept(error: &io::Error) -> Failure {
     Failure::internal(
         "the ids of the lines could not be kept while the file was read",
         "make room in the folder for temporary files, or name another one with TMPDIR, then run the command again",

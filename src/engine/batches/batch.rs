@@ -296,7 +296,9 @@ impl LocalBatch {
 
     /// The seconds to its next poll while it is so young that they are fewer than `poll_min`.
     fn wait_while_young(&self, view: &View, now: Timestamp) -> Option<f64> {
-        let age = now.duration_since(self.young_since?).as_secs_f64();
+        // A clock that was set back would keep it young for as long.
+        let since = self.young_since.filter(|since| *since <= now)?;
+        let age = now.duration_since(since).as_secs_f64();
         let least = view.settings.poll_min.as_secs_f64() * view.scale;
         let wait = (least * FIRST_POLL).max(age * OF_ITS_AGE);
         (wait < least).then_some(wait)

@@ -81,6 +81,15 @@ fn a_poll_that_fails_is_not_repeated_early() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_keeps_no_batch_young() {
+    let (view, mut rng) = (view(), Rng::with_seed(1));
+    let mut batch = LocalBatch::found(row(BatchState::Open), false);
+    batch.poll_anew(&view, add(start(), Duration::from_hours(1)), &mut rng);
+    batch.poll_later(&view, None, start(), &mut rng);
+    assert!(seconds_until(batch.due, start()) >= 9.0);
+}
+
+#[test]
 fn a_batch_that_an_earlier_dispatch_left_is_polled_at_once_and_then_as_ever() {
     let (view, mut rng) = (view(), Rng::with_seed(1));
     let mut batch = LocalBatch::found(row(BatchState::Open), false);

@@ -1,9 +1,8 @@
 //! Ids that have been seen, where nothing is stored.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use std::io;
 
-use super::errors::explain;
-use crate::store::Result;
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// A database without a name is SQLite's own temporary file: it is there for this connection alone, is made
 /// when the cache does not hold it any more, and is gone with the process, however that ends. Nothing of
@@ -28,13 +27,13 @@ impl SeenIds {
     /// # Errors
     ///
     /// When SQLite has no memory left.
-    pub fn new() -> Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open("")?;
             connection.execute_batch(SET_UP)?;
             Ok(connection)
         };
-        let connection = open().map_err(|error| explain(&std::env::temp_dir(), &error))?;
+        let connection = open().map_err(io::Error::other)?;
         Ok(Self { connection })
     }
 
@@ -43,7 +42,7 @@ impl SeenIds {
     /// # Errors
     ///
     /// When the folder for temporary files has no room, or cannot be written.
-    pub fn see(&mut self, custom_id: &str, line: u64) -> Result<Option<u64>> {
+    pub fn see(&mut self, custom_id: &str, line: u64) -> io::Result<Option<u64>> {
         let see = || -> rusqlite::Result<Option<u64>> {
             let mut insert = self
                 .connection
@@ -56,7 +55,7 @@ impl SeenIds {
                 .prepare_cached("SELECT line FROM seen WHERE custom_id = ?1")?;
             first.query_row([custom_id], |row| row.get(0)).optional()
         };
-        see().map_err(|error| explain(&std::env::temp_dir(), &error))
+        see().map_err(io::Error::other)
     }
 }
 
