@@ -10,10 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::metered::{Metered, Service};
 use crate::world::World;
 
+/// What headers say of the answer of that number at that time.
+type Says = fn(u64, Timestamp) -> RateLimits;
+
 /// What such headers say, and how long 300 jobs of a second may take beside them.
 struct Silly {
     name: &'static str,
-    says: fn(u64, Timestamp) -> RateLimits,
+    says: Says,
     most_s: u64,
 }
 
@@ -47,8 +50,8 @@ fn any(number: u64, below: u64) -> u64 {
     fastrand::Rng::with_seed(number).u64(..below)
 }
 
-fn in_s(now: Timestamp, seconds: i64) -> Option<Timestamp> {
-    Some(now + SignedDuration::from_secs(seconds))
+fn in_s(now: Timestamp, seconds: i64) -> Timestamp {
+    now + SignedDuration::from_secs(seconds)
 }
 
 /// A thousand a minute are 18 s for 300 jobs, of which 64 leave at once; others are faster.
@@ -62,22 +65,22 @@ const SILLY: &[Silly] = &[
     },
     Silly {
         name: "nothing is ever left, and it is full in a minute",
-        says: |_, now| requests(1_000, 0, in_s(now, 60)),
+        says: |_, now| requests(1_000, 0, Some(in_s(now, 60))),
         most_s: AT_THE_TOLD_RATE_S,
     },
     Silly {
         name: "nothing is left, and yet it is full now",
-        says: |_, now| requests(1_000, 0, in_s(now, 0)),
+        says: |_, now| requests(1_000, 0, Some(in_s(now, 0))),
         most_s: AT_THE_TOLD_RATE_S,
     },
     Silly {
         name: "nothing is left, and it was full long ago",
-        says: |_, now| requests(1_000, 0, in_s(now, -1_000_000)),
+        says: |_, now| requests(1_000, 0, Some(in_s(now, -1_000_000))),
         most_s: AT_THE_TOLD_RATE_S,
     },
     Silly {
         name: "nothing is left, and it is full in a hundred years",
-        says: |_, now| requests(1_000, 0, in_s(now, 3_155_760_000)),
+        says: |_, now| requests(1_000, 0, Some(in_s(now, 3_155_760_000))),
         most_s: AT_THE_TOLD_RATE_S,
     },
     Silly {
@@ -192,7 +195,7 @@ fn headers_that_deny_what_is_given_bring_no_run_to_a_crawl() {
 #[test]
 fn headers_that_deny_what_is_given_slow_down_no_run_that_asks_for_little() {
     for (name, remaining) in [("nothing", 0), ("a few", 40)] {
-        let says: fn(u64, Timestamp) -> RateLimits = match remaining {
+        let says: Says = match remaining {
             0 => |_, _| requests(1_000, 0, None),
             _ => |_, _| requests(1_000, 40, None),
         };
@@ -213,7 +216,7 @@ fn headers_that_deny_what_is_given_slow_down_no_run_that_asks_for_little() {
 /// be.
 #[test]
 fn a_limit_that_is_real_holds_although_its_headers_are_silly() {
-    let rows: [(&str, fn(u64, Timestamp) -> RateLimits); 2] = [
+    let rows: [(&str, Says); 2] = [
         ("the limit is told", |_, _| requests(600, 0, None)),
         ("ten times the limit is told", |_, _| {
             requests(6_000, 0, None)

@@ -59,7 +59,7 @@ fn a_batch_that_takes_a_second_is_polled_soon() {
         (Duration::from_secs(1), Duration::from_secs(10), 6),
         (Duration::from_secs(3), Duration::ZERO, 11),
         (Duration::from_secs(3), Duration::from_secs(10), 20),
-        (Duration::from_secs(60), Duration::ZERO, 105),
+        (Duration::from_mins(1), Duration::ZERO, 105),
     ] {
         World::of_both_lanes(2)
             .jobs(30)
