@@ -44,6 +44,8 @@ mod refusals;
 mod rival;
 #[path = "simulation/second.rs"]
 mod second;
+#[path = "simulation/silly.rs"]
+mod silly;
 #[path = "simulation/tail.rs"]
 mod tail;
 #[path = "simulation/whole.rs"]

@@ -7,7 +7,6 @@
 //! API to judge. It does not store anything and does not know whether a run exists.
 
 mod body_builder;
-mod duplicates;
 mod error;
 mod fields;
 mod fingerprint;
@@ -27,7 +26,6 @@ mod suggest;
 mod values;
 
 pub use body_builder::{DEFAULT_MAX_TOKENS, MAX_BODY_BYTES};
-pub use duplicates::DuplicateFinder;
 pub use error::{Compression, OpenError, ReadError};
 pub use fingerprint::fingerprint;
 pub use line_error::LineError;

@@ -29,7 +29,7 @@ pub enum Item {
 /// Iterates over the lines of a source. Blank lines give nothing. After an `Err` nothing follows.
 ///
 /// It does not look for `custom_id`s that come twice: the store does so when it loads a run, and
-/// [`DuplicateFinder`](super::DuplicateFinder) where nothing is stored.
+/// [`SeenIds`](crate::store::sqlite::SeenIds) where nothing is stored.
 pub struct JobReader {
     lines: Lines,
     defaults: Defaults,

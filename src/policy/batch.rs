@@ -10,9 +10,10 @@ use crate::model::batch::MAX_BATCH_REQUESTS;
 pub struct BatchSettings {
     /// Requests in one batch, from 1 to [`MAX_BATCH_REQUESTS`].
     pub size: u32,
-    /// A batch is looked at this long after it was created, and then ever more rarely.
+    /// The time between two polls of a batch, which grows from poll to poll; the first ones come sooner,
+    /// the very first after a fifth of it.
     pub poll_min: Duration,
-    /// The longest time between two looks; never shorter than `poll_min`.
+    /// The longest time between two polls; never shorter than `poll_min`.
     pub poll_max: Duration,
     /// How long a batch whose create answer was lost is looked for before it is created again.
     pub uncertain_for: Duration,

@@ -11,29 +11,42 @@ use crate::model::{Limit, RateLimits};
 /// Clocks that agree so far are taken to agree: the server's is told in whole seconds.
 const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
+/// Counts of tokens are rounded to thousands, so a full bucket may seem to hold a little more than it does.
+const TOKEN_ROUNDING: u64 = 1_000;
+
 /// The limits that these headers tell, of an answer that began at `began` by our clock. A reset is
 /// read by the answer's own `date`, should its clock and ours disagree. A family counts only if both its limit and what remains are
-/// numbers; a limit of zero tells nothing that could be paced by.
+/// numbers; a limit of zero, or one that is smaller than what is left of it, tells nothing that could be paced
+/// by.
 #[must_use]
 pub fn rate_limits(headers: HeaderView<'_>, began: Timestamp) -> RateLimits {
     let ahead = headers.date().map(|date| date.duration_since(began));
     // Times of the headers are the server's; a clock that is off here would shift every wait.
     let skew = ahead.filter(|ahead| ahead.abs() > TOLERATED_SKEW);
-    let family = |name| family(headers, name, skew.unwrap_or_default());
+    let family = |name, rounding| family(headers, name, rounding, skew.unwrap_or_default());
     RateLimits {
-        requests: family("requests"),
-        input_tokens: family("input-tokens"),
-        output_tokens: family("output-tokens"),
+        requests: family("requests", 0),
+        input_tokens: family("input-tokens", TOKEN_ROUNDING),
+        output_tokens: family("output-tokens", TOKEN_ROUNDING),
     }
 }
 
-fn family(headers: HeaderView<'_>, name: &str, skew: SignedDuration) -> Option<Limit> {
+fn family(
+    headers: HeaderView<'_>,
+    name: &str,
+    rounding: u64,
+    skew: SignedDuration,
+) -> Option<Limit> {
     let field = |suffix| headers.get(&format!("anthropic-ratelimit-{name}-{suffix}"));
-    // A limit of zero would mean to wait for ever.
-    let limit = field("limit")?.parse().ok().filter(|limit| *limit > 0)?;
+    let number = |suffix| field(suffix)?.parse::<u64>().ok();
+    let (limit, remaining) = (number("limit")?, number("remaining")?);
+    // A limit of zero would mean to wait for ever, and one of ten of which a thousand are left is none.
+    if limit == 0 || remaining > limit.saturating_add(rounding) {
+        return None;
+    }
     Some(Limit {
         limit,
-        remaining: field("remaining")?.parse().ok()?,
+        remaining,
         full_at: field("reset")
             .and_then(|text| text.parse::<Timestamp>().ok())
             .and_then(|at| at.checked_sub(skew).ok()),
@@ -121,6 +134,15 @@ mod tests {
             [("requests-limit", "10"), ("requests-remaining", "1.5")],
             [("requests-limit", "0"), ("requests-remaining", "0")],
             [("requests-limit", "10"), ("requests-reset", "1")],
+            [("requests-remaining", "9"), ("requests-reset", "1")],
+            [("requests-limit", "-1"), ("requests-remaining", "9")],
+            [("requests-limit", "1e3"), ("requests-remaining", "9")],
+            [("requests-limit", ""), ("requests-remaining", "9")],
+            [("requests-limit", "10"), ("requests-remaining", "11")],
+            [
+                ("input-tokens-limit", "1500"),
+                ("input-tokens-remaining", "3000"),
+            ],
             [
                 ("requests-limit", "99999999999999999999"),
                 ("requests-remaining", "9"),
@@ -134,5 +156,10 @@ mod tests {
             ("requests-reset", "tomorrow"),
         ]);
         assert_eq!(kept.requests.unwrap().full_at, None);
+        let rounded = read(&[
+            ("output-tokens-limit", "1500"),
+            ("output-tokens-remaining", "2000"),
+        ]);
+        assert_eq!(rounded.output_tokens.unwrap().remaining, 2_000);
     }
 }

@@ -34,8 +34,8 @@ pub struct Service {
     pub overloaded_first: f64,
     /// Refuses what comes while so many are open, without a word of limits.
     pub most_open: Option<usize>,
-    /// Headers say that nothing is left, whatever is.
-    pub says_nothing_is_left: bool,
+    /// Headers say this of the answer of that number at that time, whatever is true.
+    pub says: Option<fn(u64, Timestamp) -> RateLimits>,
     /// What another client takes of each bucket, as a part of the rate.
     pub foreign: f64,
     pub latency_ms: std::ops::Range<u64>,
@@ -55,7 +55,7 @@ impl Default for Service {
             overloaded: 0.0,
             overloaded_first: 0.0,
             most_open: None,
-            says_nothing_is_left: false,
+            says: None,
             foreign: 0.0,
             latency_ms: 500..2_000,
             seed: 0,
@@ -301,6 +301,9 @@ impl Metered {
 
     fn limits(&self, state: &mut State, now: Instant) -> RateLimits {
         let wall = self.wall + (now - self.origin);
+        if let Some(says) = self.service.says {
+            return says(u64::try_from(state.seen.len()).unwrap(), wall);
+        }
         let told = |bucket: &mut Bucket, rounding: f64| {
             let level = bucket.level(now);
             let full_in = (bucket.capacity - level) / bucket.per_second;
@@ -312,11 +315,7 @@ impl Metered {
             let whole = |number: f64| number.round() as u64;
             Some(Limit {
                 limit: whole(bucket.per_second * 60.0),
-                remaining: if self.service.says_nothing_is_left {
-                    0
-                } else {
-                    whole((level.max(0.0) / rounding).round() * rounding)
-                },
+                remaining: whole((level.max(0.0) / rounding).round() * rounding),
                 full_at: Some(wall + Duration::from_secs_f64(full_in.max(0.0).floor())),
             })
         };

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claude_run::engine::Ending;
+use claude_run::model::{Limit, RateLimits};
 use fastrand::Rng;
+use jiff::Timestamp;
 
 use crate::metered::{Metered, Service};
 use crate::rival;
@@ -96,6 +98,22 @@ fn unlimited(latency_ms: std::ops::Range<u64>) -> Service {
         tells: false,
         latency_ms,
         ..Service::default()
+    }
+}
+
+/// Nothing is ever left of a large limit, and yet it is full.
+fn nothing_is_left(_: u64, now: Timestamp) -> RateLimits {
+    let limit = |limit| {
+        Some(Limit {
+            limit,
+            remaining: 0,
+            full_at: Some(now),
+        })
+    };
+    RateLimits {
+        requests: limit(600_000),
+        input_tokens: limit(600_000_000),
+        output_tokens: limit(600_000_000),
     }
 }
 
@@ -211,7 +229,7 @@ fn where_nobody_tells() -> Vec<Story> {
             jobs: 400,
             slots: 64,
             service: Service {
-                says_nothing_is_left: true,
+                says: Some(nothing_is_left),
                 tells: true,
                 ..unlimited(200..1_000)
             },

@@ -101,7 +101,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
         preflight: preflight::preflight(&ctx.settings, &prices, to, now)?,
         is_strict: args.strict,
     };
-    let judge = Judge::alone(source.name(), measures);
+    let judge = Judge::alone(source.name(), measures)?;
     let gathered = Gathered {
         census: Census::new(prices.clone(), now),
         forecast: Forecast::new(
@@ -209,7 +209,7 @@ fn read(
     while let Some(item) = reader.next() {
         let item = item.map_err(|error| load::unreadable(&error))?;
         let place = |path: &[JsonStep]| reader.column_of(path);
-        let Some(job) = judge.judge(item, place, |job, body| gathered.add(job, body)) else {
+        let Some(job) = judge.judge(item, place, |job, body| gathered.add(job, body))? else {
             continue;
         };
         checked.jobs += 1;

@@ -2,12 +2,15 @@
 //! and `check` judge by it alike, so both list the same problems, and all of them.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use super::budget::Budgeted;
 use super::lanes::{Lanes, Remark, Told};
-use crate::input::{DuplicateFinder, Item, LineError, LineNote, Problems};
+use crate::cli::failure::Failure;
+use crate::input::{Item, LineError, LineNote, Problems};
 use crate::model::{JsonStep, JsonView, NewJob};
 use crate::policy::Preflight;
+use crate::store::sqlite::SeenIds;
 
 /// Remarks that are kept with their places; the rest is counted.
 const MAX_KEPT: usize = 1_000;
@@ -18,7 +21,7 @@ pub(super) struct Judge {
     /// How the jobs fit into the budget, if there is one.
     pub(super) budget: Option<Budgeted>,
     /// `None` where the store looks for doubled ids.
-    seen: Option<DuplicateFinder>,
+    seen: Option<SeenIds>,
     pub(super) problems: Problems,
     preflight: Preflight,
     /// What the API is known to refuse is a problem, and not only told.
@@ -59,11 +62,11 @@ pub(super) struct Measures {
 
 impl Judge {
     /// One that looks for doubled ids itself, because nothing is stored.
-    pub(super) fn alone(name: &str, measures: Measures) -> Self {
-        Self {
-            seen: Some(DuplicateFinder::new()),
+    pub(super) fn alone(name: &str, measures: Measures) -> Result<Self, Failure> {
+        Ok(Self {
+            seen: Some(SeenIds::new().map_err(|error| not_kept(&error))?),
             ..Self::beside_the_store(name, measures)
-        }
+        })
     }
 
     /// One whose good lines are all stored, bad lines or not: the store finds doubled ids, for sure and
@@ -89,31 +92,36 @@ impl Judge {
         item: Item,
         column_of: impl Fn(&[JsonStep]) -> usize,
         gather: impl FnOnce(&NewJob, &JsonView<'_>),
-    ) -> Option<NewJob> {
+    ) -> Result<Option<NewJob>, Failure> {
         let (job, about) = match item {
             Item::Job { job, notes } => (job, notes),
             Item::Bad(error) => {
                 self.problems.push(error);
-                return None;
+                return Ok(None);
             }
         };
         let body = job.body.view();
-        let refused = self.remark(&job, &body, &about);
-        let refused = refused
-            .or_else(|| self.doubled(&job))
-            .or_else(|| self.foresee(&job, &body, column_of));
+        let refused = match self.remark(&job, &body, &about) {
+            Some(refused) => Some(refused),
+            None => self.doubled(&job)?,
+        };
+        let refused = refused.or_else(|| self.foresee(&job, &body, column_of));
         if let Some(refused) = refused {
             self.problems.push(refused);
-            return None;
+            return Ok(None);
         }
         gather(&job, &body);
         drop(body);
-        Some(job)
+        Ok(Some(job))
     }
 
-    fn doubled(&mut self, job: &NewJob) -> Option<LineError> {
-        let first = self.seen.as_mut()?.see(&job.custom_id, job.line)?;
-        Some(LineError::duplicate_id(job.line, &job.custom_id, first))
+    fn doubled(&mut self, job: &NewJob) -> Result<Option<LineError>, Failure> {
+        let Some(seen) = &mut self.seen else {
+            return Ok(None);
+        };
+        let first = seen.see(&job.custom_id, job.line);
+        let first = first.map_err(|error| not_kept(&error))?;
+        Ok(first.map(|first| LineError::duplicate_id(job.line, &job.custom_id, first)))
     }
 
     /// Notes what is to be told of a line; why it cannot be carried out, if it cannot.
@@ -188,4 +196,13 @@ impl Judge {
             });
         }
     }
+}
+
+/// Nothing is stored, but the ids of a large input must be kept somewhere while it is read.
+fn not_kept(error: &io::Error) -> Failure {
+    Failure::internal(
+        "the ids of the lines could not be kept while the file was read",
+        "make room in the folder for temporary files, or name another one with TMPDIR, then run the command again",
+    )
+    .because(error.to_string())
 }

@@ -93,7 +93,7 @@ fn read(
         let place = |path: &[JsonStep]| reader.column_of(path);
         let job = judge.judge(item, place, |job, body| {
             forecast.add(&job.model, body);
-        });
+        })?;
         // Good lines after a bad one are stored too: the store is what finds doubled ids.
         if let Some(job) = job {
             chunk.push(job);

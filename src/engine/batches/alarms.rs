@@ -21,6 +21,11 @@ impl Alarms {
         };
     }
 
+    /// A call of another kind went well: somebody answers, but it says nothing of what was refused.
+    pub(super) fn heard_otherwise(&mut self) {
+        self.went_well = true;
+    }
+
     /// Calls have gone well lately.
     pub(super) fn is_calm(self) -> bool {
         self.went_well
@@ -52,5 +57,16 @@ mod tests {
         assert_eq!([(); 2].map(|()| alarms.raised()), [false; 2]);
         alarms.calmed();
         assert!(!alarms.raised(), "what went well between ends the row");
+    }
+
+    #[test]
+    fn what_goes_well_of_another_kind_ends_no_row() {
+        let mut alarms = Alarms::default();
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            alarms.heard_otherwise();
+            told.push(alarms.raised());
+        }
+        assert_eq!(told, [false, false, true]);
     }
 }

@@ -18,6 +18,11 @@ use crate::store::{BatchRow, RESULTS_KEPT_FOR};
 
 /// Each wait between two polls is this many times the one before.
 const BACKOFF: f64 = 1.5;
+/// The first poll of a batch comes after this part of `poll_min`: a small one may take seconds.
+const FIRST_POLL: f64 = 0.2;
+/// While it is young, it is polled again when it has taken longer by this part of its age: so it is known
+/// soon that it has ended, measured by what it took, and with few polls.
+const OF_ITS_AGE: f64 = 0.5;
 /// Waits are spread by up to this part of themselves, so that batches are not polled in step.
 const JITTER: f64 = 0.1;
 
@@ -62,6 +67,8 @@ pub(super) struct LocalBatch {
     pub(super) due: Timestamp,
     /// Polls or tries in a row that brought nothing new: the place in the backoff.
     idle_polls: u32,
+    /// When polls of it began anew; none once one has failed, or before it is polled at all.
+    young_since: Option<Timestamp>,
     /// The jobs that it is to hold; `None`: all that wait.
     pub(super) only: Option<Vec<JobId>>,
     /// It is to be disbanded, whatever its state.
@@ -102,6 +109,7 @@ impl LocalBatch {
             row,
             due: Timestamp::MIN,
             idle_polls: 0,
+            young_since: None,
             only,
             disband: None,
             lost_at: None,
@@ -258,10 +266,42 @@ impl LocalBatch {
         self.again_at_once();
     }
 
-    /// Polls of it begin anew.
+    /// It is due at once, and the waits after that begin anew.
     pub(super) fn again_at_once(&mut self) {
         self.due = Timestamp::MIN;
         self.idle_polls = 0;
+        self.young_since = None;
+    }
+
+    /// It stands anew, so polls of it begin anew: early, then rarer.
+    pub(super) fn poll_anew(&mut self, view: &View, now: Timestamp, rng: &mut Rng) {
+        self.again_at_once();
+        self.young_since = Some(now);
+        self.poll_later(view, None, now, rng);
+    }
+
+    /// A poll went well and it has not ended: the next one comes at least `hint` from now.
+    pub(super) fn poll_later(
+        &mut self,
+        view: &View,
+        hint: Option<Duration>,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) {
+        match self.wait_while_young(view, now) {
+            Some(seconds) => self.wait(seconds, view, hint, now, rng),
+            None => self.back_off(view, hint, now, rng),
+        }
+    }
+
+    /// The seconds to its next poll while it is so young that they are fewer than `poll_min`.
+    fn wait_while_young(&self, view: &View, now: Timestamp) -> Option<f64> {
+        // A clock that was set back would keep it young for as long.
+        let since = self.young_since.filter(|since| *since <= now)?;
+        let age = now.duration_since(since).as_secs_f64();
+        let least = view.settings.poll_min.as_secs_f64() * view.scale;
+        let wait = (least * FIRST_POLL).max(age * OF_ITS_AGE);
+        (wait < least).then_some(wait)
     }
 
     /// It is to be disbanded.
@@ -272,7 +312,7 @@ impl LocalBatch {
         });
     }
 
-    /// The next poll, later each time, at least `hint` from now.
+    /// The next poll or try, later each time, at least `hint` from now.
     pub(super) fn back_off(
         &mut self,
         view: &View,
@@ -284,9 +324,21 @@ impl LocalBatch {
         let steps = i32::try_from(self.idle_polls.min(64)).unwrap_or(64);
         let grown = settings.poll_min.as_secs_f64() * BACKOFF.powi(steps);
         let own = grown.min(settings.poll_max.as_secs_f64()) * view.scale;
-        let spread = own * (1.0 + JITTER * (2.0 * rng.f64() - 1.0));
-        let own = Duration::try_from_secs_f64(spread).unwrap_or(settings.poll_max);
         self.idle_polls += 1;
+        self.young_since = None;
+        self.wait(own, view, hint, now, rng);
+    }
+
+    fn wait(
+        &mut self,
+        seconds: f64,
+        view: &View,
+        hint: Option<Duration>,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) {
+        let spread = seconds * (1.0 + JITTER * (2.0 * rng.f64() - 1.0));
+        let own = Duration::try_from_secs_f64(spread).unwrap_or(view.settings.poll_max);
         let hint = hint.unwrap_or_default().min(LONGEST_HINT);
         self.due = add(now, hint.max(own));
     }
@@ -325,3 +377,7 @@ impl LocalBatch {
             .is_some_and(|since| add(since, patience) <= now)
     }
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

@@ -43,6 +43,8 @@ pub(super) struct Coordinator {
     pub(super) gate: RunGate,
     pub(super) absence: Absence,
     pub(super) alarms: Alarms,
+    /// The same of create calls alone: a poll goes well with a key that may buy nothing, or without credit.
+    pub(super) create_alarms: Alarms,
     pub(super) pace: CreatePace,
     pub(super) suspects: Suspects,
     pub(super) live: LiveView,
@@ -69,6 +71,7 @@ impl Coordinator {
             gate: RunGate::new(settings, run.answered),
             absence: Absence::new(rows),
             alarms: Alarms::default(),
+            create_alarms: Alarms::default(),
             pace: CreatePace::new(),
             suspects: Suspects::default(),
             live: LiveView::default(),
@@ -121,6 +124,7 @@ impl Coordinator {
     /// A call of the API was answered as it should be.
     pub(super) fn answered(&mut self) {
         self.alarms.calmed();
+        self.create_alarms.heard_otherwise();
         self.gate.connectivity().answered();
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::bucket::{Bucket, Told, count};
+use super::bucket::{Bucket, Told};
+use super::numbers::count;
 use super::{Demand, Free};
 use crate::model::{Limit, RateLimits};
 
@@ -46,6 +47,15 @@ impl Marks {
         let [one, tokens, _] = amounts(want);
         Self([requests - one, input - tokens, output])
     }
+}
+
+/// What is known of an answer beside its headers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    /// When its request left.
+    pub(super) since: Timestamp,
+    /// Its tokens of output; none if it is no answer but a refusal or a failure.
+    pub(super) produced: Option<u64>,
 }
 
 /// In which circumstances a start is asked for.
@@ -140,14 +150,7 @@ impl Meter {
         there.max(0.0) / amount.max(1.0)
     }
 
-    fn learn(
-        &mut self,
-        limit: Limit,
-        mark: f64,
-        spent_at_end: f64,
-        since: Timestamp,
-        now: Timestamp,
-    ) {
+    fn learn(&mut self, limit: Limit, mark: f64, heard: Heard, now: Timestamp) {
         let rounds = self.rounded && limit.limit >= LEAST_ROUNDED;
         let told = Told {
             limit,
@@ -157,12 +160,14 @@ impl Meter {
                 (false, true) => 0.0,
                 (false, false) => REQUEST_ROUNDING,
             },
-            since,
+            since: heard.since,
+            answered: heard.produced.is_some(),
+            spent: self.spent,
             spent_since: self.spent - mark,
             spent_at_end: match self.counted {
                 // It was counted when the request came in, so the header knows it.
                 Counted::AtStart => 0.0,
-                Counted::AtEnd => spent_at_end,
+                Counted::AtEnd => count(heard.produced.unwrap_or_default()),
             },
         };
         match &mut self.bucket {
@@ -248,16 +253,31 @@ impl Account {
         &mut self,
         limits: &RateLimits,
         marks: Marks,
-        produced: u64,
-        since: Timestamp,
+        heard: Heard,
         now: Timestamp,
     ) {
         let told = [limits.requests, limits.input_tokens, limits.output_tokens];
         for ((meter, limit), mark) in self.all_mut().into_iter().zip(told).zip(marks.0) {
             if let Some(limit) = limit {
-                meter.learn(limit, mark, count(produced), since, now);
+                meter.learn(limit, mark, heard, now);
             }
         }
+    }
+
+    /// A request was refused for a limit.
+    pub(super) fn refused(&mut self) {
+        for meter in self.all_mut() {
+            if let Some(bucket) = &mut meter.bucket {
+                bucket.refused();
+            }
+        }
+    }
+
+    /// Whether what answers say of requests is passed over.
+    pub(super) fn passes_over_requests(&self) -> bool {
+        self.requests
+            .bucket
+            .is_some_and(|bucket| bucket.passes_over())
     }
 }
 

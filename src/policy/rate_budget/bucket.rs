@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::denials::{Denials, Word};
+use super::numbers::{count, seconds_between};
 use crate::model::Limit;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
@@ -15,8 +17,12 @@ const FOREIGN_DECAY_S: f64 = 60.0;
 const LEAST_SHARE: f64 = 0.2;
 /// What is never counted on, as a part of the bucket: estimates are a little off.
 const MARGIN: f64 = 0.01;
-/// Somebody else takes as they please: this many seconds of their rate are left to them.
+/// Others who take less than this part of the refill do not slow a run down by much.
+const FOREIGN_THAT_MATTERS: f64 = 0.25;
+/// Somebody else takes as they please: this many seconds of their rate are left to them,
 const FOREIGN_MARGIN_S: f64 = 3.0;
+/// and at most this part of the bucket.
+const FOREIGN_MARGIN: f64 = 0.1;
 /// The server tells the time of a full bucket in whole seconds.
 const RESET_ROUNDING_S: f64 = 1.0;
 /// Sums of fractions are a little off.
@@ -32,8 +38,12 @@ pub(super) struct Told {
     pub(super) since: Timestamp,
     /// What we have been charged since then, by our own account.
     pub(super) spent_since: f64,
+    /// All that we were ever charged.
+    pub(super) spent: f64,
     /// What this very answer cost at its end.
     pub(super) spent_at_end: f64,
+    /// The request was answered, not refused.
+    pub(super) answered: bool,
 }
 
 /// Refills continuously up to its capacity. What is taken may exceed what is there: the debt is paid
@@ -51,6 +61,7 @@ pub(super) struct Bucket {
     at: Timestamp,
     /// When an answer told of it last.
     told_at: Timestamp,
+    denials: Denials,
 }
 
 impl Bucket {
@@ -65,6 +76,7 @@ impl Bucket {
             foreign: 0.0,
             at: now,
             told_at: now,
+            denials: Denials::default(),
         }
     }
 
@@ -115,8 +127,18 @@ impl Bucket {
     }
 
     fn withheld(&self) -> f64 {
-        let for_others = (self.foreign * FOREIGN_MARGIN_S).min(self.capacity / 10.0);
+        self.withheld_for(self.foreign)
+    }
+
+    /// What is left alone when others take so much per second.
+    fn withheld_for(&self, foreign: f64) -> f64 {
+        let for_others = (foreign * FOREIGN_MARGIN_S).min(self.capacity * FOREIGN_MARGIN);
         self.margin + for_others
+    }
+
+    /// The most that others are ever thought to take, per second.
+    fn most_foreign(&self) -> f64 {
+        self.per_minute / SECONDS_PER_MINUTE * (1.0 - LEAST_SHARE)
     }
 
     pub(super) fn take(&mut self, amount: f64, now: Timestamp) {
@@ -147,21 +169,65 @@ impl Bucket {
         self.take(0.0, now);
         // The limit itself was changed: nothing that was believed of the old one holds.
         if (count(told.limit.limit) - self.per_minute).abs() > 0.5 {
-            *self = Self::learned(told, now);
+            *self = self.changed(told, now);
             return;
         }
         self.resize(told, now);
+        self.weigh(told, now);
         let (low, high) = self.readings(told, now);
         let believed = self.level;
+        if self.denials.are_passed_over() {
+            // More than we believe is taken over all the same: it slows nobody down.
+            self.level = believed.max(low).min(self.capacity);
+            self.foreign = 0.0;
+            return;
+        }
         // What we believe stays where the answer allows it: counts in headers lag behind.
         self.level = believed.clamp(low, high).min(self.capacity);
         self.forget_foreign(now);
         if is_as_good_as_full(&told.limit, now) {
             return;
         }
-        let per_second = self.per_minute / SECONDS_PER_MINUTE;
         self.foreign = (self.foreign + (believed - believed.clamp(low, high)) / FOREIGN_MEMORY_S)
-            .clamp(0.0, per_second * (1.0 - LEAST_SHARE));
+            .clamp(0.0, self.most_foreign());
+    }
+
+    /// The bucket with another limit, as an answer tells it.
+    fn changed(&self, told: &Told, now: Timestamp) -> Self {
+        let mut changed = Self::learned(told, now);
+        if self.denials.are_passed_over() {
+            changed.level = self.level.min(changed.capacity);
+        }
+        changed.denials = self.denials;
+        changed
+    }
+
+    /// Whether the word of such answers is worth anything.
+    fn weigh(&mut self, told: &Told, now: Timestamp) {
+        if !told.answered {
+            return;
+        }
+        let word = Word {
+            remaining: told.limit.remaining,
+            rounding: told.rounding,
+            withheld: self.withheld(),
+            most_withheld: self.withheld_for(self.most_foreign()),
+            since: told.since,
+            spent_then: told.spent - told.spent_since,
+            spent: told.spent,
+        };
+        let matters = self.foreign > self.per_minute / SECONDS_PER_MINUTE * FOREIGN_THAT_MATTERS;
+        self.denials.answered(&word, matters, now);
+    }
+
+    /// A request was refused for a limit.
+    pub(super) fn refused(&mut self) {
+        self.denials.refused();
+    }
+
+    /// Whether answers deny what the server goes on giving, so that our own account alone counts.
+    pub(super) fn passes_over(&self) -> bool {
+        self.denials.are_passed_over()
     }
 
     fn forget_foreign(&mut self, now: Timestamp) {
@@ -207,18 +273,4 @@ fn is_as_good_as_full(limit: &Limit, now: Timestamp) -> bool {
     limit
         .full_at
         .is_some_and(|full_at| full_in(full_at) <= RESET_ROUNDING_S)
-}
-
-/// A count of tokens or requests, which is exact below 2^53.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "limits are far below 2^53, where floating point is exact"
-)]
-pub(super) fn count(number: u64) -> f64 {
-    number as f64
-}
-
-/// Seconds from one time to a later one; zero if it is not later.
-pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
-    to.duration_since(from).as_secs_f64().max(0.0)
 }

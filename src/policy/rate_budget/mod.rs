@@ -6,7 +6,8 @@
 //! limits are learned from the first answer's headers and corrected by each one after: a count of
 //! what remains is believed as far as it contradicts ours, given that it may be as old as the request
 //! and rounded to thousands; a reset is the time of a full bucket. What is missing beyond our own
-//! doing was taken by others, whose rate is then left to them. The user's own ceilings are buckets of
+//! doing was taken by others, whose rate is then left to them, unless answers deny what the server goes
+//! on giving (`denials`). The user's own ceilings are buckets of
 //! the same kind over the whole run.
 //!
 //! Pure: time and randomness are arguments. It does not choose which job goes (`engine`), nor guess
@@ -14,6 +15,8 @@
 
 mod account;
 mod bucket;
+mod denials;
+mod numbers;
 mod pacer;
 
 #[cfg(test)]
@@ -28,8 +31,9 @@ use jiff::Timestamp;
 use super::model_classes::ModelClasses;
 use crate::clock::add;
 use crate::model::RateLimits;
-use account::{Account, Marks, When};
-use bucket::{Bucket, count};
+use account::{Account, Heard, Marks, When};
+use bucket::Bucket;
+use numbers::count;
 use pacer::Pacer;
 
 /// Our own ceilings are kept over about this many seconds of tokens.
@@ -297,18 +301,24 @@ impl RateBudget {
         if ended.used.is_some() {
             class.flew(now.duration_since(ticket.at).try_into().unwrap_or_default());
         }
+        if ended.refused {
+            class.told.refused();
+        }
         let Some(limits) = ended.limits else {
             return;
         };
-        let produced = ended.used.map_or(0, |used| used.output);
         let marks = match counted {
             Some(_) => ticket.marks,
             // What was not let in is not in the server's count.
             None => ticket.marks.without(ticket.want),
         };
-        let since = ticket.at;
-        class.told.learn(limits, marks, produced, since, now);
-        if ended.refused && is_plenty(limits) {
+        let heard = Heard {
+            since: ticket.at,
+            produced: ended.used.map(|used| used.output),
+        };
+        class.told.learn(limits, marks, heard, now);
+        // Where nobody can be believed about what is there, no burst is tried.
+        if (ended.refused && is_plenty(limits)) || class.told.passes_over_requests() {
             class.pacer.keep_to_the_rate();
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::bucket::seconds_between;
+use super::numbers::seconds_between;
 use crate::clock::add;
 
 /// How many times the mean rate a full bucket may be spent with.

@@ -1,6 +1,7 @@
 //! What the budget promises, by itself and in play.
 
 mod play;
+mod silly;
 
 use std::time::Duration;
 

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use rusqlite::types::Type;
 use rusqlite::{Result, Row};
 
+use super::columns::columns;
 use super::reader::SqliteReader;
-use super::rows::{SUMS, class, optional_word, sum, summed_cost, time, tokens, unreadable, word};
+use super::rows::{class, optional_word, sum, summed_cost, sums, time, tokens, unreadable, word};
 use crate::model::{AttemptOutcome, CostBasis, ErrorClass, RunId};
 use crate::store::{self, AttemptGroup, DayGroup, HourOfDay, MinuteGroup};
 
@@ -25,11 +26,13 @@ trait Group {
 
 impl SqliteReader {
     pub(super) fn sum_attempts(&self, run: RunId) -> store::Result<Vec<AttemptGroup>> {
-        self.add_up(run, &by_day(), |row| read_day(row).map(|day| day.group))
+        self.add_up(run, &days_of_slice(), |row| {
+            read_day(row).map(|day| day.group)
+        })
     }
 
     pub(super) fn sum_by_day(&self, run: RunId) -> store::Result<Vec<DayGroup>> {
-        self.add_up(run, &by_day(), read_day)
+        self.add_up(run, &days_of_slice(), read_day)
     }
 
     pub(super) fn sum_by_minute(&self, run: RunId) -> store::Result<Vec<MinuteGroup>> {
@@ -60,24 +63,39 @@ impl SqliteReader {
     }
 }
 
-/// Which attempt brought the result of an ended job: the last one, but where a truncated answer was
-/// put aside and nothing better came.
-const RESULT_N: &str = "iif(jobs.amended, coalesce((SELECT n FROM results WHERE job_id = jobs.id), jobs.attempts), jobs.attempts)";
+columns! {
+    /// All that tells the attempts of a day apart, and what is added up beside their [`sums`](super::sums).
+    by_day:
+    MODEL = "models.name",
+    ANSWERED_BY = "answered_by",
+    LANE = "a.lane",
+    OUTCOME = "outcome",
+    ERROR_CLASS = "a.error_class",
+    MAYBE_BILLED = "maybe_billed",
+    UNKNOWN_PRICE = "unknown_price",
+    COST_BASIS = "cost_basis",
+    PRICE_ROW = "price_row",
+    AT_MOST_USD = "sum(at_most_pico / 1000000000000) FILTER (WHERE maybe_billed)",
+    AT_MOST_REST = "sum(at_most_pico % 1000000000000) FILTER (WHERE maybe_billed)",
+    UNBOUNDED = "count(*) FILTER (WHERE maybe_billed AND at_most_pico IS NULL)",
+    // The last attempt of an ended job brought its result, but where a truncated answer was put aside
+    // and nothing better came. That of a cancelled job did not.
+    IS_RESULT = "(jobs.state IN (4, 5) AND a.n = iif(jobs.amended,
+        coalesce((SELECT n FROM results WHERE job_id = jobs.id), jobs.attempts), jobs.attempts)) AS is_result",
+    DAY = "coalesce(a.ended_at_ms, a.started_at_ms) / 86400000 AS day",
+    ATTEMPTS = "count(*)",
+}
 
-/// By the days since 1970 (UTC) at which they ended, and all that tells them apart. The last attempt
-/// of a job that succeeded or failed brought its result; that of a cancelled one did not.
-fn by_day() -> String {
+/// By the days since 1970 (UTC) at which they ended, and all that tells them apart.
+fn days_of_slice() -> String {
     format!(
-        "SELECT name AS model, answered_by, a.lane AS lane, outcome, a.error_class AS error_class, maybe_billed,
-            unknown_price, cost_basis, price_row,
-            sum(at_most_pico / 1000000000000) FILTER (WHERE maybe_billed) AS at_most_usd,
-            sum(at_most_pico % 1000000000000) FILTER (WHERE maybe_billed) AS at_most_rest,
-            count(*) FILTER (WHERE maybe_billed AND at_most_pico IS NULL) AS unbounded, (a.n = {RESULT_N} AND jobs.state IN (4, 5)) AS is_result,
-            coalesce(a.ended_at_ms, a.started_at_ms) / 86400000 AS day, count(*) AS attempts, {SUMS}
+        "SELECT {}, {}
          FROM attempts a JOIN jobs ON jobs.id = a.job_id JOIN models ON models.id = a.model_id
          WHERE a.job_id BETWEEN ?1 AND ?2
          GROUP BY a.model_id, answered_by, a.lane, outcome, a.error_class, maybe_billed, unknown_price, cost_basis, price_row,
-            is_result, day"
+            is_result, day",
+        by_day::LIST,
+        sums::LIST
     )
 }
 
@@ -93,25 +111,25 @@ const BY_HOUR_OF_DAY: &str = "SELECT started_at_ms / 3600000 % 24 AS hour, count
      FROM attempts WHERE job_id BETWEEN ?1 AND ?2 GROUP BY hour";
 
 fn read_day(row: &Row<'_>) -> Result<DayGroup> {
-    let days: i64 = row.get("day")?;
+    let days: i64 = row.get(by_day::DAY)?;
     let midnight = Timestamp::from_second(days.saturating_mul(86_400))
         .map_err(|error| unreadable(0, Type::Integer, &error.to_string()))?;
     let group = AttemptGroup {
-        model: row.get("model")?,
-        answered_by: row.get("answered_by")?,
-        lane: word(row, "lane", |name| name.parse().ok())?,
-        outcome: optional_word(row, "outcome", AttemptOutcome::parse)?,
-        error_class: class(row, "error_class")?,
-        maybe_billed: row.get("maybe_billed")?,
-        is_result: row.get("is_result")?,
-        unknown_price: row.get("unknown_price")?,
-        cost_basis: optional_word(row, "cost_basis", CostBasis::parse)?,
-        price_row: row.get("price_row")?,
-        attempts: row.get("attempts")?,
-        tokens: tokens(row)?,
-        cost: summed_cost(row)?,
-        at_most: sum(row, "at_most_usd", "at_most_rest")?,
-        unbounded: row.get("unbounded")?,
+        model: row.get(by_day::MODEL)?,
+        answered_by: row.get(by_day::ANSWERED_BY)?,
+        lane: word(row, by_day::LANE, |name| name.parse().ok())?,
+        outcome: optional_word(row, by_day::OUTCOME, AttemptOutcome::parse)?,
+        error_class: class(row, by_day::ERROR_CLASS)?,
+        maybe_billed: row.get(by_day::MAYBE_BILLED)?,
+        is_result: row.get(by_day::IS_RESULT)?,
+        unknown_price: row.get(by_day::UNKNOWN_PRICE)?,
+        cost_basis: optional_word(row, by_day::COST_BASIS, CostBasis::parse)?,
+        price_row: row.get(by_day::PRICE_ROW)?,
+        attempts: row.get(by_day::ATTEMPTS)?,
+        tokens: tokens(row, by_day::COUNT + sums::TOKENS)?,
+        cost: summed_cost(row, by_day::COUNT, by_day::UNKNOWN_PRICE)?,
+        at_most: sum(row, by_day::AT_MOST_USD, by_day::AT_MOST_REST)?,
+        unbounded: row.get(by_day::UNBOUNDED)?,
     };
     Ok(DayGroup {
         day: midnight.to_zoned(TimeZone::UTC).date(),

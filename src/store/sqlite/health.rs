@@ -40,7 +40,7 @@ impl SqliteReader {
     pub fn last_failures(&self, run: RunId, limit: u32) -> Result<Vec<AttemptRow>> {
         let (first, last) = ids_of(self.run_row(run)?);
         let params = (first, last, limit);
-        self.query_all(rows::LAST_FAILURES, params, rows::read_attempt)
+        self.query_all(&rows::last_failures(), params, rows::read_attempt)
     }
 
     /// The ended attempts of the run by the minute of their end, in the order of time.

@@ -37,9 +37,10 @@
 //! harvest         ... what must be known of a result's job
 //! requests        what requests share, and who warms the cache for it
 //! disband        ... batches that are taken apart
-//! reader, rows    pages for exports
+//! reader, rows    pages for exports; columns: by their position
 //! groups, slices  sums for reports, in parts of bounded size
 //! health          what doctor asks
+//! seen            ids of an input of which nothing is stored
 //! verify          the invariants, held against every row
 //! ```
 
@@ -52,6 +53,7 @@ mod bounds;
 mod cancel_jobs;
 mod checkpoint;
 mod claim;
+mod columns;
 mod companion;
 mod control;
 mod disband;
@@ -78,6 +80,7 @@ mod record;
 mod replay;
 mod requests;
 mod rows;
+mod seen;
 mod sent;
 mod sent_format;
 mod slices;
@@ -110,6 +113,7 @@ pub use health::place_of;
 pub use load_lock::LoadLock;
 pub use lock::DispatchLock;
 pub use reader::SqliteReader;
+pub use seen::SeenIds;
 pub use spool_files::{Aside, aside, spooled};
 
 use identity::StoreFile;

@@ -87,6 +87,18 @@ impl SqliteReader {
     }
 }
 
+/// A page of the ledger of a run, after the job with the id `?1`.
+fn attempts_of_run() -> String {
+    let page = format!("id > ?1 AND id <= ?2 AND attempts > 0 ORDER BY id LIMIT {PAGE_JOBS}");
+    rows::attempts_of_page(&page)
+}
+
+/// The attempts of one job, unless it stands before `?3`. By the index of ids, so that no other job is
+/// looked at.
+pub(super) fn attempts_of_job() -> String {
+    rows::attempts_of_page("run_id = ?1 AND custom_id = ?2 AND id > ?3 AND attempts > 0")
+}
+
 impl Reader for SqliteReader {
     async fn runs(&self) -> Result<Vec<Run>> {
         self.runs_where("TRUE", [])
@@ -104,12 +116,19 @@ impl Reader for SqliteReader {
         after_line: u64,
     ) -> Result<Vec<AttemptRow>> {
         let row = self.run_row(run)?;
-        let (from, to) = (job_id(row, after_line), ids_of(row).1);
-        let page = format!(
-            "id > ?1 AND id <= ?2 AND attempts > 0 AND (?3 IS NULL OR custom_id = ?3) ORDER BY id LIMIT {PAGE_JOBS}"
-        );
-        let sql = rows::attempts_of_page(&page);
-        self.query_all(&sql, params![from, to, custom_id], rows::read_attempt)
+        let after = job_id(row, after_line);
+        match custom_id {
+            Some(id) => self.query_all(
+                &attempts_of_job(),
+                params![row, id, after],
+                rows::read_attempt,
+            ),
+            None => self.query_all(
+                &attempts_of_run(),
+                [after, ids_of(row).1],
+                rows::read_attempt,
+            ),
+        }
     }
 
     async fn results(&self, run: RunId, only: Only, after_line: u64) -> Result<Vec<ResultRow>> {

@@ -50,6 +50,38 @@ fn a_batch_is_looked_at_ever_more_rarely() {
         });
 }
 
+/// What takes a second is not waited for ten times as long; and what the API's answer to a poll asks for is
+/// kept to, so that one early poll is all that a batch costs which takes longer.
+#[test]
+fn a_batch_that_takes_a_second_is_polled_soon() {
+    // A run sees every five seconds whether it is over, so that is added to the time of a batch.
+    for (processing, hint, most) in [
+        (Duration::from_secs(1), Duration::from_secs(10), 6),
+        (Duration::from_secs(3), Duration::ZERO, 11),
+        (Duration::from_secs(3), Duration::from_secs(10), 20),
+        (Duration::from_mins(1), Duration::ZERO, 105),
+    ] {
+        World::of_both_lanes(2)
+            .jobs(30)
+            .forced()
+            .block_on(async |world| {
+                world.remote.behave(|it| {
+                    it.processing = processing;
+                    it.hint = hint;
+                });
+                assert_eq!(world.dispatch().await, Ending::Completed);
+                world.check().await;
+                let took = world.elapsed();
+                assert!(
+                    took.as_secs() <= most,
+                    "{took:?} for {processing:?}, asked to wait {hint:?}"
+                );
+                let looks = world.remote.looks();
+                assert!(looks <= 12, "{looks} looks in {took:?}");
+            });
+    }
+}
+
 #[test]
 fn a_create_call_whose_answer_is_lost_is_found_and_not_repeated() {
     for lost in [Create::AnswerLost, Create::Gateway] {
@@ -173,8 +205,9 @@ fn a_batch_that_never_shows_up_is_lost_and_its_jobs_go_again() {
         .forced()
         .block_on(async |world| {
             let gone = async |world: &World| world.remote.delete_all();
+            // Before it is polled for the first time.
             assert_eq!(
-                world.dispatch_and(Duration::from_secs(5), gone).await,
+                world.dispatch_and(Duration::from_millis(1_500), gone).await,
                 Ending::Completed
             );
             world.check().await;

@@ -19,7 +19,8 @@ pub struct Batch {
         hide_short_help = true
     )]
     pub size: BatchSize,
-    /// Time before a batch is polled first; polling backs off up to `poll_max`.
+    /// Time between two polls of a batch, which backs off up to `poll_max`; a new batch is polled sooner,
+    /// first after a fifth of it.
     #[arg(skip)]
     pub poll_min: PositiveWait,
     /// Longest time between two polls of a batch.

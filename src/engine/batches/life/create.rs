@@ -64,6 +64,7 @@ impl<S: BatchStore, B: BatchApi> Life<S, B> {
     async fn created(&mut self, remote: &RemoteBatch) {
         self.shared.update(|it, _| {
             it.answered();
+            it.create_alarms.calmed();
             it.pace.accepted();
             it.absence.seen();
             it.intake.accepted();

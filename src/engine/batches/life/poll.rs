@@ -33,7 +33,8 @@ impl<S: BatchStore, B: BatchApi> Life<S, B> {
         if has_ended {
             self.batch.again_at_once();
         } else {
-            self.back_off(polled.retry_after);
+            let hint = polled.retry_after;
+            self.batch.poll_later(&view, hint, now, &mut self.rng);
         }
         for overdue in stuck::news_of(&mut self.batch, &view, now) {
             self.tell(overdue).await;

@@ -64,11 +64,11 @@ impl<S: BatchStore, B: BatchApi> Life<S, B> {
     /// It was refused for what no batch can get past. What may be about the way of this one alone is
     /// narrowed down to the entry at fault.
     async fn alarm(&mut self, failure: Box<Failure>) -> Result<()> {
-        let is_calm = self.shared.read(|it| it.alarms.is_calm());
+        let is_calm = self.shared.read(|it| it.create_alarms.is_calm());
         if is_calm && failure.class == ErrorClass::WrongEndpoint {
             return self.narrow(failure).await;
         }
-        if self.shared.update(|it, _| it.alarms.raised()) {
+        if self.shared.update(|it, _| it.create_alarms.raised()) {
             self.halt_for(&failure).await;
         } else {
             let until = self.shared.update(|it, now| it.pace.doubted(&it.view, now));

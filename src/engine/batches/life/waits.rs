@@ -33,9 +33,11 @@ impl<S: BatchStore, B: BatchApi> Life<S, B> {
 
     /// It stands anew, so polls of it begin anew; its results are fetched at once.
     pub(super) fn poll_anew(&mut self) {
-        self.batch.again_at_once();
-        if self.batch.row.state != BatchState::Ended {
-            self.back_off(None);
+        if self.batch.row.state == BatchState::Ended {
+            self.batch.again_at_once();
+        } else {
+            let (view, now) = (self.view(), self.now());
+            self.batch.poll_anew(&view, now, &mut self.rng);
         }
     }
 

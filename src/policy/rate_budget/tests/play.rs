@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::super::bucket::count;
+use super::super::numbers::count;
 use super::super::{Ceilings, ClassId, Demand, Ended, Free, RateBudget, Ticket, whole};
 use super::{budget, start};
 use crate::clock::add;

@@ -1,7 +1,7 @@
 //! What readers see: pages, sums, and runs found again.
 
 use super::*;
-use crate::model::EstimateErrors;
+use crate::model::{CostBasis, EstimateErrors};
 use crate::store::{AttemptGroup, EstimateKind, EstimateSums};
 
 #[tokio::test]
@@ -25,6 +25,116 @@ async fn readers_page_through_results_with_the_sums_of_all_attempts() {
         }
     }
     assert_eq!(lines, (1..=450).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_attempts_of_one_job_are_found_by_its_id_and_no_other_job_is_looked_at() {
+    let bench = Bench::with_jobs(450).await;
+    let claimed = bench.claim(450, at(0)).await;
+    for job in &claimed.jobs {
+        bench.finish(retry(job, at(1))).await;
+    }
+    let again = bench.claim(450, at(10)).await;
+    for job in &again.jobs {
+        bench.finish(success(job)).await;
+    }
+    let reader = bench.reader();
+    let (job, line) = (&claimed.jobs[439], 440);
+    let of_job = |after| reader.attempts(bench.run, Some(&job.custom_id), after);
+    let told = of_job(0).await.unwrap();
+    let told: Vec<_> = told.iter().map(|row| (row.line, row.attempt.n)).collect();
+    assert_eq!(told, [(line, 1), (line, 2)]);
+    assert_eq!(of_job(line - 1).await.unwrap().len(), 2);
+    assert_eq!(of_job(line).await.unwrap(), [], "there is no second page");
+    let other = reader.attempts(bench.run, Some("no such id"), 0).await;
+    assert_eq!(other.unwrap(), []);
+    let plan = format!(
+        "EXPLAIN QUERY PLAN {}",
+        crate::store::sqlite::reader::attempts_of_job()
+    );
+    let steps = reader.query_all(&plan, (1, "a", 0), |row| row.get::<_, String>(3));
+    let steps = steps.unwrap().join("; ");
+    assert!(
+        steps.contains("INDEX sqlite_autoindex_jobs_1 (run_id=? AND custom_id=?"),
+        "{steps}"
+    );
+    assert!(!steps.contains("SCAN jobs"), "{steps}");
+}
+
+/// Every column of a row differs from every other, so that none can stand in for its neighbour.
+#[tokio::test]
+async fn an_attempt_is_read_as_it_was_recorded_column_by_column() {
+    let bench = Bench::with_jobs(1).await;
+    let job = bench.claim(1, at(7)).await.jobs.remove(0);
+    bench.finish(success(&job)).await;
+    let connection = rusqlite::Connection::open(&bench.path).unwrap();
+    connection
+        .execute(
+            "UPDATE attempts SET started_at_ms = 1, ended_at_ms = 2, http_status = 203, error_type = 'type',
+                message = 'message', request_id = 'request', retry_after_ms = 4, next_try_at_ms = 5,
+                answered_by = 'answerer', endpoint = 'endpoint', input_tokens = 6, output_tokens = 7,
+                cache_read_tokens = 8, cache_write_5m_tokens = 9, cache_write_1h_tokens = 10, cost_pico = 11,
+                saved_by_batch_pico = 12, saved_by_cache_pico = 13, at_most_pico = 14, price_row = 'price',
+                cost_basis = 'saturated', error_class = 'truncated', latency_ms = 15, unknown_price = 0,
+                maybe_billed = 1",
+            [],
+        )
+        .unwrap();
+    let reader = bench.reader();
+    let row = reader.attempts(bench.run, None, 0).await.unwrap().remove(0);
+    let ms = |time: Timestamp| time.as_millisecond();
+    assert_eq!((ms(row.started_at), row.ended_at.map(ms)), (1, Some(2)));
+    assert_eq!((row.line, row.attempt.n), (1, 1));
+    assert_eq!((row.custom_id, row.model), (job.custom_id, job.model));
+    assert_eq!(row.outcome, Some(AttemptOutcome::Succeeded));
+    assert_eq!(row.error_class, Some(ErrorClass::Truncated));
+    assert_eq!((row.lane, row.http_status), (Lane::Live, Some(203)));
+    let texts = [
+        row.error_type,
+        row.message,
+        row.request_id,
+        row.answered_by,
+        row.endpoint,
+        row.price_row,
+    ];
+    let texts: Vec<_> = texts.iter().map(|text| text.as_deref().unwrap()).collect();
+    assert_eq!(
+        texts,
+        [
+            "type", "message", "request", "answerer", "endpoint", "price"
+        ]
+    );
+    let durations = [row.retry_after, row.latency].map(|time| time.unwrap().as_millis());
+    assert_eq!((durations, row.next_try_at.map(ms)), ([4, 15], Some(5)));
+    let tokens = Tokens {
+        input: 6,
+        output: 7,
+        cache_read: 8,
+        cache_write_5m: 9,
+        cache_write_1h: 10,
+    };
+    assert_eq!(row.tokens, tokens);
+    let money = [
+        row.cost.total,
+        row.cost.saved_by_batch,
+        row.cost.saved_by_cache,
+        row.at_most.unwrap(),
+    ];
+    assert_eq!(money, [Pico(11), Pico(12), Pico(13), Pico(14)]);
+    assert_eq!(row.cost_basis, Some(CostBasis::Saturated));
+    assert_eq!((row.cost.unknown_price, row.maybe_billed), (false, true));
+    // The result of the job, and the group that its attempt is of, tell the same.
+    let result = reader.results(bench.run, Only::All, 0).await.unwrap();
+    let result = &result[0];
+    assert_eq!((result.tokens, result.cost), (tokens, row.cost));
+    assert_eq!(result.note.as_deref(), Some("message"));
+    assert_eq!(result.model, "answerer");
+    assert_eq!(result.latency.map(|time| time.as_millis()), Some(15));
+    let group = reader.attempt_groups(bench.run).await.unwrap().remove(0);
+    assert_eq!((group.tokens, group.cost), (tokens, row.cost));
+    assert_eq!((group.at_most, group.unbounded), (Pico(14), 0));
+    assert!(group.maybe_billed && group.is_result);
+    assert_eq!(group.price_row.as_deref(), Some("price"));
 }
 
 #[tokio::test]

@@ -48,6 +48,27 @@ async fn a_store_at_work_keeps_every_invariant() {
 }
 
 #[tokio::test]
+async fn counts_are_held_against_the_jobs_of_all_slices_together() {
+    let bench = Bench::with_jobs(450).await;
+    for job in &bench.claim(250, at(10)).await.jobs {
+        bench.finish(success(job)).await;
+    }
+    let told = bench.reader().verify(&[bench.run]).unwrap();
+    assert!(told.holds(), "{told:#?}");
+    assert_eq!(
+        bench.damage("UPDATE tallies SET jobs = 249 WHERE state = 4"),
+        1
+    );
+    let told = bench.reader().verify(&[bench.run]).unwrap();
+    let broken = told.runs[0].1.iter().find(|check| !check.holds()).unwrap();
+    assert_eq!((broken.name, broken.violations), ("tallies", 1));
+    assert_eq!(
+        broken.examples,
+        ["model 1, state 4: 249 counted, 250 found"]
+    );
+}
+
+#[tokio::test]
 async fn a_clock_that_was_set_back_is_no_damage() {
     let bench = Bench::with_jobs(1).await;
     let hour = 3_600_000;
@@ -115,7 +136,7 @@ const DAMAGES: &[(&str, &[&str])] = &[
     ),
     (
         "UPDATE jobs SET state = 2 WHERE state = 1",
-        &["tallies", "batches"],
+        &["batches", "tallies"],
     ),
     ("UPDATE runs SET state = 'ended'", &["ended_runs"]),
     (

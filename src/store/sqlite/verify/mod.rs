@@ -5,6 +5,7 @@
 //! begun anew, and grows. So jobs are looked at in slices, and the file table by table.
 
 mod invariants;
+mod tallies;
 
 use rusqlite::Params;
 
@@ -94,6 +95,7 @@ impl SqliteReader {
                 Scope::Run => self.hold(invariant, row, &whole),
             })
             .collect::<Result<Vec<_>>>()?;
+        checks.push(self.tallies(row, &slices)?);
         checks.push(self.texts(&slices)?);
         checks.push(self.sums(&slices)?);
         Ok(checks)
