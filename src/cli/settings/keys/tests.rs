@@ -5,7 +5,7 @@ use super::{InFile, all};
 /// Whoever adds a key decides here, with the reason. What says where keys, prompts, answers or
 /// certificates come from or go to is `Trusted`. So will be: `credential_command`, the `exec:` targets
 /// of notifications and every key of `[[endpoint]]`.
-const DECISIONS: [(&str, InFile, &str); 56] = [
+const DECISIONS: [(&str, InFile, &str); 57] = [
     ("config", InFile::Never, "flag and variable"),
     ("deadline", InFile::Never, "flag"),
     ("verbose", InFile::Never, "flag"),
@@ -121,6 +121,7 @@ const DECISIONS: [(&str, InFile, &str); 56] = [
     ("retry.give_up_after", InFile::Any, "pace"),
     ("retry.by", InFile::Any, "pace"),
     ("retry.<class>.waits", InFile::Any, "pace"),
+    ("retry.<class>.max_attempts", InFile::Any, "pace"),
     ("limits.rpm", InFile::Any, "pace"),
     ("limits.itpm", InFile::Any, "pace"),
     ("limits.otpm", InFile::Any, "pace"),
