@@ -55,9 +55,8 @@ pub fn classify_response(
 /// Classifies the error in a body whose status nobody knows; none if nothing in it tells.
 #[must_use]
 pub fn classify_pasted(body: &str) -> Option<ErrorClass> {
-    let error = match read_body(body.as_bytes()) {
-        Body::Error(error) | Body::Foreign(error) => error,
-        _ => return None,
+    let (Body::Error(error) | Body::Foreign(error)) = read_body(body.as_bytes()) else {
+        return None;
     };
     let class = classify_error(&ErrorFacts {
         status: error.status,

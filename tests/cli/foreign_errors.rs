@@ -101,7 +101,6 @@ fn one_jobs_odd_answer_holds_up_no_other() {
         "country",
         "aws-denied",
         "litellm-denied",
-        "aws-daily-quota",
         "aws-operation",
     ] {
         let desk = Desk::new();

@@ -59,7 +59,7 @@ fn bodies_of_other_platforms_are_explained_as_a_run_would_treat_them_and_with_th
             "Bedrock",
         ),
         (
-            r#"botocore.errorfactory.ValidationException: An error occurred (ValidationException) when calling the InvokeModel operation: Invocation of model ID anthropic.claude-opus-5 with on-demand throughput isn't supported."#,
+            "botocore.errorfactory.ValidationException: An error occurred (ValidationException) when calling the InvokeModel operation: Invocation of model ID anthropic.claude-opus-5 with on-demand throughput isn't supported.",
             C::ModelNotFound,
             "inference profile",
         ),

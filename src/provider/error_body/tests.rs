@@ -7,117 +7,128 @@ fn told(body: &str) -> (Option<String>, Option<String>, Option<u16>, Option<Stri
     (error.kind, error.code, error.status, error.message)
 }
 
+/// A body, and what it gives up: type, code, status, message.
+type Shape = (
+    &'static str,
+    Option<&'static str>,
+    Option<&'static str>,
+    Option<u16>,
+    &'static str,
+);
+
+const SHAPES: &[Shape] = &[
+    (
+        r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#,
+        Some("api_error"),
+        None,
+        Some(500),
+        "m",
+    ),
+    (
+        r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}"#,
+        Some("RESOURCE_EXHAUSTED"),
+        Some("429"),
+        Some(429),
+        "m",
+    ),
+    (
+        r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#,
+        Some("RESOURCE_EXHAUSTED"),
+        Some("429"),
+        Some(429),
+        "m",
+    ),
+    (
+        r#"{"error":{"code":403,"message":"m","status":"PERMISSION_DENIED","details":[{"@type":"x","reason":"BILLING_DISABLED"}]}}"#,
+        Some("PERMISSION_DENIED"),
+        Some("BILLING_DISABLED"),
+        Some(403),
+        "m",
+    ),
+    (r#"{"message":"m"}"#, None, None, None, "m"),
+    (r#"{"Message":"m"}"#, None, None, None, "m"),
+    (
+        r#"{"__type":"com.amazon.coral.service#ThrottlingException","message":"m"}"#,
+        Some("ThrottlingException"),
+        None,
+        Some(429),
+        "m",
+    ),
+    (
+        r#"{"message":"m","originalStatusCode":400,"resourceName":"r"}"#,
+        None,
+        None,
+        Some(400),
+        "m",
+    ),
+    (r#"{"detail":"m"}"#, None, None, None, "m"),
+    (r#"{"detail":{"error":"m"}}"#, None, None, None, "m"),
+    (
+        r#"{"detail":[{"loc":["body","messages",0],"msg":"m","type":"missing","input":{}}]}"#,
+        None,
+        None,
+        None,
+        "body.messages.0: m",
+    ),
+    (
+        r#"{"error":{"message":"m","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
+        Some("invalid_request_error"),
+        Some("context_length_exceeded"),
+        Some(400),
+        "m",
+    ),
+    (
+        r#"{"error":{"code":"DeploymentNotFound","message":"m"}}"#,
+        None,
+        Some("DeploymentNotFound"),
+        None,
+        "m",
+    ),
+    (
+        r#"{"error":"forbidden","message":"m"}"#,
+        None,
+        Some("forbidden"),
+        None,
+        "m",
+    ),
+    (
+        r#"{"statusCode":401,"message":"m"}"#,
+        None,
+        None,
+        Some(401),
+        "m",
+    ),
+    (
+        r#"{"success":false,"errors":[{"code":2001,"message":"m"}]}"#,
+        None,
+        Some("2001"),
+        None,
+        "m",
+    ),
+    (
+        r#"{"fault":{"faultstring":"m","detail":{"errorcode":"x"}}}"#,
+        None,
+        None,
+        None,
+        "m",
+    ),
+    (
+        r#"{"type":"about:blank","title":"t","status":403,"detail":"m"}"#,
+        None,
+        None,
+        Some(403),
+        "m",
+    ),
+];
+
 #[test]
 fn every_shape_gives_up_type_code_status_and_message() {
-    for (body, kind, code, status, message) in [
-        (
-            r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#,
-            Some("api_error"),
-            None,
-            Some(500),
-            "m",
-        ),
-        (
-            r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}"#,
-            Some("RESOURCE_EXHAUSTED"),
-            Some("429"),
-            Some(429),
-            "m",
-        ),
-        (
-            r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#,
-            Some("RESOURCE_EXHAUSTED"),
-            Some("429"),
-            Some(429),
-            "m",
-        ),
-        (
-            r#"{"error":{"code":403,"message":"m","status":"PERMISSION_DENIED","details":[{"@type":"x","reason":"BILLING_DISABLED"}]}}"#,
-            Some("PERMISSION_DENIED"),
-            Some("BILLING_DISABLED"),
-            Some(403),
-            "m",
-        ),
-        (r#"{"message":"m"}"#, None, None, None, "m"),
-        (r#"{"Message":"m"}"#, None, None, None, "m"),
-        (
-            r#"{"__type":"com.amazon.coral.service#ThrottlingException","message":"m"}"#,
-            Some("ThrottlingException"),
-            None,
-            Some(429),
-            "m",
-        ),
-        (
-            r#"{"message":"m","originalStatusCode":400,"resourceName":"r"}"#,
-            None,
-            None,
-            Some(400),
-            "m",
-        ),
-        (r#"{"detail":"m"}"#, None, None, None, "m"),
-        (r#"{"detail":{"error":"m"}}"#, None, None, None, "m"),
-        (
-            r#"{"detail":[{"loc":["body","messages",0],"msg":"m","type":"missing","input":{}}]}"#,
-            None,
-            None,
-            None,
-            "body.messages.0: m",
-        ),
-        (
-            r#"{"error":{"message":"m","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
-            Some("invalid_request_error"),
-            Some("context_length_exceeded"),
-            Some(400),
-            "m",
-        ),
-        (
-            r#"{"error":{"code":"DeploymentNotFound","message":"m"}}"#,
-            None,
-            Some("DeploymentNotFound"),
-            None,
-            "m",
-        ),
-        (
-            r#"{"error":"forbidden","message":"m"}"#,
-            None,
-            Some("forbidden"),
-            None,
-            "m",
-        ),
-        (
-            r#"{"statusCode":401,"message":"m"}"#,
-            None,
-            None,
-            Some(401),
-            "m",
-        ),
-        (
-            r#"{"success":false,"errors":[{"code":2001,"message":"m"}]}"#,
-            None,
-            Some("2001"),
-            None,
-            "m",
-        ),
-        (
-            r#"{"fault":{"faultstring":"m","detail":{"errorcode":"x"}}}"#,
-            None,
-            None,
-            None,
-            "m",
-        ),
-        (
-            r#"{"type":"about:blank","title":"t","status":403,"detail":"m"}"#,
-            None,
-            None,
-            Some(403),
-            "m",
-        ),
-    ] {
+    for (body, kind, code, status, message) in SHAPES {
         let expected = (
             kind.map(str::to_owned),
             code.map(str::to_owned),
-            status,
-            Some(message.to_owned()),
+            *status,
+            Some((*message).to_owned()),
         );
         assert_eq!(told(body), expected, "{body}");
     }
