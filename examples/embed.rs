@@ -205,6 +205,7 @@ fn overloaded() -> Failure {
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     }
 }
 

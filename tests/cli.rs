@@ -38,6 +38,8 @@ mod endpoint;
 mod export;
 #[path = "cli/failed_classes.rs"]
 mod failed_classes;
+#[path = "cli/foreign_errors.rs"]
+mod foreign_errors;
 #[path = "cli/found_config.rs"]
 mod found_config;
 #[path = "cli/fuzz_corpus.rs"]

@@ -18,7 +18,7 @@ use crate::policy::{
     Belief, Beliefs, CONFIRM_AFTER, Doubt, Others, Standing, Step, TOO_LARGE_TRIES, TooLarge,
     Trouble, Verdict, acting_class, decide, no_more_retries, probe_wait, same_again,
 };
-use crate::provider::{Failure, Message, Partial, is_refused_on_the_way, take_back_what_it_quotes};
+use crate::provider::{Failure, Message, Partial, take_back_what_it_quotes};
 use crate::store::{Finish, JobEnd, Next};
 
 /// While the endpoint has never answered, a failure that would end the job waits so long instead.
@@ -303,10 +303,8 @@ fn verdict_of(
 /// which the one before could not.
 fn see_around(failure: &mut Failure, job: &ClaimedJob, around: Surroundings) -> bool {
     take_back_what_it_quotes(failure, job.body.as_str());
-    let status = failure.evidence.http_status;
-    if around.proven && is_refused_on_the_way(failure.class, status) {
-        // It let others past, so this is a fault of its own, and none of the job's.
-        failure.class = ErrorClass::BadGateway;
+    if around.proven {
+        failure.class = failure.class_once_proven();
     }
     let fails_again = same_again(&failure.evidence, job.last_message.as_deref());
     if fails_again {
@@ -361,6 +359,7 @@ fn failure_record(
         message,
         partial,
         unsent,
+        revision: _,
     } = failure;
     let is_whole = message.is_some();
     let is_open = class.info().maybe_billed && !is_whole && !unsent;

@@ -65,14 +65,18 @@ fn what_happens(class: ErrorClass, settings: &RetrySettings, waits: &[Duration])
             "The job fails: retries are switched off (max_attempts 1).".to_owned()
         }
         (Treatment::Retry, Budget::RateLimits) => format!(
-            "The job is tried again when `retry-after` says so, else after {}. It costs the job no attempt.",
-            listed(waits)
+            "The job is tried again when `retry-after` says so, else after {}. {}",
+            listed(waits),
+            match settings.max_attempts_of.get(&class) {
+                Some(most) => format!("It fails after {most} in a row (`[retry.{class}] max_attempts`)."),
+                None => "It costs the job no attempt.".to_owned(),
+            }
         ),
         (Treatment::Retry, _) => format!(
             "The job is tried again after {}{}; a `retry-after` of the server goes first. It fails after {} such attempts in all.",
             while_others_succeed(class, settings),
             listed(waits),
-            settings.max_attempts
+            settings.most_attempts(class)
         ),
         (Treatment::Requeue, Budget::Interruptions) => format!(
             "The job is sent again at once. It fails after {limit} interruptions in a row: it may be what kills the process."

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::reading::{Recognised, answer};
 use super::word::{one_word, stop_reason};
-use super::{exceptions, prose, python, status, synonyms};
+use super::{exceptions, prose, status, synonyms};
 use crate::model::ErrorClass;
-use crate::provider::{ErrorFacts, classify_error, status_of};
+use crate::provider::{ErrorFacts, classify_error, classify_pasted, python_to_json, status_of};
 
 /// Braces that are tried as the beginning of JSON; log lines have a few before the real one.
 const MAX_STARTS: usize = 20;
@@ -49,7 +49,7 @@ fn parse(text: &str) -> Option<Value> {
     };
     first(text)
         .filter(Value::is_object)
-        .or_else(|| first(&python::to_json(text)?))
+        .or_else(|| first(&python_to_json(text)?))
 }
 
 fn read(value: &Value, status: Option<u16>, depth: usize) -> Option<Recognised> {
@@ -178,11 +178,15 @@ fn wrapped(value: &Value, status: Option<u16>, depth: usize) -> Option<Recognise
 
 /// JSON of a stranger: by its status as a run would, else by its words.
 fn foreign(value: &Value, status: Option<u16>) -> Option<Recognised> {
+    let text = value.to_string();
     // A success status beside an error says nothing of it.
     if let Some(status) = status.filter(|status| *status >= 300) {
-        let class = answer(status, &value.to_string())?;
+        let class = answer(status, &text)?;
         let reading = format!("JSON that is no error of the API, HTTP status {status}");
         return Some(Recognised::new(reading, [class]));
+    }
+    if let Some(class) = classify_pasted(&text) {
+        return Some(Recognised::new("JSON that is no error of the API", [class]));
     }
     let words = [
         &value["error"]["code"],

@@ -11,7 +11,6 @@ mod handling;
 mod html;
 mod json;
 mod prose;
-mod python;
 mod reading;
 mod recognise;
 mod render;

@@ -1,7 +1,7 @@
 //! Texts without a body: messages, exceptions, lines of logs.
 
 use super::reading::{Recognised, as_word};
-use super::word::{one_word, stop_reason};
+use super::word::{error_name, one_word, stop_reason};
 use super::{exceptions, status, transport};
 use crate::model::ErrorClass;
 use crate::provider::{Broken, ErrorFacts, classify_error, status_of};
@@ -18,6 +18,7 @@ const MESSAGES: &[(u16, &[&str])] = &[
             "usage increase rate",
             "concurrent connections",
             "extra usage is required",
+            "usage credits are required",
             "too many requests",
         ],
     ),
@@ -26,6 +27,8 @@ const MESSAGES: &[(u16, &[&str])] = &[
         &[
             "invalid x-api-key",
             "api key is invalid",
+            "invalid api key",
+            "incorrect api key",
             "x-api-key header is required",
             "oauth token has expired",
             "oauth authentication is currently not supported",
@@ -39,6 +42,8 @@ const MESSAGES: &[(u16, &[&str])] = &[
         &[
             "does not have permission",
             "api key authentication is disabled",
+            "request not allowed",
+            "oauth authentication is currently not allowed",
         ],
     ),
     (
@@ -197,11 +202,18 @@ fn by_exception(text: &str) -> Option<Recognised> {
 }
 
 /// The first word of the text that is somebody's name for an error. Only words that no prose has:
-/// with an underscore, or as long as an exception's name.
+/// with an underscore, or as long as an exception's name. A stop reason is none: `tool_use` and
+/// `max_tokens` are words of many errors.
 fn by_names(text: &str) -> Option<Recognised> {
     names(text)
         .filter(|name| name.contains('_') || name.ends_with("Exception"))
-        .find_map(|name| one_word(&name.to_ascii_lowercase()))
+        .find_map(|name| {
+            let word = name.to_ascii_lowercase();
+            let class = word.parse().ok();
+            class
+                .map(|class| Recognised::new("error class", [class]))
+                .or_else(|| error_name(&word))
+        })
 }
 
 /// A row of `claude-run attempts`, or a line of its log: the class follows a fixed word. So does a

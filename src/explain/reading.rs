@@ -18,6 +18,8 @@ pub struct Recognised {
     pub classes: Vec<ErrorClass>,
     /// Whose word it is, or what else is to be known.
     pub note: Option<String>,
+    /// The text itself: what to do may depend on whose words it has.
+    pub said: String,
 }
 
 impl Recognised {
@@ -26,6 +28,7 @@ impl Recognised {
             reading: reading.into(),
             classes: classes.into(),
             note: None,
+            said: String::new(),
         }
     }
 

@@ -8,7 +8,14 @@ use crate::model::ErrorClass;
 /// Says what the text is; nothing if no reading fits.
 #[must_use]
 pub fn recognise(text: &str) -> Option<Recognised> {
-    let text = text.trim();
+    let found = reading_of(text.trim())?;
+    Some(Recognised {
+        said: text.to_owned(),
+        ..found
+    })
+}
+
+fn reading_of(text: &str) -> Option<Recognised> {
     // One word is a name, and not a text with a name in it.
     if let Some(word) = as_word(text)
         && let Some(found) = one_word(&word)

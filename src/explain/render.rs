@@ -55,13 +55,13 @@ pub fn explain(found: &Recognised, settings: &RetrySettings) -> Explained {
         classes: found
             .classes
             .iter()
-            .map(|class| ExplainedClass::of(*class, settings))
+            .map(|class| ExplainedClass::of(*class, settings, &found.said))
             .collect(),
     }
 }
 
 impl ExplainedClass {
-    fn of(class: ErrorClass, settings: &RetrySettings) -> Self {
+    fn of(class: ErrorClass, settings: &RetrySettings, said: &str) -> Self {
         let info = class.info();
         let Handling {
             what_happens,
@@ -79,7 +79,7 @@ impl ExplainedClass {
             waits_ms: waits.iter().map(ms).collect(),
             counts,
             billed,
-            remedy: info.remedy,
+            remedy: class.remedy_for(said),
         }
     }
 }

@@ -38,7 +38,16 @@ const AMBIGUOUS: &[(u16, &[C])] = &[
             C::Permission,
         ],
     ),
-    (403, &[C::Permission, C::EdgeError, C::OrganizationDisabled]),
+    (
+        403,
+        &[
+            C::Permission,
+            C::EdgeError,
+            C::OrganizationDisabled,
+            C::ModelNotFound,
+            C::SpendLimit,
+        ],
+    ),
     (
         404,
         &[
@@ -49,6 +58,7 @@ const AMBIGUOUS: &[(u16, &[C])] = &[
         ],
     ),
     (413, &[C::RequestTooLarge, C::PromptTooLong]),
+    (422, &[C::InvalidRequest, C::ToolSchema]),
     (
         429,
         &[

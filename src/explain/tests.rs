@@ -1,5 +1,7 @@
 //! Whatever people paste finds its class.
 
+mod platforms;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -43,7 +45,7 @@ const STATUSES: &[(u16, C)] = &[
     (408, C::RequestTimeout),
     (409, C::Conflict),
     (413, C::RequestTooLarge),
-    (422, C::ToolSchema),
+    (422, C::InvalidRequest),
     (429, C::RateLimited),
     (500, C::ServerError),
     (502, C::BadGateway),
@@ -137,7 +139,7 @@ const MESSAGES: &[(&str, &str, C)] = &[
     ("rate_limit_error", "Number of request tokens has exceeded your per-minute rate limit", C::RateLimited),
     ("rate_limit_error", "This request would exceed your account's rate limit. Please try again later.", C::RateLimited),
     ("rate_limit_error", "Rate limited", C::RateLimited),
-    ("rate_limit_error", "Extra usage is required for long context requests", C::RateLimited),
+    ("rate_limit_error", "Extra usage is required for long context requests", C::PromptTooLong),
     ("rate_limit_error", "This request would exceed your organization's (x) maximum usage increase rate for input tokens per minute. Please scale up your input tokens usage more gradually to stay within the acceleration limit.", C::AccelerationLimited),
     ("rate_limit_error", "Number of concurrent connections has exceeded your rate limit. Please try again later or contact sales", C::ConcurrencyLimited),
     ("overloaded_error", "Overloaded", C::Overloaded),
@@ -458,7 +460,7 @@ fn words_met_elsewhere_are_explained_with_whose_they_are() {
     }
     let note = |text| recognise(text).unwrap().note.unwrap_or_default();
     let openai = r#"{"error":{"message":"This model's maximum context length is 8192 tokens","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}}"#;
-    assert_eq!(class(openai), C::InvalidRequest);
+    assert_eq!(class(openai), C::PromptTooLong);
     assert!(note(openai).contains("OpenAI"));
     let quota = r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
     assert_eq!(classes(quota)[0], C::SpendLimit);
@@ -498,14 +500,14 @@ fn an_ambiguous_status_lists_its_classes_and_asks_for_more() {
 
     request_too_large
       meaning       The request body is larger than the API takes (32 MB), or than something in front of it does.
-      known by      413 (`request_too_large`), as JSON, text or HTML.
+      known by      413 (`request_too_large`), as JSON, text or HTML; "length less than or equal to" or "payload size exceeds the limit" in the message (400).
       usual causes  Images or documents inside the request; base64 adds a third to their size. A gateway or proxy may take far less than the API: its answer is a page.
       claude-run    The job fails at once, and the others go on. `claude-run retry` puts it back. Not billed, as far as is known.
       you           Use smaller or fewer images and documents, or upload them with the Files API; or have the limit of the gateway in front raised.
 
     prompt_too_long
       meaning       The prompt has more tokens than the model's context window.
-      known by      "prompt is too long" in the message (400, 413).
+      known by      "prompt is too long", "input is too long", "maximum context length" or the like in the message (400, 413).
       usual causes  A long document or conversation; images and tools count too.
       claude-run    The job fails at once, and the others go on. `claude-run retry` puts it back. Not billed, as far as is known.
       you           Shorten or split the prompt, or use a model with a larger window, and submit it again.

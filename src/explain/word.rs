@@ -31,10 +31,15 @@ pub(super) fn one_word(word: &str) -> Option<Recognised> {
     if let Some(status) = status::parse(bare) {
         return status::explain(status);
     }
+    stop_reason(word).or_else(|| error_name(word))
+}
+
+/// A name of an error: a type, a code, a synonym, an exception.
+pub(super) fn error_name(word: &str) -> Option<Recognised> {
     error_type(word)
-        .or_else(|| error_code(word))
-        .or_else(|| stop_reason(word))
+        // A synonym says whose word it is.
         .or_else(|| synonyms::find(word))
+        .or_else(|| error_code(word))
         .or_else(|| exceptions::find(word))
 }
 

@@ -12,6 +12,7 @@
 //! What this does not do: sort an answer into a class (`provider`), pace the requests of a model,
 //! or give up by time (`engine`).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -51,6 +52,9 @@ pub struct RetrySettings {
     /// Failures of the server or the network after which a job fails. 1 switches retries off, 0 is
     /// taken as 1.
     pub max_attempts: u32,
+    /// The same for single classes: it ends a job whose last failure is of that class. For limits, which
+    /// do not count: refusals in a row.
+    pub max_attempts_of: BTreeMap<ErrorClass, u32>,
     /// Multiplies every wait of our own, never a server's hint. Finite and not negative.
     pub scale: f64,
     /// Interruptions in a row after which a job fails: it may be what kills the process.
@@ -64,6 +68,13 @@ pub struct RetrySettings {
 }
 
 impl RetrySettings {
+    /// Failures after which a job fails whose last one is of that class.
+    #[must_use]
+    pub fn most_attempts(&self, class: ErrorClass) -> u32 {
+        let own = self.max_attempts_of.get(&class);
+        own.copied().unwrap_or(self.max_attempts)
+    }
+
     /// Whether the neighbours have a say in the waits after failures of that class: not in limits, and
     /// not where the user has set the waits.
     #[must_use]
@@ -138,6 +149,7 @@ impl Default for RetrySettings {
     fn default() -> Self {
         Self {
             max_attempts: 8,
+            max_attempts_of: BTreeMap::new(),
             scale: 1.0,
             max_interruptions: 20,
             waits: Waits::default(),
@@ -286,7 +298,15 @@ fn may_retry(
     history: &JobHistory,
     age: Duration,
 ) -> bool {
-    let used_up = class.budget() == Budget::Faults && history.counted >= settings.max_attempts;
+    let failures = match class.budget() {
+        Budget::Faults => history.counted,
+        // Limits cost a job nothing, unless the user has said how many are too many.
+        Budget::RateLimits if settings.max_attempts_of.contains_key(&class) => {
+            history.rate_limits_in_row
+        }
+        _ => 0,
+    };
+    let used_up = failures >= settings.most_attempts(class).max(1);
     !(no_more_retries(settings, age) || used_up || evidence.should_retry == Some(false))
 }
 
@@ -416,10 +436,11 @@ fn least_before_the_last(
     history: &JobHistory,
     standing: Standing,
 ) -> Duration {
-    if history.counted.saturating_add(1) < settings.max_attempts {
+    let most = settings.most_attempts(class);
+    if history.counted.saturating_add(1) < most {
         return Duration::ZERO;
     }
-    let whole = settings.waits.before(class, settings.max_attempts);
+    let whole = settings.waits.before(class, most);
     scaled(whole, settings.scale).saturating_sub(standing.age)
 }
 

@@ -99,7 +99,7 @@ impl RunSummary {
                 }
                 writeln!(f, "  {}", info.meaning)?;
                 writeln!(f, "  It said: {}", halt_line(&halt.message))?;
-                writeln!(f, "  {}", halt.class.remedy_of_halt())?;
+                writeln!(f, "  {}", halt.class.remedy_of_halt(&halt.message))?;
             }
         }
         self.write_simulated(f)

@@ -312,7 +312,7 @@ fn is_foreign(name: &str, data: &str) -> bool {
 fn is_error(text: &str) -> bool {
     matches!(
         read_body(text.as_bytes()),
-        Body::Error(_) | Body::BareError(_) | Body::OtherJson(Some(_))
+        Body::Error(_) | Body::Foreign(_)
     )
 }
 

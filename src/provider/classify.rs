@@ -5,12 +5,14 @@
 
 use jiff::Timestamp;
 
+use super::error_body::{ErrorBody, aws_name, read_text};
+use super::judge::{classify_error, judge, revision, without_words};
 use super::model_output::ModelOutput;
 use super::text::{describe_body, is_html, one_line};
 use super::tidy::Altered;
 use super::transport::{Broken, PROXY_LOGIN};
 use super::usage::{is_free, read_usage};
-use super::wire::{BareError, Body, WireError, WireMessage, read_body};
+use super::wire::{Body, WireMessage, read_body};
 use super::{ErrorFacts, Failure, HeaderView, Message, Redactor, retry_after, rules, should_retry};
 use crate::model::{ErrorClass, Evidence, Treatment};
 
@@ -50,40 +52,22 @@ pub fn classify_response(
     .classify()
 }
 
-/// Classifies an error of the API, from whichever way it came.
+/// Classifies the error in a body whose status nobody knows; none if nothing in it tells.
 #[must_use]
-pub fn classify_error(facts: &ErrorFacts<'_>) -> ErrorClass {
-    // Words first: one type or status stands for several faults, and only the message tells them
-    // apart.
-    if let Some(class) = rules::by_words(facts) {
-        return class;
-    }
-    let by_type = || facts.kind.and_then(rules::status_of);
-    match facts.status {
-        // The API names the path it does not have; else 404 is a model or a batch that does not
-        // exist.
-        Some(404) if rules::names_the_path(facts.message.unwrap_or_default()) => {
-            ErrorClass::WrongEndpoint
-        }
-        Some(status) => class_of_status(status)
-            .or_else(|| by_type().and_then(class_of_status))
-            .unwrap_or(match status {
-                // A status that we do not know keeps the meaning of its hundred.
-                400..=499 => ErrorClass::InvalidRequest,
-                _ => ErrorClass::Unknown,
-            }),
-        None => by_type()
-            .and_then(class_of_status)
-            .unwrap_or(ErrorClass::Unknown),
-    }
-}
-
-/// What a status means beside an error object: 400 and 404 then speak of the request.
-fn class_of_status(status: u16) -> Option<ErrorClass> {
-    match status {
-        400 | 404 => Some(ErrorClass::InvalidRequest),
-        _ => rules::by_status(status),
-    }
+pub fn classify_pasted(body: &str) -> Option<ErrorClass> {
+    let (Body::Error(error) | Body::Foreign(error)) = read_body(body.as_bytes()) else {
+        return None;
+    };
+    let class = classify_error(&ErrorFacts {
+        status: error.status,
+        kind: error.kind.as_deref(),
+        code: error.code.as_deref(),
+        message: error.message.as_deref(),
+        is_error_object: true,
+        is_wrapped: error.is_wrapped,
+        pasted: true,
+    });
+    Some(class).filter(|class| *class != ErrorClass::Unknown)
 }
 
 /// Classifies an exchange that broke before an answer began; `message` says why.
@@ -98,6 +82,7 @@ pub fn classify_transport(broken: Broken, message: &str) -> Box<Failure> {
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     })
 }
 
@@ -122,9 +107,10 @@ impl Answer<'_> {
             Body::Message(message) if self.is_success() => self.success(message),
             Body::Error(error) => Err(self.api_error(&error)),
             // Gateways put their errors under 200, which would look like a broken answer.
-            Body::BareError(error) if self.is_success() => Err(self.bare_error(&error)),
+            Body::Foreign(error) if self.is_success() => Err(self.error_in_success(&error)),
             body if self.is_success() => Err(self.bad_response(&body)),
-            body => Err(self.foreign_error(&body)),
+            Body::Foreign(error) => Err(self.foreign_error(Some(error))),
+            _ => Err(self.foreign_error(None)),
         }
     }
 
@@ -192,16 +178,8 @@ impl Answer<'_> {
         Err(failure)
     }
 
-    fn api_error(&self, error: &WireError) -> Box<Failure> {
-        let class = classify_error(&ErrorFacts {
-            // An error object under a success status was put there by something that had sent its
-            // status already: only the type tells, or a code that is a status.
-            status: self.told_status(error.code.as_deref()),
-            kind: Some(&error.kind),
-            code: error.code.as_deref(),
-            message: error.message.as_deref(),
-            pasted: false,
-        });
+    fn api_error(&self, error: &ErrorBody) -> Box<Failure> {
+        let (class, revision) = judge(&self.facts(error));
         let mut failure = self.failure(class, &self.words_of(error));
         let raw = self.body.trim_ascii();
         // Longer ones quote the request, which is no evidence and not ours to keep twice.
@@ -209,51 +187,74 @@ impl Answer<'_> {
             let raw = String::from_utf8_lossy(raw);
             self.redactor.redact(&raw).into_owned()
         });
-        failure.evidence.error_type = Some(self.kept_id(&error.kind));
+        failure.evidence.error_type = error.kind.as_deref().map(|kind| self.kept_id(kind));
         failure.evidence.request_id = self.request_id(error.request_id.as_deref());
+        failure.revision = revision;
         failure
     }
 
-    /// The status of an error object: its code, if it is a status and came under a success.
-    fn told_status(&self, code: Option<&str>) -> Option<u16> {
-        if !self.is_success() {
-            return Some(self.status);
+    fn facts<'e>(&self, error: &'e ErrorBody) -> ErrorFacts<'e> {
+        ErrorFacts {
+            // An error object under a success status was put there by something that had sent its
+            // status already: only the type tells, or a code that is a status.
+            status: self.told_status(error),
+            kind: error.kind.as_deref(),
+            code: error.code.as_deref(),
+            message: error.message.as_deref(),
+            is_error_object: true,
+            is_wrapped: error.is_wrapped,
+            pasted: false,
         }
-        let told = code?.parse().ok();
+    }
+
+    /// The status that says what the error is: the HTTP status, unless that is a wrapper's or says
+    /// success.
+    fn told_status(&self, error: &ErrorBody) -> Option<u16> {
+        let own = error.status.filter(|_| error.is_wrapped);
+        if own.is_some() || !self.is_success() {
+            return own.or(Some(self.status));
+        }
+        let told = error.code.as_deref()?.parse().ok();
         // A code below that is a number of another kind.
         told.filter(|status| (400..600).contains(status))
     }
 
     /// The message of an error object. Under a success status its code is all that tells more.
-    fn words_of(&self, error: &WireError) -> String {
-        let message = error.message.as_deref().unwrap_or(&error.kind);
+    fn words_of(&self, error: &ErrorBody) -> String {
+        let message = error.message.as_deref().or(error.kind.as_deref());
+        let message = message.unwrap_or("an error");
         match &error.code {
             Some(code) if self.is_success() => with_code(message, code),
             _ => message.to_owned(),
         }
     }
 
-    /// An error object without a type, as gateways make them: its code is a status, or a word. Under a
-    /// status of its own that one counts.
-    fn bare_error(&self, error: &BareError) -> Box<Failure> {
-        let status = self.told_status(Some(&error.code));
-        let facts = ErrorFacts {
-            status,
-            code: Some(&error.code),
-            message: error.message.as_deref(),
-            ..ErrorFacts::default()
-        };
-        let by_status = || match status {
+    /// An error of another shape than the API's under a success status: known words or its code tell
+    /// what it is.
+    fn error_in_success(&self, error: &ErrorBody) -> Box<Failure> {
+        let facts = self.facts(error);
+        let by_status = || match facts.status {
             Some(status) => self.class_of_page(status, false),
             None => ErrorClass::BadResponse,
         };
-        let class = rules::by_words(&facts).unwrap_or_else(by_status);
+        let (class, revision) = match rules::by_words(&facts) {
+            Some(told) => (told.class, revision(told, by_status)),
+            None => (by_status(), None),
+        };
+        if class == ErrorClass::BadResponse && error.code.is_none() {
+            return self.bad_response(&Body::Foreign(error.clone()));
+        }
         let message = error.message.as_deref().unwrap_or("an error");
-        let words = with_code(message, &error.code);
-        self.failure(
+        let words = match error.code.as_ref().or(error.kind.as_ref()) {
+            Some(code) => with_code(message, code),
+            None => message.to_owned(),
+        };
+        let mut failure = self.failure(
             class,
             &format!("HTTP {} with an error: {words}", self.status),
-        )
+        );
+        failure.revision = revision;
+        failure
     }
 
     /// An error that came as an event of a stream, `body` being its data. Without the API's shape,
@@ -261,14 +262,13 @@ impl Answer<'_> {
     pub(super) fn classify_event(&self) -> Box<Failure> {
         let text = match read_body(self.body) {
             Body::Error(error) => return self.api_error(&error),
-            Body::OtherJson(Some(message)) => message,
-            Body::BareError(error) => {
-                let failure = self.bare_error(&error);
+            Body::Foreign(error) => {
+                let failure = self.error_in_success(&error);
                 // Known words or a status say more than that the stream broke.
                 if failure.class != ErrorClass::BadResponse {
                     return failure;
                 }
-                error.words()
+                error.words().unwrap_or_default().to_owned()
             }
             _ => self.describe(),
         };
@@ -277,16 +277,18 @@ impl Answer<'_> {
             ..ErrorFacts::default()
         });
         let message = format!("the stream ended with an error: {text}");
-        self.failure(words.unwrap_or(ErrorClass::StreamCut), &message)
+        let class = words.map_or(ErrorClass::StreamCut, |told| told.class);
+        self.failure(class, &message)
     }
 
     /// A success status without a message: a login page, a broken proxy, a cut body.
     fn bad_response(&self, body: &Body) -> Box<Failure> {
         let what = match body {
-            Body::OtherJson(Some(said)) => {
+            Body::Foreign(error) => {
+                let said = error.words().unwrap_or_default();
                 format!("the body is JSON, but not what was asked for: {said}")
             }
-            Body::OtherJson(None) => "the body is JSON, but not what was asked for".to_owned(),
+            Body::OtherJson => "the body is JSON, but not what was asked for".to_owned(),
             Body::NotJson(_) if is_html(self.headers, self.body) => {
                 format!("the body is {}", self.describe())
             }
@@ -295,7 +297,7 @@ impl Answer<'_> {
                 "the body is an event stream, which was not asked for".to_owned()
             }
             Body::NotJson(reason) => format!("the body is no message: {reason}"),
-            Body::Message(_) | Body::Error(_) | Body::BareError(_) => String::new(),
+            Body::Message(_) | Body::Error(_) => String::new(),
         };
         let message = format!("HTTP {}, but {what}", self.status);
         let mut failure = self.failure(ErrorClass::BadResponse, &message);
@@ -317,32 +319,86 @@ impl Answer<'_> {
         text[..end].to_owned()
     }
 
-    /// An error that has not the API's shape: made by a gateway, a proxy, or another program.
-    fn foreign_error(&self, body: &Body) -> Box<Failure> {
+    /// An error that has not the API's shape: made by a cloud, a gateway, a proxy, or another program.
+    fn foreign_error(&self, error: Option<ErrorBody>) -> Box<Failure> {
         let html = is_html(self.headers, self.body);
-        let (text, code) = match body {
-            Body::OtherJson(Some(message)) => (message.clone(), None),
-            Body::BareError(error) => (error.words(), Some(error.code.as_str())),
-            _ => (self.describe(), None),
+        let error = error.or_else(|| self.error_in_text(html));
+        let error = self.with_aws_name(error);
+        let text = match error.as_ref().and_then(ErrorBody::words) {
+            Some(words) => words.to_owned(),
+            None => self.describe(),
         };
-        // The words of an HTML page are nobody's error message.
-        let words = (!html).then(|| {
-            rules::by_words(&ErrorFacts {
+        // A cloud's name of the error says whose words they are.
+        let shown = match error.as_ref().and_then(|error| error.kind.as_deref()) {
+            Some(kind) if !text.contains(kind) => format!("{kind}: {text}"),
+            _ => text.clone(),
+        };
+        // What names a type, a code or a status is an API's answer, though it is not of the shape that is
+        // asked for; it is judged as the API's own are.
+        let is_api = error.as_ref().is_some_and(ErrorBody::is_named);
+        let facts = match &error {
+            Some(error) => self.facts(error),
+            None => ErrorFacts {
                 status: Some(self.status),
-                code,
                 message: Some(&text),
                 ..ErrorFacts::default()
-            })
-        });
-        let words = words.flatten();
-        let class = words.unwrap_or_else(|| self.class_of_page(self.status, html));
+            },
+        };
+        let without = || {
+            if is_api && self.headers.get("cf-mitigated").is_none() {
+                without_words(&facts)
+            } else {
+                self.class_of_page(self.status, html)
+            }
+        };
+        // The words of an HTML page are nobody's error message.
+        let told = rules::by_words(&facts).filter(|_| !html);
+        let class = told.map_or_else(without, |told| told.class);
+        // What words made falls back, if the request holds them, on what it would be without.
+        let by_words = told.is_some_and(|told| told.class != ErrorClass::WrongEndpoint);
+        let fallback = if by_words { without() } else { class };
+        let has_reason =
+            error.is_some() && told.is_none_or(|_| by_words) && !rules::names_the_path(&text);
+        let message = self.foreign_message(&shown, told.is_none() && !is_api);
+        let mut failure = self.failure(class, &message);
+        failure.evidence.error_type = error
+            .as_ref()
+            .and_then(|error| error.kind.as_deref())
+            .map(|kind| self.kept_id(kind));
+        failure.revision = told.and_then(|told| revision(told, without));
+        if let Some(class) = rules::once_proven(fallback, self.status, has_reason) {
+            failure.revision.get_or_insert_default().once_proven = Some(class);
+        }
+        failure
+    }
+
+    /// The error of a body that is no JSON: what the wrappers of gateways hold.
+    fn error_in_text(&self, html: bool) -> Option<ErrorBody> {
+        let text = std::str::from_utf8(self.body).ok().filter(|_| !html)?;
+        read_text(text)
+    }
+
+    /// AWS names its error in a header.
+    fn with_aws_name(&self, error: Option<ErrorBody>) -> Option<ErrorBody> {
+        let Some(told) = self.headers.get("x-amzn-errortype") else {
+            return error;
+        };
+        let mut error = error.unwrap_or_default();
+        // What stood inside of another error has a name of its own.
+        if !error.is_wrapped && error.kind.is_none() {
+            error.kind = Some(aws_name(told).to_owned());
+        }
+        Some(error)
+    }
+
+    fn foreign_message(&self, text: &str, explained: bool) -> String {
         let message = match self.redirect_target() {
             Some(target) => format!("HTTP {}, which redirects to {target}", self.status),
             None => format!("HTTP {} with {text}", self.status),
         };
-        match meaning_of_foreign(self.status).filter(|_| words.is_none()) {
-            Some(meaning) => self.failure(class, &format!("{}; {meaning}", cut(&message))),
-            None => self.failure(class, &message),
+        match meaning_of_foreign(self.status).filter(|_| explained) {
+            Some(meaning) => format!("{}; {meaning}", cut(&message)),
+            None => message,
         }
     }
 
@@ -386,6 +442,7 @@ impl Answer<'_> {
             message: None,
             partial: None,
             unsent: false,
+            revision: None,
         })
     }
 
@@ -433,23 +490,12 @@ fn with_code(message: &str, code: &str) -> String {
 /// Takes back what words made of a failure that its own request holds: a message may quote it, and
 /// nobody's credit is at an end because a prompt says so.
 pub fn take_back_what_it_quotes(failure: &mut Failure, request: &str) {
-    let evidence = &failure.evidence;
-    let raw = evidence.raw_error.as_deref().map(str::as_bytes);
-    let code = match raw.map(read_body) {
-        Some(Body::Error(error)) => error.code,
-        _ => None,
-    };
-    let facts = ErrorFacts {
-        status: evidence.http_status.filter(|status| !is_success(*status)),
-        kind: evidence.error_type.as_deref(),
-        code: code.as_deref(),
-        message: evidence.message.as_deref(),
-        pasted: false,
-    };
-    if rules::quotes_the_request(&facts, request) {
-        // Any words that make no class.
-        let message = Some("it quotes the request");
-        failure.class = classify_error(&ErrorFacts { message, ..facts });
+    let revision = failure.revision.as_deref();
+    let quoted = revision.and_then(|revision| revision.quoted);
+    if let Some((words, without)) = quoted
+        && rules::holds(request, words)
+    {
+        failure.class = without;
     }
 }
 
@@ -497,3 +543,5 @@ fn refusal(wire: &WireMessage) -> String {
 mod odd_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod texts;

@@ -260,6 +260,7 @@ impl ApiClient {
                 message: None,
                 partial: None,
                 unsent: false,
+                revision: None,
             })),
         }
     }

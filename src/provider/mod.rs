@@ -19,11 +19,13 @@ mod classify;
 mod client_error;
 mod connect_limit;
 mod credentials;
+mod error_body;
 mod exchange;
 mod headers;
 mod http;
 mod json_object;
 mod json_text;
+mod judge;
 mod messages;
 mod model_output;
 mod paced;
@@ -31,6 +33,7 @@ mod pair;
 mod patience;
 mod payload;
 mod proxy;
+mod python_literal;
 mod rate_limits;
 mod reach;
 mod read_budget;
@@ -47,6 +50,7 @@ mod tidy;
 mod transport;
 mod usage;
 mod wire;
+mod wrappers;
 
 pub use base_url::BaseUrl;
 pub use batches::{
@@ -55,21 +59,23 @@ pub use batches::{
     take_back_what_a_request_holds,
 };
 pub use classify::{
-    MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_error, classify_response,
+    MAX_ERROR_TEXT, MAX_RAW_ERROR, MAX_UNREADABLE, classify_pasted, classify_response,
     classify_transport, take_back_what_it_quotes,
 };
 pub use client_error::ClientError;
 pub use credentials::{Credentials, clean_secret, unquoted};
 pub use headers::HeaderView;
+pub use judge::classify_error;
 pub use messages::{MessagesClient, ModelsReply, STREAM_TIMEOUTS};
 pub use pair::Pair;
 pub use proxy::{ProxyRules, ProxyServer};
+pub use python_literal::to_json as python_to_json;
 pub use rate_limits::rate_limits;
 pub use reach::{connect, resolve};
 pub use read_budget::{ReadBudget, Reserved};
 pub use redact::{Redactor, redact};
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, should_retry};
-pub use rules::{ErrorFacts, is_refused_on_the_way, status_of};
+pub use rules::{ErrorFacts, status_of};
 pub use settings::{
     ClientSettings, DEFAULT_BASE_URL, DEFAULT_IDLE_TIMEOUT, DEFAULT_VERSION, Http,
     MAX_RESPONSE_BYTES, Network,
@@ -158,6 +164,31 @@ pub struct Failure {
     pub partial: Option<Partial>,
     /// The request had not left whole when it broke: nothing of it can have been billed.
     pub unsent: bool,
+    /// How the class changes with what only its reader knows; none where it does not.
+    pub revision: Option<Box<Revision>>,
+}
+
+impl Failure {
+    /// What the class is once a job has succeeded at the endpoint, if that tells more: then a refusal
+    /// without an error object is about this request, or a fault on the way.
+    #[must_use]
+    pub fn class_once_proven(&self) -> ErrorClass {
+        let revision = self.revision.as_ref();
+        let revised = revision.and_then(|revision| revision.once_proven);
+        // What its words made of it is revised by the request alone.
+        revised
+            .filter(|_| self.class == ErrorClass::WrongEndpoint)
+            .unwrap_or(self.class)
+    }
+}
+
+/// How the class of a failure changes with what is known besides the answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Revision {
+    /// The words that made the class, and the class if the job's own request holds them all.
+    pub quoted: Option<(&'static [&'static str], ErrorClass)>,
+    /// The class once a job has succeeded here.
+    pub once_proven: Option<ErrorClass>,
 }
 
 /// What is known of a message that was begun and never came whole.

@@ -1,11 +1,16 @@
-//! Which evidence makes which class: the tables, and nothing else.
+//! Which evidence makes which class: how the tables are read. `names` has the types and codes,
+//! `fragments` the wordings; statuses are here.
 //!
 //! Order of evidence: a known code or message fragment, then the HTTP status, then `error.type`.
 //! Fragments are compared in lower case and without quotes, because clients and gateways change both.
-//! A message may quote its request, so words that would stop more than their job count only where the
-//! API says them: at the beginning, under a status and a type that fit. Sources: the API's error, rate-limit, vision and structured-output pages,
-//! and raw bodies pasted in issues of the official SDKs and of Claude Code (2023 to 2026).
+//! A message may quote its request, so words that would stop more than their job count only where an
+//! API says them: at the beginning, under a status and a type that fit, and not if the request has them.
 
+mod fragments;
+mod names;
+
+use self::fragments::{FRAGMENTS, Fragment, Scope};
+use self::names::{At, CODES, FOREIGN_TYPES, TYPES};
 use crate::model::ErrorClass as C;
 
 /// What an error told, from whichever way it came. A stream event or a batch item has no status.
@@ -19,128 +24,13 @@ pub struct ErrorFacts<'a> {
     pub code: Option<&'a str>,
     /// The message, or the text of a body that is no error object.
     pub message: Option<&'a str>,
+    /// It came as JSON that is an error, and not as a page or a text.
+    pub is_error_object: bool,
+    /// It stood inside another error: `status` is its own, or its wrapper's.
+    pub is_wrapped: bool,
     /// A person pasted it, and it may be any part of an answer: words count wherever they stand.
     pub pasted: bool,
 }
-
-/// Where a fragment means something. Under another status the same words are an accident, such as
-/// a 503 that quotes the request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    /// Where the API refuses: an error object whose type is one of 4xx, under such a status if it has
-    /// one. The words begin the message.
-    Account,
-    /// Where a gateway tells of a quota: 402, 403 or 429, or as in `Account`. The words begin the
-    /// message.
-    Quota,
-    /// Where output was stopped: an error object, not under 5xx. The words begin the message.
-    Output,
-    /// Where the request itself is at fault: 4xx without a meaning of its own.
-    Request,
-    /// 404.
-    NotFound,
-    /// 429.
-    RateLimit,
-}
-
-/// All of `needles`, in any order, make the class.
-struct Fragment {
-    needles: &'static [&'static str],
-    scope: Scope,
-    class: C,
-}
-
-const fn rule(needles: &'static [&'static str], scope: Scope, class: C) -> Fragment {
-    Fragment {
-        needles,
-        scope,
-        class,
-    }
-}
-
-/// `details.error_code`, or the code or type of a gateway, to class.
-const CODES: &[(&str, C)] = &[
-    // Tier cap: a 429 without retry-after (rate-limit page).
-    ("enforced_spend_limit_reached", C::SpendLimit),
-    // Quotas of gateways (LiteLLM; whatever speaks as OpenAI does).
-    ("budget_exceeded", C::SpendLimit),
-    ("insufficient_quota", C::SpendLimit),
-    ("billing_hard_limit_reached", C::SpendLimit),
-];
-
-/// The first that fits decides, so the particular stands before the general.
-#[rustfmt::skip]
-const FRAGMENTS: &[Fragment] = &[
-    // Money and quota. Seen at 400, documented for 402; the self-set limit is a 400 (rate-limit page).
-    rule(&["credit balance is too low"], Scope::Account, C::Billing),
-    rule(&["you have reached your specified", "usage limits"], Scope::Account, C::SpendLimit),
-    rule(&["you have reached your api usage limits"], Scope::Account, C::SpendLimit),
-    rule(&["you exceeded your current quota"], Scope::Quota, C::SpendLimit),
-    rule(&["exceeded your current quota"], Scope::Quota, C::SpendLimit),
-    rule(&["budget has been exceeded"], Scope::Quota, C::SpendLimit),
-    rule(&["exceededbudget"], Scope::Quota, C::SpendLimit),
-    rule(&["exceeded budget"], Scope::Quota, C::SpendLimit),
-    // A permanent stop of everything, although it is a 400 (Claude Code error reference).
-    rule(&["organization has been disabled"], Scope::Account, C::OrganizationDisabled),
-    // A key of several workspaces needs the header: no job can succeed (authentication page).
-    rule(&["anthropic-workspace-id"], Scope::Account, C::Permission),
-    // 400, or an event in mid-stream (issues).
-    rule(&["output blocked by content filtering policy"], Scope::Output, C::ContentFiltered),
-
-    // 429 (issues, rate-limit page).
-    rule(&["usage increase rate"], Scope::RateLimit, C::AccelerationLimited),
-    rule(&["acceleration limit"], Scope::RateLimit, C::AccelerationLimited),
-    rule(&["concurrent connections"], Scope::RateLimit, C::ConcurrencyLimited),
-    rule(&["concurrent requests"], Scope::RateLimit, C::ConcurrencyLimited),
-
-    // 404. The message is `model: <id>`; gateways write sentences.
-    rule(&["model:"], Scope::NotFound, C::ModelNotFound),
-    rule(&["model", "not found"], Scope::NotFound, C::ModelNotFound),
-    rule(&["model", "does not exist"], Scope::NotFound, C::ModelNotFound),
-
-    // Files (Files API page); a URL that the API could not read (issues).
-    rule(&["file_", "not found"], Scope::Request, C::FileMissing),
-    rule(&["file not found"], Scope::Request, C::FileMissing),
-    rule(&["unable to download the file"], Scope::Request, C::FileMissing),
-
-    // Length and size (issues, Claude Code error reference).
-    rule(&["prompt is too long"], Scope::Request, C::PromptTooLong),
-    // Input and max_tokens together: lowering max_tokens helps.
-    rule(&["input length and max_tokens exceed context limit"], Scope::Request, C::MaxTokensTooLarge),
-    rule(&["maximum allowed number of output tokens"], Scope::Request, C::MaxTokensTooLarge),
-
-    // Tools (issues).
-    rule(&["tool_use", "without", "tool_result"], Scope::Request, C::ToolPairing),
-    rule(&["unexpected tool_use_id"], Scope::Request, C::ToolPairing),
-    rule(&["tool_use block must have a corresponding tool_result"], Scope::Request, C::ToolPairing),
-    rule(&["tool_result block must have a corresponding tool_use"], Scope::Request, C::ToolPairing),
-
-    // Caching: every message that names the field (issues).
-    rule(&["cache_control"], Scope::Request, C::CacheControl),
-
-    // Media (vision and PDF pages, issues).
-    rule(&["image.source"], Scope::Request, C::Image),
-    rule(&["image dimensions exceed"], Scope::Request, C::Image),
-    rule(&["image exceeds", "maximum"], Scope::Request, C::Image),
-    rule(&["could not process image"], Scope::Request, C::Image),
-    rule(&["image does not match the provided media type"], Scope::Request, C::Image),
-    rule(&["could not process pdf"], Scope::Request, C::Image),
-    rule(&["pdf pages may be provided"], Scope::Request, C::Image),
-    rule(&["pdf specified"], Scope::Request, C::Image),
-
-    // Schemas (structured-output page).
-    rule(&["schema is too complex"], Scope::Request, C::ToolSchema),
-    rule(&["json schema is invalid"], Scope::Request, C::ToolSchema),
-    rule(&["tools.", "input_schema"], Scope::Request, C::ToolSchema),
-    rule(&["output_config.format", "schema"], Scope::Request, C::ToolSchema),
-
-    // What a model does not take (errors page, model pages).
-    rule(&["does not support assistant message prefill"], Scope::Request, C::PrefillUnsupported),
-    rule(&["conversation must end with a user message"], Scope::Request, C::PrefillUnsupported),
-    rule(&["thinking.type", "not supported"], Scope::Request, C::ThinkingUnsupported),
-    rule(&["thinking is not supported"], Scope::Request, C::ThinkingUnsupported),
-    rule(&["does not support thinking"], Scope::Request, C::ThinkingUnsupported),
-];
 
 /// Statuses that mean the same whatever the body says. 520 to 527 and 530 are Cloudflare's.
 #[rustfmt::skip]
@@ -156,7 +46,7 @@ const STATUSES: &[(u16, u16, C)] = &[
     (408, 408, C::RequestTimeout),
     (409, 409, C::Conflict),
     (413, 413, C::RequestTooLarge),
-    (422, 422, C::ToolSchema),
+    (422, 422, C::InvalidRequest),
     (429, 429, C::RateLimited),
     (500, 501, C::ServerError),
     (502, 502, C::BadGateway),
@@ -170,38 +60,49 @@ const STATUSES: &[(u16, u16, C)] = &[
     (531, 599, C::ServerError),
 ];
 
-/// `error.type` to the status that it comes with (errors page).
-const TYPES: &[(&str, u16)] = &[
-    ("invalid_request_error", 400),
-    ("authentication_error", 401),
-    ("billing_error", 402),
-    ("permission_error", 403),
-    ("not_found_error", 404),
-    ("conflict_error", 409),
-    ("request_too_large", 413),
-    ("rate_limit_error", 429),
-    ("api_error", 500),
-    ("timeout_error", 504),
-    ("overloaded_error", 529),
-];
-
 /// Statuses that speak of the address alone, when no error object comes with them.
 const ADDRESS: &[u16] = &[404, 405, 407, 410, 421, 426];
 
-/// How the API begins what its rules know only the rest of.
-const LEAD_INS: &[&str] = &["your ", "this ", "the ", "output "];
+/// How an API begins what its rules know only the rest of.
+const LEAD_INS: &[&str] = &["your ", "youre ", "you are ", "this ", "the ", "output "];
+
+/// Most bytes of the word before the words, where one may stand: a model's name, an ARN.
+const MAX_NAME: usize = 200;
+
+/// A class by words or by a name, and what it rests on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) class: C,
+    /// The words, where they would stop more than their job: if the job's own request holds them all,
+    /// nobody said them but the request.
+    pub(super) words: Option<&'static [&'static str]>,
+}
 
 /// The class that code or fragments make, if any does.
-pub(super) fn by_words(facts: &ErrorFacts<'_>) -> Option<C> {
-    let by_fragment = || fragment(facts).map(|rule| rule.class);
-    by_codes(facts).or_else(by_fragment)
+pub(super) fn by_words(facts: &ErrorFacts<'_>) -> Option<Told> {
+    let by_code = by_codes(facts).map(|class| Told { class, words: None });
+    let by_fragment = || {
+        let rule = fragment(facts)?;
+        Some(Told {
+            class: rule.class,
+            words: rule.scope.is_beginning().then_some(rule.needles),
+        })
+    };
+    match by_code {
+        // Of limits the words say more: which one, and whether a minute is enough.
+        Some(told) if told.class == C::RateLimited => by_fragment().or(Some(told)),
+        Some(told) => Some(told),
+        None => by_fragment(),
+    }
 }
 
 fn by_codes(facts: &ErrorFacts<'_>) -> Option<C> {
+    let is_failing = facts.status.is_some_and(|status| status >= 500);
     let mut codes = [facts.code, facts.kind].into_iter().flatten();
     codes.find_map(|code| {
-        let row = CODES.iter().find(|(known, _)| *known == code);
-        row.map(|(_, class)| *class)
+        let mut rows = CODES.iter();
+        let (_, at, class) = rows.find(|(known, _, _)| known.eq_ignore_ascii_case(code))?;
+        (*at == At::Any || !is_failing).then_some(*class)
     })
 }
 
@@ -213,25 +114,31 @@ fn fragment(facts: &ErrorFacts<'_>) -> Option<&'static Fragment> {
         .filter(|rule| in_scope(rule.scope, facts))
         .find(|rule| {
             let said = rule.needles.iter().all(|needle| text.contains(needle));
-            said && (facts.pasted || !rule.scope.is_beginning() || begins(text, rule.needles[0]))
+            let anywhere = facts.pasted && rule.scope != Scope::Passing;
+            said && (anywhere || !rule.scope.is_beginning() || begins(text, rule.needles))
         })
 }
 
-/// Whether the text begins with those words, or with what the API says before them.
-fn begins(text: &str, words: &str) -> bool {
-    let lead_ins = LEAD_INS.iter().filter_map(|lead| text.strip_prefix(lead));
-    lead_ins.chain([text]).any(|text| text.starts_with(words))
+/// Whether the text begins with the first of these words, or with what an API says before them.
+fn begins(text: &str, needles: &[&str]) -> bool {
+    match needles {
+        // One word of whatever it likes, and then the second.
+        ["", second, ..] => {
+            let (name, rest) = text.split_once(' ').unwrap_or_default();
+            name.len() <= MAX_NAME && rest.starts_with(second)
+        }
+        [first, ..] => {
+            let lead_ins = LEAD_INS.iter().filter_map(|lead| text.strip_prefix(lead));
+            lead_ins.chain([text]).any(|text| text.starts_with(first))
+        }
+        [] => false,
+    }
 }
 
-/// Whether these facts make a class by words that would stop more than their job, and that the job's
-/// own request holds: then nobody said them but the request.
-pub(super) fn quotes_the_request(facts: &ErrorFacts<'_>, request: &str) -> bool {
-    let rule = fragment(facts).filter(|rule| rule.scope.is_beginning());
-    by_codes(facts).is_none()
-        && rule.is_some_and(|rule| {
-            let request = lower(request);
-            rule.needles.iter().all(|needle| request.contains(needle))
-        })
+/// Whether the request holds all of these words.
+pub(super) fn holds(request: &str, words: &[&str]) -> bool {
+    let request = lower(request);
+    words.iter().all(|word| request.contains(word))
 }
 
 /// The class that the status alone makes. 400, 404 and whatever has no row say too little.
@@ -242,38 +149,70 @@ pub(super) fn by_status(status: u16) -> Option<C> {
     row.map(|(_, _, class)| *class)
 }
 
-/// The status that an `error.type` stands for, if it is one of the API's.
+/// The status that an `error.type` stands for, if it is one of the API's, of AWS or of Google.
 #[must_use]
 pub fn status_of(kind: &str) -> Option<u16> {
-    let row = TYPES.iter().find(|(known, _)| *known == kind);
-    row.map(|(_, status)| *status)
+    // AWS writes its exceptions with a small letter where they come inside a stream.
+    let is_same = |known: &str| {
+        let same_first = known.bytes().next().zip(kind.bytes().next());
+        known.get(1..) == kind.get(1..)
+            && same_first.is_some_and(|(one, other)| one.eq_ignore_ascii_case(&other))
+    };
+    let own = TYPES.iter().find(|(known, _)| *known == kind);
+    let foreign = || {
+        let mut rows = FOREIGN_TYPES.iter();
+        rows.find(|(known, _)| *known == kind || known.ends_with("Exception") && is_same(known))
+    };
+    own.or_else(foreign).map(|(_, status)| *status)
 }
 
-/// Whether a refusal of that class and status, which is no error object of the API, is about the way
-/// there and not about the address: a port that wants TLS, a missing certificate, a gateway that knows
-/// no such key.
-#[must_use]
-pub fn is_refused_on_the_way(class: C, status: Option<u16>) -> bool {
-    let is_refusal = |status| (400..500).contains(&status) && !ADDRESS.contains(&status);
-    class == C::WrongEndpoint && status.is_some_and(is_refusal)
+/// What the class is once a job has succeeded here, if that tells more. `has_reason`: the refusal is no
+/// error object of an API, but gives its reason in JSON.
+pub(super) fn once_proven(class: C, status: u16, has_reason: bool) -> Option<C> {
+    if class != C::WrongEndpoint || !(400..500).contains(&status) {
+        return None;
+    }
+    match status {
+        // It let others past, so this is about what the request names.
+        400 | 404 | 412 if has_reason => Some(C::InvalidRequest),
+        // The address of one request is no other than its neighbour's.
+        _ if ADDRESS.contains(&status) => None,
+        // A port that wants TLS, a missing certificate, a gateway that knows no such key: a fault on the
+        // way, and none of the job's.
+        _ => Some(C::BadGateway),
+    }
 }
 
-/// Whether a 404 of the API is about the path rather than about something the request names. The
-/// path never changes, so then the base URL is wrong.
+/// Whether a 404 is about the path rather than about something the request names. The path never
+/// changes, so then the base URL is wrong.
 pub(super) fn names_the_path(message: &str) -> bool {
     let text = normalise(message);
     let bare = text.trim_end_matches('.').trim();
-    matches!(bare, "" | "not found" | "not_found" | "not_found_error")
-        || [
-            "/v1",
-            "invalid url",
-            "unknown url",
-            "route",
-            "endpoint",
-            "path not found",
-        ]
-        .iter()
-        .any(|needle| text.contains(needle))
+    matches!(
+        bare,
+        "" | "not found"
+            | "not_found"
+            | "not_found_error"
+            | "resource not found"
+            | "404 page not found"
+    ) || [
+        "/v1",
+        "invalid url",
+        "unknown url",
+        "unrecognized request url",
+        "cannot post",
+        "no route",
+        "unknown route",
+        "route not found",
+        "unknown endpoint",
+        "no such endpoint",
+        "endpoint not found",
+        "invalid endpoint",
+        "wrong api endpoint",
+        "path not found",
+    ]
+    .iter()
+    .any(|needle| text.contains(needle))
 }
 
 /// Fragments stand at the beginning of a message; what follows may be the quoted request.
@@ -286,7 +225,7 @@ fn normalise(message: &str) -> String {
 
 fn lower(text: &str) -> String {
     text.chars()
-        .filter(|c| !matches!(c, '`' | '"' | '\'' | '\\'))
+        .filter(|c| !matches!(c, '`' | '"' | '\'' | '\\' | '\u{2018}'..='\u{201d}'))
         .map(|c| c.to_ascii_lowercase())
         .collect()
 }
@@ -294,7 +233,7 @@ fn lower(text: &str) -> String {
 impl Scope {
     /// Whether the words must begin the message.
     fn is_beginning(self) -> bool {
-        matches!(self, Self::Account | Self::Quota | Self::Output)
+        !matches!(self, Self::Request | Self::NotFound | Self::RateLimit)
     }
 }
 
@@ -302,16 +241,30 @@ fn in_scope(scope: Scope, facts: &ErrorFacts<'_>) -> bool {
     let of_kind = facts.kind.and_then(status_of);
     let status = facts.status.or(of_kind);
     let refuses = |status| matches!(status, 400..=499);
-    let is_refusal =
-        of_kind.is_some_and(refuses) && facts.status.is_none_or(refuses) || facts.pasted;
+    // A type that nobody knows, or none, is as good as the status beside it, where an API speaks.
+    let kind_refuses = of_kind.map_or(facts.is_error_object && facts.status.is_some(), refuses);
+    let is_refusal = kind_refuses && facts.status.is_none_or(refuses) || facts.pasted;
+    let is_of_request = |status| refuses(status) && !matches!(status, 401..=403 | 407..=409 | 429);
     match scope {
         Scope::Account => is_refusal,
         Scope::Quota => is_refusal || matches!(status, Some(402 | 403 | 429)),
+        Scope::Model => match status {
+            Some(status) => {
+                refuses(status) && !matches!(status, 407..=409 | 429) || facts.is_wrapped
+            }
+            None => facts.pasted || facts.is_wrapped,
+        },
+        Scope::Denied => match status {
+            Some(status) => matches!(status, 400..=404 | 500) || facts.is_wrapped,
+            None => facts.pasted || facts.is_wrapped,
+        },
+        Scope::Way => status == Some(400),
+        Scope::Passing => status.is_none_or(refuses) && (status.is_some() || facts.pasted),
         Scope::Output => {
-            (facts.kind.is_some() || facts.pasted) && facts.status.is_none_or(|it| it < 500)
+            (facts.kind.is_some() || facts.is_error_object || facts.pasted)
+                && facts.status.is_none_or(|it| it < 500)
         }
-        Scope::Request => status
-            .is_none_or(|status| refuses(status) && !matches!(status, 401..=403 | 407..=409 | 429)),
+        Scope::Request => status.is_none_or(is_of_request),
         Scope::NotFound => status == Some(404),
         Scope::RateLimit => status == Some(429),
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::error_body::{ErrorBody, read_error};
 use super::model_output::ModelOutput;
 use super::tidy::{Altered, MAX_DEPTH, tidy};
 
@@ -17,11 +18,11 @@ pub(super) enum Body {
     /// A complete message object.
     Message(WireMessage),
     /// An error object as the API makes them: `$.error.type` is there.
-    Error(WireError),
-    /// An error object without a type, but with a code, as gateways make them.
-    BareError(BareError),
-    /// JSON of another kind, with the message that it carries if there is one in a usual place.
-    OtherJson(Option<String>),
+    Error(ErrorBody),
+    /// An error of another shape, as clouds and gateways make them.
+    Foreign(ErrorBody),
+    /// JSON of another kind.
+    OtherJson,
     /// No complete JSON, and why: the same words for the same fault.
     NotJson(String),
 }
@@ -41,31 +42,6 @@ pub(super) struct WireMessage {
     pub(super) written: ModelOutput,
 }
 
-/// An error object. Only the type is sure to be there: bodies made by the edge have neither the
-/// top-level `type` nor a request id.
-#[derive(Clone, Debug, Default)]
-pub(super) struct WireError {
-    pub(super) kind: String,
-    pub(super) message: Option<String>,
-    pub(super) code: Option<String>,
-    pub(super) request_id: Option<String>,
-}
-
-/// An error object of a gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BareError {
-    pub(super) message: Option<String>,
-    /// A word, or a number in digits.
-    pub(super) code: String,
-}
-
-impl BareError {
-    /// What it says: its message, else its code.
-    pub(super) fn words(&self) -> String {
-        self.message.as_ref().unwrap_or(&self.code).clone()
-    }
-}
-
 /// Top-level fields of messages and errors alike, unread.
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -83,58 +59,41 @@ struct Envelope<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    request_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    detail: Option<&'a RawValue>,
 }
 
-/// Fields of an error object, unread.
+/// What tells an error of the API from others.
 #[derive(Deserialize)]
 struct ErrorFields<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    code: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    details: Option<&'a RawValue>,
-}
-
-/// What is needed of an error's `details`.
-#[derive(Deserialize)]
-struct DetailFields<'a> {
-    #[serde(borrow, default)]
-    error_code: Option<&'a RawValue>,
 }
 
 /// Most bytes of JSON that are read as a tree, which takes ten times as much. Receipts and details have
 /// some hundreds.
 const MAX_TREE: usize = 256 * 1024;
 
-/// Most bytes of an error's message that are looked at. Real ones have some hundreds.
-const MAX_WORDS: usize = 64 * 1024;
-
 pub(super) fn read_body(body: &[u8]) -> Body {
     let tidy = tidy(body);
     if tidy.too_deep {
         return Body::NotJson(format!("it is nested deeper than {MAX_DEPTH} levels"));
     }
-    match serde_json::from_str::<Envelope<'_>>(&tidy.text) {
-        Ok(envelope) => match envelope.read() {
-            Body::Message(message) => Body::Message(WireMessage {
-                altered: tidy.altered,
-                text: tidy.text.into_owned(),
-                ..message
-            }),
-            body => body,
+    let read = match serde_json::from_str::<Envelope<'_>>(&tidy.text) {
+        Ok(envelope) => envelope.read(),
+        // An array, string or number is JSON, but no message.
+        Err(_) if serde_json::from_str::<&RawValue>(&tidy.text).is_ok() => None,
+        Err(error) => return Body::NotJson(fault(&error)),
+    };
+    match read {
+        Some(message) => Body::Message(WireMessage {
+            altered: tidy.altered,
+            text: tidy.text.into_owned(),
+            ..message
+        }),
+        None => match read_error(&tidy.text) {
+            Some(error) if error.is_typed => Body::Error(error),
+            Some(error) => Body::Foreign(error),
+            None => Body::OtherJson,
         },
-        // An array, string or number is JSON, but nothing of the API's.
-        Err(_) if serde_json::from_str::<&RawValue>(&tidy.text).is_ok() => Body::OtherJson(None),
-        Err(error) => Body::NotJson(fault(&error)),
     }
 }
 
@@ -147,94 +106,28 @@ fn fault(error: &serde_json::Error) -> String {
 }
 
 impl Envelope<'_> {
-    fn read(&self) -> Body {
-        if let Some(error) = self.read_error() {
-            return Body::Error(error);
+    /// The message, if it is one and has no error of the API beside it.
+    fn read(&self) -> Option<WireMessage> {
+        let error: Option<ErrorFields<'_>> = borrowed(self.error);
+        if error.is_some_and(|error| field::<String>(error.kind).is_some()) {
+            return None;
         }
         // Some gateways leave `type` out; the content blocks are what makes a message.
         let is_message = field::<String>(self.kind).is_none_or(|kind| kind == "message");
         let has_content = self.content.is_some_and(|raw| raw.get().starts_with('['));
-        if is_message && has_content {
-            return Body::Message(WireMessage {
-                text: String::new(),
-                altered: Altered::default(),
-                model: field(self.model),
-                stop_reason: field(self.stop_reason),
-                stop_details: small(self.stop_details).unwrap_or_default(),
-                usage: small(self.usage).unwrap_or_default(),
-                written: self.content.map(ModelOutput::read).unwrap_or_default(),
-            });
+        if !is_message || !has_content {
+            return None;
         }
-        match self.read_bare_error() {
-            Some(error) => Body::BareError(error),
-            None => Body::OtherJson(self.foreign_message()),
-        }
-    }
-
-    fn read_bare_error(&self) -> Option<BareError> {
-        let error: ErrorFields<'_> = borrowed(self.error)?;
-        Some(BareError {
-            message: words(error.message),
-            code: code_of(error.code)?,
+        Some(WireMessage {
+            text: String::new(),
+            altered: Altered::default(),
+            model: field(self.model),
+            stop_reason: field(self.stop_reason),
+            stop_details: small(self.stop_details).unwrap_or_default(),
+            usage: small(self.usage).unwrap_or_default(),
+            written: self.content.map(ModelOutput::read).unwrap_or_default(),
         })
     }
-
-    fn read_error(&self) -> Option<WireError> {
-        let error: ErrorFields<'_> = borrowed(self.error)?;
-        let message = words(error.message);
-        let details: Option<DetailFields<'_>> = borrowed(error.details);
-        // The code in `details` is the finer one, where both are there.
-        let detailed = details.and_then(|details| field(details.error_code));
-        Some(WireError {
-            kind: field(error.kind)?,
-            message: message.map(|message| unwrapped(&message).unwrap_or(message)),
-            code: detailed.or_else(|| code_of(error.code)),
-            request_id: field(self.request_id),
-        })
-    }
-
-    /// The message of an error that is not in the API's shape: `error` as text or with a `message`
-    /// (many gateways), `message` (AWS), `detail` (`FastAPI`).
-    fn foreign_message(&self) -> Option<String> {
-        let inside = || words(borrowed::<ErrorFields<'_>>(self.error)?.message);
-        let nested = words(self.error).or_else(inside);
-        nested
-            .or_else(|| words(self.message))
-            .or_else(|| words(self.detail))
-    }
-}
-
-/// A code: a word, or a number.
-fn code_of(code: Option<&RawValue>) -> Option<String> {
-    let number = || field::<u64>(code).map(|number| number.to_string());
-    let word = field::<String>(code).filter(|word| !word.is_empty());
-    word.or_else(number)
-}
-
-/// What the API said, out of the words that a gateway wrapped it in (`LiteLLM`: `litellm.KIND:
-/// AnthropicException - ` and the API's own answer).
-fn unwrapped(message: &str) -> Option<String> {
-    let (_, inner) = message
-        .strip_prefix("litellm.")?
-        .split_once("Exception - ")?;
-    let inner = inner.strip_prefix("b'").unwrap_or(inner);
-    let mut values = serde_json::Deserializer::from_str(inner).into_iter::<Value>();
-    let said = values.next()?.ok()?;
-    said["error"]["message"].as_str().map(str::to_owned)
-}
-
-/// The field's text, if it is one: as much of it as may matter. What is kept in the end is far less, and
-/// each step on the way there takes a copy.
-fn words(raw: Option<&RawValue>) -> Option<String> {
-    let mut text: String = field(raw)?;
-    if text.len() > MAX_WORDS {
-        let cut = &text[..text.floor_char_boundary(MAX_WORDS)];
-        // No half of a word, which may be half of a secret that is masked as a whole.
-        let end = cut.rfind(char::is_whitespace).unwrap_or(cut.len());
-        text.truncate(end);
-        text.shrink_to_fit();
-    }
-    Some(text)
 }
 
 /// The field as a tree, if it is there and no larger than such fields are.
@@ -281,7 +174,7 @@ mod tests {
             let Body::Error(error) = read_body(text.as_bytes()) else {
                 panic!("{text}");
             };
-            assert_eq!(error.kind, "t");
+            assert_eq!(error.kind.as_deref(), Some("t"));
         }
     }
 
@@ -299,8 +192,10 @@ mod tests {
             ("[1]", None),
             ("null", None),
         ] {
-            let Body::OtherJson(message) = read_body(text.as_bytes()) else {
-                panic!("{text}");
+            let message = match read_body(text.as_bytes()) {
+                Body::Foreign(error) => error.message,
+                Body::OtherJson => None,
+                body => panic!("{text}: {body:?}"),
             };
             assert_eq!(message.as_deref(), expected, "{text}");
         }

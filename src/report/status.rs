@@ -355,7 +355,7 @@ fn halt_reason(halt: &StatusHalt) -> String {
         class = halt.class,
         meaning = info.meaning,
         message = plain(&halt.message),
-        remedy = halt.class.remedy_of_halt(),
+        remedy = halt.class.remedy_of_halt(&halt.message),
     )
 }
 

@@ -9,6 +9,23 @@ use super::limits::ORGANIZATION;
 use super::reply::{Reply, ReplyBody};
 use super::time::{Epoch, first_of_next_month, http_date};
 
+/// Where AWS's front door says which of its services had what error.
+const AWS_SPACE: &str = "http://internal.amazon.com/coral/com.amazon.bedrock/";
+
+/// An error of Amazon Bedrock: no `retry-after`, and no request id of the API.
+fn aws(status: u16, name: &str, message: &str) -> Reply {
+    let body = json!({ "message": message }).to_string();
+    let mut reply = Reply::edge(status, "application/json", Bytes::from(body));
+    reply.headers.extend([
+        ("x-amzn-errortype", format!("{name}:{AWS_SPACE}")),
+        (
+            "x-amzn-requestid",
+            "a1b2c3d4-0000-4000-8000-000000000000".to_owned(),
+        ),
+    ]);
+    reply
+}
+
 /// What fills the names in a canned error, and the options that change it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Canned<'a> {
@@ -34,6 +51,11 @@ impl Canned<'_> {
                 let body = Bytes::from_static(body.as_bytes());
                 Some(Reply::edge(status, content_type, body))
             }
+            Act::Aws {
+                status,
+                name,
+                message,
+            } => Some(aws(status, name, message)),
             Act::Page { status, title } => Some(Reply::page(status, title)),
             _ => None,
         }

@@ -62,7 +62,6 @@ const ENGINE: &[&str] = &[
     "provider::has_no_batches",
     "provider::is_missing",
     "provider::may_have_been_created",
-    "provider::is_refused_on_the_way",
     "provider::rejected_entry",
     "provider::take_back_what_a_request_holds",
     "provider::take_back_what_it_quotes",

@@ -133,7 +133,8 @@ fn table_of(
         let names: Vec<_> = classes.iter().map(|(key, _)| format!("`{key}`")).collect();
         writeln!(
             page,
-            "\n`[{table}.CLASS]` has one key, `waits`: the waits before the first, second, ... retry of a job that failed with this class; the last one repeats. \
+            "\n`[{table}.CLASS]` has two keys. `waits`: the waits before the first, second, ... retry of a job that failed with this class; the last one repeats. \
+             `max_attempts`: failed attempts that end a job whose last failure is of this class (for limits: refusals in a row), such as 3 for `server_error`. \
              CLASS is one of {}. [Errors](errors.md#the-classes) has the defaults.",
             names.join(", ")
         )

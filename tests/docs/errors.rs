@@ -22,6 +22,14 @@ exception; `claude-run attempts` shows the class of each attempt; `claude-run re
 First `details.error_code` and the words of the message, then the HTTP status, then `error.type`. An error inside a stream or a batch
 result has no status, so there the type decides. An answer that is not JSON (HTML, text, empty) is classified by its status.
 
+The error of Anthropic, Amazon Bedrock (`{\"message\"}`, `__type`, the header `x-amzn-errortype`), Google (`{\"error\":{\"status\"}}`, also in an array), Microsoft Foundry,
+`FastAPI` (`{\"detail\"}`) and `OpenAI`'s kind of gateways is read alike. An error inside another one counts instead of it: JSON in a
+message, what LiteLLM writes behind `...Exception - `, OpenRouter's `metadata.raw`, up to three levels deep. So an `overloaded_error` inside a 400 is tried
+again, and an `invalid_request_error` inside a 500 is not.
+
+Words that would halt the run or hold a model count only where an API says them: at the beginning of the message, under a status and a type that fit, and not
+if the job's own request holds them.
+
 ## What happens
 
 - **retry**: the job is tried again after the waits of its class. Each is drawn between half and one and a half times its value, the

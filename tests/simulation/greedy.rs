@@ -182,6 +182,7 @@ fn message(body: &Value, usage: Usage) -> Message {
 fn failure(class: ErrorClass, http_status: Option<u16>) -> Box<Failure> {
     Box::new(Failure {
         unsent: false,
+        revision: None,
         class,
         evidence: Evidence {
             http_status,

@@ -435,5 +435,6 @@ fn failure(class: ErrorClass, status: u16, wait_s: Option<f64>) -> Box<Failure> 
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     })
 }

@@ -39,7 +39,7 @@ const TEXT: &str = "text/plain";
 const INVALID: &str = "invalid_request_error";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-const WHOLE: [Expected; 97] = [
+const WHOLE: [Expected; 119] = [
     expect("ok", 200, JSON, "end_turn", "simulated answer"),
     expect("thinking", 200, JSON, "end_turn", "\"signature\""),
     expect("empty-answer", 200, JSON, "end_turn", "\"content\":[]"),
@@ -134,6 +134,28 @@ const WHOLE: [Expected; 97] = [
     expect("prefill", 400, JSON, INVALID, "does not support assistant message prefill"),
     expect("thinking-unsupported", 400, JSON, INVALID, "is not supported for this model"),
     expect("content-filter", 400, JSON, INVALID, "Output blocked by content filtering policy"),
+    expect("aws-throttled", 429, JSON, "", "Too many tokens"),
+    expect("aws-daily-quota", 429, JSON, "", "per day"),
+    expect("aws-model-invalid", 400, JSON, "", "model identifier is invalid"),
+    expect("aws-use-case", 404, JSON, "", "use case details"),
+    expect("aws-unable", 400, JSON, "", "unable to process"),
+    expect("aws-denied", 403, JSON, "", "is not authorized to perform"),
+    expect("aws-too-long", 400, JSON, "", "Input is too long"),
+    expect("aws-fault", 400, JSON, "", "Field required"),
+    expect("aws-operation", 200, JSON, "", "UnknownOperationException"),
+    expect("google-limited", 429, JSON, "", "RESOURCE_EXHAUSTED"),
+    expect("google-region", 400, JSON, "", "not servable"),
+    expect("litellm-credit", 400, JSON, "", "credit balance"),
+    expect("litellm-overloaded", 400, JSON, "None", "overloaded_error"),
+    expect("litellm-denied", 500, JSON, "", "is not authorized to perform"),
+    expect("litellm-budget", 400, JSON, "", "over budget"),
+    expect("litellm-model", 401, JSON, "key_model_access_denied", "not allowed to access model"),
+    expect("openrouter-raw", 400, JSON, "", "prompt is too long"),
+    expect("openrouter-model", 404, JSON, "", "No endpoints found"),
+    expect("extra-usage", 400, JSON, INVALID, "out of extra usage"),
+    expect("country", 403, JSON, "forbidden", "Request not allowed"),
+    expect("404-reason", 404, JSON, "", "is gone"),
+    expect("422-detail", 422, JSON, "", "Field required"),
     expect("200-overloaded-error-body", 200, JSON, "overloaded_error", "Overloaded"),
     expect("empty-200", 200, JSON, "", ""),
     expect("html-200", 200, HTML, "", "guest network"),

@@ -714,6 +714,7 @@ fn failure(class: ErrorClass, http_status: Option<u16>, message: &str) -> Box<Fa
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     })
 }
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use claude_run::model::{ErrorClass, Evidence, Limit, Pico, RateLimits, Tokens, Usage};
-use claude_run::provider::{Failure, Message, Partial, Provider, Reply, Request, Reserved};
+use claude_run::provider::{
+    Failure, Message, Partial, Provider, Reply, Request, Reserved, Revision,
+};
 use fastrand::Rng;
 use tokio::time::Instant;
 
@@ -338,6 +340,13 @@ fn said(class: ErrorClass, status: u16, words: &str) -> Box<Failure> {
     failure.evidence.http_status = Some(status);
     failure.evidence.message = Some(words.to_owned());
     failure.evidence.unreadable = (status == 200).then(|| "{}".to_owned());
+    if class == ErrorClass::WrongEndpoint && status == 400 {
+        // What the classifier says of a page: a fault on the way, once others got past it.
+        failure.revision = Some(Box::new(Revision {
+            once_proven: Some(ErrorClass::BadGateway),
+            quoted: None,
+        }));
+    }
     failure
 }
 
@@ -378,5 +387,6 @@ fn failure(class: ErrorClass, retry_after: Option<Duration>) -> Box<Failure> {
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     })
 }

@@ -246,7 +246,7 @@ fn halted(run: &Run, halt: &Halt) -> Failure {
     }
     let next = format!(
         "{} Then `claude-run resume` goes on",
-        halt.class.remedy_of_halt()
+        halt.class.remedy_of_halt(&halt.message)
     );
     Failure::new(Exit::Halted, what, next).because(halt.message.clone())
 }

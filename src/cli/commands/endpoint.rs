@@ -1,5 +1,6 @@
 //! Where requests go and what they cost: settings into a client, a simulator, prices.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::client_settings::{carries_credentials, client_settings};
@@ -287,13 +288,20 @@ pub(super) fn retry_settings(
 ) -> Result<RetrySettings, Failure> {
     let retry = &settings.retry;
     let mut waits = Waits::default();
+    let mut max_attempts_of = BTreeMap::new();
     for (class, table) in &retry.classes {
-        waits.set(*class, table.waits.0.clone()).map_err(|error| {
-            Failure::usage(error.to_string(), "correct the waits in the configuration")
-        })?;
+        if let Some(list) = &table.waits {
+            waits.set(*class, list.0.clone()).map_err(|error| {
+                Failure::usage(error.to_string(), "correct the waits in the configuration")
+            })?;
+        }
+        if let Some(most) = table.max_attempts {
+            max_attempts_of.insert(*class, most.0);
+        }
     }
     Ok(RetrySettings {
         max_attempts: retry.max_attempts.0,
+        max_attempts_of,
         scale: retry_scale(settings, simulated),
         waits,
         give_up_after: retry.give_up_after.map(|wait| wait.0),

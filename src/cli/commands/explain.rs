@@ -96,7 +96,7 @@ mod tests {
 
         overloaded
           meaning       The API has no capacity left for this model just now; it is not your limit.
-          known by      529, or `overloaded_error` without a status (inside a stream or a batch result).
+          known by      529, or `overloaded_error` inside another error, or without a status (inside a stream or a batch result).
           usual causes  Many people use this model at this hour. Capacity is per model, so another model may work.
           claude-run    The job is tried again after 1s to 8s while most others of its model succeed, else after about 10s, 30s, 1m, 2m, then 5m each time; a `retry-after` of the server goes first. It fails after 8 such attempts in all. With `--fallback-model` the next model is asked after two of these in a row. Not billed, as far as is known.
           you           Nothing: claude-run tries again. If it lasts, run at another hour or use another model.

@@ -13,7 +13,7 @@ use super::position::{Problem, line_and_column};
 use super::walk::Walk;
 use crate::cli::environment::{self, Environment};
 use crate::cli::failure::{Failure, in_plain_words as in_plain_words_of_io};
-use crate::cli::settings::options::ClassWaits;
+use crate::cli::settings::options::ClassRetry;
 use crate::cli::settings::{Options, Origin, keys};
 use crate::cli::trust::{self, Memory};
 use crate::model::{ErrorClass, toml_kinds};
@@ -163,7 +163,7 @@ pub fn parse_as(path: &Path, text: &str, standing: Standing) -> Result<LoadedFil
     }
     let located = |error| value_problem(&error, &walk).into_failure(path, text);
     // Before the whole: these tables are flattened there, and lose their places.
-    check_waits(table.get_ref()).map_err(located)?;
+    check_classes(table.get_ref()).map_err(located)?;
     let options: Options = toml::from_str(text).map_err(located)?;
     if let Some(problem) = foreign_key(&options, &walk) {
         return Err(problem.into_failure(path, text));
@@ -182,14 +182,14 @@ pub fn parse_as(path: &Path, text: &str, standing: Standing) -> Result<LoadedFil
 }
 
 /// The tables of error classes by themselves: serde forgets where the values of what is flattened stand.
-fn check_waits(table: &DeTable<'_>) -> Result<(), toml::de::Error> {
+fn check_classes(table: &DeTable<'_>) -> Result<(), toml::de::Error> {
     let retry = table.get("retry").map(toml::Spanned::get_ref);
     let Some(DeValue::Table(retry)) = retry else {
         return Ok(());
     };
     for (name, value) in retry {
         if name.get_ref().parse::<ErrorClass>().is_ok() {
-            ClassWaits::deserialize(ValueDeserializer::from(value.clone()))?;
+            ClassRetry::deserialize(ValueDeserializer::from(value.clone()))?;
         }
     }
     Ok(())

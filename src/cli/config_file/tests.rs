@@ -48,6 +48,7 @@ give_up_after = "1h"
 by = "table"
 [retry.overloaded]
 waits = ["2s", "1m"]
+max_attempts = 4
 [fallback]
 models = ["claude-opus-5"]
 [limits]
@@ -100,12 +101,12 @@ fn a_complete_file_is_read_with_its_lines() {
         ("batch.size", 14),
         ("retry.scale", 25),
         ("retry.overloaded.waits", 29),
-        ("fallback.models", 31),
-        ("limits.only_between", 39),
-        ("api.headers", 49),
-        ("fallback.endpoint.headers", 57),
-        ("status.url", 63),
-        ("output.quiet", 70),
+        ("fallback.models", 32),
+        ("limits.only_between", 40),
+        ("api.headers", 50),
+        ("fallback.endpoint.headers", 58),
+        ("status.url", 64),
+        ("output.quiet", 71),
     ] {
         assert_eq!(
             file.origin(key),
@@ -164,7 +165,7 @@ fn a_misspelt_key_is_located_and_the_nearest_one_suggested() {
     "#);
     insta::assert_snapshot!(mistake("[retry.dns]\nwait = [\"1s\"]\n"), @r#"
     c.toml:2:1: unknown key `wait` in [retry.dns]
-      because: [retry.dns] takes waits
+      because: [retry.dns] takes waits, max_attempts
       next: did you mean `waits`?
     "#);
 }
@@ -229,9 +230,9 @@ fn a_wrong_value_is_located_and_the_rule_told() {
       because: it must name at least one wait
       next: correct the value; `claude-run config` shows every setting
     "#);
-    insta::assert_snapshot!(mistake("[retry.dns]\n"), @r#"
-    c.toml:1:1: the value of `retry.dns` cannot be used
-      because: it lacks `waits`
+    insta::assert_snapshot!(mistake("[retry.dns]\nmax_attempts = 0\n"), @r#"
+    c.toml:2:16: the value of `retry.dns.max_attempts` cannot be used
+      because: it must be from 1 to 4294967295
       next: correct the value; `claude-run config` shows every setting
     "#);
     insta::assert_snapshot!(mistake("[output]\ncolor = \"blue\"\n"), @r#"
@@ -361,6 +362,7 @@ fn the_schema_knows_the_keys_that_the_file_takes_and_no_others() {
         "",
         "[dispatch]\nconcurrency = 8\nstagger = \"50ms\"\nseed = 1",
         "[retry]\nscale = 2\n[retry.overloaded]\nwaits = [\"2s\"]",
+        "[retry.server_error]\nmax_attempts = 3",
         "[api]\nbeta = [\"a\"]\n[api.headers]\nX = \"y\"",
         "[output]\ncolor = \"auto\"",
         "[limits]\nrpm = 1\nonly_between = \"8:00-18:30@Europe/Berlin\"\ncache_warm = \"auto\"",
@@ -375,6 +377,7 @@ fn the_schema_knows_the_keys_that_the_file_takes_and_no_others() {
         "[retry.overlaoded]\nwaits = [\"2s\"]",
         "[retry.billing]\nwaits = [\"2s\"]",
         "[retry.dns]\nwaits = []",
+        "[retry.dns]\nmax_attempts = 0",
         "[output]\ncolor = \"blue\"",
         "[limits]\nrpm = 0",
         "[limits]\nonly_between = \"8:00\"",

@@ -184,7 +184,7 @@ fn children(area: &str) -> Vec<String> {
     if let Some(class) = area.strip_prefix("retry.") {
         let known = class.parse::<ErrorClass>().is_ok_and(has_waits);
         return if known {
-            vec!["waits".to_owned()]
+            vec!["waits".to_owned(), "max_attempts".to_owned()]
         } else {
             Vec::new()
         };
@@ -202,7 +202,10 @@ fn children(area: &str) -> Vec<String> {
         match child {
             Some("<class>") => {
                 let classes = ErrorClass::all().filter(|class| has_waits(*class));
-                names.extend(classes.map(|class| class.to_string()));
+                let classes = classes.map(|class| class.to_string());
+                // There is one such key for each setting of a class.
+                let new: Vec<_> = classes.filter(|class| !names.contains(class)).collect();
+                names.extend(new);
             }
             Some(child) if !names.iter().any(|name| name == child) => names.push(child.to_owned()),
             _ => {}

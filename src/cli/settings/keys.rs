@@ -41,8 +41,9 @@ impl Key {
     }
 }
 
-/// The one key whose name has a part that the user chooses, and its place: after its siblings.
-const WAITS: (&str, &str) = ("retry.<class>.waits", "retry.");
+/// The keys whose names have a part that the user chooses, and their place: after these siblings.
+const OF_CLASSES: [&str; 2] = ["retry.<class>.waits", "retry.<class>.max_attempts"];
+const SIBLINGS: &str = "retry.";
 
 /// The keyword of a property in the schema that says what a file that was merely found may do.
 const FOUND_FILE: &str = "found_file";
@@ -57,12 +58,13 @@ static ALL: LazyLock<Vec<Key>> = LazyLock::new(|| {
             name,
         })
         .collect();
-    let last = keys.iter().rposition(|key| key.name.starts_with(WAITS.1));
-    let waits = Key {
-        name: WAITS.0.to_owned(),
+    let last = keys.iter().rposition(|key| key.name.starts_with(SIBLINGS));
+    let place = last.map_or(0, |last| last + 1);
+    let of_classes = OF_CLASSES.map(|name| Key {
+        name: name.to_owned(),
         file: InFile::Any,
-    };
-    keys.insert(last.map_or(0, |last| last + 1), waits);
+    });
+    keys.splice(place..place, of_classes);
     keys
 });
 

@@ -307,7 +307,7 @@ fn waits_come_from_the_file_class_by_class() {
     .unwrap();
     let classes = &settings.retry.classes;
     assert_eq!(classes.len(), 2);
-    let overloaded = &classes[&ErrorClass::Overloaded].waits.0;
+    let overloaded = &classes[&ErrorClass::Overloaded].waits.as_ref().unwrap().0;
     assert_eq!(
         overloaded[..],
         [Duration::from_secs(2), Duration::from_mins(1)]

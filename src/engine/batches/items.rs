@@ -120,6 +120,7 @@ pub(super) fn refused(
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     };
     decided(around, item, Err(Box::new(failure)), rng)
 }
@@ -134,6 +135,7 @@ fn failure(class: ErrorClass, message: String) -> Box<Failure> {
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     })
 }
 

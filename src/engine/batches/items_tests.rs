@@ -92,6 +92,7 @@ fn errored(class: ErrorClass) -> ItemResult {
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     }))
 }
 
@@ -198,6 +199,7 @@ fn what_has_no_line_for_want_of_an_answer_and_an_entry_that_was_refused_were_not
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     };
     let refused = refused(&around, &item, &failure, &mut rng).finish;
     assert!(!refused.record.maybe_billed);

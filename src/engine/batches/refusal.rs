@@ -88,6 +88,7 @@ mod tests {
             message: None,
             partial: None,
             unsent: false,
+            revision: None,
         }
     }
 

@@ -40,6 +40,7 @@ fn message() -> Message {
 fn errored(message: Option<Message>) -> ItemResult {
     ItemResult::Errored(Box::new(Failure {
         unsent: false,
+        revision: None,
         class: ErrorClass::Overloaded,
         evidence: Evidence {
             message: Some("x".repeat(100)),

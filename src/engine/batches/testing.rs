@@ -155,5 +155,6 @@ pub(super) fn failure(class: ErrorClass) -> Box<Failure> {
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     })
 }

@@ -4,6 +4,7 @@
 //! belong to a class is `provider::classify`; how long to wait is `policy::retry`.
 
 mod api_type;
+mod remedy;
 mod table;
 
 use std::fmt;
@@ -192,15 +193,15 @@ impl ErrorClass {
         self.info().name
     }
 
-    /// What to do next when a run has halted for it. A limit is mostly waited for, and says so: not
-    /// where nothing has ever got past it.
+    /// What to do next when a run has halted for it, with these words. A limit is mostly waited for, and
+    /// says so: not where nothing has ever got past it.
     #[must_use]
-    pub fn remedy_of_halt(self) -> &'static str {
+    pub fn remedy_of_halt(self, said: &str) -> &'static str {
         match self.budget() {
             Budget::RateLimits => {
                 "Find out what the limit is: it is 0 for this key or model, or counts for a day, or is a budget of your gateway. Raise it, use another key or model, or wait; then `claude-run resume`."
             }
-            _ => self.info().remedy,
+            _ => self.remedy_for(said),
         }
     }
 

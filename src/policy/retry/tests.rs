@@ -1,5 +1,6 @@
 //! The step after every class, and how long a wait may be, as properties of all classes.
 
+mod by_class;
 mod evidence;
 mod interruptions;
 

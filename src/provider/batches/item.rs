@@ -80,7 +80,7 @@ pub(super) fn read_line(line: &[u8], redactor: &Redactor) -> Read {
     if custom_id.is_none()
         && let Body::Error(error) = read_body(text.as_bytes())
     {
-        let message = error.message.unwrap_or(error.kind);
+        let message = error.words().unwrap_or_default();
         let why = format!("the results end with an error: {message}");
         return Read::Error(one_line(&redactor.redact(&why), MAX_ERROR_TEXT));
     }
@@ -202,6 +202,7 @@ fn failed(error: &str, redactor: &Redactor) -> Box<Failure> {
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     })
 }
 

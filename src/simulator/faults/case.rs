@@ -36,6 +36,12 @@ pub(in crate::simulator) enum Act {
         content_type: &'static str,
         body: &'static str,
     },
+    /// An error as AWS makes them: its name in a header, and only a message in the body.
+    Aws {
+        status: u16,
+        name: &'static str,
+        message: &'static str,
+    },
     /// An HTML page made by something in front of the API.
     Page { status: u16, title: &'static str },
     /// The exchange itself breaks.
@@ -303,10 +309,18 @@ const fn json(status: u16, body: &'static str) -> Act {
     }
 }
 
+const fn aws(status: u16, name: &'static str, message: &'static str) -> Act {
+    Act::Aws {
+        status,
+        name,
+        message,
+    }
+}
+
 const CREDIT: &str = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
 
 #[rustfmt::skip] // One case a line: the table is read by column.
-static CASES: [Row; 143] = [
+static CASES: [Row; 165] = [
     row("ok", "a good answer", answer(Twist::Plain)),
     row("thinking", "a good answer that starts with a thinking block", answer(Twist::Thinking)),
     row("empty-answer", "a good answer with no content", answer(Twist::Empty)),
@@ -406,6 +420,29 @@ static CASES: [Row; 143] = [
     row("prefill", "an answer begun by the client", invalid("This model does not support assistant message prefill. The conversation must end with a user message.")),
     row("thinking-unsupported", "a kind of thinking the model has not", invalid("\"thinking.type.enabled\" is not supported for this model. Use \"thinking.type.adaptive\" and \"output_config.effort\" to control thinking behavior.")),
     row("content-filter", "output blocked", invalid("Output blocked by content filtering policy")),
+
+    row("aws-throttled", "limited, as Bedrock says it: the name in a header, no retry-after", aws(429, "ThrottlingException", "Too many tokens, please wait before trying again.")),
+    row("aws-daily-quota", "Bedrock's quota of the day is used up", aws(429, "ThrottlingException", "Too many tokens per day, please wait before trying again.")),
+    row("aws-model-invalid", "a model's name that Bedrock does not know", aws(400, "ValidationException", "The provided model identifier is invalid.")),
+    row("aws-use-case", "Bedrock waits for the form of use cases", aws(404, "ResourceNotFoundException", "Model use case details have not been submitted for this account. Fill out the Anthropic use case details form before using the model. If you have already filled out the form, try again in 15 minutes.")),
+    row("aws-unable", "Bedrock's own 503 inside a 400", aws(400, "ValidationException", "Bedrock is unable to process your request.")),
+    row("aws-denied", "a role of AWS that may not use the model", aws(403, "AccessDeniedException", "User: arn:aws:iam::123456789012:user/batch is not authorized to perform: bedrock:InvokeModel on resource: arn:aws:bedrock:us-east-1::foundation-model/x because no identity-based policy allows the bedrock:InvokeModel action")),
+    row("aws-too-long", "a prompt that is too long for Bedrock", aws(400, "ValidationException", "Input is too long for requested model.")),
+    row("aws-fault", "a fault of the request, as Bedrock says it", aws(400, "ValidationException", "The model returned the following errors: messages.0.content: Field required")),
+    row("aws-operation", "status 200 for an operation that AWS has not", json(200, r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#)),
+    row("google-limited", "limited, as Google says it in a stream: in an array", json(429, r#"[{"error":{"code":429,"message":"Quota exceeded for aiplatform.googleapis.com/online_prediction_input_tokens_per_minute_per_base_model with base model: anthropic-claude-haiku. Please submit a quota increase request.","status":"RESOURCE_EXHAUSTED"}}]"#)),
+    row("google-region", "a model that Google does not serve in this region", json(400, r#"{"error":{"code":400,"message":"Publisher Model `projects/p/locations/us-central1/publishers/anthropic/models/x` is not servable in region us-central1.","status":"FAILED_PRECONDITION"}}"#)),
+    row("litellm-credit", "no credit left, told by the API to LiteLLM", json(400, r#"{"error":{"message":"litellm.BadRequestError: AnthropicException - {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your credit balance is too low to access the Anthropic API.\"},\"request_id\":\"req_1\"}. Received Model Group=x\nAvailable Model Group Fallbacks=None","type":null,"param":null,"code":"400"}}"#)),
+    row("litellm-overloaded", "overloaded, inside a 400 of LiteLLM", json(400, r#"{"error":{"message":"litellm.BadRequestError: AnthropicException - {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}","type":"None","param":"None","code":"400"}}"#)),
+    row("litellm-denied", "a right that AWS misses, inside a 500 of LiteLLM", json(500, r#"{"error":{"message":"litellm.APIConnectionError: BedrockException - {\"Message\":\"User: arn:aws:iam::1:role/x is not authorized to perform: bedrock:InvokeModel on resource: y\"}","type":null,"param":null,"code":"500"}}"#)),
+    row("litellm-budget", "over the budget, as FastAPI says it", json(400, r#"{"detail":"ExceededBudget: User=u over budget. Spend=10.6, Budget=10.0"}"#)),
+    row("litellm-model", "a model that this key of LiteLLM may not use", json(401, r#"{"error":{"message":"key not allowed to access model. This key can only access models=['a']. Tried to access x","type":"key_model_access_denied","param":"model","code":"401"}}"#)),
+    row("openrouter-raw", "the provider's answer inside OpenRouter's", json(400, r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 208310 tokens > 200000 maximum\"}}","provider_name":"Anthropic"}},"user_id":"user_1"}"#)),
+    row("openrouter-model", "a model that nobody serves at OpenRouter", json(404, r#"{"error":{"message":"No endpoints found for anthropic/claude-x.","code":404},"user_id":"user_1"}"#)),
+    row("extra-usage", "the extra usage of a subscription is used up", invalid("You're out of extra usage. Add more at claude.ai/settings/usage and keep going.")),
+    row("country", "a network that the API takes no requests from", json(403, r#"{"error":{"type":"forbidden","message":"Request not allowed"}}"#)),
+    row("404-reason", "a 404 whose body is no API's and gives a reason", json(404, r#"{"message":"container c-1 is gone"}"#)),
+    row("422-detail", "a gateway's check of the request, as FastAPI says it", json(422, r#"{"detail":[{"type":"missing","loc":["body","messages"],"msg":"Field required","input":{}}]}"#)),
 
     row("200-overloaded-error-body", "status 200 with an error body", Act::Break(Break::ErrorBodyAt200)),
     row("empty-200", "status 200 with no body", Act::Break(Break::EmptyBody)),

@@ -134,7 +134,8 @@ pub(super) fn authentication_as(
     let said = words(failure);
     // Without an answer there was no login to judge.
     if reply.status.is_none() {
-        return Finding::failed(name, said, remedy_of(ErrorClass::Unreachable));
+        let remedy = remedy_of(ErrorClass::Unreachable, &said);
+        return Finding::failed(name, said, remedy);
     }
     // Many gateways serve messages alone.
     if !base.is_first_party() && lacks_model_list(reply, failure) {
@@ -145,7 +146,7 @@ pub(super) fn authentication_as(
             "`claude-run doctor --send` tests it with a message.",
         );
     }
-    let remedy = remedy_of(failure.class);
+    let remedy = remedy_of(failure.class, &said);
     // A server in trouble says nothing of the key.
     let is_theirs = failure.class.treatment() == Treatment::Retry;
     if is_theirs && failure.class != ErrorClass::BadResponse {

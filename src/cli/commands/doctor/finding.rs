@@ -101,9 +101,9 @@ impl Finding {
     }
 }
 
-/// The remedy of a class for someone who has no run to go on with.
-pub(super) fn remedy_of(class: ErrorClass) -> String {
-    let remedy = class.info().remedy;
+/// The remedy of what was said, for someone who has no run to go on with.
+pub(super) fn remedy_of(class: ErrorClass, said: &str) -> String {
+    let remedy = class.remedy_for(said);
     match remedy.strip_suffix("; then `claude-run resume`.") {
         Some(remedy) => format!("{remedy}."),
         None => remedy.to_owned(),
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn remedies_speak_of_no_run() {
         for class in ErrorClass::all() {
-            let remedy = remedy_of(class);
+            let remedy = remedy_of(class, "");
             assert!(remedy.ends_with('.'), "{remedy}");
             assert!(!remedy.ends_with("then `claude-run resume`."), "{remedy}");
         }

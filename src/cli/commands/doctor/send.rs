@@ -57,9 +57,10 @@ pub(super) async fn check(
         }
         Err(failure) => {
             let found = format!("{model}: {}", words(&failure));
+            let remedy = remedy_of(failure.class, &found);
             match failure.class.treatment() {
-                Treatment::Retry => Finding::warning(NAME, found, remedy_of(failure.class)),
-                _ => Finding::failed(NAME, found, remedy_of(failure.class)),
+                Treatment::Retry => Finding::warning(NAME, found, remedy),
+                _ => Finding::failed(NAME, found, remedy),
             }
         }
     }

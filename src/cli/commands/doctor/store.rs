@@ -151,7 +151,7 @@ fn runs(all: &[Run], at_work: bool) -> Finding {
     let halted = unfinished.iter().rev().find_map(|run| run.halt.as_ref());
     if let Some(halt) = halted {
         let found = format!("{found}; halted by {}", halt.class);
-        return Finding::warning(NAME, found, halt.class.info().remedy);
+        return Finding::warning(NAME, found, halt.class.remedy_for(&halt.message));
     }
     if at_work {
         return Finding::ok(NAME, found);

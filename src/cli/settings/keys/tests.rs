@@ -126,6 +126,7 @@ const DECISIONS: [(&str, InFile, &str); 57] = [
     ("retry.give_up_after", InFile::Any, "pace"),
     ("retry.by", InFile::Any, "pace"),
     ("retry.<class>.waits", InFile::Any, "pace"),
+    ("retry.<class>.max_attempts", InFile::Any, "pace"),
     ("limits.rpm", InFile::Any, "pace"),
     ("limits.itpm", InFile::Any, "pace"),
     ("limits.otpm", InFile::Any, "pace"),

@@ -35,7 +35,7 @@ pub use fallback::{Fallback, FallbackEndpoint};
 pub use limits::Limits;
 pub use places::{Output, Preflight, Prices, Status, Store};
 pub(in crate::cli) use retry::has_waits;
-pub use retry::{ClassWaits, Retry};
+pub use retry::{ClassRetry, Retry};
 
 /// What a config file may hold. Every key is optional.
 #[derive(Args, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]

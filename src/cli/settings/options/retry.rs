@@ -46,15 +46,20 @@ pub struct Retry {
     /// What differs for one error class.
     #[arg(skip)]
     #[serde(flatten)]
-    pub classes: BTreeMap<ErrorClass, ClassWaits>,
+    pub classes: BTreeMap<ErrorClass, ClassRetry>,
 }
 
 /// `[retry.<class>]`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ClassWaits {
+pub struct ClassRetry {
     /// Waits before the first, second, ... retry; the last one repeats.
-    pub waits: WaitList,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<WaitList>,
+    /// Failed attempts that end a job, where the last of them is of this class. For limits, which do not
+    /// count otherwise: refusals in a row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<AtLeastOne>,
 }
 
 impl Default for Retry {

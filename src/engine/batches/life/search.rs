@@ -188,5 +188,6 @@ fn endless(why: &str) -> Box<Failure> {
         message: None,
         partial: None,
         unsent: false,
+        revision: None,
     })
 }

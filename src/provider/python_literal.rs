@@ -1,9 +1,9 @@
-//! Python's way to print a dictionary, turned into JSON: that is how the Python SDK shows bodies.
+//! Python's way to print a dictionary, turned into JSON: that is how the Python SDK and LiteLLM show bodies.
 
 /// Turns the first dictionary of `text`, which begins with `{`, into JSON text. None if it has no
 /// end. What is between the quotes is kept; names other than Python's constants are left as they
 /// are, so that the JSON reader refuses them.
-pub(super) fn to_json(text: &str) -> Option<String> {
+pub fn to_json(text: &str) -> Option<String> {
     let mut json = String::new();
     let mut chars = text.chars().peekable();
     let mut depth = 0_usize;
