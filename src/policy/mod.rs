@@ -47,7 +47,7 @@ pub use forecast::{Expected, Forecast, money_times};
 pub use health::Health;
 pub use hours::{Hours, HoursError};
 pub use model_classes::ModelClasses;
-pub use preflight::{Destination, Fault, Preflight, Rule, RuleError, Rules};
+pub use preflight::{Addressee, Foreseen, Reviewer, Rule, RuleError, Rules};
 pub use prices::{ModelPrices, ModelStatus, PriceError, PriceTable, Priced, TokenPrices};
 pub use ramp::Ramp;
 pub use rate_budget::{Ceilings, ClassId, Demand, Ended, Free, Known, RateBudget, Ticket};

@@ -10,6 +10,7 @@ use claude_run::model::{
 };
 use claude_run::provider::{
     BatchApi, BatchPage, BatchUpload, Failure, ItemResult, Message, Polled, Reserved, ResultLine,
+    Revision,
 };
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -790,7 +791,15 @@ impl BatchApi for Remote {
                 Some(400),
                 "The request body is not valid JSON: no low surrogate in string: line 1 column 9 (char 8)",
             )),
-            Create::Quotes => Some(failure(ErrorClass::Billing, Some(400), QUOTED)),
+            Create::Quotes => {
+                let mut failure = failure(ErrorClass::Billing, Some(400), QUOTED);
+                // As the classifier has it: by these words alone it is about money.
+                failure.revision = Some(Box::new(Revision {
+                    quoted: Some((&["credit balance is too low"], ErrorClass::InvalidRequest)),
+                    once_proven: None,
+                }));
+                Some(failure)
+            }
             Create::BadKey => Some(failure(ErrorClass::Authentication, Some(401), "key")),
             Create::NoBatches(status) => Some(no_batches(status)),
             Create::BadEntry(place) => Some(failure(

@@ -94,7 +94,7 @@ pub async fn check(ctx: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let lanes = Lanes::of(&ctx.settings, false, now);
     let prices = endpoint::prices(&ctx.settings)?;
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
-    let to = preflight::destination(&ctx.settings, false);
+    let to = preflight::addressee(&ctx.settings, false);
     let measures = Measures {
         lanes,
         budget,

@@ -9,7 +9,7 @@ use super::lanes::{Lanes, Remark, Told};
 use crate::cli::failure::Failure;
 use crate::input::{Item, LineError, LineNote, Problems};
 use crate::model::{JsonStep, JsonView, NewJob};
-use crate::policy::Preflight;
+use crate::policy::Reviewer;
 use crate::store::sqlite::SeenIds;
 
 /// Remarks that are kept with their places; the rest is counted.
@@ -23,7 +23,7 @@ pub(super) struct Judge {
     /// `None` where the store looks for doubled ids.
     seen: Option<SeenIds>,
     pub(super) problems: Problems,
-    preflight: Preflight,
+    preflight: Reviewer,
     /// What the API is known to refuse is a problem, and not only told.
     is_strict: bool,
     /// Lines that the API is known to refuse.
@@ -55,7 +55,7 @@ pub(super) struct Warning {
 pub(super) struct Measures {
     pub(super) lanes: Lanes,
     pub(super) budget: Option<Budgeted>,
-    pub(super) preflight: Preflight,
+    pub(super) preflight: Reviewer,
     /// See [`Judge::is_strict`].
     pub(super) is_strict: bool,
 }

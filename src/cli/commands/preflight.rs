@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use crate::cli::failure::{Failure, in_plain_words};
 use crate::cli::settings::Settings;
-use crate::policy::{Destination, Preflight, PriceTable, Rules};
+use crate::policy::{Addressee, PriceTable, Reviewer, Rules};
 use crate::provider::BaseUrl;
 
 /// Whom requests are for, as far as it matters for what is refused. A simulated run is for an imitation
 /// of the first party's API, at the newest behaviour of the version that is asked for.
-pub(super) fn destination(settings: &Settings, simulated: bool) -> Destination {
+pub(super) fn addressee(settings: &Settings, simulated: bool) -> Addressee {
     let base = BaseUrl::parse(settings.api.base_url.expose());
-    Destination {
+    Addressee {
         first_party: simulated || base.is_ok_and(|base| base.is_first_party()),
         api_version: settings.api.version.0.clone(),
         has_betas: !settings.api.beta.is_empty(),
@@ -25,15 +25,15 @@ pub(super) fn destination(settings: &Settings, simulated: bool) -> Destination {
 pub(super) fn preflight(
     settings: &Settings,
     prices: &PriceTable,
-    to: Destination,
+    to: Addressee,
     now: Timestamp,
-) -> Result<Preflight, Failure> {
+) -> Result<Reviewer, Failure> {
     let ours = Rules::embedded();
     let rules = match &settings.preflight.file {
         None => ours,
         Some(path) => ours.overridden_by(rules_of(path)?),
     };
-    Ok(Preflight::new(rules, Arc::new(prices.clone()), to, now))
+    Ok(Reviewer::new(rules, Arc::new(prices.clone()), to, now))
 }
 
 fn rules_of(path: &Path) -> Result<Rules, Failure> {

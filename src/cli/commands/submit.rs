@@ -184,7 +184,7 @@ async fn store(
     let prices = prices(&ctx.settings)?;
     let lanes = Lanes::of(&ctx.settings, new_run.simulated, now);
     let budget = Budgeted::of(&ctx.settings, &prices, lanes, now)?;
-    let to = preflight::destination(&ctx.settings, new_run.simulated);
+    let to = preflight::addressee(&ctx.settings, new_run.simulated);
     let measures = Measures {
         lanes,
         budget,

@@ -330,10 +330,7 @@ fn paths_in_the_file_are_relative_to_its_folder() {
         settings.prices.file.as_deref(),
         Some(Path::new("/abs/p.toml"))
     );
-    assert_eq!(
-        settings.preflight.file.as_deref(),
-        Some(Path::new("conf/r.toml"))
-    );
+    assert!(settings.preflight.file.as_deref() == Some(Path::new("conf/r.toml")));
     assert_eq!(
         settings.api.ca_bundle.as_deref(),
         Some(Path::new("conf/ca.pem"))

@@ -1,6 +1,6 @@
 //! `cache_control`: how many marks, where, in which order, and whether they do anything.
 
-use super::Request;
+use super::Draft;
 use super::fault::{Faults, Rule, Step};
 use crate::model::{JsonView, ObjectView};
 use crate::policy::ModelClasses;
@@ -17,7 +17,7 @@ struct Mark {
     for_an_hour: bool,
 }
 
-pub(super) fn look_over(request: &Request<'_, '_>, faults: &mut Faults) {
+pub(super) fn look_over(request: &Draft<'_, '_>, faults: &mut Faults) {
     // Most requests have none: one search over the text settles it.
     if memchr::memmem::find(request.body.raw().as_bytes(), b"\"cache_control\"").is_none() {
         return;
@@ -117,7 +117,7 @@ fn order(marks: &[Mark], faults: &mut Faults) {
     }
 }
 
-fn too_short(request: &Request<'_, '_>, marks: &[Mark], faults: &mut Faults) {
+fn too_short(request: &Draft<'_, '_>, marks: &[Mark], faults: &mut Faults) {
     let Some(sizes) = request.sizes else { return };
     let (Some(least), Some(last)) = (sizes.min_cacheable_tokens, marks.last()) else {
         return;

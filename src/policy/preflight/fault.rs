@@ -122,7 +122,7 @@ impl Rule {
 
 /// Something in a request that is known to be refused, or to do nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Foreseen {
     /// The kind of it.
     pub rule: Rule,
     /// Where it stands, from the top of the request.
@@ -131,7 +131,7 @@ pub struct Fault {
     pub text: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Foreseen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -139,7 +139,7 @@ impl fmt::Display for Fault {
 
 /// What was found so far.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(super) struct Faults(Vec<Foreseen>);
 
 /// Told of one request at most: a thousand blank texts are one mistake.
 const MOST: usize = 20;
@@ -152,20 +152,20 @@ impl Faults {
             [] => "the request".to_owned(),
             steps => format!("`{}`", steps.join(".")),
         };
-        self.add(Fault {
+        self.add(Foreseen {
             rule,
             path: path.to_vec(),
             text: format!("{place} {what}"),
         });
     }
 
-    pub(super) fn add(&mut self, fault: Fault) {
+    pub(super) fn add(&mut self, fault: Foreseen) {
         if self.0.len() < MOST {
             self.0.push(fault);
         }
     }
 
-    pub(super) fn into_vec(self) -> Vec<Fault> {
+    pub(super) fn into_vec(self) -> Vec<Foreseen> {
         self.0
     }
 }

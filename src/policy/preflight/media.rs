@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::Request;
+use super::Draft;
 use super::fault::{Faults, Rule, Step};
 use crate::model::{JsonView, ObjectView, thousands};
 
@@ -30,7 +30,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-pub(super) fn look_over(request: &Request<'_, '_>, faults: &mut Faults) {
+pub(super) fn look_over(request: &Draft<'_, '_>, faults: &mut Faults) {
     let mut sources = Vec::new();
     let messages = request.given("messages").and_then(JsonView::items);
     for (index, message) in messages.into_iter().flatten().enumerate() {
@@ -68,7 +68,7 @@ pub(super) fn look_over(request: &Request<'_, '_>, faults: &mut Faults) {
 }
 
 /// A picture or document that stands in the request.
-struct Source<'v, 'a> {
+struct Media<'v, 'a> {
     place: Vec<Step>,
     is_image: bool,
     media_type: Option<String>,
@@ -79,7 +79,7 @@ struct Source<'v, 'a> {
 fn gather<'v, 'a>(
     content: Option<&'v JsonView<'a>>,
     place: &[Step],
-    into: &mut Vec<Source<'v, 'a>>,
+    into: &mut Vec<Media<'v, 'a>>,
     is_top: bool,
 ) {
     let blocks = content.and_then(JsonView::items);
@@ -107,7 +107,7 @@ fn source<'v, 'a>(
     block: &'v ObjectView<'a>,
     mut place: Vec<Step>,
     is_image: bool,
-) -> Option<Source<'v, 'a>> {
+) -> Option<Media<'v, 'a>> {
     let source = block.last("source")?.members()?;
     let text = |key| source.last(key).and_then(JsonView::text);
     // What stands elsewhere cannot be seen here.
@@ -115,7 +115,7 @@ fn source<'v, 'a>(
         return None;
     }
     place.extend([Step::Key("source"), Step::Key("data")]);
-    Some(Source {
+    Some(Media {
         place,
         is_image,
         media_type: text("media_type").map(std::borrow::Cow::into_owned),
@@ -123,8 +123,8 @@ fn source<'v, 'a>(
     })
 }
 
-impl Source<'_, '_> {
-    fn look_over(&self, request: &Request<'_, '_>, among_many: bool, faults: &mut Faults) {
+impl Media<'_, '_> {
+    fn look_over(&self, request: &Draft<'_, '_>, among_many: bool, faults: &mut Faults) {
         let Some(text) = self.data.text() else {
             faults.at(
                 Rule::Base64,
@@ -151,7 +151,7 @@ impl Source<'_, '_> {
 
     fn image(
         &self,
-        request: &Request<'_, '_>,
+        request: &Draft<'_, '_>,
         bytes: u64,
         head: &[u8],
         among_many: bool,

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::fault::Faults;
-pub use self::fault::{Fault, Rule};
+pub use self::fault::{Foreseen, Rule};
 pub use self::rules::{ModelRules, RuleError, Rules};
 use self::tools::KnownTools;
 use super::PriceTable;
@@ -36,7 +36,7 @@ use crate::model::{JsonView, ObjectView};
 
 /// Whom the requests are for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
+pub struct Addressee {
     /// The endpoint is Anthropic's own: others have models and names of their own.
     pub first_party: bool,
     /// The version of the API that is asked for.
@@ -47,25 +47,25 @@ pub struct Destination {
 
 /// Looks requests over.
 #[derive(Debug)]
-pub struct Preflight {
+pub struct Reviewer {
     rules: Rules,
     prices: Arc<PriceTable>,
-    to: Destination,
+    to: Addressee,
     now: Timestamp,
     /// Tools that were looked over already: a file repeats them on every line.
     tools: KnownTools,
 }
 
 /// One request that is looked over.
-struct Request<'v, 'a> {
+struct Draft<'v, 'a> {
     members: &'v ObjectView<'a>,
     body: &'v JsonView<'a>,
     rules: Option<&'v ModelRules>,
     sizes: Option<&'v ModelPrices>,
-    to: &'v Destination,
+    to: &'v Addressee,
 }
 
-impl<'a> Request<'_, 'a> {
+impl<'a> Draft<'_, 'a> {
     /// A member that is given: `null` is how clients write what they leave out.
     fn given(&self, key: &str) -> Option<&JsonView<'a>> {
         self.members.last(key).filter(|value| !value.is_null())
@@ -76,10 +76,10 @@ impl<'a> Request<'_, 'a> {
     }
 }
 
-impl Preflight {
+impl Reviewer {
     /// One that goes by these rules and sizes, for requests that leave at about `now`.
     #[must_use]
-    pub fn new(rules: Rules, prices: Arc<PriceTable>, to: Destination, now: Timestamp) -> Self {
+    pub fn new(rules: Rules, prices: Arc<PriceTable>, to: Addressee, now: Timestamp) -> Self {
         Self {
             rules,
             prices,
@@ -90,7 +90,7 @@ impl Preflight {
     }
 
     /// What is known to be refused in this request of that model, in the order of its parts.
-    pub fn look_over(&mut self, model: &str, body: &JsonView<'_>) -> Vec<Fault> {
+    pub fn look_over(&mut self, model: &str, body: &JsonView<'_>) -> Vec<Foreseen> {
         let mut faults = Faults::default();
         let Some(members) = body.members() else {
             return faults.into_vec();
@@ -98,7 +98,7 @@ impl Preflight {
         let rules = self.rules.of(model);
         let sizes = self.prices.model(model);
         model_id::look_over(self, model, rules, sizes, &mut faults);
-        let request = Request {
+        let request = Draft {
             members,
             body,
             rules,

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::fault::{Faults, Rule, Step};
 use super::rules::ModelRules;
-use super::{Destination, Preflight};
+use super::{Addressee, Reviewer};
 use crate::model::plural;
 use crate::policy::prices::{ModelPrices, ModelStatus};
 use crate::policy::spelling;
@@ -15,13 +15,13 @@ const SOON_DAYS: i64 = 60;
 const PLACE: &[Step] = &[Step::Key("model")];
 
 pub(super) fn look_over(
-    preflight: &Preflight,
+    preflight: &Reviewer,
     name: &str,
     rules: Option<&ModelRules>,
     sizes: Option<&ModelPrices>,
     faults: &mut Faults,
 ) {
-    let Destination { first_party, .. } = preflight.to;
+    let Addressee { first_party, .. } = preflight.to;
     // Elsewhere models have names of their own, and may live longer.
     if !first_party {
         return;
@@ -76,7 +76,7 @@ fn is_day(rest: &str) -> bool {
 }
 
 fn life(
-    preflight: &Preflight,
+    preflight: &Reviewer,
     rules: Option<&ModelRules>,
     sizes: &ModelPrices,
     faults: &mut Faults,

@@ -1,6 +1,6 @@
 //! The parameters at the top of a request.
 
-use super::Request;
+use super::Draft;
 use super::fault::{Faults, Rule, Step};
 use super::rules::Sampling;
 use crate::model::{JsonView, thousands};
@@ -45,7 +45,7 @@ const SLIP: usize = 2;
 /// An estimate is off by some per cent: a prompt is told that is larger than the window by more.
 const SURELY: f64 = 1.15;
 
-pub(super) fn look_over(request: &Request<'_, '_>, faults: &mut Faults) {
+pub(super) fn look_over(request: &Draft<'_, '_>, faults: &mut Faults) {
     keys(request, faults);
     max_tokens(request, faults);
     window(request, faults);
@@ -60,7 +60,7 @@ pub(super) fn look_over(request: &Request<'_, '_>, faults: &mut Faults) {
     }
 }
 
-fn keys(request: &Request<'_, '_>, faults: &mut Faults) {
+fn keys(request: &Draft<'_, '_>, faults: &mut Faults) {
     for (key, _) in request.members.iter() {
         if KNOWN.contains(&key) || key.len() > 40 {
             continue;
@@ -80,7 +80,7 @@ fn keys(request: &Request<'_, '_>, faults: &mut Faults) {
     }
 }
 
-fn max_tokens(request: &Request<'_, '_>, faults: &mut Faults) {
+fn max_tokens(request: &Draft<'_, '_>, faults: &mut Faults) {
     let (Some(asked), Some(sizes)) = (request.number("max_tokens"), request.sizes) else {
         return;
     };
@@ -99,7 +99,7 @@ fn max_tokens(request: &Request<'_, '_>, faults: &mut Faults) {
     }
 }
 
-fn window(request: &Request<'_, '_>, faults: &mut Faults) {
+fn window(request: &Draft<'_, '_>, faults: &mut Faults) {
     let Some(sizes) = request.sizes else { return };
     // A token is a byte at least: most requests need no counting.
     if (request.body.raw().len() as u64) <= sizes.context_window {
@@ -121,7 +121,7 @@ fn window(request: &Request<'_, '_>, faults: &mut Faults) {
     }
 }
 
-fn sampling(request: &Request<'_, '_>, faults: &mut Faults) {
+fn sampling(request: &Draft<'_, '_>, faults: &mut Faults) {
     let given: Vec<_> = SAMPLING
         .into_iter()
         .filter_map(|key| Some((key, request.given(key)?)))
@@ -145,11 +145,7 @@ fn sampling(request: &Request<'_, '_>, faults: &mut Faults) {
 }
 
 /// Why the API refuses a sampling parameter of this value, if it does.
-fn refused_value(
-    request: &Request<'_, '_>,
-    key: &str,
-    value: &JsonView<'_>,
-) -> Option<&'static str> {
+fn refused_value(request: &Draft<'_, '_>, key: &str, value: &JsonView<'_>) -> Option<&'static str> {
     if request.to.api_version.as_str() >= WITHOUT_SAMPLING {
         return Some("was taken out of the API with this version of it: leave it out");
     }
@@ -166,7 +162,7 @@ fn refused_value(
         .then_some("is refused by this model: leave it out")
 }
 
-fn tool_choice(request: &Request<'_, '_>, faults: &mut Faults) {
+fn tool_choice(request: &Draft<'_, '_>, faults: &mut Faults) {
     let Some(choice) = request.given("tool_choice").and_then(JsonView::members) else {
         return;
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Destination, Preflight, Rule, Rules};
+use super::{Addressee, Reviewer, Rule, Rules};
 use crate::model::JsonView;
 use crate::policy::PriceTable;
 
@@ -13,18 +13,18 @@ const NOW: &str = "2026-11-20T12:00:00Z";
 /// A PNG of one pixel.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-fn anthropic() -> Destination {
-    Destination {
+fn anthropic() -> Addressee {
+    Addressee {
         first_party: true,
         api_version: "2023-06-01".to_owned(),
         has_betas: false,
     }
 }
 
-fn look_over(to: &Destination, model: &str, rest: &str) -> Vec<(Rule, String)> {
+fn look_over(to: &Addressee, model: &str, rest: &str) -> Vec<(Rule, String)> {
     let now: Timestamp = NOW.parse().unwrap();
     let prices = Arc::new(PriceTable::embedded());
-    let mut preflight = Preflight::new(Rules::embedded(), prices, to.clone(), now);
+    let mut preflight = Reviewer::new(Rules::embedded(), prices, to.clone(), now);
     let body = body(model, rest);
     let view = JsonView::of(&body);
     assert!(view.members().is_some(), "{body}");
@@ -281,7 +281,7 @@ fn what_the_api_takes_is_passed_over() {
 
 #[test]
 fn elsewhere_models_are_called_as_people_like_and_betas_allow_more() {
-    let gateway = Destination {
+    let gateway = Addressee {
         first_party: false,
         ..anthropic()
     };
@@ -298,7 +298,7 @@ fn elsewhere_models_are_called_as_people_like_and_betas_allow_more() {
         r#""temperature":0.5"#,
     );
     assert_eq!(found[0].0, Rule::Sampling);
-    let beta = Destination {
+    let beta = Addressee {
         has_betas: true,
         ..anthropic()
     };
@@ -307,7 +307,7 @@ fn elsewhere_models_are_called_as_people_like_and_betas_allow_more() {
         look_over(&beta, "claude-opus-5-5", r#""max_tokens":300000"#),
         []
     );
-    let newer = Destination {
+    let newer = Addressee {
         api_version: "2026-10-21".to_owned(),
         ..anthropic()
     };
@@ -351,7 +351,7 @@ proptest::proptest! {
     #[test]
     fn no_json_breaks_it(text in r#"[{}\[\]":,a-z0-9 ]{0,80}"#, key in "messages|tools|system|thinking|tool_choice") {
         let body = format!(r#"{{"{key}":{text}}}"#);
-        let mut preflight = Preflight::new(
+        let mut preflight = Reviewer::new(
             Rules::embedded(),
             Arc::new(PriceTable::embedded()),
             anthropic(),

@@ -1,6 +1,6 @@
 //! `thinking`: which kinds of it a model accepts, and how much.
 
-use super::Request;
+use super::Draft;
 use super::fault::{Faults, Rule, Step};
 use super::rules::Thinking;
 use crate::model::JsonView;
@@ -9,7 +9,7 @@ use crate::model::JsonView;
 const LEAST: f64 = 1_024.0;
 const PLACE: &[Step] = &[Step::Key("thinking")];
 
-pub(super) fn look_over(request: &Request<'_, '_>, faults: &mut Faults) {
+pub(super) fn look_over(request: &Draft<'_, '_>, faults: &mut Faults) {
     let Some(thinking) = request.given("thinking").and_then(JsonView::members) else {
         return;
     };
@@ -42,7 +42,7 @@ pub(super) fn look_over(request: &Request<'_, '_>, faults: &mut Faults) {
     }
 }
 
-fn enabled(request: &Request<'_, '_>, budget: Option<f64>, faults: &mut Faults) {
+fn enabled(request: &Draft<'_, '_>, budget: Option<f64>, faults: &mut Faults) {
     let place = [Step::Key("thinking"), Step::Key("budget_tokens")];
     let Some(budget) = budget else {
         faults.at(
@@ -83,7 +83,7 @@ fn enabled(request: &Request<'_, '_>, budget: Option<f64>, faults: &mut Faults) 
     }
 }
 
-fn disabled(request: &Request<'_, '_>, allowed: Thinking, faults: &mut Faults) {
+fn disabled(request: &Draft<'_, '_>, allowed: Thinking, faults: &mut Faults) {
     let effort = request
         .given("output_config")
         .and_then(|config| config.members()?.last("effort")?.text());

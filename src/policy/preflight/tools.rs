@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
-use super::Request;
-use super::fault::{Fault, Faults, Rule, Step};
+use super::Draft;
+use super::fault::{Faults, Foreseen, Rule, Step};
 use crate::model::{JsonView, ObjectView};
 
 /// Longest name of a tool.
@@ -19,11 +19,11 @@ const MOST_SCHEMA: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct KnownTools {
     hash: Option<u64>,
-    faults: Vec<Fault>,
+    faults: Vec<Foreseen>,
 }
 
 impl KnownTools {
-    pub(super) fn look_over(&mut self, request: &Request<'_, '_>, faults: &mut Faults) {
+    pub(super) fn look_over(&mut self, request: &Draft<'_, '_>, faults: &mut Faults) {
         let Some(tools) = request.given("tools") else {
             return;
         };

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::Request;
+use super::Draft;
 use super::fault::{Faults, Rule, Step};
 use crate::model::{JsonView, ObjectView};
 
 const MESSAGES: Step = Step::Key("messages");
 const CONTENT: Step = Step::Key("content");
 
-pub(super) fn look_over(request: &Request<'_, '_>, faults: &mut Faults) {
+pub(super) fn look_over(request: &Draft<'_, '_>, faults: &mut Faults) {
     let turns = request.given("messages").and_then(JsonView::items);
     let Some(turns) = turns else { return };
     let turns: Vec<_> = turns.iter().map(Turn::read).collect();
@@ -62,7 +62,7 @@ fn is_a(block: &ObjectView<'_>, kind: &str) -> bool {
         .is_some_and(|found| found.text().as_deref() == Some(kind))
 }
 
-fn role(request: &Request<'_, '_>, index: usize, turn: &Turn<'_, '_>, faults: &mut Faults) {
+fn role(request: &Draft<'_, '_>, index: usize, turn: &Turn<'_, '_>, faults: &mut Faults) {
     let place = [MESSAGES, Step::Index(index), Step::Key("role")];
     match turn.role.as_deref() {
         Some("user" | "assistant") | None => {}
@@ -157,7 +157,7 @@ fn pairs(turns: &[Turn<'_, '_>], faults: &mut Faults) {
     }
 }
 
-fn prefill(request: &Request<'_, '_>, turns: &[Turn<'_, '_>], faults: &mut Faults) {
+fn prefill(request: &Draft<'_, '_>, turns: &[Turn<'_, '_>], faults: &mut Faults) {
     let Some(last) = turns.last().filter(|last| last.is_of("assistant")) else {
         return;
     };
