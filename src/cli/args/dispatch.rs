@@ -27,6 +27,7 @@ Submitting the same content again while its run is unfinished goes on with that 
 /// `claude-run submit`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = MORE, after_long_help = SUBMIT_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SubmitArgs {
     /// Jobs as JSON lines; .gz and .zst are unpacked, `-` is standard input
     #[arg(value_name = "FILE")]

@@ -5,6 +5,7 @@ use super::fault::{Faults, Rule, Step};
 use crate::model::{JsonView, ObjectView};
 use crate::policy::ModelClasses;
 use crate::policy::estimate::Prompt;
+use crate::policy::rate_budget::numbers::count;
 
 /// Marks that one request may have, the automatic one included.
 const MOST: usize = 4;
@@ -119,7 +120,7 @@ fn order(marks: &[Mark], faults: &mut Faults) {
 
 fn too_short(request: &Draft<'_, '_>, marks: &[Mark], faults: &mut Faults) {
     let Some(sizes) = request.sizes else { return };
-    let (Some(least), Some(last)) = (sizes.min_cacheable_tokens, marks.last()) else {
+    let (Some(least), Some(longest_mark)) = (sizes.min_cacheable_tokens, marks.last()) else {
         return;
     };
     let factor = ModelClasses::embedded().tokenizer_factor(&sizes.id);
@@ -128,10 +129,10 @@ fn too_short(request: &Draft<'_, '_>, marks: &[Mark], faults: &mut Faults) {
         .prefixes
         .last()
         .map_or(f64::INFINITY, |prefix| prefix.tokens);
-    if longest * factor < least as f64 * SURELY {
+    if longest * factor < count(least) * SURELY {
         faults.at(
             Rule::CacheTooShort,
-            &last.place,
+            &longest_mark.place,
             format_args!(
                 "does nothing: {} caches from {least} tokens on, and these are about {:.0}: take the mark out, or move it behind more text",
                 sizes.id,

@@ -71,7 +71,7 @@ pub(super) fn look_over(request: &Draft<'_, '_>, faults: &mut Faults) {
 struct Media<'v, 'a> {
     place: Vec<Step>,
     is_image: bool,
-    media_type: Option<String>,
+    told_type: Option<String>,
     data: &'v JsonView<'a>,
 }
 
@@ -118,7 +118,7 @@ fn source<'v, 'a>(
     Some(Media {
         place,
         is_image,
-        media_type: text("media_type").map(std::borrow::Cow::into_owned),
+        told_type: text("media_type").map(std::borrow::Cow::into_owned),
         data: source.last("data")?,
     })
 }
@@ -181,8 +181,8 @@ impl Media<'_, '_> {
             );
             return;
         };
-        if self.media_type.as_deref() != Some(kind) {
-            let told = self.media_type.as_deref().unwrap_or("nothing");
+        if self.told_type.as_deref() != Some(kind) {
+            let told = self.told_type.as_deref().unwrap_or("nothing");
             faults.at(
                 Rule::Image,
                 &self.place,
@@ -219,7 +219,7 @@ impl Media<'_, '_> {
     fn document(&self, head: &[u8], faults: &mut Faults) {
         // Readers look for the mark in the first kilobyte.
         let is_pdf = memchr::memmem::find(&head[..head.len().min(1024)], b"%PDF-").is_some();
-        if self.media_type.as_deref() == Some("application/pdf") && !is_pdf {
+        if self.told_type.as_deref() == Some("application/pdf") && !is_pdf {
             faults.at(
                 Rule::Document,
                 &self.place,

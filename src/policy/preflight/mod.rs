@@ -5,10 +5,10 @@
 //! and nothing is kept back by it: what was refused may have been allowed since, and the API decides.
 //! So a rule speaks only where a refusal is documented, and of a model that it knows.
 //!
-//! - [`rules`]: what each model accepts, as data;
-//! - [`fault`]: what is told: the rule, the place in the request, the words;
-//! - one file for each part of a request: [`model_id`], [`params`], [`thinking`], [`turns`],
-//!   [`tools`], [`cache_marks`], [`media`].
+//! - `rules`: what each model accepts, as data;
+//! - `fault`: what is told: the rule, the place in the request, the words;
+//! - one file for each part of a request: `model_id`, `params`, `thinking`, `turns`,
+//!   `tools`, `cache_marks`, `media`.
 
 mod cache_marks;
 mod fault;

@@ -6,6 +6,7 @@ use super::rules::Sampling;
 use crate::model::{JsonView, thousands};
 use crate::policy::ModelClasses;
 use crate::policy::estimate::Prompt;
+use crate::policy::rate_budget::numbers::count;
 
 /// The version of the API that took the sampling parameters away.
 const WITHOUT_SAMPLING: &str = "2026-10-21";
@@ -86,7 +87,7 @@ fn max_tokens(request: &Draft<'_, '_>, faults: &mut Faults) {
     };
     // A beta raises what a batch may give.
     let most = sizes.max_output_tokens;
-    if asked > most as f64 && !request.to.has_betas {
+    if asked > count(most) && !request.to.has_betas {
         faults.at(
             Rule::MaxTokens,
             &[Step::Key("max_tokens")],
@@ -107,13 +108,13 @@ fn window(request: &Draft<'_, '_>, faults: &mut Faults) {
     }
     let plain = Prompt::of(request.body).tokens;
     let tokens = plain * ModelClasses::embedded().tokenizer_factor(&sizes.id);
-    if tokens > sizes.context_window as f64 * SURELY {
+    if tokens > count(sizes.context_window) * SURELY {
         faults.at(
             Rule::Window,
             &[Step::Key("messages")],
             format_args!(
-                "has about {} tokens with all that stands before it, but {} takes {}: shorten the prompt, or take a model with a larger window",
-                thousands(tokens as u64),
+                "has about {:.0}k tokens with all that stands before it, but {} takes {}: shorten the prompt, or take a model with a larger window",
+                tokens / 1_000.0,
                 sizes.id,
                 thousands(sizes.context_window)
             ),

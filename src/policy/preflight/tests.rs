@@ -91,6 +91,7 @@ fn png_of(width: u32, height: u32) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn what_the_api_refuses_is_found_by_its_rule() {
     let marked = |n: usize| {
         let block = r#"{"type":"text","text":"long","cache_control":{"type":"ephemeral"}}"#;
@@ -101,7 +102,7 @@ fn what_the_api_refuses_is_found_by_its_rule() {
         r#"{"role":"assistant","content":[{"type":"tool_use","id":"toolu_1","name":"f","input":{}}]}"#,
         r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"x"}]}"#,
     );
-    let user = r#"{"role":"user","content":"Hi"}"#;
+    let asked = r#"{"role":"user","content":"Hi"}"#;
     let schema = r#""input_schema":{"type":"object"}"#;
     let new = "claude-opus-5-5";
     let old = "claude-haiku-4-5";
@@ -129,14 +130,14 @@ fn what_the_api_refuses_is_found_by_its_rule() {
         (old, r#""thinking":{"type":"enabled","budget_tokens":500}"#.to_owned(), Rule::Thinking),
         (old, r#""thinking":{"type":"enabled","budget_tokens":2000},"max_tokens":2000"#.to_owned(), Rule::Thinking),
         (old, r#""thinking":{"type":"enabled","budget_tokens":2000},"max_tokens":4000,"temperature":0.2"#.to_owned(), Rule::Thinking),
-        (new, turns(&format!(r#"{user},{{"role":"assistant","content":"Once"}}"#)), Rule::Prefill),
-        ("claude-sonnet-5", turns(&format!(r#"{{"role":"system","content":"x"}},{user}"#)), Rule::SystemTurn),
+        (new, turns(&format!(r#"{asked},{{"role":"assistant","content":"Once"}}"#)), Rule::Prefill),
+        ("claude-sonnet-5", turns(&format!(r#"{{"role":"system","content":"x"}},{asked}"#)), Rule::SystemTurn),
         (new, turns(r#"{"role":"human","content":"x"}"#), Rule::Role),
         (new, turns(r#"{"role":"user","content":" \n\t"}"#), Rule::BlankText),
         (new, turns(r#"{"role":"user","content":[{"type":"text","text":""}]}"#), Rule::BlankText),
-        (new, turns(&format!("{user},{used},{user}")), Rule::ToolPairs),
-        (new, turns(&format!("{user},{result}")), Rule::ToolPairs),
-        (new, turns(&format!("{user},{used},{result},{used},{result}")), Rule::ToolPairs),
+        (new, turns(&format!("{asked},{used},{asked}")), Rule::ToolPairs),
+        (new, turns(&format!("{asked},{result}")), Rule::ToolPairs),
+        (new, turns(&format!("{asked},{used},{result},{used},{result}")), Rule::ToolPairs),
         (new, tool(&format!(r#""name":"two words",{schema}"#)), Rule::ToolName),
         (new, tool(&format!(r#""description":"x",{schema}"#)), Rule::ToolName),
         (new, format!(r#""tools":[{{"name":"f",{schema}}},{{"name":"f",{schema}}}]"#), Rule::ToolName),
@@ -178,13 +179,14 @@ fn every_rule_is_broken_above_and_has_a_name_and_a_summary() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn what_the_api_takes_is_passed_over() {
     let schema = r#""input_schema":{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}"#;
     let (used, result) = (
         r#"{"role":"assistant","content":[{"type":"text","text":"So"},{"type":"tool_use","id":"t1","name":"f","input":{}}]}"#,
         r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":""},{"type":"text","text":"go on"}]}"#,
     );
-    let user = r#"{"role":"user","content":"Hi"}"#;
+    let asked = r#"{"role":"user","content":"Hi"}"#;
     for (model, rest) in [
         ("claude-opus-5-5", String::new()),
         ("claude-haiku-4-5-20251001", String::new()),
@@ -223,21 +225,24 @@ fn what_the_api_takes_is_passed_over() {
         (
             "claude-haiku-4-5",
             turns(&format!(
-                r#"{user},{{"role":"assistant","content":"Once"}}"#
+                r#"{asked},{{"role":"assistant","content":"Once"}}"#
             )),
         ),
         (
             "claude-opus-5-5",
-            turns(&format!(r#"{{"role":"system","content":"x"}},{user}"#)),
+            turns(&format!(r#"{{"role":"system","content":"x"}},{asked}"#)),
         ),
         // Turns of one role in a row are joined by the API.
-        ("claude-opus-5-5", turns(&format!("{user},{user}"))),
-        ("claude-opus-5-5", turns(&format!("{user},{used},{result}"))),
+        ("claude-opus-5-5", turns(&format!("{asked},{asked}"))),
+        (
+            "claude-opus-5-5",
+            turns(&format!("{asked},{used},{result}")),
+        ),
         // A paused turn goes on behind the use of the API's own tool.
         (
             "claude-opus-5-5",
             turns(&format!(
-                r#"{user},{{"role":"assistant","content":[{{"type":"server_tool_use","id":"s","name":"web_search","input":{{}}}}]}}"#
+                r#"{asked},{{"role":"assistant","content":[{{"type":"server_tool_use","id":"s","name":"web_search","input":{{}}}}]}}"#
             )),
         ),
         (

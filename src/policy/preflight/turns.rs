@@ -113,9 +113,12 @@ fn pairs(turns: &[Turn<'_, '_>], faults: &mut Faults) {
     let none = Vec::new();
     let uses: Vec<_> = turns
         .iter()
-        .map(|turn| match turn.is_of("assistant") {
-            true => turn.ids("tool_use", "id"),
-            false => Vec::new(),
+        .map(|turn| {
+            if turn.is_of("assistant") {
+                turn.ids("tool_use", "id")
+            } else {
+                Vec::new()
+            }
         })
         .collect();
     let results: Vec<_> = turns

@@ -16,7 +16,7 @@
 mod account;
 mod bucket;
 mod denials;
-mod numbers;
+pub(super) mod numbers;
 mod pacer;
 
 #[cfg(test)]

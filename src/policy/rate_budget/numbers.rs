@@ -7,7 +7,7 @@ use jiff::Timestamp;
     clippy::cast_precision_loss,
     reason = "limits are far below 2^53, where floating point is exact"
 )]
-pub(super) fn count(number: u64) -> f64 {
+pub(in crate::policy) fn count(number: u64) -> f64 {
     number as f64
 }
 
