@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::raw_object::{ObjectError, ObjectFault};
+pub(super) use crate::model::shown;
 
 /// What to do about half of a surrogate pair, which stands for no character.
 pub(super) const LONE_SURROGATE_HINT: &str =
@@ -93,24 +94,6 @@ pub(super) fn column_at(text: &str, offset: usize) -> usize {
     // A parser may stop inside of a character.
     let offset = text.floor_char_boundary(offset);
     text[..offset].chars().count() + 1
-}
-
-/// User text as it may stand in a message: short, and harmless to a terminal.
-pub(super) fn shown(text: &str) -> String {
-    const MOST_CHARS: usize = 60;
-    let mut shown: String = text
-        .chars()
-        .take(MOST_CHARS)
-        .flat_map(|c| {
-            let escape = c.is_control().then(|| c.escape_default());
-            let plain = escape.is_none().then_some(c);
-            escape.into_iter().flatten().chain(plain)
-        })
-        .collect();
-    if text.chars().nth(MOST_CHARS).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 fn reason_of(fault: ObjectFault, text: &str, offset: usize) -> String {

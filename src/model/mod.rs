@@ -59,7 +59,7 @@ pub use json_view::{JsonView, ObjectView};
 pub use lane_choice::LaneChoice;
 pub use money::{Cost, CostBasis, Pico};
 pub use observer::Observer;
-pub use printable::{is_bidi_control, is_control, printable};
+pub use printable::{is_bidi_control, is_control, printable, shown};
 pub use problem::Problem;
 pub use run::{DispatchOptions, JobCounts, OnHalt, OnTruncated, Run, RunState, Shaping};
 pub use status_page::{Indicator, PageStatus};

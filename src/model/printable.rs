@@ -44,6 +44,25 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// User text as it may stand in a message: short, and harmless to a terminal.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    const MOST_CHARS: usize = 60;
+    let mut shown: String = text
+        .chars()
+        .take(MOST_CHARS)
+        .flat_map(|c| {
+            let escape = is_control(c).then(|| c.escape_default());
+            let plain = escape.is_none().then_some(c);
+            escape.into_iter().flatten().chain(plain)
+        })
+        .collect();
+    if text.chars().nth(MOST_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::printable;

@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::Draft;
 use super::fault::{Faults, Rule, Step};
-use crate::model::{JsonView, ObjectView, thousands};
+use crate::model::{JsonView, ObjectView, shown, thousands};
 
 /// Most bytes of a picture at the first party; elsewhere 5 MB.
 const MOST_BYTES: u64 = 10 << 20;
@@ -182,7 +182,7 @@ impl Media<'_, '_> {
             return;
         };
         if self.told_type.as_deref() != Some(kind) {
-            let told = self.told_type.as_deref().unwrap_or("nothing");
+            let told = shown(self.told_type.as_deref().unwrap_or("nothing"));
             faults.at(
                 Rule::Image,
                 &self.place,

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::fault::{Faults, Rule, Step};
 use super::rules::ModelRules;
 use super::{Addressee, Reviewer};
-use crate::model::plural;
+use crate::model::{plural, shown};
 use crate::policy::prices::{ModelPrices, ModelStatus};
 use crate::policy::spelling;
 
@@ -39,7 +39,10 @@ pub(super) fn look_over(
             faults.at(
                 Rule::UnknownModel,
                 PLACE,
-                format_args!("is `{name}`, which is no model that is known{hint}"),
+                format_args!(
+                    "is `{}`, which is no model that is known{hint}",
+                    shown(name)
+                ),
             );
         }
         return;
@@ -49,7 +52,8 @@ pub(super) fn look_over(
             Rule::OtherPlatform,
             PLACE,
             format_args!(
-                "is `{name}`, as another platform spells it: here it is called {}",
+                "is `{}`, as another platform spells it: here it is called {}",
+                shown(name),
                 sizes.id
             ),
         );

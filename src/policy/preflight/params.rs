@@ -3,7 +3,7 @@
 use super::Draft;
 use super::fault::{Faults, Rule, Step};
 use super::rules::Sampling;
-use crate::model::{JsonView, thousands};
+use crate::model::{JsonView, shown, thousands};
 use crate::policy::ModelClasses;
 use crate::policy::estimate::Prompt;
 use crate::policy::rate_budget::numbers::count;
@@ -75,7 +75,10 @@ fn keys(request: &Draft<'_, '_>, faults: &mut Faults) {
             faults.at(
                 Rule::MisspeltKey,
                 &[],
-                format_args!("has the key `{key}`, which the API refuses: did you mean `{near}`?"),
+                format_args!(
+                    "has the key `{}`, which the API refuses: did you mean `{near}`?",
+                    shown(key)
+                ),
             );
         }
     }
@@ -188,7 +191,10 @@ fn tool_choice(request: &Draft<'_, '_>, faults: &mut Faults) {
         faults.at(
             Rule::ToolChoice,
             &place,
-            format_args!("names the tool `{wanted}`, which is not among `tools`"),
+            format_args!(
+                "names the tool `{}`, which is not among `tools`",
+                shown(&wanted)
+            ),
         );
     }
 }

@@ -346,10 +346,51 @@ fn a_fault_is_told_with_its_place_and_the_way_out() {
 }
 
 #[test]
+fn what_is_quoted_of_a_request_is_short_and_harmless_to_a_terminal() {
+    let long = format!("\\u001b]8;;x\\u0007{}", "a".repeat(5_000));
+    for rest in [
+        turns(&format!(r#"{{"role":"{long}","content":"x"}}"#)),
+        turns(&format!(
+            r#"{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"{long}","content":"x"}}]}}"#
+        )),
+        format!(r#""tool_choice":{{"type":"tool","name":"{long}"}}"#),
+        image(&long, PNG),
+        tool(&format!(
+            r#""name":"f","input_schema":{{"type":"object","required":"{long}"}}"#
+        )),
+    ] {
+        let found = look_over(&anthropic(), "claude-haiku-4-5", &rest);
+        let text = &found[0].1;
+        assert!(
+            text.len() < 400 && !text.contains(char::is_control),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn one_request_is_told_of_twenty_faults_at_most() {
     let blank = r#"{"role":"user","content":""}"#;
     let many = turns(&vec![blank; 1_000].join(","));
     assert_eq!(look_over(&anthropic(), "claude-opus-5-5", &many).len(), 20);
+}
+
+/// Each id would else be compared with all the others.
+#[test]
+fn a_hundred_thousand_results_take_no_time_by_their_square() {
+    let blocks = |kind: &str, key: &str| {
+        let block = |n: u32| format!(r#"{{"type":"{kind}","{key}":"t{n}"}}"#);
+        (0..100_000).map(block).collect::<Vec<_>>().join(",")
+    };
+    let (uses, results) = (
+        blocks("tool_use", "id"),
+        blocks("tool_result", "tool_use_id"),
+    );
+    let rest = turns(&format!(
+        r#"{{"role":"assistant","content":[{uses}]}},{{"role":"user","content":[{results}]}}"#
+    ));
+    // They are too many for the window, but stand in pairs.
+    assert_eq!(broken("claude-haiku-4-5", &rest), [Rule::Window]);
 }
 
 proptest::proptest! {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Draft;
 use super::fault::{Faults, Foreseen, Rule, Step};
-use crate::model::{JsonView, ObjectView};
+use crate::model::{JsonView, ObjectView, shown};
 
 /// Longest name of a tool.
 const MOST_NAME: usize = 128;
@@ -115,13 +115,9 @@ fn schema(index: usize, tool: &ObjectView<'_>, faults: &mut Faults) {
         return;
     };
     if let Err(error) = jsonschema::draft202012::meta::validate(&value) {
-        let mut why = error.to_string();
-        // A value that is quoted in it may be as long as the schema.
-        if let Some((cut, _)) = why.char_indices().nth(200) {
-            why.truncate(cut);
-            why.push('…');
-        }
-        let within = error.instance_path().to_string();
+        // A value that is quoted in them may be as long as the schema.
+        let why = shown(&error.to_string());
+        let within = shown(&error.instance_path().to_string());
         faults.at(
             Rule::ToolSchema,
             &place,

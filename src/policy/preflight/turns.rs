@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Draft;
 use super::fault::{Faults, Rule, Step};
-use crate::model::{JsonView, ObjectView};
+use crate::model::{JsonView, ObjectView, shown};
 
 const MESSAGES: Step = Step::Key("messages");
 const CONTENT: Step = Step::Key("content");
@@ -79,7 +79,10 @@ fn role(request: &Draft<'_, '_>, index: usize, turn: &Turn<'_, '_>, faults: &mut
         Some(other) => faults.at(
             Rule::Role,
             &place,
-            format_args!("is `{other}`: the API knows `user` and `assistant`"),
+            format_args!(
+                "is `{}`: the API knows `user` and `assistant`",
+                shown(other)
+            ),
         ),
     }
 }
@@ -110,7 +113,6 @@ fn blank(index: usize, turn: &Turn<'_, '_>, is_last: bool, faults: &mut Faults) 
 
 /// Each `tool_use` is answered in the message after it, and nothing else is.
 fn pairs(turns: &[Turn<'_, '_>], faults: &mut Faults) {
-    let none = Vec::new();
     let uses: Vec<_> = turns
         .iter()
         .map(|turn| {
@@ -128,36 +130,43 @@ fn pairs(turns: &[Turn<'_, '_>], faults: &mut Faults) {
     let mut seen = HashSet::new();
     for index in 0..turns.len() {
         let at = |block| [MESSAGES, Step::Index(index), CONTENT, Step::Index(block)];
-        let (before, after) = (
-            index.checked_sub(1).map_or(&none, |before| &uses[before]),
-            results.get(index + 1).unwrap_or(&none),
-        );
+        let answered = ids_of(results.get(index + 1));
         for (block, id) in &uses[index] {
-            if !seen.insert(id.clone()) {
+            if !seen.insert(id) {
                 faults.at(
                     Rule::ToolPairs,
                     &at(*block),
-                    format_args!("has the id `{id}` of another `tool_use`: ids must be unique"),
+                    format_args!(
+                        "has the id `{}` of another `tool_use`: ids must be unique",
+                        shown(id)
+                    ),
                 );
             }
-            if !after.iter().any(|(_, result)| result == id) {
+            if !answered.contains(&**id) {
                 faults.at(
                     Rule::ToolPairs,
                     &at(*block),
-                    format_args!("uses a tool (`{id}`) whose `tool_result` is not in the next message: add it, or leave the use out"),
+                    format_args!("uses a tool (`{}`) whose `tool_result` is not in the next message: add it, or leave the use out", shown(id)),
                 );
             }
         }
+        let asked = ids_of(index.checked_sub(1).map(|before| &uses[before]));
         for (block, id) in &results[index] {
-            if !before.iter().any(|(_, used)| used == id) {
+            if !asked.contains(&**id) {
                 faults.at(
                     Rule::ToolPairs,
                     &at(*block),
-                    format_args!("is a result of `{id}`, which the message before does not use: leave it out, or put the `tool_use` before it"),
+                    format_args!("is a result of `{}`, which the message before does not use: leave it out, or put the `tool_use` before it", shown(id)),
                 );
             }
         }
     }
+}
+
+/// A set: of a line of many megabytes each id would else be compared with all others.
+fn ids_of(blocks: Option<&Vec<(usize, String)>>) -> HashSet<&str> {
+    let blocks = blocks.into_iter().flatten();
+    blocks.map(|(_, id)| &**id).collect()
 }
 
 fn prefill(request: &Draft<'_, '_>, turns: &[Turn<'_, '_>], faults: &mut Faults) {
