@@ -47,7 +47,7 @@ pub(super) fn look_over(
         }
         return;
     };
-    if !is_spelt_like_the_api(name, sizes) {
+    if !preflight.prices.is_spelt_as_at_the_api(name) {
         faults.at(
             Rule::OtherPlatform,
             PLACE,
@@ -64,19 +64,6 @@ pub(super) fn look_over(
 /// A cloud's or a gateway's spelling of a model of this maker.
 fn is_ours(name: &str) -> bool {
     spelling::read(name).is_some_and(|spelling| spelling::shape(&spelling.name).is_some())
-}
-
-/// The id, an alias, or either with a day: what the API itself takes.
-fn is_spelt_like_the_api(name: &str, sizes: &ModelPrices) -> bool {
-    sizes.names().any(|known| {
-        let rest = name.strip_prefix(known);
-        rest.is_some_and(|rest| rest.is_empty() || is_day(rest))
-    })
-}
-
-fn is_day(rest: &str) -> bool {
-    let day = rest.strip_prefix('-').unwrap_or_default();
-    day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn life(

@@ -37,6 +37,9 @@ pub(super) enum Thinking {
 #[serde(deny_unknown_fields)]
 pub struct ModelRules {
     models: Vec<String>,
+    /// The same as ids without a day, read once: every line of a file asks for them.
+    #[serde(skip)]
+    shapes: Vec<String>,
     #[serde(default)]
     pub(super) sampling: Sampling,
     #[serde(default)]
@@ -105,7 +108,7 @@ impl Rules {
     ///
     /// When the text is no TOML, or has a key or a value that is not known, with the place.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
-        let file: File = toml::from_str(text).map_err(|error| {
+        let mut file: File = toml::from_str(text).map_err(|error| {
             let before = &text[..error.span().map_or(0, |span| span.start)];
             let line = before.rsplit('\n').next().unwrap_or_default();
             RuleError {
@@ -114,6 +117,9 @@ impl Rules {
                 reason: error.message().to_owned(),
             }
         })?;
+        for rules in &mut file.model {
+            rules.shapes = rules.models.iter().map(|name| model_shape(name)).collect();
+        }
         Ok(Self(file.model))
     }
 
@@ -129,8 +135,7 @@ impl Rules {
         let named = |rules: &&ModelRules| rules.models.iter().any(|model| model == name);
         self.0.iter().find(named).or_else(|| {
             let meant = meant(name)?;
-            let same = |model: &String| meant == model_shape(model);
-            self.0.iter().find(|rules| rules.models.iter().any(same))
+            self.0.iter().find(|rules| rules.shapes.contains(&meant))
         })
     }
 }

@@ -199,6 +199,13 @@ impl PriceTable {
         known.or_else(|| self.spelled(name))
     }
 
+    /// Whether the API itself takes that name: an id or an alias, perhaps with a date after it, and no
+    /// other spelling of it.
+    #[must_use]
+    pub fn is_spelt_as_at_the_api(&self, name: &str) -> bool {
+        self.dated(name).is_some()
+    }
+
     fn dated(&self, name: &str) -> Option<&ModelPrices> {
         self.named(name).or_else(|| self.named(without_date(name)?))
     }
