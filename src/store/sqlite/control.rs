@@ -68,7 +68,6 @@ pub(super) fn start(
         },
     )?;
     requeue_held(tx, row, now)?;
-    follow_the_clock_back(tx, row, now)?;
     disband::recover(tx, row, now)?;
     let mut recovered = Recovered {
         unsent,
@@ -77,6 +76,8 @@ pub(super) fn start(
     for job in open {
         interrupt(tx, row, now, max_interruptions, &job, &mut recovered)?;
     }
+    // After all that goes back to a queue: a job that comes out of a batch has kept its wait.
+    follow_the_clock_back(tx, row, now)?;
     recovered.waiting = waits::in_tx(tx, row, now.as_millisecond())?;
     Ok(recovered)
 }

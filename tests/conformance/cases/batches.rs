@@ -52,6 +52,10 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
             |bench| Box::pin(crash_after_a_refused_entry(bench)),
         ),
         (
+            "a job that a crash takes out of a batch waits no longer than planned, if the clock was set back",
+            |bench| Box::pin(crash_and_clock_set_back(bench)),
+        ),
+        (
             "a batch that nothing was bought for leaves no attempts",
             |bench| Box::pin(taken_apart(bench)),
         ),
@@ -375,6 +379,30 @@ async fn crash_after_a_refused_entry<F: Fixture>(bench: Bench<F>) {
     let counts = bench.run().await.jobs;
     assert_eq!((counts.failed, counts.pending), (1, 2));
     bench.sound();
+}
+
+async fn crash_and_clock_set_back<F: Fixture>(bench: Bench<F>) {
+    const DAY: i64 = 86_400_000;
+    bench.loaded(vec![plain(1)]).await;
+    let job = bench.claim_one(at(DAY)).await;
+    let retry = finish(End::Retry(3_000), &job, at(DAY));
+    let for_batch = in_lane(Lane::Batch, retry);
+    let ends = vec![for_batch];
+    bench.store.finish(bench.run, ends).await.unwrap();
+    let batch = bench.begin("n1").await;
+    let fill = Fill {
+        batch,
+        max_requests: 1,
+        max_bytes: 100_000,
+        now: at(DAY + 3_000),
+        only: None,
+    };
+    assert_eq!(bench.store.fill_batch(fill).await.unwrap().requests, 1);
+    bench.start(at(1_000)).await;
+    let planned = bench.ledger().await[0].next_try_at;
+    assert_eq!(planned, Some(at(4_000)));
+    bench.start(at(1_000)).await;
+    assert_eq!(bench.ledger().await[0].next_try_at, planned);
 }
 
 async fn taken_apart<F: Fixture>(bench: Bench<F>) {

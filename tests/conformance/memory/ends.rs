@@ -51,7 +51,6 @@ impl State {
                 interrupt_job(job, now, most, &mut recovered);
             }
         }
-        recovered.waiting = self.run(run)?.waiting(now);
         Ok(recovered)
     }
 

@@ -101,9 +101,6 @@ impl Store for Memory {
                     job.not_before = Some(now);
                 }
             }
-            for job in state.run_mut(run)?.jobs.values_mut() {
-                job.follow_the_clock_back(now);
-            }
             for batch in state.unfinished(run, &[BatchState::Filling, BatchState::Ready]) {
                 let row = state.batch(batch)?;
                 let (was_sent, requests) = (row.sent_at.is_some(), u64::from(row.requests));
@@ -116,10 +113,15 @@ impl Store for Memory {
             for batch in of_run.filter(|batch| batch.state == BatchState::Sending) {
                 batch.state = BatchState::Uncertain;
             }
-            let recovered = state.interrupt(run, now, most)?;
+            let interrupted = state.interrupt(run, now, most)?;
+            let stored = state.run_mut(run)?;
+            for job in stored.jobs.values_mut() {
+                job.follow_the_clock_back(now);
+            }
             Ok(Recovered {
                 unsent,
-                ..recovered
+                waiting: stored.waiting(now),
+                ..interrupted
             })
         })
     }
