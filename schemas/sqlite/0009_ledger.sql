@@ -8,6 +8,10 @@ ALTER TABLE runs ADD COLUMN marks BLOB CHECK (marks IS NULL OR length(marks) = 1
 -- rule set it, or an older claude-run wrote the row.
 ALTER TABLE attempts ADD COLUMN wait_rule TEXT;
 
+-- By how much the time of the next try was moved, since the clock was set back after it was set. NULL: it
+-- was not. The planned wait is thus known for good, and a second start does not shorten it again.
+ALTER TABLE attempts ADD COLUMN clock_back_ms INTEGER;
+
 -- The same outcomes as before, in other words: for a list of more than two SQLite builds a temporary
 -- B-tree each time that it looks, which was 3.7 us of CPU time a job. The rows stay as they are, so the text of
 -- the table is changed and nothing is copied (https://sqlite.org/lang_altertable.html, 7: the

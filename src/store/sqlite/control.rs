@@ -99,11 +99,12 @@ fn requeue_held(tx: &mut Tx, run: i64, now: Timestamp) -> Result<()> {
 }
 
 /// A wait that has longer to go than it was planned to take was planned by a clock that has been set
-/// back since: it begins anew, once, after which its end lies before the attempt's. Both queues, each
-/// by its index.
+/// back since: it begins anew. The attempt remembers by how much its end was moved, so that the plan stays
+/// known however often the clock is set back. Both queues, each by its index.
 fn follow_the_clock_back(tx: &Tx, run: i64, now: Timestamp) -> Result<()> {
-    const PLANNED: &str = "(SELECT next_try_at_ms - ended_at_ms FROM attempts
-        WHERE job_id = jobs.id AND n = jobs.attempts AND next_try_at_ms >= ended_at_ms)";
+    const PLANNED: &str =
+        "(SELECT nullif(max(next_try_at_ms + coalesce(clock_back_ms, 0) - ended_at_ms, -1), -1)
+          FROM attempts WHERE job_id = jobs.id AND n = jobs.attempts)";
     let live = (
         "jobs_due",
         "route = 0 AND model_id IN (SELECT id FROM models)",
@@ -122,8 +123,9 @@ fn follow_the_clock_back(tx: &Tx, run: i64, now: Timestamp) -> Result<()> {
         )?;
         for attempt in set_back {
             tx.execute(
-                "UPDATE attempts SET next_try_at_ms = (SELECT not_before_ms FROM jobs WHERE id = ?1)
-                 WHERE job_id = ?1 AND n = ?2",
+                "UPDATE attempts SET next_try_at_ms = not_before_ms,
+                   clock_back_ms = coalesce(clock_back_ms, 0) + next_try_at_ms - not_before_ms
+                 FROM jobs WHERE id = ?1 AND job_id = ?1 AND n = ?2",
                 attempt,
             )?;
         }

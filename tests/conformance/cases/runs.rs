@@ -21,6 +21,10 @@ pub fn cases<F: Fixture + 'static>() -> Vec<Case<F>> {
             "a start shortens waits that a clock planned which has been set back since",
             |bench| Box::pin(clock_set_back(bench)),
         ),
+        (
+            "a wait whose end was moved keeps its length at every further start",
+            |bench| Box::pin(clock_set_back_a_little(bench)),
+        ),
         ("held jobs go again at the next start", |bench| {
             Box::pin(held(bench))
         }),
@@ -120,6 +124,24 @@ async fn clock_set_back<F: Fixture>(bench: Bench<F>) {
     assert!(bench.claim(9, at(3_999)).await.jobs.is_empty());
     assert_eq!(bench.claim(9, at(4_000)).await.jobs.len(), 1);
     assert_eq!(bench.claim(9, at(10_000)).await.jobs.len(), 1);
+}
+
+/// A wait of an hour; the clock is set back by less than that.
+async fn clock_set_back_a_little<F: Fixture>(bench: Bench<F>) {
+    const HOUR: i64 = 3_600_000;
+    bench.with_jobs(1).await;
+    let job = bench.claim_one(at(HOUR)).await;
+    bench.end(End::Retry(HOUR), &job, at(HOUR)).await;
+    for (now, due) in [
+        (HOUR / 2, 3 * HOUR / 2),
+        (HOUR / 2, 3 * HOUR / 2),
+        (HOUR / 4, 5 * HOUR / 4),
+    ] {
+        bench.start(at(now)).await;
+        assert_eq!(bench.ledger().await[0].next_try_at, Some(at(due)));
+    }
+    assert!(bench.claim(1, at(5 * HOUR / 4 - 1)).await.jobs.is_empty());
+    bench.claim_one(at(5 * HOUR / 4)).await;
 }
 
 async fn held<F: Fixture>(bench: Bench<F>) {

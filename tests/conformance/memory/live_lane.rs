@@ -507,7 +507,11 @@ pub fn begin_attempt(job: &mut Job, lane: Lane, now: Timestamp) {
         maybe_billed: false,
         latency: None,
     };
-    job.attempts.push(Attempt { row, batch: None });
+    job.attempts.push(Attempt {
+        row,
+        batch: None,
+        planned: None,
+    });
 }
 
 fn without_bound(job: &Job, row: &AttemptRow) -> Unbounded {

@@ -9,7 +9,7 @@ use claude_run::model::{
 use claude_run::store::{
     AttemptRow, BatchRow, EstimateSums, Result, ResultBody, StatusChange, Waiting,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::refused;
 
@@ -73,6 +73,8 @@ pub struct Job {
 pub struct Attempt {
     pub row: AttemptRow,
     pub batch: Option<BatchId>,
+    /// The wait after it, as it was planned, once a clock that was set back has moved its end.
+    pub planned: Option<SignedDuration>,
 }
 
 impl Attempt {
@@ -141,17 +143,18 @@ impl Job {
 
     /// It waits no longer than was planned, whatever the clock says.
     pub fn follow_the_clock_back(&mut self, now: Timestamp) {
-        let last = self.attempts.last_mut().map(|last| &mut last.row);
-        let Some((last, due)) = last.zip(self.not_before) else {
+        let Some((last, due)) = self.attempts.last_mut().zip(self.not_before) else {
             return;
         };
-        let (Some(ended), Some(planned)) = (last.ended_at, last.next_try_at) else {
+        let (Some(ended), Some(next)) = (last.row.ended_at, last.row.next_try_at) else {
             return;
         };
-        let latest = now + planned.duration_since(ended);
-        if self.state == JobState::Queued && planned >= ended && due > latest {
+        let planned = last.planned.unwrap_or(next.duration_since(ended));
+        let latest = now + planned;
+        if self.state == JobState::Queued && !planned.is_negative() && due > latest {
             self.not_before = Some(latest);
-            last.next_try_at = Some(latest);
+            last.row.next_try_at = Some(latest);
+            last.planned = Some(planned);
         }
     }
 
