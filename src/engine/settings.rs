@@ -10,7 +10,9 @@ use super::budget::BudgetRule;
 use super::status::StatusProbe;
 use super::terms::Terms;
 use crate::model::{Lane, OnHalt, Pico, SharedPrefix, StreamMode};
-use crate::policy::{AmendSettings, BatchSettings, Ceilings, Hours, PriceTable, RetrySettings};
+use crate::policy::{
+    AmendSettings, BatchSettings, Ceilings, Hours, PriceTable, RetrySettings, patience,
+};
 
 /// An endpoint that has never answered is given so long, times the retry scale.
 const UNREACHABLE_AFTER: Duration = Duration::from_mins(1);
@@ -128,6 +130,6 @@ impl EngineSettings {
     /// How long an endpoint may stay silent before it is called unreachable.
     #[must_use]
     pub fn unreachable_after(&self) -> Duration {
-        UNREACHABLE_AFTER.mul_f64(self.retry.scale)
+        patience(UNREACHABLE_AFTER, self.retry.scale)
     }
 }

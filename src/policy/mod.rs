@@ -56,7 +56,8 @@ pub use refusals::{
 };
 pub use retry::{
     LONGEST_HINT, Others, RANGE_BY_EVIDENCE, RetryBy, RetrySettings, Standing, Step, Verdict,
-    acting_class, believed, decide, decide_after_panic, no_more_retries, probe_wait, same_again,
+    acting_class, believed, decide, decide_after_panic, no_more_retries, patience, probe_wait,
+    same_again,
 };
 pub use routing::{LiveSpeed, Way, batch_from, deserves_batch, rescue_at, way};
 pub use spend::{Hold, Room, Spend, batch_reservation};

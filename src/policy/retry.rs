@@ -95,6 +95,16 @@ impl RetrySettings {
     }
 }
 
+/// The least time after which something is given up for having lasted too long, whatever the scale: the
+/// waits of our own may be short, but the requests between them take their time.
+const LEAST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A time after which something is given up, times the retry scale.
+#[must_use]
+pub fn patience(unscaled: Duration, scale: f64) -> Duration {
+    unscaled.mul_f64(scale).max(LEAST_PATIENCE.min(unscaled))
+}
+
 /// What sets the waits of our own after failures of the server or the network.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::circuit::DIFFERENT_JOBS;
+use super::retry::patience;
 use crate::clock::add;
 use crate::model::{ErrorClass, JobId};
 
@@ -92,7 +93,8 @@ impl Unusable {
             ENOUGH
         };
         let many = row.answers >= enough && row.jobs.len() >= DIFFERENT_JOBS;
-        let long = answer.is_all && !answer.ends && add(row.since, PATIENCE.mul_f64(scale)) <= now;
+        let long =
+            answer.is_all && !answer.ends && add(row.since, patience(PATIENCE, scale)) <= now;
         (many || (long && row.answers >= FEW)).then_some(row.answers)
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::view::View;
 use crate::clock::add;
 use crate::model::{Budget, ErrorClass};
-use crate::policy::{CONFIRM_AFTER, LONGEST_HINT};
+use crate::policy::{CONFIRM_AFTER, LONGEST_HINT, patience};
 
 /// A create call that is refused for want of room is tried again after twice the time, and so on.
 const MOST_DOUBLINGS: u32 = 10;
@@ -76,7 +76,7 @@ impl CreatePace {
         view: &View,
         now: Timestamp,
     ) -> Option<Duration> {
-        let patience = match class {
+        let unscaled = match class {
             ErrorClass::BatchQueueFull => FULL_FOR_EVER_AFTER,
             _ => HOPELESS_AFTER,
         };
@@ -86,7 +86,7 @@ impl CreatePace {
             return None;
         }
         let since = *self.limited_since.get_or_insert(now);
-        let is_too_long = add(since, patience.mul_f64(view.scale)) <= now;
+        let is_too_long = add(since, patience(unscaled, view.scale)) <= now;
         is_too_long.then(|| Duration::try_from(now.duration_since(since)).unwrap_or_default())
     }
 }

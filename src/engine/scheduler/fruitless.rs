@@ -9,7 +9,7 @@ use super::Scheduler;
 use crate::clock::add;
 use crate::engine::outcome::Outcome;
 use crate::model::{AttemptOutcome, Budget, ClaimedJob, Endpoint, ErrorClass, Halt};
-use crate::policy::Useless;
+use crate::policy::{Useless, patience};
 
 /// A limit that nothing has got past since the start is waited for so long, times the retry scale: no
 /// window of requests or tokens is longer than some minutes.
@@ -63,7 +63,7 @@ impl Scheduler {
         outcome: &Outcome,
         now: Timestamp,
     ) {
-        let patience = HOPELESS_AFTER.mul_f64(self.retry.scale);
+        let long_enough = patience(HOPELESS_AFTER, self.retry.scale);
         let waits = self.gate.waits_when_halted() || job.endpoint == Endpoint::Second;
         let Some(mut queue) = self.queues.of_mut(&job.model) else {
             return;
@@ -74,7 +74,7 @@ impl Scheduler {
         }
         let since = *route.limited_since.get_or_insert(now);
         drop(queue);
-        if add(since, patience) > now {
+        if add(since, long_enough) > now {
             return;
         }
         let message = format!(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use proptest::prelude::*;
 
-use super::{Others, RetrySettings, Standing, Step, Verdict, decide};
+use super::{Others, RetrySettings, Standing, Step, Verdict, decide, patience};
 use crate::model::{Budget, ErrorClass, Evidence, JobHistory, Treatment};
 
 const SEEDS: u64 = 2_000;
@@ -74,6 +74,21 @@ fn after_failures(class: ErrorClass, failures: u32) -> JobHistory {
             faults_in_row: failures,
             ..JobHistory::default()
         },
+    }
+}
+
+#[test]
+fn a_patience_is_scaled_but_never_shorter_than_requests_take() {
+    let [minute, second] = [60, 1].map(Duration::from_secs);
+    for (unscaled, scale, expected) in [
+        (minute, 1.0, minute),
+        (minute, 2.0, 2 * minute),
+        (minute, 0.5, minute / 2),
+        (minute, 0.001, Duration::from_secs(5)),
+        (minute, 0.0, Duration::from_secs(5)),
+        (second, 0.001, second),
+    ] {
+        assert_eq!(patience(unscaled, scale), expected, "{unscaled:?} {scale}");
     }
 }
 
