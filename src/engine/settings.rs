@@ -127,7 +127,8 @@ impl EngineSettings {
         }
     }
 
-    /// How long an endpoint may stay silent before it is called unreachable.
+    /// How long an endpoint may stay silent before it is called unreachable: a minute, scaled as every
+    /// [`patience`] is.
     #[must_use]
     pub fn unreachable_after(&self) -> Duration {
         patience(UNREACHABLE_AFTER, self.retry.scale)

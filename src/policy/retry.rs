@@ -45,6 +45,9 @@ pub const RANGE_BY_EVIDENCE: [Duration; 2] = {
 /// No hint is believed for longer: the API's limits refill within a minute, and what does last for a
 /// day shows itself at the next try. A mistake of something in between would park the run.
 pub const LONGEST_HINT: Duration = Duration::from_hours(1);
+/// The least time after which something is given up for having lasted too long, whatever the scale: the
+/// waits of our own may be short, but the requests between them take their time.
+const LEAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How retries are done. All of it can be set by the user.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,11 +98,8 @@ impl RetrySettings {
     }
 }
 
-/// The least time after which something is given up for having lasted too long, whatever the scale: the
-/// waits of our own may be short, but the requests between them take their time.
-const LEAST_PATIENCE: Duration = Duration::from_secs(5);
-
-/// A time after which something is given up, times the retry scale.
+/// A time after which something is given up, times the retry scale; at least five seconds, or the unscaled
+/// time if that is shorter.
 #[must_use]
 pub fn patience(unscaled: Duration, scale: f64) -> Duration {
     unscaled.mul_f64(scale).max(LEAST_PATIENCE.min(unscaled))
